@@ -1,0 +1,5 @@
+"""The project's settings, as the tests see them."""
+
+from __future__ import annotations
+
+from reyes_estancias.settings import *  # noqa: F403
