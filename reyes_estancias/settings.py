@@ -9,6 +9,9 @@ from pathlib import Path
 
 import environ
 
+from reyes_estancias.database_url import parse_database_url
+from reyes_estancias.postgres.server import start_or_join
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -76,5 +79,21 @@ USE_TZ = True
 
 # --- Database ---------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL")}
+# Without a DATABASE_URL a laptop gets a private server of its own; production must say where its database is.
+DATABASE_URL = env.str("DATABASE_URL", default="") if DEBUG else env.str("DATABASE_URL")
+POSTGRES_BINDIR = env.str("POSTGRES_BINDIR", default="")
+
+DATABASES = {
+    "default": {
+        **(
+            parse_database_url(DATABASE_URL)
+            if DATABASE_URL
+            else start_or_join(
+                project=BASE_DIR, bindir=Path(POSTGRES_BINDIR) if POSTGRES_BINDIR else None
+            ).as_django()
+        ),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
