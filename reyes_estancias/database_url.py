@@ -33,6 +33,8 @@ def parse_database_url(url: str) -> dict[str, object]:
     parameters = _read(url)
     if "dbname" not in parameters and "service" not in parameters:
         raise _malformed("it names no database")
+    if "@" in str(parameters.get("dbname", "")):
+        raise _malformed("there is an @ after its host (a / in a password is written %2F)")
     if not _are_ports(str(parameters.get("port", ""))):
         raise _malformed("its port is no number from 1 to 65535 (a / in a password is written %2F)")
     return {

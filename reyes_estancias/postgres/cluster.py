@@ -105,7 +105,7 @@ def stop(data: Path) -> bool:
     Raises:
         ServerStopFailed: it does not end.
     """
-    pid = _server_pid(data)
+    pid = server_pid(data)
     if pid is None:
         return False
     for signal_number in (signal.SIGINT, signal.SIGQUIT):  # "fast", then "immediate"
@@ -113,6 +113,16 @@ def stop(data: Path) -> bool:
         if _ends_within(data, STOP_PATIENCE_SECONDS):
             return True
     raise ServerStopFailed(pid=pid)
+
+
+def server_pid(data: Path) -> int | None:
+    """Return the process that serves ``data``, or None when ``postmaster.pid`` names a dead or foreign one.
+
+    A process id is used again sooner or later, and a killed server may stay as a zombie: only a process that
+    was started on this very directory counts.
+    """
+    pid = _recorded_pid(data)
+    return pid if pid is not None and str(data) in _command_line(pid) else None
 
 
 def _claim_socket_dir(cluster: Cluster) -> None:
@@ -166,12 +176,12 @@ def _locale_options(major: int) -> list[str]:
 
 
 def _start(cluster: Cluster) -> None:
-    patience = START_PATIENCE_SECONDS if _server_pid(cluster.data) is None else WAKE_PATIENCE_SECONDS
+    patience = START_PATIENCE_SECONDS if server_pid(cluster.data) is None else WAKE_PATIENCE_SECONDS
     give_up_at = time.monotonic() + patience
     while not answers(cluster, database="postgres"):
         if time.monotonic() > give_up_at:
             raise ServerStartFailed(log=cluster.log, last_lines=_last_lines(cluster.log))
-        if _server_pid(cluster.data) is None:
+        if server_pid(cluster.data) is None:
             _disown_pid_file(cluster.data)
             _launch(cluster)
         time.sleep(0.05)
@@ -185,7 +195,7 @@ def _launch(cluster: Cluster) -> None:
         cluster.binaries.program("pg_ctl"),
         "start",
         f"--pgdata={cluster.data}",
-        f"--log={cluster.log}",  # else the server inherits the pipe that we read to its end, and we never return
+        f"--log={cluster.log}",  # else the server holds the pipe that we read to its end
         "--wait",
         f"--timeout={WAKE_PATIENCE_SECONDS:.0f}",
         f"--options={options}",
@@ -218,16 +228,6 @@ def _connect(cluster: Cluster, *, database: str) -> psycopg.Connection:
 
 def _exists(connection: psycopg.Connection, query: str, value: str) -> bool:
     return connection.execute(query, [value]).fetchone() is not None
-
-
-def _server_pid(data: Path) -> int | None:
-    """Return the process that serves ``data``, or None when ``postmaster.pid`` names a dead or foreign one.
-
-    A process id is used again sooner or later, and a killed server may stay as a zombie: only a process that
-    was started on this very directory counts.
-    """
-    pid = _recorded_pid(data)
-    return pid if pid is not None and str(data) in _command_line(pid) else None
 
 
 def _recorded_pid(data: Path) -> int | None:
@@ -266,7 +266,7 @@ def _disown_pid_file(data: Path) -> None:
 
 def _ends_within(data: Path, seconds: float) -> bool:
     give_up_at = time.monotonic() + seconds
-    while _server_pid(data) is not None:
+    while server_pid(data) is not None:
         if time.monotonic() > give_up_at:
             return False
         time.sleep(0.02)

@@ -87,7 +87,7 @@ def start_or_join(*, project: Path, bindir: Path | None = None, database: str = 
         PostgresUnavailable: with the reason and the remedy.
     """
     account = server_account()
-    home = _open_home(project, account)
+    home = open_home(project)
     cluster = _project_cluster(home, account, bindir)
     if home.path not in _shares:
         _shares[home.path] = locks.acquire(home.users, shared=True)
@@ -104,7 +104,7 @@ def stop(*, project: Path) -> bool:
     Raises:
         PostgresUnavailable: it does not end.
     """
-    home = _open_home(project, server_account())
+    home = open_home(project)
     with locks.exclusive(home.turn):
         return _stop_all(home)
 
@@ -115,7 +115,7 @@ def stop_if_unused(*, project: Path) -> bool:
     Raises:
         PostgresUnavailable: it does not end.
     """
-    home = _open_home(project, server_account())
+    home = open_home(project)
     with locks.exclusive(home.turn):
         _give_up_share(home)
         alone = locks.try_acquire(home.users)
@@ -125,6 +125,22 @@ def stop_if_unused(*, project: Path) -> bool:
             return _stop_all(home)
         finally:
             os.close(alone)
+
+
+def open_home(project: Path) -> Home:
+    """Return the directory of a project's clusters, which exists when this returns.
+
+    Raises:
+        DirectoryUnusable: it cannot be created.
+    """
+    project = project.resolve()
+    is_root = os.geteuid() == 0
+    home = Home(ROOTS_HOME / _short_key(project) if is_root else project / ".local" / "postgres")
+    try:
+        home.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DirectoryUnusable(path=home.path, reason=os.strerror(error.errno or 0)) from error
+    return home
 
 
 @contextmanager
@@ -151,16 +167,6 @@ def throw_away_server(*, bindir: Path | None = None) -> Iterator[Address]:
         stack.callback(clusters.stop, cluster.data)
         clusters.bring_up(cluster)
         yield _address(cluster, DATABASE)
-
-
-def _open_home(project: Path, account: Account) -> Home:
-    project = project.resolve()
-    home = Home(ROOTS_HOME / _short_key(project) if account.steps_down else project / ".local" / "postgres")
-    try:
-        home.path.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except OSError as error:
-        raise DirectoryUnusable(path=home.path, reason=os.strerror(error.errno or 0)) from error
-    return home
 
 
 def _project_cluster(home: Home, account: Account, bindir: Path | None) -> Cluster:
