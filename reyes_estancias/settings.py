@@ -97,3 +97,30 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Payments ---------------------------------------------------------------------------------------------
+
+# Where the site is reached: the links in e-mails and the way back from Stripe's pages begin with it.
+SITE_BASE_URL = (
+    env.str("SITE_BASE_URL", default="http://127.0.0.1:8000") if DEBUG else env.str("SITE_BASE_URL")
+)
+
+# Tells the site that real guests pay here: it then refuses to start with a test key.
+PRODUCTION = env.bool("PRODUCTION", default=False)
+
+PAYMENTS_GATEWAY = "payments.stripe_gateway.StripeGateway"
+# While developing, the local Stripe (``python -m payments.sandbox``) answers unless a key is given.
+_LOCAL_STRIPE = DEBUG and "STRIPE_SECRET_KEY" not in env
+STRIPE_SECRET_KEY = "sk_test_local" if _LOCAL_STRIPE else env.str("STRIPE_SECRET_KEY")
+STRIPE_API_BASE = env.str(
+    "STRIPE_API_BASE", default="http://127.0.0.1:12111" if _LOCAL_STRIPE else "https://api.stripe.com"
+)
+# Two secrets while one replaces the other.
+STRIPE_WEBHOOK_SECRETS = env.list(
+    "STRIPE_WEBHOOK_SECRETS", default=["whsec_local"] if _LOCAL_STRIPE else environ.Env.NOTSET
+)
+
+# --- E-mail -----------------------------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
