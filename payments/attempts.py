@@ -169,7 +169,7 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
     except RequestRejected as rejection:
         if attempt.check_at > now:
             raise
-    """What the guest reads on the payment page and the receipt; it never changes between two tries."""
+        # Stripe answers a key it knows before it looks at the request: none was made under this one.
         return ledger.record_refusal(
             attempt_id=attempt.pk, code="", proof=f"no session: {rejection}"[:200], now=now
         )

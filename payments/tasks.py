@@ -107,7 +107,7 @@ def refund_payment(refund_id: int) -> str:
 
 @task(name=task_names.APPLY_STRIPE_EVENT, queue="payments", retry=PATIENT_RETRIES, log_fields=("event_id",))
 def apply_stripe_event(event_id: str) -> str:
-    """Bring the object of an event up to Stripe's truth. Returns ``applied``, ``ignored`` or ``not_found``."""
+    """Bring an event's object up to Stripe's truth. Returns ``applied``, ``ignored`` or ``not_found``."""
     state = stripe_event.apply_stripe_event(event_id=event_id, gateway=get_gateway(), now=timezone.now())
     return state.value if state else "not_found"
 
