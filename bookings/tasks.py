@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.utils import timezone
-from procrastinate_tasks.schedule import CatchUp, periodic
-from procrastinate_tasks.tasks import task
 
 from bookings import services
+from procrastinate_tasks.schedule import CatchUp, periodic
+from procrastinate_tasks.tasks import task
 
 
 @periodic(cron="0 3 * * *", catch_up=CatchUp.LAST)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from payments import ledger, policies
+from payments import policies
 from payments.exceptions import (
     CardDeclined,
     ObjectMissing,
@@ -23,6 +23,7 @@ from payments.exceptions import (
     StateConflict,
 )
 from payments.gateway import Gateway, Intent, IntentRequest, Session, SessionRequest, SessionStatus
+from payments.ledger import outcomes
 from payments.models import PaymentAttempt
 from payments.policies import Channel, IntentStatus, PaymentKind, Step
 
@@ -56,7 +57,7 @@ def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: date
     known_id = attempt.stripe_intent_id or intent_id
     if not known_id:
         return attempt
-    return ledger.record_intent(attempt_id=attempt.pk, intent=gateway.retrieve_intent(known_id), now=now)
+    return outcomes.record_intent(attempt_id=attempt.pk, intent=gateway.retrieve_intent(known_id), now=now)
 
 
 def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
@@ -88,7 +89,7 @@ def _drive_off_session(
                 intent = _find_or_create_intent(attempt, gateway, is_fresh=is_fresh)
                 if intent is None:
                     return _record_missing_method(attempt, now)
-                attempt = ledger.store_intent(attempt_id=attempt.pk, intent=intent, now=now)
+                attempt = outcomes.store_intent(attempt_id=attempt.pk, intent=intent, now=now)
             case Step.RETRIEVE:
                 intent = gateway.retrieve_intent(_intent_id(attempt))
             case Step.CONFIRM:
@@ -96,7 +97,7 @@ def _drive_off_session(
             case Step.CANCEL:
                 intent = _cancel(attempt, intent, gateway, now)
             case Step.RECORD if intent is not None:
-                attempt = ledger.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
+                attempt = outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
                 if intent.status == IntentStatus.PROCESSING:
                     break
     return attempt
@@ -127,7 +128,7 @@ def _find_or_create_intent(attempt: PaymentAttempt, gateway: Gateway, *, is_fres
 
 
 def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
-    return ledger.record_refusal(
+    return outcomes.record_refusal(
         attempt_id=attempt.pk,
         code=policies.MISSING_METHOD,
         proof="Stripe knows no such customer or card and created no intent",
@@ -140,12 +141,12 @@ def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent
     try:
         return gateway.confirm_intent(intent_id=intent_id, attempt_key=str(attempt.key))
     except OutcomeUnknown:
-        ledger.note_unknown(attempt_id=attempt.pk, now=now)
+        outcomes.note_unknown(attempt_id=attempt.pk, now=now)
         raise
     except CardDeclined as decline:
-        ledger.note_decline(attempt_id=attempt.pk, code=decline.code, now=now)
+        outcomes.note_decline(attempt_id=attempt.pk, code=decline.code, now=now)
     except ObjectMissing:
-        ledger.note_decline(attempt_id=attempt.pk, code=policies.MISSING_METHOD, now=now)
+        outcomes.note_decline(attempt_id=attempt.pk, code=policies.MISSING_METHOD, now=now)
         return gateway.cancel_intent(intent_id=intent_id, attempt_key=str(attempt.key))
     except StateConflict:
         pass  # Another driver was faster; what it did is at Stripe.
@@ -154,7 +155,7 @@ def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent
 
 def _cancel(attempt: PaymentAttempt, intent: Intent | None, gateway: Gateway, now: datetime) -> Intent:
     if intent is not None and intent.decline_code:
-        ledger.note_decline(attempt_id=attempt.pk, code=intent.decline_code, now=now)
+        outcomes.note_decline(attempt_id=attempt.pk, code=intent.decline_code, now=now)
     try:
         return gateway.cancel_intent(intent_id=_intent_id(attempt), attempt_key=str(attempt.key))
     except StateConflict:
@@ -170,10 +171,10 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         if attempt.check_at > now:
             raise
         # Stripe answers a key it knows before it looks at the request: none was made under this one.
-        return ledger.record_refusal(
+        return outcomes.record_refusal(
             attempt_id=attempt.pk, code="", proof=f"no session: {rejection}"[:200], now=now
         )
-    return ledger.store_session(attempt_id=attempt.pk, session=session, now=now)
+    return outcomes.store_session(attempt_id=attempt.pk, session=session, now=now)
 
 
 def _look_at_session(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
@@ -182,11 +183,11 @@ def _look_at_session(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -
     session = gateway.retrieve_session(attempt.stripe_session_id)
     match session.status:
         case SessionStatus.EXPIRED:
-            return ledger.record_session_expired(attempt_id=attempt.pk, session=session, now=now)
+            return outcomes.record_session_expired(attempt_id=attempt.pk, session=session, now=now)
         case SessionStatus.COMPLETE if session.is_paid:
             return _record_paid_session(attempt, session, gateway, now)
         case SessionStatus.COMPLETE:
-            return ledger.record_session_processing(attempt_id=attempt.pk, now=now)
+            return outcomes.record_session_processing(attempt_id=attempt.pk, now=now)
         case SessionStatus.OPEN:
             return attempt
 
@@ -195,7 +196,7 @@ def _record_paid_session(
     attempt: PaymentAttempt, session: Session, gateway: Gateway, now: datetime
 ) -> PaymentAttempt:
     intent = gateway.retrieve_intent(session.intent_id)
-    return ledger.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
+    return outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
 
 
 def _expire(session_id: str, gateway: Gateway) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from procrastinate_tasks.deferring import defer
-
 from bookings import services as bookings
 from bookings.models import Booking
-from payments import due_charges, ledger, task_names
+from payments import due_charges, task_names
+from payments.ledger import rows
+from procrastinate_tasks.deferring import defer
 
 
 def request_cancellation(*, booking: Booking, base_url: str, now: datetime) -> bool:
@@ -17,7 +17,7 @@ def request_cancellation(*, booking: Booking, base_url: str, now: datetime) -> b
     Returns:
         Whether this was news; asking twice settles once.
     """
-    with ledger.locked_booking(booking.pk) as locked:
+    with rows.locked_booking(booking.pk) as locked:
         is_new = bookings.request_cancellation(booking=locked, now=now)
         if is_new:
             due_charges.unschedule(booking=locked)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bookings.models import Booking, BookingStatus
-from payments import attempts, billing, ledger
+from payments import attempts, billing
 from payments.exceptions import NothingToPay
 from payments.gateway import Gateway
+from payments.ledger import claims, rows
 from payments.models import Payment
 from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
 
@@ -28,7 +29,7 @@ def open_checkout(*, booking: Booking, base_url: str, gateway: Gateway, now: dat
         payment = _open_deposit(booking, now)
     if payment is None:
         raise NothingToPay
-    attempt = ledger.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
+    attempt = claims.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
     attempt = attempts.drive(attempt=attempt, gateway=gateway, now=now)
     if attempt.state not in LIVE_STATES:
         raise NothingToPay
@@ -43,7 +44,7 @@ def find_payable(*, booking: Booking) -> Payment | None:
 
 
 def _open_deposit(booking: Booking, now: datetime) -> Payment:
-    with ledger.locked_booking(booking.pk) as locked:
+    with rows.locked_booking(booking.pk) as locked:
         billing.open_account(booking=locked, now=now)
         existing = locked.payments.filter(kind=PaymentKind.DEPOSIT).first()
         return existing or billing.open_obligation(

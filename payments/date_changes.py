@@ -10,8 +10,9 @@ from datetime import date, datetime
 
 from bookings import services as bookings
 from bookings.models import Booking, Quote
-from payments import billing, due_charges, ledger
+from payments import billing, due_charges
 from payments.exceptions import ChangeNeedsPayment, PaymentUnderWay
+from payments.ledger import refunds, rows
 from payments.models import BookingAccount, Payment, PaymentAttempt
 from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
 
@@ -25,7 +26,7 @@ def change_dates(*, booking: Booking, check_in: date, check_out: date, base_url:
         ChangeNeedsPayment: the new dates cost more, or less than what was paid in full.
         PaymentUnderWay: money for this booking is moving at this moment.
     """
-    with ledger.locked_booking(booking.pk) as locked:
+    with rows.locked_booking(booking.pk) as locked:
         if PaymentAttempt.objects.filter(payment__booking=locked, state__in=list(LIVE_STATES)).exists():
             raise PaymentUnderWay
         balance = locked.payments.filter(kind=PaymentKind.BALANCE).exclude(status=PaymentStatus.VOID).first()
@@ -35,7 +36,7 @@ def change_dates(*, booking: Booking, check_in: date, check_out: date, base_url:
         if new_quote.total_minor != old_quote.total_minor:
             _reprice(locked, balance, old_quote, now)
         _move_charge(locked, base_url=base_url)
-        ledger.settle_if_nothing_is_due(booking=locked, now=now)
+        rows.settle_if_nothing_is_due(booking=locked, now=now)
     return new_quote
 
 
@@ -52,9 +53,9 @@ def _reprice(booking: Booking, balance: Payment | None, old_quote: Quote, now: d
     paid = BookingAccount.objects.get(booking=booking).paid_minor
     total = booking.quote.total_minor
     if balance is not None:
-        ledger.void_payment(payment=balance)
+        rows.void_payment(payment=balance)
     if paid > total:
-        ledger.request_refund(booking=booking, amount_minor=paid - total, reason="change of dates", now=now)
+        refunds.request_refund(booking=booking, amount_minor=paid - total, reason="change of dates", now=now)
     billing.bill_quote(booking=booking, quote=booking.quote, now=now)
     billing.credit_quote(booking=booking, quote=old_quote, now=now)
     if total > paid:

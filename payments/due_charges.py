@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from procrastinate_tasks.deferring import Call, cancel, defer, defer_many
-
 from bookings.models import Booking
 from payments import task_names
 from payments.models import Payment
+from procrastinate_tasks.deferring import Call, cancel, defer, defer_many
 
 
 def schedule(*, booking: Booking, base_url: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from procrastinate_tasks.deferring import defer
-
 from bookings.models import Booking
 from payments import task_names
 from payments.models import GuestEmail, Payment
+from procrastinate_tasks.deferring import defer
 
 
 def request_email(

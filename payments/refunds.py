@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from payments import ledger
 from payments.exceptions import StateConflict
 from payments.gateway import Gateway, RefundAnswer
+from payments.ledger import refunds as ledger_refunds
 from payments.models import Refund
 from payments.policies import RefundState
 
@@ -18,7 +18,7 @@ def send(*, refund: Refund, gateway: Gateway, now: datetime) -> RefundState:
         TransientFault: run it again; Stripe's list is read before anything is sent twice.
     """
     answer = _find_or_create(refund, gateway)
-    return RefundState(ledger.record_refund(refund_id=refund.pk, answer=answer, now=now).state)
+    return RefundState(ledger_refunds.record_refund(refund_id=refund.pk, answer=answer, now=now).state)
 
 
 def _find_or_create(refund: Refund, gateway: Gateway) -> RefundAnswer:

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
-from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.retries import Retries
-from procrastinate_tasks.schedule import CatchUp, periodic
-from procrastinate_tasks.tasks import task
 
 from payments import policies, task_names
 from payments.exceptions import TransientFault
 from payments.gateway import get_gateway
 from payments.protocols import charge, guest_email, janitor, refund, scan, settlement, stripe_event
+from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.retries import Retries
+from procrastinate_tasks.schedule import CatchUp, periodic
+from procrastinate_tasks.tasks import task
 
 # The old system's max_retries=3, default_retry_delay=30. A decline is an answer, not a fault.
 CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault,))

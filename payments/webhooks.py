@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from procrastinate_tasks.deferring import defer
 
 from payments import task_names
 from payments.gateway import Gateway
 from payments.models import StripeEvent
+from procrastinate_tasks.deferring import defer
 
 
 def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) -> bool:

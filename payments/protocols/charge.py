@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from payments import attempts, ledger
+from payments import attempts
 from payments.gateway import Gateway
+from payments.ledger import claims
 from payments.models import PaymentAttempt
 from payments.policies import AUTHENTICATION_REQUIRED, MISSING_METHOD, AttemptState, ChargeAnswer
 
@@ -19,17 +20,17 @@ def charge_balance(*, booking_id: int, base_url: str, gateway: Gateway, now: dat
     Raises:
         TransientFault: it is not known yet, or not possible now; run it again.
     """
-    claim = ledger.claim_balance(booking_id=booking_id, base_url=base_url, now=now)
+    claim = claims.claim_balance(booking_id=booking_id, base_url=base_url, now=now)
     return _finish(claim, gateway, now)
 
 
 def charge_payment(*, payment_id: int, base_url: str, gateway: Gateway, now: datetime) -> ChargeAnswer:
     """Charge any other payment to the saved card; raises like ``charge_balance``."""
-    claim = ledger.claim_payment(payment_id=payment_id, base_url=base_url, now=now)
+    claim = claims.claim_payment(payment_id=payment_id, base_url=base_url, now=now)
     return _finish(claim, gateway, now)
 
 
-def _finish(claim: ledger.Claim, gateway: Gateway, now: datetime) -> ChargeAnswer:
+def _finish(claim: claims.Claim, gateway: Gateway, now: datetime) -> ChargeAnswer:
     if claim.attempt is None:
         answer = claim.answer or ChargeAnswer.NO_BALANCE
         logger.info("nothing to charge", extra={"answer": answer.value})

@@ -14,9 +14,11 @@ from typing import TypeVar
 
 from django.db.models import QuerySet
 
-from payments import attempts, ledger, policies, refunds
+from payments import attempts, policies, refunds
 from payments.exceptions import PaymentError
 from payments.gateway import Gateway
+from payments.ledger import outcomes
+from payments.ledger import refunds as ledger_refunds
 from payments.models import PaymentAttempt, Refund
 from payments.policies import RefundState
 
@@ -59,7 +61,7 @@ def _waiting_refunds(now: datetime) -> QuerySet[Refund]:
 
 
 def _resolve_attempt(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> bool:
-    checks = ledger.note_look(attempt_id=attempt.pk, now=now)
+    checks = outcomes.note_look(attempt_id=attempt.pk, now=now)
     # A payment page whose time is over is closed; everything else is driven on.
     is_over = attempt.session_expires_at is not None and attempt.session_expires_at <= now
     step = attempts.close if is_over else attempts.drive
@@ -68,7 +70,7 @@ def _resolve_attempt(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -
 
 
 def _resolve_refund(refund: Refund, gateway: Gateway, now: datetime) -> bool:
-    checks = ledger.note_refund_look(refund_id=refund.pk, now=now)
+    checks = ledger_refunds.note_refund_look(refund_id=refund.pk, now=now)
     state = _look(
         lambda: refunds.send(refund=refund, gateway=gateway, now=now), f"refund {refund.pk}", checks
     )

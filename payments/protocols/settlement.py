@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from bookings import policies as house
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus
-from payments import attempts, billing, due_charges, ledger
+from payments import attempts, billing, due_charges
 from payments.exceptions import SettlementWaits
 from payments.gateway import Gateway
 from payments.guest_emails import request_email
+from payments.ledger import refunds, rows
 from payments.models import BookingAccount, GuestEmail, PaymentAttempt
 from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
 
@@ -28,7 +29,7 @@ def settle_cancellation(
     for attempt in _live_attempts(booking_id).select_related("payment__booking__quote__home"):
         attempts.close(attempt=attempt, gateway=gateway, now=now)
     try:
-        with ledger.locked_booking(booking_id) as booking:
+        with rows.locked_booking(booking_id) as booking:
             return _settle(booking, base_url=base_url, now=now)
     except Booking.DoesNotExist:
         return None
@@ -52,9 +53,9 @@ def _settle_account(booking: Booking, account: BookingAccount, base_url: str, no
     paid = account.paid_minor
     kept = _kept(booking, paid_minor=paid)
     for payment in booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)):
-        ledger.void_payment(payment=payment)
+        rows.void_payment(payment=payment)
     if kept < paid:
-        ledger.request_refund(booking=booking, amount_minor=paid - kept, reason="cancellation", now=now)
+        refunds.request_refund(booking=booking, amount_minor=paid - kept, reason="cancellation", now=now)
     if kept:
         billing.bill_cancellation(booking=booking, amount_minor=kept, now=now)
     billing.credit_quote(booking=booking, quote=booking.quote, now=now)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from payments import attempts, ledger
+from payments import attempts
 from payments.gateway import Gateway
+from payments.ledger import refunds
 from payments.models import PaymentAttempt, Refund, StripeEvent
 
 
@@ -54,7 +55,7 @@ def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> str
     answer = gateway.find_refund(intent_id=refund.attempt.stripe_intent_id or "", refund_key=str(refund.key))
     if answer is None:
         return "Stripe lists no such refund"
-    ledger.record_refund(refund_id=refund.pk, answer=answer, now=now)
+    refunds.record_refund(refund_id=refund.pk, answer=answer, now=now)
     return ""
 
 
