@@ -118,8 +118,8 @@ def stop(data: Path) -> bool:
 def server_pid(data: Path) -> int | None:
     """Return the process that serves ``data``, or None when ``postmaster.pid`` names a dead or foreign one.
 
-    A process id is used again sooner or later, and a killed server may stay as a zombie: only a process that
-    was started on this very directory counts.
+    A process id is used again sooner or later, and a killed server may stay in the process table: only a
+    process that was started on this very directory counts.
     """
     pid = _recorded_pid(data)
     return pid if pid is not None and str(data) in _command_line(pid) else None

@@ -174,7 +174,7 @@ def _project_cluster(home: Home, account: Account, bindir: Path | None) -> Clust
     directory = home.path / str(binaries.major)
     return Cluster(
         directory=directory,
-        socket_dir=SOCKETS / f"reyes-{_short_key(directory)}",
+        socket_dir=_socket_dir(directory),
         binaries=binaries,
         account=account,
     )
@@ -187,6 +187,10 @@ def _shelf(home: Path) -> Path:
 
 def _short_key(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:10]
+
+
+def _socket_dir(directory: Path) -> Path:
+    return SOCKETS / f"reyes-{_short_key(directory)}"
 
 
 def _address(cluster: Cluster, database: str) -> Address:
@@ -205,8 +209,11 @@ def _give_up_share(home: Home) -> None:
 
 
 def _stop_all(home: Home) -> bool:
-    stopped = [clusters.stop(data) for data in home.path.glob("*/data")]
-    return any(stopped)
+    stopped = False
+    for data in home.path.glob("*/data"):
+        stopped |= clusters.stop(data)
+        shutil.rmtree(_socket_dir(data.parent), ignore_errors=True)
+    return stopped
 
 
 def _open_throw_away_home(stack: ExitStack) -> Home:

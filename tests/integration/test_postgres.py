@@ -142,7 +142,11 @@ def test_what_an_interrupted_creation_left_behind_is_swept_away(project: Path):
     assert not (directory / "data.unfinished").exists()
 
 
-@pytest.mark.parametrize("content", [f"{os.getpid()}\n/elsewhere\n0\n5432\n", "", "not a process\n"])
+@pytest.mark.parametrize(
+    "content",
+    [f"{os.getpid()}\n/elsewhere\n0\n5432\n", "", "not a process\n"],
+    ids=["another process", "empty", "garbled"],
+)
 def test_a_pid_file_that_names_no_server_of_ours_does_not_block_the_start(project: Path, content: str):
     url = server.start_or_join(project=project).as_url()
     server.stop(project=project)
@@ -273,10 +277,12 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch
 def test_a_socket_directory_open_to_others_is_refused(project: Path):
     address = server.start_or_join(project=project)
     server.stop(project=project)
+    address.socket_dir.mkdir()
     address.socket_dir.chmod(0o777)
 
     with pytest.raises(SocketDirectoryTaken, match=str(address.socket_dir)):
         server.start_or_join(project=project)
+    address.socket_dir.rmdir()
 
 
 def test_a_socket_path_beyond_the_systems_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
