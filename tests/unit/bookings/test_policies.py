@@ -37,7 +37,9 @@ def test_a_stay_costs_its_nights_less_the_length_discount_plus_cleaning_and_tax(
     assert price.total_minor == total
 
 
-@pytest.mark.parametrize(("amount", "bps", "share"), [(1, 5_000, 1), (3, 5_000, 2), (333, 3_000, 100), (0, 1_600, 0)])
+@pytest.mark.parametrize(
+    ("amount", "bps", "share"), [(1, 5_000, 1), (3, 5_000, 2), (333, 3_000, 100), (0, 1_600, 0)]
+)
 def test_shares_are_rounded_half_up_to_the_centavo(amount, bps, share):
     assert policies.share_half_up(amount, bps) == share
 
