@@ -12,6 +12,7 @@
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
 ARGS ?=
+IN_PARALLEL ?= --numprocesses logical --maxprocesses 4
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -25,7 +26,7 @@ demo: $(INSTALLED)
 	@$(VENV)/bin/python manage.py demo $(ARGS)
 
 test: $(INSTALLED)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 # The checks read the settings as the tests see them, so that no database server is started for them.
 check: export DJANGO_SETTINGS_MODULE = tests.settings
@@ -56,28 +57,28 @@ LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --py
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 
 test-newest: $(NEWEST)/installed
-	$(NEWEST)/bin/python -m pytest $(ARGS)
+	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 $(INSTALLED): requirements-dev.txt
-	@$(call make-venv,$(PYTHON),$(VENV))
+	@$(call make-venv,PYTHON,$(VENV))
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 $(TOOLS)/installed:
-	@$(call make-venv,$(PYTHON),$(TOOLS))
+	@$(call make-venv,PYTHON,$(TOOLS))
 	$(TOOLS)/bin/python -m pip install --quiet uv
 	@touch $@
 
 # From the ranges in pyproject.toml, not from the lock: the newest of everything.
 $(NEWEST)/installed: pyproject.toml $(TOOLS)/installed
-	@$(call make-venv,$(NEWEST_PYTHON),$(NEWEST))
+	@$(call make-venv,NEWEST_PYTHON,$(NEWEST))
 	$(TOOLS)/bin/uv pip install --quiet --upgrade --python $(NEWEST)/bin/python --requirement pyproject.toml --extra dev
 	@touch $@
 
-# $(call make-venv,INTERPRETER,DIRECTORY)
+# $(call make-venv,VARIABLE THAT NAMES THE INTERPRETER,DIRECTORY)
 define make-venv
-command -v $(1) >/dev/null || { echo "There is no $(1) here. Install Python 3.11 or newer, or name another: make PYTHON=/path/to/python" >&2; exit 1; }; \
-$(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(1) is $$($(1) --version 2>&1); Python 3.11 or newer is needed: make PYTHON=/path/to/python" >&2; exit 1; }; \
-$(1) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(1) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
-$(1) -m venv --clear $(2)
+$($(1)) -c pass 2>/dev/null || { echo "$($(1)) does not run here. Install Python 3.11 or newer, or name another: make $(1)=/path/to/python" >&2; exit 1; }; \
+$($(1)) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$($(1)) is $$($($(1)) --version); Python 3.11 or newer is needed: make $(1)=/path/to/python" >&2; exit 1; }; \
+$($(1)) -c 'import ensurepip, venv' 2>/dev/null || { echo "$($(1)) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+$($(1)) -m venv --clear $(2)
 endef

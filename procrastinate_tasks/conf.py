@@ -1,0 +1,47 @@
+"""The queue app's settings: typed, with defaults, read from Django's each time they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+PREFIX = "PROCRASTINATE_TASKS_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSettings:
+    """Each field is the Django setting of that name in capitals after ``PROCRASTINATE_TASKS_``."""
+
+    soft_time_limit: timedelta = timedelta(seconds=540)
+    time_limit: timedelta = timedelta(seconds=600)
+    heartbeat_every: timedelta = timedelta(seconds=5)
+    orphaned_after: timedelta = timedelta(seconds=30)
+    rescue_every: timedelta = timedelta(seconds=5)
+    max_crashes: int = 2
+    schedule_grace: timedelta = timedelta(seconds=60)
+    catch_up_limit: int = 100
+    keep_successes_for: timedelta = timedelta(hours=24)
+    keep_failures_for: timedelta = timedelta(days=14)
+    retention_every: timedelta = timedelta(seconds=60)
+    retention_batch: int = 1000
+    max_result_bytes: int = 16_384
+    release: str = ""
+
+
+_DEFAULTS = QueueSettings()
+DEFAULTS: dict[str, Any] = {field.name: getattr(_DEFAULTS, field.name) for field in fields(QueueSettings)}
+
+
+def django_name(field_name: str) -> str:
+    """Return the name a field has in Django's settings."""
+    return PREFIX + field_name.upper()
+
+
+def queue_settings() -> QueueSettings:
+    """Return the settings as they are now; ``override_settings`` works."""
+    return QueueSettings(
+        **{name: getattr(settings, django_name(name), default) for name, default in DEFAULTS.items()}
+    )

@@ -1,0 +1,103 @@
+"""What can go wrong in the queue app, each condition under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class QueueError(Exception):
+    """Base of the queue app's own exceptions."""
+
+
+class InvalidTaskArguments(QueueError, ValueError):
+    """A job would be deferred with arguments its task cannot run with.
+
+    A task's ``validate`` raises it with the problem alone; deferring adds the task's name.
+    """
+
+    def __init__(self, problem: str, *, task_name: str | None = None) -> None:
+        self.problem = problem
+        self.task_name = task_name
+        super().__init__(problem, task_name)
+
+    def __str__(self) -> str:
+        return self.problem if self.task_name is None else f"{self.task_name}: {self.problem}"
+
+
+class UnknownTask(QueueError, LookupError):
+    """No task of that name is registered in this process."""
+
+    def __init__(self, task_name: str, known_names: Sequence[str]) -> None:
+        self.task_name = task_name
+        self.suggestion = next(iter(get_close_matches(task_name, known_names, n=1)), None)
+        super().__init__(task_name, self.suggestion)
+
+    def __str__(self) -> str:
+        hint = f" Did you mean {self.suggestion!r}?" if self.suggestion else ""
+        return f"No task is named {self.task_name!r}.{hint} `manage.py jobs tasks` lists the names."
+
+
+class TaskNameTaken(QueueError):
+    """Two functions want the same task name."""
+
+    def __init__(self, task_name: str, *, first: str, second: str) -> None:
+        self.task_name = task_name
+        self.first = first
+        self.second = second
+        super().__init__(task_name, first, second)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.second} cannot be the task {self.task_name!r}: {self.first} already is. "
+            "Give one of them another name; a name is part of the jobs that wait in the database."
+        )
+
+
+class ScheduleNameTaken(QueueError):
+    """One task has two schedules that are not told apart."""
+
+    def __init__(self, schedule_name: str) -> None:
+        self.schedule_name = schedule_name
+        super().__init__(schedule_name)
+
+    def __str__(self) -> str:
+        return (
+            f"A schedule named {self.schedule_name!r} exists already. "
+            "Give each further schedule of a task its own schedule_id."
+        )
+
+
+class InvalidCron(QueueError, ValueError):
+    """A cron expression that cannot be read, or that never comes true."""
+
+    def __init__(self, expression: str, problem: str) -> None:
+        self.expression = expression
+        self.problem = problem
+        super().__init__(expression, problem)
+
+    def __str__(self) -> str:
+        return f"{self.expression!r} is not a cron expression: {self.problem}."
+
+
+class UnknownTimeZone(QueueError, ValueError):
+    """A time zone the system's zone database does not have."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"{self.name!r} is not a time zone this system knows (for example 'America/Mexico_City')."
+
+
+class AppsInWrongOrder(ImproperlyConfigured):
+    """Procrastinate's Django app is missing, or stands after ours."""
+
+    def __str__(self) -> str:
+        return (
+            "INSTALLED_APPS must hold 'procrastinate.contrib.django' before 'procrastinate_tasks', "
+            "and 'procrastinate_tasks' before the apps that defer jobs in their AppConfig.ready()."
+        )

@@ -1,0 +1,30 @@
+"""Puts this app's parts into Procrastinate's Django app, without any setting of the project."""
+
+from __future__ import annotations
+
+from procrastinate.app import App
+from procrastinate.contrib.django import procrastinate_app
+
+from procrastinate_tasks.exceptions import AppsInWrongOrder
+from procrastinate_tasks.job_manager import JobManager
+from procrastinate_tasks.logging import hide_arguments_in_procrastinate_logs
+from procrastinate_tasks.middleware.attempts import record_attempt
+from procrastinate_tasks.middleware.log_context import add_log_context
+
+
+def install() -> None:
+    """Replace the job manager and add our middleware to every worker's defaults.
+
+    Raises:
+        AppsInWrongOrder: Procrastinate's own Django app is not ready yet.
+    """
+    app = procrastinate_app.current_app
+    if not isinstance(app, App):
+        raise AppsInWrongOrder
+    hide_arguments_in_procrastinate_logs()
+    app.job_manager = JobManager(connector=app.connector)
+    defaults = app.worker_defaults
+    app.worker_defaults = {
+        **defaults,
+        "worker_middleware": [record_attempt, add_log_context, *defaults.get("worker_middleware", [])],
+    }

@@ -1,0 +1,43 @@
+"""What the queue stores beside Procrastinate's own tables."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from procrastinate_tasks.results import Outcome
+
+
+class JobAttempt(models.Model):
+    """One run of a job. It names the job by id, without a foreign key: it outlives the job.
+
+    ``attempt`` counts from 1; a run that cost the job no attempt shares its number with the next.
+    """
+
+    job_id = models.BigIntegerField(_("job"))
+    attempt = models.PositiveIntegerField(_("attempt"))
+    task_name = models.CharField(_("task"), max_length=128)
+    queue_name = models.CharField(_("queue"), max_length=128)
+    worker_id = models.BigIntegerField(_("worker"), null=True)
+    host = models.CharField(_("host"), max_length=255)
+    release = models.CharField(_("release"), max_length=100, blank=True)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"))
+    outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome.choices)
+    result = models.JSONField(_("result"), null=True)
+    exception_class = models.CharField(_("exception"), max_length=200, blank=True)
+    message = models.TextField(_("message"), blank=True)
+    traceback = models.TextField(_("traceback"), blank=True)
+    fingerprint = models.CharField(_("fingerprint"), max_length=16, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=["job_id", "id"], name="ptasks_attempt_job"),
+            models.Index(fields=["finished_at"], name="ptasks_attempt_finished"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.task_name}[{self.job_id}] #{self.attempt}: {self.outcome}"

@@ -1,0 +1,28 @@
+-- Claim the next job for this process: the order and the locks of Procrastinate's own claim, the clock a parameter.
+UPDATE procrastinate_jobs
+SET status = 'doing'
+WHERE id = (
+    SELECT job.id
+    FROM procrastinate_jobs AS job
+    WHERE job.status = 'todo'
+      AND (%(queues)s::varchar[] IS NULL OR job.queue_name = ANY(%(queues)s::varchar[]))
+      AND (%(with_scheduled)s OR job.scheduled_at IS NULL OR job.scheduled_at <= %(now)s)
+      AND NOT EXISTS (
+          SELECT 1
+          FROM procrastinate_jobs AS other
+          WHERE job.lock IS NOT NULL
+            AND other.lock = job.lock
+            AND (
+                other.status = 'doing'
+                OR other.status = 'todo' AND (-other.priority, other.id) < (-job.priority, job.id)
+            )
+      )
+    ORDER BY
+        CASE WHEN %(with_scheduled)s THEN job.scheduled_at END NULLS FIRST,
+        job.priority DESC,
+        job.id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING
+    id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id

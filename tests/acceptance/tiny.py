@@ -1,0 +1,149 @@
+"""Drives the tiny project as its operator would: its own database, real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class TinyProject:
+    """The tiny project on a database of its own; each worker writes its log to ``log_path``."""
+
+    environment: Mapping[str, str]
+    log_path: Path
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command to its end, without judging its exit code."""
+        return subprocess.run(
+            [sys.executable, "-m", "django", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS * 2,
+            check=False,
+        )
+
+    def shell(self, code: str) -> str:
+        """Run code as a web process would, and return what it printed."""
+        done = self.run("shell", "--verbosity", "0", "-c", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def defer(self, task_name: str, **args: object) -> int:
+        """Defer a job by its task's name and return its id."""
+        code = f"from procrastinate_tasks.deferring import defer; print(defer({task_name!r}, {args!r}))"
+        return int(self.shell(code))
+
+    def start_worker(self, *options: str, **extra_environment: str) -> subprocess.Popen[bytes]:
+        """Start ``manage.py procrastinate worker`` in a process group of its own."""
+        with self.log_path.open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "django", "procrastinate", "worker", *options],
+                cwd=ROOT,
+                env={**self.environment, **extra_environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def stop_workers(self) -> None:
+        """End every worker that still runs, the hard way."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(PATIENCE_SECONDS)
+        self.workers.clear()
+
+    def rows(self, query: LiteralString, *parameters: object) -> list[dict[str, Any]]:
+        """Run SQL on the project's database, beside Django."""
+        with psycopg.connect(
+            host=self.environment["PGHOST"],
+            port=self.environment["PGPORT"],
+            user=self.environment["PGUSER"],
+            password=self.environment["PGPASSWORD"],
+            dbname=self.environment["PGDATABASE"],
+            autocommit=True,
+            row_factory=dict_row,
+        ) as connection:
+            cursor = connection.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, query: LiteralString, *parameters: object) -> Any:
+        """Return the single value a query answers."""
+        (row,) = self.rows(query, *parameters)
+        (value,) = row.values()
+        return value
+
+    def status_of(self, job_id: int) -> str:
+        return str(self.value("SELECT status FROM procrastinate_jobs WHERE id = %s", job_id))
+
+    def notes(self) -> list[str]:
+        return [row["text"] for row in self.rows("SELECT text FROM notes_note ORDER BY id")]
+
+    def forget_everything(self) -> None:
+        """Empty the tables, for the next test."""
+        self.rows(
+            "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_workers, notes_note,"
+            " procrastinate_tasks_jobattempt CASCADE"
+        )
+        self.log_path.write_text("")
+
+
+def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Poll until the condition holds, and fail naming it when the deadline passes."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def tiny_project(*, server: Mapping[str, Any], log_path: Path) -> Iterator[TinyProject]:
+    """Create the project's database beside Django's, migrate it, and drop it in the end."""
+    name = f"{server['NAME']}_tiny_{os.getpid()}"
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PG")},
+        "PGHOST": server["HOST"] or "",
+        "PGPORT": str(server["PORT"] or "5432"),
+        "PGUSER": server["USER"] or "",
+        "PGPASSWORD": server["PASSWORD"] or "",
+        "DJANGO_SETTINGS_MODULE": "tests.tiny_project.settings",
+    }
+    admin = TinyProject(environment={**environment, "PGDATABASE": "postgres"}, log_path=log_path)
+    project = TinyProject(environment={**environment, "PGDATABASE": name}, log_path=log_path)
+    _recreate(admin, name)
+    try:
+        migrated = project.run("migrate", "-v0")
+        assert migrated.returncode == 0, migrated.stderr
+        yield project
+    finally:
+        project.stop_workers()
+        _drop(admin, name)
+
+
+def _recreate(admin: TinyProject, name: str) -> None:
+    _drop(admin, name)
+    admin.rows(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+
+
+def _drop(admin: TinyProject, name: str) -> None:
+    admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]

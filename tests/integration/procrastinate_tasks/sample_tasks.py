@@ -1,0 +1,86 @@
+"""Tasks of the integration tests; what they did is seen in ``CALLS``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.contrib.auth.models import Group
+from django.db import connection
+from procrastinate.job_context import JobContext
+
+from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.retries import Retries
+from procrastinate_tasks.tasks import task
+
+CALLS: list[object] = []
+
+
+class Flaky(Exception):
+    """A fault that may pass."""
+
+
+class Hopeless(Flaky):
+    """A fault that will not."""
+
+
+def refuse_negative(arguments: Mapping[str, object]) -> None:
+    number = arguments["number"]
+    if not isinstance(number, int) or number < 0:
+        raise InvalidTaskArguments("number must be 0 or more")
+
+
+@task(name="sample.remember", queue="sample", validate=refuse_negative, log_fields=("number",))
+def remember(number: int) -> str:
+    CALLS.append(number)
+    return f"remembered={number}"
+
+
+@task(name="sample.remember_async", queue="sample")
+async def remember_async(number: int) -> str:
+    CALLS.append(number)
+    return f"remembered={number}"
+
+
+@task(name="sample.locked", queue="sample", queueing_lock="sample-lock")
+def locked(number: int = 0) -> None:
+    CALLS.append(number)
+
+
+@task(
+    name="sample.flaky",
+    queue="sample",
+    retry=Retries(max_retries=2, delay=timedelta(seconds=30), on=(Flaky,), give_up_on=(Hopeless,)),
+)
+def flaky(email: str, hopeless: bool = False) -> None:
+    CALLS.append(email)
+    raise (Hopeless if hopeless else Flaky)(f"cannot reach {email}")
+
+
+@task(name="sample.break_the_connection", queue="sample")
+def break_the_connection() -> None:
+    Group.objects.create(name="undone")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+
+
+@task(name="sample.write_then_raise", queue="sample")
+def write_then_raise() -> None:
+    Group.objects.create(name="kept")
+    raise Flaky
+
+
+@task(name="sample.defer_another", queue="sample")
+def defer_another(number: int) -> None:
+    remember.defer(number=number)
+
+
+@task(name="sample.defer_itself", queue="sample")
+def defer_itself() -> None:
+    defer_itself.defer()
+
+
+@task(name="sample.with_context", queue="sample", pass_context=True)
+def with_context(context: JobContext, number: int) -> int:
+    CALLS.append((context.job.task_name, number))
+    return number

@@ -1,0 +1,26 @@
+"""Settings of a second, tiny project that uses the queue app alone; libpq's variables name its database."""
+
+from __future__ import annotations
+
+import os
+
+from procrastinate_tasks.logging import logging_config
+
+SECRET_KEY = "tiny"
+USE_TZ = True
+TIME_ZONE = "America/Mexico_City"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "procrastinate.contrib.django",
+    "procrastinate_tasks",
+    "tests.tiny_project.notes",
+]
+
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "tiny")}
+}
+
+LOGGING = logging_config(style="json")

@@ -1,0 +1,120 @@
+"""The queue's decisions, without a queue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from procrastinate_tasks.policies import (
+    CatchUp,
+    JobState,
+    Rescue,
+    RetryRule,
+    TickDecision,
+    decide_rescue,
+    decide_ticks,
+    delay_before_retry,
+    job_state,
+)
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def delay(rule: RetryRule, *, retries_done: int, sample: float = 0.5, exception: Exception | None = None):
+    return delay_before_retry(
+        rule, exception=exception or ValueError(), retries_done=retries_done, sample=sample
+    )
+
+
+def test_three_retries_thirty_seconds_apart_are_four_attempts():
+    rule = RetryRule(max_retries=3, delay=timedelta(seconds=30))
+
+    delays = [delay(rule, retries_done=n) for n in range(4)]
+
+    assert delays == [timedelta(seconds=30)] * 3 + [None]
+
+
+def test_only_the_named_exceptions_are_retried_and_give_up_on_wins():
+    rule = RetryRule(max_retries=1, delay=MINUTE, on=(OSError,), give_up_on=(PermissionError,))
+
+    assert delay(rule, retries_done=0, exception=TimeoutError()) == MINUTE
+    assert delay(rule, retries_done=0, exception=PermissionError()) is None
+    assert delay(rule, retries_done=0, exception=ValueError()) is None
+
+
+def test_backoff_multiplies_and_max_delay_caps():
+    rule = RetryRule(max_retries=9, delay=timedelta(seconds=10), backoff=3, max_delay=timedelta(seconds=60))
+
+    seconds = [delay(rule, retries_done=n).total_seconds() for n in range(4)]
+
+    assert seconds == [10, 30, 60, 60]
+
+
+@given(sample=st.floats(0, 1, exclude_max=True), retries_done=st.integers(0, 5000))
+def test_a_jittered_delay_stays_in_its_spread_and_never_overflows(sample: float, retries_done: int):
+    rule = RetryRule(
+        max_retries=10_000, delay=timedelta(seconds=10), backoff=2, jitter=0.25, max_delay=timedelta(hours=1)
+    )
+
+    waited = delay(rule, retries_done=retries_done, sample=sample).total_seconds()
+
+    full = min(10 * 2 ** min(retries_done, 20), 7200)
+    assert min(0.75 * full, 3600) <= waited <= min(1.25 * full, 3600)
+
+
+@pytest.mark.parametrize(
+    ("earlier_crashes", "abort_requested", "decision"),
+    [(0, False, Rescue.RUN_AGAIN), (1, False, Rescue.PARK), (5, False, Rescue.PARK), (0, True, Rescue.ABORT)],
+)
+def test_a_job_is_parked_at_its_second_crash(earlier_crashes: int, abort_requested: bool, decision: Rescue):
+    decided = decide_rescue(earlier_crashes=earlier_crashes, max_crashes=2, abort_requested=abort_requested)
+
+    assert decided is decision
+
+
+def ticks(*minutes_ago: int) -> list[datetime]:
+    return [NOW - minutes * MINUTE for minutes in minutes_ago]
+
+
+@pytest.mark.parametrize(
+    ("due", "catch_up", "deferred", "missed"),
+    [
+        ([], CatchUp.LAST, [], 0),
+        ([1, 0], CatchUp.SKIP, [1, 0], 0),
+        ([30, 20, 10], CatchUp.SKIP, [], 3),
+        ([30, 20, 10], CatchUp.LAST, [10], 2),
+        ([30, 20, 0], CatchUp.LAST, [0], 2),
+        ([30, 20, 10], CatchUp.ALL, [20, 10], 1),
+        ([30, 20, 10, 0], CatchUp.ALL, [20, 10, 0], 1),
+    ],
+)
+def test_catching_up(due: list[int], catch_up: CatchUp, deferred: list[int], missed: int):
+    decision = decide_ticks(ticks(*due), now=NOW, catch_up=catch_up, grace=MINUTE, limit=2)
+
+    assert decision == TickDecision(defer=tuple(ticks(*deferred)), missed=missed)
+
+
+@pytest.mark.parametrize(
+    ("status", "scheduled_at", "attempts", "alive", "state"),
+    [
+        ("todo", None, 0, True, JobState.READY),
+        ("todo", NOW - MINUTE, 0, True, JobState.READY),
+        ("todo", NOW + MINUTE, 0, True, JobState.SCHEDULED),
+        ("todo", NOW + MINUTE, 2, True, JobState.RETRYING),
+        ("doing", None, 0, True, JobState.RUNNING),
+        ("doing", None, 0, False, JobState.ORPHANED),
+        ("failed", None, 1, False, JobState.FAILED),
+        ("aborting", None, 1, False, JobState.ABORTED),
+    ],
+)
+def test_the_state_of_a_job(
+    status: str, scheduled_at: datetime | None, attempts: int, alive: bool, state: JobState
+):
+    assert (
+        job_state(status=status, scheduled_at=scheduled_at, attempts=attempts, worker_is_alive=alive, now=NOW)
+        is state
+    )

@@ -1,0 +1,45 @@
+"""``Retries`` as Procrastinate asks it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from freezegun import freeze_time
+from procrastinate.jobs import Job
+
+from procrastinate_tasks.retries import Retries
+
+
+def a_job(*, attempts: int) -> Job:
+    return Job(id=1, queue="q", lock=None, queueing_lock=None, task_name="t", attempts=attempts)
+
+
+@freeze_time("2026-05-01 12:00:00")
+def test_a_retry_is_due_after_the_delay():
+    retries = Retries(max_retries=1, delay=timedelta(seconds=30))
+
+    decision = retries.get_retry_decision(exception=ValueError(), job=a_job(attempts=0))
+
+    assert decision is not None
+    assert decision.retry_at == datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
+
+
+def test_the_last_attempt_is_final():
+    retries = Retries(max_retries=1, delay=timedelta(seconds=30))
+
+    assert retries.get_retry_decision(exception=ValueError(), job=a_job(attempts=1)) is None
+
+
+def test_a_cancellation_is_not_a_fault():
+    retries = Retries(max_retries=1, delay=timedelta(seconds=30))
+
+    assert retries.get_retry_decision(exception=KeyboardInterrupt(), job=a_job(attempts=0)) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_retries": -1}, {"backoff": 0.5}, {"jitter": 2}, {"delay": timedelta(-1)}]
+)
+def test_a_nonsense_rule_is_refused(wrong: dict[str, object]):
+    with pytest.raises(ValueError, match="Retries needs"):
+        Retries(**{"max_retries": 1, "delay": timedelta(1), **wrong})
