@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +37,14 @@ class ProcessDied(Exception):
         super().__init__(f"The {name} ended by itself. Its last words are in {log}.")
 
 
+class DoesNotAnswer(Exception):
+    """The web server runs and does not answer."""
+
+    def __init__(self, *, url: str, log: Path) -> None:
+        self.url, self.log = url, log
+        super().__init__(f"Nothing answers at {url}. The web server's last words are in {log}.")
+
+
 def check_port_is_free(*, port: int, option: str) -> None:
     """Fail early, and say how to go on.
 
@@ -50,8 +59,26 @@ def check_port_is_free(*, port: int, option: str) -> None:
             raise PortTaken(port=port, option=option) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A process on the stage."""
+
+    name: str
+    log: Path
+    child: subprocess.Popen[bytes]
+
+    def check_is_alive(self) -> None:
+        """Complain about a process that ended by itself.
+
+        Raises:
+            ProcessDied: it did.
+        """
+        if self.child.poll() is not None:
+            raise ProcessDied(name=self.name, log=self.log)
+
+
 @contextmanager
-def running_worker(*, project: Path, logs: Path, concurrency: int) -> Iterator[None]:
+def running_worker(*, project: Path, logs: Path, concurrency: int) -> Iterator[Actor]:
     """Run one worker process for the length of a ``with`` block."""
     arguments = [
         "manage.py",
@@ -62,29 +89,27 @@ def running_worker(*, project: Path, logs: Path, concurrency: int) -> Iterator[N
         "--concurrency",
         str(concurrency),
     ]
-    with _running("worker", arguments, project=project, logs=logs):
-        yield
+    with _running("worker", arguments, project=project, logs=logs) as worker:
+        yield worker
 
 
 @contextmanager
-def running_web(*, project: Path, logs: Path, port: int) -> Iterator[None]:
+def running_web(*, project: Path, logs: Path, port: int) -> Iterator[Actor]:
     """Run the web server for the length of a ``with`` block, and wait until it answers."""
     config = ["--config", "reyes_estancias/gunicorn_conf.py", "--bind", f"127.0.0.1:{port}"]
-    with _running("web server", ["-m", "gunicorn", *config], project=project, logs=logs) as (child, log):
-        _wait_until_it_answers(child, log, f"http://127.0.0.1:{port}/")
-        yield
+    with _running("web server", ["-m", "gunicorn", *config], project=project, logs=logs) as web:
+        _wait_until_it_answers(web, f"http://127.0.0.1:{port}/")
+        yield web
 
 
 @contextmanager
-def _running(
-    name: str, arguments: list[str], *, project: Path, logs: Path
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def _running(name: str, arguments: list[str], *, project: Path, logs: Path) -> Iterator[Actor]:
     logs.mkdir(parents=True, exist_ok=True)
     path = logs / f"{name.replace(' ', '-')}.log"
     with path.open("wb") as log:
         child = _start(arguments, project, log)
         try:
-            yield child, path
+            yield Actor(name, path, child)
         finally:
             _stop(child)
 
@@ -105,11 +130,12 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _wait_until_it_answers(child: subprocess.Popen[bytes], log: Path, url: str) -> None:
+def _wait_until_it_answers(web: Actor, url: str) -> None:
     deadline = time.monotonic() + _START_TIMEOUT
     while not _answers(url):
-        if child.poll() is not None or time.monotonic() > deadline:
-            raise ProcessDied(name="web server", log=log)
+        web.check_is_alive()
+        if time.monotonic() > deadline:
+            raise DoesNotAnswer(url=url, log=web.log)
         time.sleep(0.1)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from bookings import services
 from bookings.models import Booking, NightBlock, Property
 from bookings.services import Guest
-from payments import attempts, checkout
+from payments import attempts, checkout, due_charges
 from payments.gateway import Gateway
 from payments.models import BookingAccount, PaymentAttempt
 from payments.policies import LIVE_STATES
@@ -88,6 +88,8 @@ class Booker:
         self.control.complete_session(attempt.stripe_session_id or "", email=booking.guest_email)
         attempts.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
         self._give_card(number, booking)
+        # As if the job of its instant had been lost: it is the scan that finds these balances.
+        due_charges.unschedule(booking=booking)
         return Booking.objects.select_related("quote__home").get(pk=booking.pk)
 
     def _give_card(self, number: int, booking: Booking) -> None:

@@ -24,6 +24,8 @@ from payments.sandbox.launcher import RunningSandbox, SandboxDidNotStart, start_
 from reyes_estancias.demo.homes import make_homes
 from reyes_estancias.demo.report import ENDED, count_outcome, render_table
 from reyes_estancias.demo.stage import (
+    Actor,
+    DoesNotAnswer,
     PortTaken,
     ProcessDied,
     check_port_is_free,
@@ -61,7 +63,7 @@ class Command(BaseCommand):
         try:
             with ExitStack() as stage:
                 self._play(stage, options)
-        except (PortTaken, ProcessDied, SandboxDidNotStart) as problem:
+        except (DoesNotAnswer, PortTaken, ProcessDied, SandboxDidNotStart) as problem:
             raise CommandError(str(problem)) from problem
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
@@ -79,8 +81,10 @@ class Command(BaseCommand):
         inline_each = self._charge_one_after_another(sample, base_url)
         project = Path(settings.BASE_DIR)
         stage.enter_context(running_web(project=project, logs=LOCAL, port=options["port"]))
-        stage.enter_context(running_worker(project=project, logs=LOCAL, concurrency=options["concurrency"]))
-        took = self._charge_through_the_queue(due)
+        worker = stage.enter_context(
+            running_worker(project=project, logs=LOCAL, concurrency=options["concurrency"])
+        )
+        took = self._charge_through_the_queue(due, worker)
         outcome = count_outcome(bookings=due, statement=sandbox.control.statement())
         table = render_table(
             outcome=outcome,
@@ -133,7 +137,7 @@ class Command(BaseCommand):
             self._show_progress("Charging a sample one after another", done, len(sample))
         return timedelta(seconds=time.monotonic() - started) / max(len(sample), 1)
 
-    def _charge_through_the_queue(self, due: list[Booking]) -> timedelta:
+    def _charge_through_the_queue(self, due: list[Booking], worker: Actor) -> timedelta:
         started = time.monotonic()
         self.stdout.write(f"The scan answers {tasks.scan_and_charge_balances()}.")
         unfinished = Payment.objects.filter(booking__in=due, kind=PaymentKind.BALANCE).exclude(
@@ -141,8 +145,11 @@ class Command(BaseCommand):
         )
         while left := unfinished.count():
             self._show_progress("Charging through the queue", len(due) - left, len(due))
+            worker.check_is_alive()
             if time.monotonic() - started > CHARGES_TIMEOUT.total_seconds():
-                raise ProcessDied(name="charging", log=LOCAL / "worker.log")
+                raise CommandError(
+                    f"{left} charges have not ended after {CHARGES_TIMEOUT}; see {worker.log}."
+                )
             time.sleep(0.1)
         self._show_progress("Charging through the queue", len(due), len(due))
         return timedelta(seconds=time.monotonic() - started)
