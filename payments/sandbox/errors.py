@@ -49,7 +49,9 @@ class InvalidApiKey(ApiError):
     is_kept = False
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"Invalid API Key provided: {key[:3]}{'*' * 8}. The local Stripe takes sk_test_… keys.")
+        super().__init__(
+            f"Invalid API Key provided: {key[:3]}{'*' * 8}. The local Stripe takes sk_test_… keys."
+        )
 
 
 class LiveKeyRefused(ApiError):

@@ -111,8 +111,8 @@ def find_usable(call: Call, method_id: str, customer_id: str | None) -> Document
         )
     if method["customer"] not in (None, customer_id):
         raise UnexpectedState(
-            f"The customer does not have a payment method with the ID {method['id']}. The payment method must "
-            "be attached to the customer.",
+            f"The customer does not have a payment method with the ID {method['id']}. The payment method "
+            "must be attached to the customer.",
             param="payment_method",
         )
     return method

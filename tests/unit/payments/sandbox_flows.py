@@ -43,12 +43,16 @@ def create_intent(
     )
 
 
-def confirm_off_session(world: LocalStripe, intent_id: str, *, key: str | None = None) -> stripe.PaymentIntent:
+def confirm_off_session(
+    world: LocalStripe, intent_id: str, *, key: str | None = None
+) -> stripe.PaymentIntent:
     options: Any = {"idempotency_key": key} if key else {}
     return world.client.v1.payment_intents.confirm(intent_id, {"off_session": True}, options)
 
 
-def charge_saved_card(world: LocalStripe, *, card: str = "pm_card_visa", amount: int = BALANCE) -> stripe.PaymentIntent:
+def charge_saved_card(
+    world: LocalStripe, *, card: str = "pm_card_visa", amount: int = BALANCE
+) -> stripe.PaymentIntent:
     customer = make_customer(world)
     method = save_card(world, customer, card=card)
     intent = create_intent(world, customer=customer, payment_method=method, amount=amount)
@@ -82,12 +86,18 @@ def create_session(world: LocalStripe, **params: Any) -> stripe.checkout.Session
 
 def card_form(number: str, **fields: str) -> str:
     return urlencode(
-        {"number": number, "expiry": "12/40", "cvc": "123", "name": "Ana", "email": "ana@example.com"} | fields
+        {"number": number, "expiry": "12/40", "cvc": "123", "name": "Ana", "email": "ana@example.com"}
+        | fields
     )
+
+
+def details_of(error: pytest.ExceptionInfo[stripe.CardError]) -> Any:
+    """Return the ``error`` object of a refusal."""
+    assert error.value.error is not None
+    return error.value.error
 
 
 def decline_of(error: pytest.ExceptionInfo[stripe.CardError]) -> tuple[str | None, str | None]:
     """Return code and decline code of a refused card."""
-    details = error.value.error
-    assert details is not None
+    details = details_of(error)
     return details.code, getattr(details, "decline_code", None)

@@ -13,6 +13,7 @@ from tests.unit.payments.sandbox_flows import (
     create_intent,
     create_session,
     decline_of,
+    details_of,
     make_customer,
     save_card,
 )
@@ -46,7 +47,11 @@ def test_confirming_takes_the_amount_once_and_says_so_everywhere(world):
     [line] = world.statement()
     assert (line.amount, line.currency, line.payment_intent) == (BALANCE, "mxn", intent.id)
     assert (line.customer, line.metadata) == (intent.customer, {"attempt": "7"})
-    assert world.event_types()[-3:] == ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
+    assert world.event_types()[-3:] == [
+        "payment_intent.created",
+        "charge.succeeded",
+        "payment_intent.succeeded",
+    ]
 
 
 def test_creating_with_confirm_takes_the_money_at_once(world):
@@ -92,7 +97,9 @@ def test_the_charge_and_its_balance_transaction_can_be_read(world):
         ("pm_card_authenticationRequired", "authentication_required", "authentication_required"),
     ],
 )
-def test_a_saved_card_that_fails_later_brings_the_intent_back_to_needing_a_card(world, card, code, decline_code):
+def test_a_saved_card_that_fails_later_brings_the_intent_back_to_needing_a_card(
+    world, card, code, decline_code
+):
     customer, method = seed(world, card)
     intent = create_intent(world, customer=customer, payment_method=method)
 
@@ -101,7 +108,7 @@ def test_a_saved_card_that_fails_later_brings_the_intent_back_to_needing_a_card(
 
     assert error.value.http_status == 402
     assert decline_of(error) == (code, decline_code)
-    told = error.value.error.payment_intent
+    told = details_of(error).payment_intent
     assert (told.id, told.status) == (intent.id, "requires_payment_method")
     now = world.client.v1.payment_intents.retrieve(intent.id)
     assert (now.status, now.payment_method) == ("requires_payment_method", None)
@@ -126,7 +133,9 @@ def test_a_saved_card_that_fails_later_brings_the_intent_back_to_needing_a_card(
 )
 def test_a_card_declined_at_once_can_neither_be_charged_nor_saved(world, card, code, decline_code):
     customer = make_customer(world)
-    intent = world.client.v1.payment_intents.create({"amount": BALANCE, "currency": "mxn", "customer": customer})
+    intent = world.client.v1.payment_intents.create(
+        {"amount": BALANCE, "currency": "mxn", "customer": customer}
+    )
 
     with pytest.raises(stripe.CardError) as charging:
         world.client.v1.payment_intents.confirm(intent.id, {"payment_method": card})

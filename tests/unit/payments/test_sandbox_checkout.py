@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stripe
 
@@ -23,8 +25,8 @@ def world() -> LocalStripe:
     return make_local_stripe()
 
 
-def retrieve(world: LocalStripe, session: stripe.checkout.Session) -> stripe.checkout.Session:
-    return world.client.v1.checkout.sessions.retrieve(session.id)
+def retrieve(world: LocalStripe, session: stripe.checkout.Session, *expand: str) -> Any:
+    return world.client.v1.checkout.sessions.retrieve(session.id, {"expand": list(expand)})
 
 
 def test_an_open_session_has_a_page_and_no_intent_yet(world):
@@ -49,7 +51,11 @@ def test_paying_completes_the_session_and_brings_the_guest_back(world):
     assert (paid.status, paid.payment_status, paid.url) == ("complete", "paid", None)
     assert paid.customer_details.email == "ana@example.com"
     [line] = world.statement()
-    assert (line.amount, line.payment_intent, line.metadata) == (DEPOSIT, paid.payment_intent, {"attempt": "3"})
+    assert (line.amount, line.payment_intent, line.metadata) == (
+        DEPOSIT,
+        paid.payment_intent,
+        {"attempt": "3"},
+    )
     assert world.event_types()[-1] == "checkout.session.completed"
 
 
@@ -59,9 +65,8 @@ def test_the_card_a_guest_paid_with_is_saved_and_charged_later_off_session(world
     answer = world.browse("POST", session.url, card_form(number))
     if answer.headers["Location"].endswith("/authenticate"):
         world.browse("POST", answer.headers["Location"], "decision=authorize")
-    paid = world.client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
+    paid = retrieve(world, session, "payment_intent")
     deposit = paid.payment_intent
-    assert isinstance(deposit, stripe.PaymentIntent)
 
     balance = create_intent(world, customer=paid.customer, payment_method=deposit.payment_method)
     confirmed = confirm_off_session(world, balance.id)
@@ -75,8 +80,7 @@ def test_the_card_a_guest_paid_with_is_saved_and_charged_later_off_session(world
 def test_the_card_that_saves_and_then_declines_pays_the_deposit_and_fails_the_balance(world):
     session = create_session(world)
     world.browse("POST", session.url, card_form("4000000000000341"))
-    paid = world.client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
-    assert isinstance(paid.payment_intent, stripe.PaymentIntent)
+    paid = retrieve(world, session, "payment_intent")
     balance = create_intent(world, customer=paid.customer, payment_method=paid.payment_intent.payment_method)
 
     with pytest.raises(stripe.CardError):
@@ -246,7 +250,9 @@ def test_a_session_expires_by_itself_at_its_time(world):
     assert world.event_types()[-1] == "checkout.session.expired"
 
 
-@pytest.mark.parametrize(("minutes", "words"), [(29, "at least 30 minutes"), (24 * 60 + 1, "less than 24 hours")])
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(29, "at least 30 minutes"), (24 * 60 + 1, "less than 24 hours")]
+)
 def test_a_session_lives_between_half_an_hour_and_a_day(world, minutes, words):
     with pytest.raises(stripe.InvalidRequestError, match=words):
         create_session(world, expires_at=int(world.clock.now) + minutes * MINUTE)
@@ -283,7 +289,7 @@ def test_line_items_can_be_listed_and_expanded(world):
     session = create_session(world)
 
     listed = world.client.v1.checkout.sessions.line_items.list(session.id).data
-    expanded = world.client.v1.checkout.sessions.retrieve(session.id, {"expand": ["line_items"]})
+    expanded = retrieve(world, session, "line_items")
 
     assert [item.description for item in listed] == ["Anticipo de Casa Azul"]
     assert expanded.line_items.data[0].amount_total == DEPOSIT

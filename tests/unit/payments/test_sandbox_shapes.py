@@ -138,14 +138,12 @@ def has_everything_happen(world: LocalStripe) -> None:
     method = save_card(world, customer, card="pm_card_authenticationRequired")
     waiting = create_intent(world, customer=customer, payment_method=method)
     client.payment_intents.confirm(waiting.id, {"return_url": "https://reyes.test/x"})
-    client.payment_intents.confirm(
-        create_intent(world, customer=customer, payment_method=method).id, {}
-    )
+    client.payment_intents.confirm(create_intent(world, customer=customer, payment_method=method).id, {})
     client.setup_intents.create({"customer": customer, "payment_method": "pm_card_visa", "confirm": True})
     client.payment_intents.cancel(client.payment_intents.create({"amount": 5000, "currency": "mxn"}).id)
-    session = create_session(world)
-    world.browse("POST", session.url, card_form("4000000000000002"))
-    world.browse("POST", session.url, card_form("4242424242424242"))
+    page = str(create_session(world).url)
+    world.browse("POST", page, card_form("4000000000000002"))
+    world.browse("POST", page, card_form("4242424242424242"))
     client.checkout.sessions.expire(create_session(world).id)
 
 
