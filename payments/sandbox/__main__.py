@@ -15,7 +15,7 @@ from types import FrameType
 from payments.sandbox.journal import StateFileInUse, StateFileUnreadable
 from payments.sandbox.server import PortInUse, Server
 from payments.sandbox.settings import change_settings
-from payments.sandbox.webhook_endpoints import register
+from payments.sandbox.webhook_endpoints import set_own
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def _configure(server: Server, options: argparse.Namespace) -> None:
         change_settings(core.store, {"latency_ms": options.latency_ms})
     if options.webhook_url is not None:
         core.run(
-            lambda call: register(call, url=options.webhook_url, secret=options.webhook_secret),
+            lambda call: set_own(call, url=options.webhook_url, secret=options.webhook_secret),
             now=time.time(),
         )
 

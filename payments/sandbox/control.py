@@ -67,7 +67,7 @@ class Control:
         self._ask("DELETE", "faults")
 
     def set_webhook(self, *, url: str, secret: str) -> None:
-        """Send every event to ``url``, signed with ``secret``."""
+        """Send every event to ``url``, signed with ``secret``, instead of the URL set before."""
         self._ask("POST", "webhook", {"url": url, "secret": secret})
 
     def statement(self) -> list[StatementLine]:
@@ -123,7 +123,7 @@ class Control:
         self._ask("POST", "refunds/settle")
 
     def reset(self) -> None:
-        """Forget all objects, keys, movements, faults and requests; settings stay."""
+        """Forget all objects, keys, movements, faults and requests; settings and webhooks stay."""
         self._ask("POST", "reset")
 
     def _ask(self, method: str, path: str, body: Document | None = None) -> Any:

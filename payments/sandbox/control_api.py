@@ -116,7 +116,7 @@ def _list_deliveries(core: Core, request: Request, id_: str, body: Document) -> 
 
 def _set_webhook(core: Core, request: Request, id_: str, body: Document) -> object:
     url, secret = _take(body, "url"), _take(body, "secret")
-    return core.run(lambda call: webhook_endpoints.register(call, url=url, secret=secret), now=request.now)
+    return core.run(lambda call: webhook_endpoints.set_own(call, url=url, secret=secret), now=request.now)
 
 
 def _complete_session(core: Core, request: Request, id_: str, body: Document) -> object:

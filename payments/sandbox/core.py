@@ -128,8 +128,9 @@ class Core:
 
     def tick(self, *, now: float) -> None:
         """Let what has come due happen: sessions expire, slow refunds settle."""
-        if int(now) != self._ticked_at:
-            self._ticked_at = int(now)
+        at = self.make_call(now=now).now
+        if at != self._ticked_at:
+            self._ticked_at = at
             self.run(_let_time_pass, now=now)
 
     def make_call(self, *, now: float, params: Document | None = None, ids: tuple[str, ...] = ()) -> Call:

@@ -17,7 +17,7 @@ from payments.sandbox.webhooks import Delivery, pick_due, record_answer, sign, w
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
-IDLE_SECONDS = 0.05
+IDLE_SECONDS = 0.25
 SENDERS = 4
 
 
@@ -40,22 +40,32 @@ class Postman:
         self._save = save
         self._busy: set[str] = set()
         self._is_stopped = threading.Event()
+        self._is_woken = threading.Event()
 
     def start(self) -> None:
         for number in range(SENDERS):
             threading.Thread(target=self.run, name=f"webhooks-{number}", daemon=True).start()
 
+    def wake(self) -> None:
+        """Look for deliveries now instead of at the next turn."""
+        self._is_woken.set()
+
     def stop(self) -> None:
+        """Send and store nothing more."""
         self._is_stopped.set()
+        self._is_woken.set()
 
     def run(self) -> None:
         while not self._is_stopped.is_set():
             if not self.run_once():
-                self._is_stopped.wait(IDLE_SECONDS)
+                self._is_woken.wait(IDLE_SECONDS)
+                self._is_woken.clear()
 
     def run_once(self) -> bool:
         """Send one delivery; return whether there was one."""
         with self._lock:
+            if self._is_stopped.is_set():
+                return False
             self._core.tick(now=time.time())
             parcel = self._take()
             self._save()
@@ -64,6 +74,8 @@ class Postman:
         answer, is_taken = send(parcel)
         with self._lock:
             self._busy.discard(parcel.delivery.id)
+            if self._is_stopped.is_set():
+                return False
             record_answer(
                 self._core.store, parcel.delivery, answer=answer, is_taken=is_taken, now=time.time()
             )

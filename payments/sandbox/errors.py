@@ -50,7 +50,7 @@ class InvalidApiKey(ApiError):
 
     def __init__(self, key: str) -> None:
         super().__init__(
-            f"Invalid API Key provided: {key[:8]}{'*' * 8}. The local Stripe takes sk_test_… keys."
+            f"Invalid API Key provided: {key[:3]}{'*' * 8}. The local Stripe takes sk_test_… keys."
         )
 
 
@@ -134,7 +134,7 @@ class ResourceMissing(ApiError):
 class UnexpectedState(ApiError):
     """The object is not in a state that allows the request."""
 
-    def __init__(self, message: str, *, code: str | None = None, **details: object) -> None:
+    def __init__(self, message: str, *, code: str | None = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.code = code
 
@@ -145,7 +145,7 @@ class CardRefused(ApiError):
     status = 402
     type = "card_error"
 
-    def __init__(self, message: str, *, code: str, **details: object) -> None:
+    def __init__(self, message: str, *, code: str, **details: Any) -> None:
         super().__init__(message, **details)
         self.code = code
 

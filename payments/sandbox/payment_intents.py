@@ -118,9 +118,9 @@ def _confirm(call: Call, intent: Document) -> None:
     is_off_session = params.get("off_session", False)
     if is_off_session and (intent | changes)["setup_future_usage"] is not None:
         raise UnexpectedState(
-            "You cannot confirm with the `off_session` parameter when `setup_future_usage` is also set on "
-            "the PaymentIntent. The customer needs to be on-session to perform the steps which may be required "
-            "to set up the PaymentMethod for future usage.",
+            "You cannot confirm with the `off_session` parameter when `setup_future_usage` is also set "
+            "on the PaymentIntent. The customer needs to be on-session to perform the steps which may be "
+            "required to set up the PaymentMethod for future usage.",
             param="off_session",
         )
     method = _find_method(call, intent)

@@ -105,14 +105,14 @@ def find_usable(call: Call, method_id: str, customer_id: str | None) -> Document
         )
     if method["customer"] is not None and customer_id is None:
         raise ParameterRefused(
-            f"The PaymentMethod {method['id']} belongs to the Customer {method['customer']}. Please include "
-            "the Customer in the `customer` parameter on the PaymentIntent.",
+            f"The PaymentMethod {method['id']} belongs to the Customer {method['customer']}. Please "
+            "include the Customer in the `customer` parameter on the PaymentIntent.",
             param="customer",
         )
     if method["customer"] not in (None, customer_id):
         raise UnexpectedState(
-            f"The customer does not have a payment method with the ID {method['id']}. The payment method must "
-            "be attached to the customer.",
+            f"The customer does not have a payment method with the ID {method['id']}. The payment method "
+            "must be attached to the customer.",
             param="payment_method",
         )
     return method

@@ -29,6 +29,8 @@ HOST = "127.0.0.1"
 LONGEST_BODY = 1_000_000
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
+BROKEN_OFF = Answer(0, {}, "", is_reset=True)
+
 
 class PortInUse(Exception):
     def __init__(self, port: int) -> None:
@@ -46,10 +48,13 @@ class Service:
         self.core = Core(self._journal.store, base_url)
         self.lock = threading.Lock()
         self.postman = Postman(self.core, lock=self.lock, save=self._journal.save)
+        self._is_closed = False
 
     def answer(self, request: Request) -> Answer:
         """Answer a request of any kind; API requests first let the set latency pass, holding no lock."""
         with self.lock:
+            if self._is_closed:
+                return BROKEN_OFF
             latency = read_settings(self.core.store).latency_ms / 1000
             step = answer_control(self.core, request) or answer_page(self.core, request)
             is_api = step is None
@@ -58,16 +63,21 @@ class Service:
         if is_api:
             time.sleep(latency + (begun.wait_seconds if isinstance(begun, Admitted) else 0.0))
         answer = self._finish(begun) if isinstance(begun, Admitted) else begun
+        self.postman.wake()
         time.sleep(answer.wait_seconds)
         return answer
 
     def close(self) -> None:
+        """Act on nothing more; requests still waiting are broken off."""
         self.postman.stop()
         with self.lock:
+            self._is_closed = True
             self._journal.close()
 
     def _finish(self, admitted: Admitted) -> Answer:
         with self.lock:
+            if self._is_closed:
+                return BROKEN_OFF
             answer = self.core.finish(admitted, now=time.time())
             self._journal.save()
         return answer

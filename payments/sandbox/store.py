@@ -10,6 +10,7 @@ from payments.sandbox.errors import Document
 
 ALPHABET = string.digits + string.ascii_letters
 ID_LENGTH = 24
+KEPT_TABLES = ("counters", "settings", "webhook_endpoint", "webhook_secrets")
 
 Change = tuple[str, str, Document | None]
 """A table's name, a row's id, and the row (``None`` when it was removed)."""
@@ -64,8 +65,8 @@ class Store:
         return number
 
     def clear(self) -> None:
-        """Forget everything but the counter, so that no id comes twice."""
-        for table in [name for name in self._tables if name not in ("counters", "settings")]:
+        """Forget everything but the counter (so that no id comes twice), the settings and the webhooks."""
+        for table in [name for name in self._tables if name not in KEPT_TABLES]:
             for id_ in list(self._tables[table]):
                 self.remove(table, id_)
 

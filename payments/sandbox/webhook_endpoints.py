@@ -7,6 +7,9 @@ from payments.sandbox.contract import API_VERSION
 from payments.sandbox.errors import Document
 from payments.sandbox.listing import list_page
 
+OWN_ENDPOINT = "we_local"
+"""The one endpoint set from outside the API: by the command line or by a control call."""
+
 
 def create(call: Call) -> Document:
     secret = call.store.next_id("whsec_")
@@ -31,14 +34,10 @@ def delete(call: Call) -> Document:
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
 
 
-def register(call: Call, *, url: str, secret: str) -> Document:
-    """Send every event to ``url`` from now on; the same URL keeps its endpoint and takes the new secret."""
-    known = [row for row in call.store.rows("webhook_endpoint") if row["url"] == url]
-    endpoint = (
-        known[0] if known else _blank(call, call.store.next_id("we_")) | {"url": url, "enabled_events": ["*"]}
-    )
-    call.store.put("webhook_secrets", endpoint["id"], {"secret": secret})
-    return call.save(endpoint)
+def set_own(call: Call, *, url: str, secret: str) -> Document:
+    """Send every event to ``url`` from now on, signed with ``secret``, instead of where they were sent before."""
+    call.store.put("webhook_secrets", OWN_ENDPOINT, {"secret": secret})
+    return call.save(_blank(call, OWN_ENDPOINT) | {"url": url, "enabled_events": ["*"]})
 
 
 def _blank(call: Call, endpoint_id: str) -> Document:
