@@ -39,11 +39,11 @@ check: $(INSTALLED)
 	$(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 # Postgres is no child of honcho's, which ends all its children at once: it starts before and stops after them.
-dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000 --reload
+dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000
 dev: $(INSTALLED)
 	$(VENV)/bin/python manage.py migrate
 	@trap : INT; PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/honcho start web worker; status=$$?; \
-	$(VENV)/bin/python -m reyes_estancias.postgres stop --if-unused; exit $$status
+	$(VENV)/bin/python -m reyes_estancias.postgres stop --if-unused; [ $$status -eq 130 ] || exit $$status
 
 stop: $(INSTALLED)
 	@$(VENV)/bin/python -m reyes_estancias.postgres stop

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date
+from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -132,11 +133,11 @@ class Quote(models.Model):
 
     @property
     def check_in(self) -> date:
-        return self.nights.lower
+        return cast(date, self.nights.lower)
 
     @property
     def check_out(self) -> date:
-        return self.nights.upper
+        return cast(date, self.nights.upper)
 
     @property
     def night_count(self) -> int:

@@ -52,6 +52,8 @@ def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: date
     Args:
         intent_id: the intent we were told about, empty when only the attempt is known.
     """
+    if attempt.state == policies.AttemptState.SUCCEEDED:
+        return attempt  # Nothing Stripe can say changes it: refunds have rows of their own.
     if attempt.stripe_session_id is not None:
         return _look_at_session(attempt, gateway, now)
     known_id = attempt.stripe_intent_id or intent_id

@@ -203,7 +203,7 @@ def _read_intent(intent: stripe.PaymentIntent) -> Intent:
         currency=intent.currency,
         customer_id=_id_of(intent.customer),
         payment_method_id=_id_of(intent.payment_method),
-        attempt_key=(intent.metadata or {}).get(_ATTEMPT, ""),
+        attempt_key=_our_key(intent, _ATTEMPT),
         decline_code=_decline_code(error) if error else "",
     )
 
@@ -215,7 +215,7 @@ def _read_session(session: stripe.checkout.Session) -> Session:
         is_paid=session.payment_status == "paid",
         url=session.url or "",
         intent_id=_id_of(session.payment_intent),
-        attempt_key=(session.metadata or {}).get(_ATTEMPT, ""),
+        attempt_key=_our_key(session, _ATTEMPT),
     )
 
 
@@ -224,7 +224,7 @@ def _read_refund(refund: stripe.Refund) -> RefundAnswer:
         id=refund.id,
         status=RefundStatus(refund.status or RefundStatus.PENDING),
         amount_minor=refund.amount,
-        refund_key=(refund.metadata or {}).get(_REFUND, ""),
+        refund_key=_our_key(refund, _REFUND),
         failure=getattr(refund, "failure_reason", None) or "",
     )
 
@@ -246,6 +246,12 @@ def _id_of(reference: Any) -> str:
     if not reference:
         return ""
     return reference if isinstance(reference, str) else str(reference.id)
+
+
+def _our_key(stripe_object: stripe.StripeObject, name: str) -> str:
+    """Return the key that we put into the metadata of everything we create."""
+    metadata = stripe_object.to_dict().get("metadata") or {}
+    return str(metadata.get(name, ""))
 
 
 def _decline_code(error: Any) -> str:

@@ -20,6 +20,9 @@ from procrastinate_tasks.tasks import task
 # The old system's max_retries=3, default_retry_delay=30. A decline is an answer, not a fault.
 CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault,))
 
+# Charges run before whatever else waits: the events that they cause would otherwise delay them.
+CHARGE_PRIORITY = 10
+
 # What must happen in the end outlives an outage of two days.
 PATIENT_RETRIES = Retries(
     max_retries=20,
@@ -44,6 +47,7 @@ def check_base_url(arguments: Mapping[str, object]) -> None:
 @task(
     name=task_names.CHARGE_BALANCE,
     queue="payments",
+    priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
     log_fields=("booking_id",),
@@ -58,6 +62,7 @@ def charge_balance_for_booking(booking_id: int, base_url: str) -> str:
 @task(
     name=task_names.CHARGE_PAYMENT,
     queue="payments",
+    priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
     log_fields=("payment_id",),

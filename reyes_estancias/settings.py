@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
-from reyes_estancias.database_url import parse_database_url
+from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.postgres.server import start_or_join
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -91,8 +92,10 @@ USE_TZ = True
 
 # --- Database ---------------------------------------------------------------------------------------------
 
-# Without a DATABASE_URL a laptop gets a private server of its own; production must say where its database is.
-DATABASE_URL = env.str("DATABASE_URL", default="") if DEBUG else env.str("DATABASE_URL")
+# Without a DATABASE_URL a laptop gets a private server of its own.
+DATABASE_URL = env.str("DATABASE_URL", default="")
+if not DATABASE_URL and not DEBUG:
+    raise ImproperlyConfigured(f"DATABASE_URL is not set; with DEBUG off it is required, as in {EXAMPLE}.")
 POSTGRES_BINDIR = env.str("POSTGRES_BINDIR", default="")
 
 DATABASES = {

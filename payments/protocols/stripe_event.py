@@ -67,14 +67,14 @@ def _find_attempt(event: StripeEvent) -> PaymentAttempt | None:
 def _our_key(event: StripeEvent, name: str) -> UUID | None:
     """Return the key that we put into the metadata of everything we create."""
     match event.payload:
-        case {"data": {"object": {"metadata": {**metadata}}}} if isinstance(metadata.get(name), str):
-            return _read_uuid(metadata[name])
+        case {"data": {"object": {"metadata": {**metadata}}}}:
+            return _read_uuid(metadata.get(name))
     return None
 
 
-def _read_uuid(text: str) -> UUID | None:
+def _read_uuid(value: object) -> UUID | None:
     try:
-        return UUID(text)
+        return UUID(value) if isinstance(value, str) else None
     except ValueError:
         return None
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,7 +110,8 @@ def stop(data: Path) -> bool:
     if pid is None:
         return False
     for signal_number in (signal.SIGINT, signal.SIGQUIT):  # "fast", then "immediate"
-        os.kill(pid, signal_number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal_number)
         if _ends_within(data, STOP_PATIENCE_SECONDS):
             return True
     raise ServerStopFailed(pid=pid)
@@ -152,8 +154,10 @@ def _set_aside(data: Path) -> None:
 
 def _create(cluster: Cluster) -> None:
     """Make the data directory; it appears complete or not at all."""
-    unfinished = cluster.directory / "data.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for abandoned in cluster.directory.glob("data.unfinished-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    # A name of our own: the initdb of a starter that was killed may still be writing under its name.
+    unfinished = cluster.directory / f"data.unfinished-{os.getpid()}"
     result = cluster.account.run(
         cluster.binaries.program("initdb"),
         f"--pgdata={unfinished}",

@@ -10,15 +10,24 @@ from django.db import IntegrityError, connection, transaction
 
 def assert_only_the_database_prevents(*, fault: Callable[[], object], rule: str, drop: str) -> None:
     """Commit a fault with the rule, which must refuse it by name, and without, where it must go through."""
+    check_deferred_rules()
     with pytest.raises(IntegrityError, match=rule), transaction.atomic():
         fault()
-        _check_deferred_rules()
+        check_deferred_rules()
 
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(drop)
         fault()
-        _check_deferred_rules()
+        check_deferred_rules()
+
+
+def drop_rules(*rules: str) -> None:
+    """Take away the rules that would refuse a fault before the one under test does."""
+    check_deferred_rules()
+    with connection.cursor() as cursor:
+        for rule in rules:
+            cursor.execute(rule)
 
 
 def drop_constraint(table: str, name: str) -> str:
@@ -33,7 +42,8 @@ def drop_trigger(table: str, name: str) -> str:
     return f"DROP TRIGGER {name} ON {table}"
 
 
-def _check_deferred_rules() -> None:
+def check_deferred_rules() -> None:
+    """Check now what is otherwise checked at commit."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")

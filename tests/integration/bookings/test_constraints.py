@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection
 
 from bookings.models import Booking, NightBlock, Property, Quote, nights_between
 from tests.factories import make_confirmed_booking, make_hold, make_property
 from tests.integration.constraints import (
     assert_only_the_database_prevents,
     drop_constraint,
+    drop_rules,
     drop_trigger,
 )
 
@@ -32,8 +32,7 @@ def block(booking: Booking, first: date, last: date) -> NightBlock:
 
 def without_coherence_checks() -> None:
     """Overlaps are made with blocks that belong to no quote: leave that to its own test."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER bookings_block_belongs_to_a_living_booking ON bookings_nightblock")
+    drop_rules(drop_trigger("bookings_nightblock", "bookings_block_belongs_to_a_living_booking"))
 
 
 def test_two_bookings_never_block_the_same_night_of_a_property():
@@ -169,8 +168,7 @@ def test_a_quote_is_for_somebody():
 @pytest.mark.parametrize("status", ["pending", "expired"])
 def test_a_confirmed_booking_goes_neither_back_nor_into_expiry(status):
     booking = make_confirmed_booking(now=NOW)
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER bookings_booking_blocks_its_nights ON bookings_booking")
+    drop_rules(drop_trigger("bookings_booking", "bookings_booking_blocks_its_nights"))
 
     assert_only_the_database_prevents(
         fault=lambda: force(booking, status=status),
@@ -181,9 +179,10 @@ def test_a_confirmed_booking_goes_neither_back_nor_into_expiry(status):
 
 def test_a_status_that_nobody_knows_is_refused():
     booking = make_hold(now=NOW)
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER bookings_booking_transition ON bookings_booking")
-        cursor.execute("DROP TRIGGER bookings_booking_blocks_its_nights ON bookings_booking")
+    drop_rules(
+        drop_trigger("bookings_booking", "bookings_booking_transition"),
+        drop_trigger("bookings_booking", "bookings_booking_blocks_its_nights"),
+    )
 
     assert_only_the_database_prevents(
         fault=lambda: force(booking, status="paid"),

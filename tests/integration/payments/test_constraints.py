@@ -32,6 +32,7 @@ from tests.integration.constraints import (
     assert_only_the_database_prevents,
     drop_constraint,
     drop_index,
+    drop_rules,
     drop_trigger,
 )
 
@@ -45,13 +46,6 @@ PAYMENT = "payments_payment"
 ATTEMPT = "payments_paymentattempt"
 TRANSFER = "payments_ledgertransfer"
 REFUND = "payments_refund"
-
-
-def drop_rules(*rules: str) -> None:
-    """Take away the rules that would refuse a fault before the one under test does."""
-    with connection.cursor() as cursor:
-        for rule in rules:
-            cursor.execute(rule)
 
 
 def claim_balance(booking: Booking) -> PaymentAttempt:
@@ -383,11 +377,11 @@ def test_an_attempt_makes_sense(columns, rule):
 @pytest.mark.parametrize("column", ["stripe_intent_id", "stripe_session_id", "key"])
 def test_two_attempts_never_share_an_object_at_stripe_or_a_key(column):
     deposit = PaymentAttempt.objects.get(payment__booking=make_confirmed_booking(now=NOW))
-    PaymentAttempt.objects.filter(pk=deposit.pk)
     balance = balance_of(make_confirmed_booking(now=NOW))
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'u' AND conkey = ARRAY["
+            "SELECT conname FROM pg_constraint"
+            " WHERE conrelid = %s::regclass AND contype = 'u' AND conkey = ARRAY["
             "(SELECT attnum FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s)]",
             [ATTEMPT, ATTEMPT, column],
         )
