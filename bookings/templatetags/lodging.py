@@ -30,7 +30,9 @@ def percent(bps: int) -> str:
 @register.filter
 def day(value: date) -> str:
     """Return a date with its weekday and without the year, as people say it."""
-    return formats.date_format(_local(value), pgettext("format of a date, see Django's date filter", "l, F j"))
+    return formats.date_format(
+        _local(value), pgettext("format of a date, see Django's date filter", "l, F j")
+    )
 
 
 @register.filter
