@@ -148,8 +148,8 @@ def tiny_project(*, server: Mapping[str, Any], log_path: Path) -> Iterator[TinyP
 
 def _recreate(admin: TinyProject, name: str) -> None:
     _drop(admin, name)
-    admin.rows(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    admin.rows(f'CREATE DATABASE "{name}"')
 
 
 def _drop(admin: TinyProject, name: str) -> None:
-    admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+    admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
