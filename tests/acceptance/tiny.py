@@ -31,8 +31,15 @@ class TinyProject:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end, without judging its exit code."""
+        return self._run("-m", "django", *arguments)
+
+    def python(self, code: str) -> subprocess.CompletedProcess[str]:
+        """Run code without any settings."""
+        return self._run("-c", code)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "django", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
