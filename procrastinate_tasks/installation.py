@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.management import get_commands
 from procrastinate.app import App
 from procrastinate.contrib.django import procrastinate_app
 
@@ -22,6 +23,8 @@ def install() -> None:
     if not isinstance(app, App):
         raise AppsInWrongOrder
     hide_arguments_in_procrastinate_logs()
+    # Our command subclasses Procrastinate's, whose app must stand before ours: by order alone theirs would win.
+    get_commands()["procrastinate"] = "procrastinate_tasks"
     app.job_manager = JobManager(connector=app.connector)
     defaults = app.worker_defaults
     app.worker_defaults = {
