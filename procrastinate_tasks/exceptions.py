@@ -93,6 +93,24 @@ class UnknownTimeZone(QueueError, ValueError):
         return f"{self.name!r} is not a time zone this system knows (for example 'America/Mexico_City')."
 
 
+class WorkerLost(QueueError):
+    """The process that ran a job is gone, or has been silent for too long."""
+
+    def __init__(self, *, worker_id: int | None, silent_seconds: float | None, crashes: int) -> None:
+        self.worker_id = worker_id
+        self.silent_seconds = silent_seconds
+        self.crashes = crashes
+        super().__init__(worker_id, silent_seconds, crashes)
+
+    def __str__(self) -> str:
+        worker = "Its worker" if self.worker_id is None else f"Worker {self.worker_id}"
+        silence = (
+            "is gone" if self.silent_seconds is None else f"sent no heartbeat for {self.silent_seconds:.0f} s"
+        )
+        times = "once" if self.crashes == 1 else f"{self.crashes} times"
+        return f"{worker} {silence}. The job has now lost its worker {times}."
+
+
 class AppsInWrongOrder(ImproperlyConfigured):
     """Procrastinate's Django app is missing, or stands after ours."""
 

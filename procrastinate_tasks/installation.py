@@ -11,6 +11,7 @@ from procrastinate_tasks.job_manager import JobManager
 from procrastinate_tasks.logging import hide_arguments_in_procrastinate_logs
 from procrastinate_tasks.middleware.attempts import record_attempt
 from procrastinate_tasks.middleware.log_context import add_log_context
+from procrastinate_tasks.side_tasks import SideTasks
 
 
 def install() -> None:
@@ -25,9 +26,14 @@ def install() -> None:
     hide_arguments_in_procrastinate_logs()
     # Our command subclasses Procrastinate's, whose app must stand before ours: by order alone theirs would win.
     get_commands()["procrastinate"] = "procrastinate_tasks"
-    app.job_manager = JobManager(connector=app.connector)
+    manager = JobManager(app.connector, companion_of=lambda worker_id: _side_tasks(worker_id, manager))
+    app.job_manager = manager
     defaults = app.worker_defaults
     app.worker_defaults = {
         **defaults,
         "worker_middleware": [record_attempt, add_log_context, *defaults.get("worker_middleware", [])],
     }
+
+
+def _side_tasks(worker_id: int, manager: JobManager) -> SideTasks:
+    return SideTasks(worker_id=worker_id, beat=manager.update_heartbeat)

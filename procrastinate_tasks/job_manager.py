@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
 
 import attr
 from asgiref.sync import sync_to_async
 from django.db import transaction
 from procrastinate import manager
+from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import AlreadyEnqueued
@@ -48,6 +49,14 @@ class ClaimedJob(Job):
         }
 
 
+class Companion(Protocol):
+    """What runs beside a worker's jobs, from its registration to its unregistration."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
 class JobManager(manager.JobManager):
     """Procrastinate's job manager, with four differences.
 
@@ -58,6 +67,13 @@ class JobManager(manager.JobManager):
     * Ending or retrying a job stores what the attempt came to in the same statement, never gets stuck on a
       queueing lock, and is refused when the worker has lost the job.
     """
+
+    def __init__(
+        self, connector: BaseConnector, *, companion_of: Callable[[int], Companion] | None = None
+    ) -> None:
+        super().__init__(connector)
+        self._companion_of = companion_of
+        self._companions: dict[int, Companion] = {}
 
     @property
     def defers_in_django(self) -> bool:
@@ -110,6 +126,21 @@ class JobManager(manager.JobManager):
         return bool(rows)
 
     # --- The worker's side --------------------------------------------------------------------------------
+
+    async def register_worker(self) -> int:
+        """Register a worker and start what runs beside its jobs."""
+        worker_id = await super().register_worker()
+        if self._companion_of is not None and self.defers_in_django:
+            companion = self._companions[worker_id] = self._companion_of(worker_id)
+            companion.start()
+        return worker_id
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        """Stop what runs beside the jobs: until here a draining worker kept its heartbeat."""
+        companion = self._companions.pop(worker_id, None)
+        if companion is not None:
+            await companion.stop()
+        await super().unregister_worker(worker_id)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         job = await super().fetch_job(queues, worker_id)
@@ -173,7 +204,7 @@ def put_back(
         attempt,
         status=Status.TODO.value,
         outcome=Outcome.RETRYING,
-        retry_at=retry_at or datetime.now(UTC),
+        retry_at=retry_at,
         priority=priority,
         queue=queue,
         lock=lock,
@@ -186,7 +217,6 @@ def give_back(attempt: Attempt) -> Settlement:
         attempt,
         status=Status.TODO.value,
         outcome=Outcome.INTERRUPTED,
-        retry_at=datetime.now(UTC),
         counts_attempt=False,
     )
 
@@ -222,14 +252,14 @@ def _insert_parameters(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     }
 
 
-def encode_arguments(task_name: str, arguments: JSONDict) -> str:
+def encode_arguments(task_name: str, arguments: Mapping[str, object]) -> str:
     """Return a job's arguments as JSON text that Postgres stores unchanged.
 
     Raises:
         InvalidTaskArguments: they hold something JSON or Postgres's jsonb cannot hold.
     """
     try:
-        text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
         text.encode()
     except (TypeError, ValueError) as refusal:
         raise InvalidTaskArguments(

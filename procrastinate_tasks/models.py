@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.results import Outcome
 
@@ -36,8 +37,46 @@ class JobAttempt(models.Model):
         default_permissions = ("view",)
         indexes = (
             models.Index(fields=["job_id", "id"], name="ptasks_attempt_job"),
-            models.Index(fields=["finished_at"], name="ptasks_attempt_finished"),
+            models.Index(fields=["outcome", "finished_at"], name="ptasks_attempt_outcome"),
         )
 
     def __str__(self) -> str:
         return f"{self.task_name}[{self.job_id}] #{self.attempt}: {self.outcome}"
+
+
+class ScheduleState(models.Model):
+    """How far a schedule has come: one row a schedule, whose lock makes each tick one job.
+
+    ``last_tick_at`` is the latest tick that was deferred or missed; ``known_since`` tells when each of its
+    definitions was first seen.
+    """
+
+    name = models.CharField(_("name"), max_length=255, primary_key=True)
+    known_since = models.JSONField(_("known since"), default=dict)
+    last_tick_at = models.DateTimeField(_("last tick"), null=True)
+    last_deferred_tick_at = models.DateTimeField(_("last deferred tick"), null=True)
+    last_deferred_at = models.DateTimeField(_("last deferred at"), null=True)
+    last_job_id = models.BigIntegerField(_("last job"), null=True)
+    missed_count = models.BigIntegerField(_("missed ticks"), default=0)
+
+    class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(ProcrastinateJob):
+    """Procrastinate's job as the job viewer shows it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        default_permissions = ("view",)
+        permissions = (
+            ("view_job_arguments", _("Can see the arguments of jobs")),
+            ("retry_job", _("Can retry failed jobs")),
+        )

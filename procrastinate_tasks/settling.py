@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from procrastinate.connector import BaseConnector
+from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import UniqueViolation
 
 from procrastinate_tasks.results import AttemptRecord, Outcome
@@ -22,7 +23,8 @@ class Settlement:
     """What should become of a job after an attempt.
 
     ``worker_id`` and ``attempts`` are those of the claim: a job that was rescued meanwhile is not touched.
-    ``status`` is ``succeeded``, ``failed``, ``aborted`` or ``todo`` (run again at ``retry_at``);
+    ``status`` is ``succeeded``, ``failed``, ``aborted`` or ``todo`` (run again at
+    ``retry_at``, None for at once);
     ``counts_attempt`` is false when the run shall cost the job no attempt.
     """
 
@@ -50,29 +52,24 @@ class Settled:
     sibling_id: int | None
 
 
-def settle(connector: BaseConnector, settlements: Sequence[Settlement]) -> list[Settled]:
-    """Settle jobs; the answer leaves out those their worker had lost."""
-    arguments = statement_arguments(settlements)
-    for clash in range(_MOST_CLASHES + 1):
-        try:
-            return read_answer(connector.execute_query_all(statement(_STATEMENT), **arguments))
-        except UniqueViolation:
-            # A job with the same queueing lock was committed while the statement ran: now it can be seen.
-            if clash == _MOST_CLASHES:
-                raise
-    raise AssertionError("unreachable")
+def settle(connector: DjangoConnector, settlements: Sequence[Settlement]) -> list[Settled]:
+    """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
+
+    Raises:
+        UniqueViolation: a job with the same queueing lock was committed meanwhile; trying again settles it.
+    """
+    return read_answer(connector.execute_query_all(statement(_STATEMENT), **statement_arguments(settlements)))
 
 
 async def settle_async(connector: BaseConnector, settlements: Sequence[Settlement]) -> list[Settled]:
-    """Do as ``settle`` does on an asynchronous connector."""
+    """Settle jobs in a transaction of their own, again when a queueing lock was taken meanwhile."""
     arguments = statement_arguments(settlements)
-    for clash in range(_MOST_CLASHES + 1):
+    for _ in range(_MOST_CLASHES):
         try:
             return read_answer(await connector.execute_query_all_async(statement(_STATEMENT), **arguments))
         except UniqueViolation:
-            if clash == _MOST_CLASHES:
-                raise
-    raise AssertionError("unreachable")
+            continue  # the job that took the lock is committed: the next try sees it
+    return read_answer(await connector.execute_query_all_async(statement(_STATEMENT), **arguments))
 
 
 def statement_arguments(settlements: Sequence[Settlement]) -> dict[str, list[Any]]:

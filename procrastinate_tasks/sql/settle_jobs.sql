@@ -85,7 +85,7 @@ updated AS (
         status = concluded.end_status::procrastinate_job_status,
         attempts = job.attempts + concluded.counts::integer,
         abort_requested = false,
-        scheduled_at = CASE WHEN concluded.end_status = 'todo' THEN concluded.retry_at ELSE job.scheduled_at END,
+        scheduled_at = CASE WHEN concluded.end_status = 'todo' THEN coalesce(concluded.retry_at, now()) ELSE job.scheduled_at END,
         priority = coalesce(concluded.new_priority, job.priority),
         queue_name = coalesce(concluded.new_queue, job.queue_name),
         lock = coalesce(concluded.new_lock, job.lock)
@@ -115,7 +115,7 @@ SELECT
     end_status AS status,
     end_outcome AS outcome,
     sibling_id,
-    CASE WHEN end_status = 'todo' AND retry_at <= now() THEN (
+    CASE WHEN end_status = 'todo' AND coalesce(retry_at, now()) <= now() THEN (
         SELECT count(pg_notify(channel, json_build_object('type', 'job_inserted', 'job_id', job_id)::text)::text)
         FROM unnest(ARRAY[
             'procrastinate_queue_v1#' || coalesce(new_queue, queue_name),

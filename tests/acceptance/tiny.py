@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -93,6 +94,11 @@ class TinyProject:
         (value,) = row.values()
         return value
 
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Return the workers' log, each line parsed; lines that are no JSON are left out."""
+        lines = self.log_path.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
     def status_of(self, job_id: int) -> str:
         return str(self.value("SELECT status FROM procrastinate_jobs WHERE id = %s", job_id))
 
@@ -103,7 +109,7 @@ class TinyProject:
         """Empty the tables, for the next test."""
         self.rows(
             "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_workers, notes_note,"
-            " procrastinate_tasks_jobattempt CASCADE"
+            " procrastinate_tasks_jobattempt, procrastinate_tasks_schedulestate CASCADE"
         )
         self.log_path.write_text("")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from procrastinate_tasks.logging import logging_config
 
@@ -24,3 +25,9 @@ DATABASES = {
 }
 
 LOGGING = logging_config(style="json")
+
+PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(
+    seconds=float(os.environ.get("TINY_ORPHANED_AFTER_SECONDS", "30"))
+)
+PROCRASTINATE_TASKS_HEARTBEAT_EVERY = timedelta(seconds=0.5)
+PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.5)

@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.retries import Retries
+from procrastinate_tasks.schedule import CatchUp, periodic
 from procrastinate_tasks.tasks import task
 from tests.tiny_project.notes.models import Note
 
@@ -57,6 +58,16 @@ def fail(text: str) -> None:
     raise Broken(f"no {text}")
 
 
+@task(
+    name="notes.fail_beside_a_sibling",
+    queueing_lock="sibling",
+    retry=Retries(max_retries=1, delay=timedelta(0), on=(Broken,)),
+)
+def fail_beside_a_sibling() -> None:
+    defer("notes.fail_beside_a_sibling", schedule_at=datetime(2050, 1, 1, tzinfo=UTC))
+    raise Broken
+
+
 @task(name="notes.kill_own_worker")
 def kill_own_worker() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
@@ -72,3 +83,12 @@ def sleep(seconds: float) -> str:
 async def sleep_async(seconds: float) -> str:
     await asyncio.sleep(seconds)
     return "slept"
+
+
+@task(name="notes.every_second", queue="ticks")
+def every_second() -> str:
+    return "ticked"
+
+
+if os.environ.get("TINY_TICKS"):
+    periodic(cron="* * * * * *", catch_up=CatchUp.ALL)(every_second)

@@ -1,0 +1,119 @@
+"""What every worker process does beside its jobs: heartbeats, the schedule, rescue, retention."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from django.db import close_old_connections, connections
+
+from procrastinate_tasks import rescue, retention, schedule
+from procrastinate_tasks.conf import queue_settings
+
+logger = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE_SECONDS = 0.05
+_PAUSE_AFTER_TICK_SECONDS = 0.01
+_STOP_PATIENCE_SECONDS = 5.0
+
+
+@dataclass
+class Routine:
+    """An organ's ``run_once`` with its own pace: it answers the seconds until it wants to run again."""
+
+    name: str
+    run: Callable[[], float]
+    retry_after_seconds: float = 5.0
+    due_at: float = field(default=0.0)
+
+    def run_if_due(self, now: float) -> None:
+        """Run, and survive whatever goes wrong: the next turn tries again."""
+        if now < self.due_at:
+            return
+        pause = self.retry_after_seconds
+        try:
+            pause = self.run()
+        except Exception:
+            logger.exception("Side task failed, will be tried again", extra={"side_task": self.name})
+        self.due_at = time.monotonic() + max(pause, _SHORTEST_PAUSE_SECONDS)
+
+
+def run_schedule() -> float:
+    report = schedule.run_once()
+    longest = queue_settings().rescue_every.total_seconds()
+    if report.next_at is None:
+        return longest
+    wait = (report.next_at - report.now).total_seconds() + _PAUSE_AFTER_TICK_SECONDS
+    return min(wait, longest)
+
+
+def run_rescue() -> float:
+    rescue.run_once()
+    return queue_settings().rescue_every.total_seconds()
+
+
+def run_retention() -> float:
+    return 0 if retention.run_once().has_more else queue_settings().retention_every.total_seconds()
+
+
+class SideTasks:
+    """Runs from a worker's registration to its unregistration, so also while it drains at shutdown.
+
+    Database work happens on a thread of its own with Django's connection: jobs that fill every other thread,
+    or block the event loop, hold up neither schedule nor rescue. Heartbeats go through the worker's own pool.
+    """
+
+    def __init__(self, *, worker_id: int, beat: Callable[[int], Awaitable[None]]) -> None:
+        self._worker_id = worker_id
+        self._beat = beat
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="side-tasks")
+        self._routines = [
+            Routine("schedule", run_schedule),
+            Routine("rescue", run_rescue),
+            Routine("retention", run_retention),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run_heartbeat()), asyncio.create_task(self._run_routines())]
+
+    async def stop(self) -> None:
+        """Stop and close the thread's database connection; a turn that hangs is left behind."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        closing = asyncio.get_running_loop().run_in_executor(self._executor, connections.close_all)
+        try:
+            await asyncio.wait_for(closing, _STOP_PATIENCE_SECONDS)
+        except TimeoutError:
+            logger.warning("Side task did not stop in time", extra={"worker_id": self._worker_id})
+        self._executor.shutdown(wait=False)
+
+    async def _run_heartbeat(self) -> None:
+        while True:
+            interval = queue_settings().heartbeat_every.total_seconds()
+            await asyncio.sleep(interval)
+            try:
+                await asyncio.wait_for(self._beat(self._worker_id), timeout=2 * interval)
+            except Exception:
+                logger.exception(
+                    "Heartbeat failed, will be tried again", extra={"worker_id": self._worker_id}
+                )
+
+    async def _run_routines(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(await loop.run_in_executor(self._executor, self.run_once))
+
+    def run_once(self) -> float:
+        """Run the routines that are due; return the seconds until the next one is."""
+        close_old_connections()
+        for routine in self._routines:
+            routine.run_if_due(time.monotonic())
+        close_old_connections()
+        wait = min(routine.due_at for routine in self._routines) - time.monotonic()
+        return max(wait, 0.0)

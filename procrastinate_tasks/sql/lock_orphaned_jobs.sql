@@ -1,0 +1,43 @@
+-- Lock jobs that are `doing` under a worker that is gone or silent, leaving those another process has locked.
+-- Crashes are counted since the job was last retried by hand.
+SELECT
+    job.id,
+    job.task_name,
+    job.queue_name,
+    job.attempts,
+    job.abort_requested,
+    job.worker_id,
+    extract(epoch FROM clock.now - worker.last_heartbeat)::float AS silent_seconds,
+    coalesce(
+        (
+            SELECT max(event.at)
+            FROM procrastinate_events AS event
+            WHERE event.job_id = job.id
+              AND event.type = 'started'
+        ),
+        clock.now
+    ) AS started_at,
+    (
+        SELECT count(*)
+        FROM procrastinate_tasks_jobattempt AS attempt
+        WHERE attempt.job_id = job.id
+          AND attempt.outcome IN ('crashed', 'parked')
+          AND attempt.finished_at > coalesce(
+              (
+                  SELECT max(event.at)
+                  FROM procrastinate_events AS event
+                  WHERE event.job_id = job.id
+                    AND event.type = 'retried'
+              ),
+              '-infinity'
+          )
+    ) AS earlier_crashes,
+    clock.now
+FROM procrastinate_jobs AS job
+CROSS JOIN (SELECT coalesce(%(now)s::timestamptz, now()) AS now) AS clock
+LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+WHERE job.status = 'doing'
+  AND (worker.id IS NULL OR worker.last_heartbeat < clock.now - %(orphaned_after)s::interval)
+ORDER BY job.id
+LIMIT %(batch)s
+FOR UPDATE OF job SKIP LOCKED
