@@ -120,17 +120,8 @@ class AppsInWrongOrder(ImproperlyConfigured):
             "and 'procrastinate_tasks' before the apps that defer jobs in their AppConfig.ready()."
         )
 
-class AppsInWrongOrder(ImproperlyConfigured):
-    """Procrastinate's Django app is missing, or stands after ours."""
 
-    def __str__(self) -> str:
-        return (
-            "INSTALLED_APPS must hold 'procrastinate.contrib.django' before 'procrastinate_tasks', "
-            "and 'procrastinate_tasks' before the apps that defer jobs in their AppConfig.ready()."
-        )
-
-
-class SoftTimeLimitExceeded(QueueError):  # noqa: N818 - the name Celery users know
+class SoftTimeLimitExceeded(QueueError):
     """A job ran longer than its soft time limit; raised inside the job, which may clean up."""
 
     def __init__(self, *, seconds: float | None = None) -> None:
@@ -142,7 +133,7 @@ class SoftTimeLimitExceeded(QueueError):  # noqa: N818 - the name Celery users k
         return f"The job ran longer than its soft time limit{limit}."
 
 
-class TimeLimitExceeded(QueueError):  # noqa: N818 - the name Celery users know
+class TimeLimitExceeded(QueueError):
     """A job ran longer than its hard time limit and was ended from outside."""
 
     def __init__(self, *, seconds: float) -> None:

@@ -24,7 +24,7 @@ def install() -> None:
     if not isinstance(app, App):
         raise AppsInWrongOrder
     hide_arguments_in_procrastinate_logs()
-    # Our command subclasses Procrastinate's, whose app must stand before ours: by order alone theirs would win.
+    # Our command subclasses Procrastinate's, whose app stands before ours: by order alone theirs would win.
     get_commands()["procrastinate"] = "procrastinate_tasks"
     manager = JobManager(app.connector, companion_of=lambda worker_id: _side_tasks(worker_id, manager))
     app.job_manager = manager

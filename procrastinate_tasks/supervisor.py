@@ -1,7 +1,7 @@
-"""The supervisor: forks the worker and its children, reaps them, says why they died, and passes SIGTERM on once.
+"""The supervisor: forks the worker and its children, reaps them, says why they died, passes SIGTERM on.
 
-It loads the project once and is otherwise as simple as it can be: one thread, no database connection, no event
-loop. So its forks are quick (about 10 ms) and clean, share its memory, and nothing a job does can hang it.
+It loads the project once and is otherwise as simple as it can be: one thread, no database connection, no
+event loop. So its forks are quick (about 10 ms) and clean, share its memory, and no job can hang it.
 
 ::
 
@@ -9,8 +9,8 @@ loop. So its forks are quick (about 10 ms) and clean, share its memory, and noth
                                                    ├── child 1       (runs jobs)
                                                    └── child 2 …
 
-A worker that dies or hangs takes its children with it and is started anew, with backoff; it gives the old one's
-jobs back first. Should the supervisor itself be killed, the kernel kills all its forks.
+A worker that dies or hangs takes its children with it and is started anew, with backoff; it gives the old
+one's jobs back first. Should the supervisor itself be killed, the kernel kills all its forks.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class Supervisor:
             if child_number == number:
                 os.kill(pid, signal.SIGKILL)
 
-    # --- Who ended, and who should ----------------------------------------------------------------------------
+    # --- Who ended, and who should --------------------------------------------------------------------------
 
     def _reap(self) -> None:
         while self._worker is not None:

@@ -15,8 +15,8 @@
 Promises, and what keeps them:
 
 * A job is acknowledged only after its run ended: a slot's job leaves ``doing`` through the settle loop alone.
-* Only the holder of a claim can end it: worker id and attempt are part of every settlement, and a worker that lost
-  its registration gets a new id. Its jobs that others took over are killed where they still run.
+* Only the holder of a claim can end it: worker id and attempt are part of every settlement, and a worker that
+  lost its registration gets a new id. Its jobs that others took over are killed where they still run.
 * Never more jobs than free slots are claimed; a job starts the moment it is claimed.
 * Each statement is bounded in time, each loop survives every fault; while the database is away, finished runs
   wait in memory.
@@ -48,7 +48,9 @@ from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.engine.strays import Strays
 from procrastinate_tasks.engine.supervision import Channel, ChildExited, ChildForked, Drained, WorkerAlive
 from procrastinate_tasks.engine.supervision import Drain as DrainRequest
+from procrastinate_tasks.engine.upkeep import Upkeep
 from procrastinate_tasks.options import WorkerOptions
+from procrastinate_tasks.side_tasks import Routines
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ _CLAIM_LOOP = "Claiming jobs"
 
 
 class Worker:
-    """One worker process. ``run`` lasts until the supervisor asks it to drain, or the queue is dry (one-shot)."""
+    """One worker; ``run`` lasts until the supervisor asks it to drain, or the queue is dry (one-shot)."""
 
     def __init__(
         self, *, app: App, options: WorkerOptions, channel: Channel, lost_worker_ids: list[int]
@@ -72,7 +74,11 @@ class Worker:
         self._children = Children(options, on_ends=self._take_ends)
         self._staff = Staff(options=options, children=self._children, channel=channel)
         self._registration = Registration(
-            beats, children=self._children, staff=self._staff, channel=channel, lost_worker_ids=lost_worker_ids
+            beats,
+            children=self._children,
+            staff=self._staff,
+            channel=channel,
+            lost_worker_ids=lost_worker_ids,
         )
         self._claim_loop = ClaimLoop(
             options=options,
@@ -85,6 +91,7 @@ class Worker:
         self._heartbeat = Heartbeat(
             beats, options=options, on_job=self._claim_loop.wake.set, on_abort=self._abort_jobs
         )
+        self._upkeep = Upkeep(Routines())
         self._strays = Strays(children=self._children, settlements=self._settlements)
 
     async def run(self) -> None:
@@ -99,6 +106,7 @@ class Worker:
         await self._drain().run()
         for loop in loops.values():
             await _stop(loop)
+        self._upkeep.close()
         self._channel.send(Drained())
 
     def _link(self, purpose: str) -> DatabaseLink:
@@ -109,6 +117,7 @@ class Worker:
             "Watching the children": self._watch_once,
             "The heartbeat": self._beat_once,
             "Recording finished jobs": self._settle_once,
+            "The upkeep": self._upkeep.run_once,
             _CLAIM_LOOP: self._claim_loop.run_once,
         }
 

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from procrastinate_tasks.engine.frames import (
     AbortJob,
@@ -59,9 +60,7 @@ class Child:
 
     @property
     def takes_jobs(self) -> bool:
-        return (
-            self.is_ready and self.transport is not None and not self.is_retiring and not self.kill_reason
-        )
+        return self.is_ready and self.transport is not None and not self.is_retiring and not self.kill_reason
 
     def send(self, message: object) -> None:
         """Sends a message; to a child that is gone it goes nowhere, its exit is reported anyway."""
@@ -138,7 +137,7 @@ class Children:
                 child.running[job_id] = replace(running, assignment=assignment)
 
     def start(self, assignments: list[Assignment]) -> list[Assignment]:
-        """Spreads claimed jobs over the children, evenly, the freest first; returns those that found no room."""
+        """Spreads claimed jobs over the children, the freest first; returns those that found no room."""
         takers = sorted(
             (child for child in self._by_number.values() if child.takes_jobs and self._room_in(child)),
             key=self._room_in,
@@ -205,8 +204,7 @@ class _ChildProtocol(asyncio.Protocol):
         self._reader = FrameReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._child.transport = transport
+        self._child.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         for message in self._reader.feed(data):

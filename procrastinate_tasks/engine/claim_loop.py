@@ -1,4 +1,4 @@
-"""When to claim: at once when there is room and a reason, else rest until a notification, a due time or the poll."""
+"""When to claim: at once if there is room and a reason, else after a notification, a due time or the poll."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from procrastinate_tasks.engine.registration import Registration
 from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.options import WorkerOptions
 
-# A burst of notifications is one reason to claim, and several workers need not all ask in the same millisecond.
+# A burst of notifications is one reason to claim, and workers need not all ask in the same millisecond.
 _LONGEST_DEBOUNCE = 0.003
 _SHORTEST_STALL = 0.02
 
 
 class ClaimLoop:
-    """Claims for the free slots. ``wake`` is set by whoever has a reason; ``on_dry`` ends a one-shot worker."""
+    """Claims for the free slots. Whoever has a reason sets ``wake``; ``on_dry`` ends a one-shot worker."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ClaimLoop:
         if seconds_to_next is None or seconds_to_next > 0:
             self._stalls = 0
             return poll if seconds_to_next is None else min(poll, seconds_to_next)
-        # Something is ready that could not be claimed: its lock is held, or another worker is just claiming it.
+        # Something is ready but could not be claimed: its lock is held, or another worker is claiming it.
         self._stalls = 0 if found_some else self._stalls + 1
         return min(poll, _SHORTEST_STALL * 2.0**self._stalls)
 

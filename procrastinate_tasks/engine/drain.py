@@ -43,7 +43,9 @@ class Drain:
     async def run(self) -> None:
         """Waits for the jobs, then parts from the database."""
         self._staff.close()
-        logger.info("Stopping: %d running jobs have %g s to finish", self._children.running_count, self._grace)
+        logger.info(
+            "Stopping: %d running jobs have %g s to finish", self._children.running_count, self._grace
+        )
         notice = min(_LONGEST_NOTICE, self._grace / 4)
         if not await self._jobs_ended(within=self._grace - notice):
             self._children.abort(list(self._children.attempts_by_job()), shutting_down=True)

@@ -27,7 +27,7 @@ def log_end(assignment: Assignment | None, end: RunEnd, settled: Settled | None)
 
 
 def _is_unheard(settled: Settled | None) -> bool:
-    """Whether nobody would read the line: thousands of successes a second need not be put in words for that."""
+    """Whether nobody would read the line: at thousands of successes a second that is worth asking."""
     is_success = settled is not None and settled.outcome is Outcome.SUCCEEDED
     return is_success and not job_log.logger.isEnabledFor(logging.INFO)
 

@@ -60,7 +60,7 @@ def _prepare(parent_pid: int, *, name: str, closing: Iterable[Closable]) -> None
 
 
 def _die_with(parent_pid: int) -> None:
-    """Has the kernel kill this process when its parent ends (Linux; elsewhere it notices its closed socket)."""
+    """Has the kernel kill this process when its parent ends (on Linux; else its socket tells it)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it ended before we asked

@@ -36,7 +36,8 @@ class Beat:
 class Heartbeat:
     """Beats for one worker, and between beats listens.
 
-    ``on_job`` is called when a job was inserted or became ready, ``on_abort`` with the ids of jobs that shall stop.
+    ``on_job`` is called when a job was inserted or became ready, ``on_abort`` with the ids of jobs that shall
+    stop.
     """
 
     def __init__(

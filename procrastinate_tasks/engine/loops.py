@@ -1,4 +1,4 @@
-"""Keeps a loop running: a fault is told in words, waited out with backoff, and never the end of the worker."""
+"""Keeps a loop running: a fault is told in words, waited out, and never the end of the worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_PAUSE = 5.0
 
 
 async def keep_running(what: str, run_once: Callable[[], Awaitable[object]]) -> None:
-    """Calls ``run_once`` until cancelled. After a fault it pauses, twice as long each time in a row, with jitter."""
+    """Calls ``run_once`` until cancelled; after each fault in a row it pauses twice as long, with jitter."""
     pause = _SHORTEST_PAUSE
     while True:
         try:

@@ -21,24 +21,25 @@ logger = logging.getLogger(__name__)
 def ends_of_lost_child(app: App, child: Child) -> list[Finished]:
     """One end for each job that ran in the child: over its hard limit, or given back at no cost."""
     now = time.monotonic()
-    return [Finished(_end_of_lost(app, running, now), running.assignment) for running in child.running.values()]
+    return [
+        Finished(_end_of_lost(app, running, now), running.assignment) for running in child.running.values()
+    ]
 
 
 def _end_of_lost(app: App, running: Running, now: float) -> RunEnd:
-    if running.kill_at is not None and running.kill_at <= now:
-        return end_of_overdue(app, running, now)
+    if running.hard_seconds is not None and running.started + running.hard_seconds <= now:
+        return end_of_overdue(app, running, TimeLimitExceeded(seconds=running.hard_seconds), now)
     return end_of_return(running.assignment, started_at=_started_at(running, now))
 
 
-def end_of_overdue(app: App, running: Running, now: float) -> RunEnd:
+def end_of_overdue(app: App, running: Running, error: TimeLimitExceeded, now: float) -> RunEnd:
     """The end of a job that was ended at its hard limit; its task may ask for a retry."""
-    assert running.hard_seconds is not None  # else it could not be overdue
     return end_of_error(
         running.assignment,
         job=job_of(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
         started=_started_at(running, now).timestamp(),
-        error=TimeLimitExceeded(seconds=running.hard_seconds),
+        error=error,
         abort_reason=None,
     )
 

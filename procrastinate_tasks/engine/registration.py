@@ -50,12 +50,11 @@ class Registration:
         async with self._changing:
             if self.worker_id is None:
                 await self._clear_predecessors()
-                await self._register()
-            assert self.worker_id is not None
+                self.worker_id = await self._register()
             return self.worker_id
 
     async def renew(self, refused_id: int) -> None:
-        """Registers under a new id after the old one was refused, keeps what can be kept, stops what was lost.
+        """Registers under a new id after the old one was refused; keeps what it can, stops what was lost.
 
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
@@ -64,10 +63,10 @@ class Registration:
             if self.worker_id != refused_id:
                 return
             logger.warning("Worker %d was taken for dead by another; it registers anew", refused_id)
-            await self._register()
-            assert self.worker_id is not None
-            adopted = await self._adopt(self.worker_id, self._children.attempts_by_job())
-            self._children.rename_claims(adopted, worker_id=self.worker_id)
+            worker_id = await self._register()
+            adopted = await self._adopt(worker_id, self._children.attempts_by_job())
+            self._children.rename_claims(adopted, worker_id=worker_id)
+            self.worker_id = worker_id
             self._stop_lost(adopted)
 
     async def leave(self) -> list[int]:
@@ -97,15 +96,17 @@ class Registration:
         if returned:
             logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
 
-    async def _register(self) -> None:
+    async def _register(self) -> int:
         rows = await self._link.fetch(statement("register_worker"), {}, within=_WITHIN)
         worker_id: int = rows[0][0]
-        self.worker_id = worker_id
         self._channel.send(WorkerRegistered(worker_id))
+        return worker_id
 
     async def _unregister(self, worker_ids: list[int]) -> list[int]:
         params = {"worker_ids": worker_ids}
-        return [row[0] for row in await self._link.fetch(statement("unregister_workers"), params, within=_WITHIN)]
+        return [
+            row[0] for row in await self._link.fetch(statement("unregister_workers"), params, within=_WITHIN)
+        ]
 
     async def _adopt(self, worker_id: int, attempts_by_job: Mapping[int, int]) -> set[int]:
         params = {

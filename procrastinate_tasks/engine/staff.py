@@ -1,4 +1,4 @@
-"""Keeps the right number of children: forks, retires those that did enough or grew too big, ends those overdue."""
+"""Keeps the right number of children: recruits, retires the spent and the too big, ends the overdue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the supervisor and its worker tell each other, over a socket pair that also carries the children's sockets."""
+"""What supervisor and worker tell each other; the channel also carries the children's sockets."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from procrastinate import middleware
@@ -31,7 +31,7 @@ _DONE_BY_THE_CHILD = (record_attempt, add_log_context)
 class CallBuilder:
     """Builds calls for one child process.
 
-    ``middleware_worker`` is what middleware gets as its ``worker``: Procrastinate's own class, never run here.
+    ``middleware_worker`` is what middleware gets as its ``worker``: Procrastinate's class, never run here.
     """
 
     def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class CallBuilder:
         self._worker_wide = [
             each
             for each in defaults.get("task_middleware") or []
-            # Its two thread switches a job are replaced by a clean-up of the slot's own thread, where it has one.
+            # Instead of its two thread switches a job, the slot's own thread is cleaned up where it has one.
             if each is not db_cleanup.close_db_connections_async
         ]
         self.worker_middleware = [
@@ -64,7 +64,8 @@ class CallBuilder:
         task = self.find_task_or_none(assignment)
         if task is None:
             raise TaskNotFound(
-                f"No task is named {assignment.task_name!r} here. Deploy the code that has it, then retry the job."
+                f"No task is named {assignment.task_name!r} here. "
+                "Deploy the code that has it, then retry the job."
             )
         return task
 
@@ -84,16 +85,7 @@ class CallBuilder:
     def call(self, task: AnyTask, context: JobContext) -> Callable[[], Any]:
         """The task with its middleware around it, as a call without arguments."""
         job_args = (context,) if task.pass_context else ()
-
-        if inspect.iscoroutinefunction(task.func):
-
-            async def run_task() -> Any:
-                return await task(*job_args, **context.job.task_kwargs)
-        else:
-
-            def run_task() -> Any:
-                return task(*job_args, **context.job.task_kwargs)
-
+        run_task = partial(task, *job_args, **context.job.task_kwargs)
         return middleware.compose(self._middleware_of(task.name), run_task, context, self.middleware_worker)
 
     def _resolve_middleware(self, task_name: str) -> list[middleware.TaskMiddleware]:

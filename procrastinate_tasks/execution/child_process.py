@@ -4,7 +4,7 @@
 
     worker ──RunJobs──▶ control thread ──▶ event loop ── async jobs
        ▲                (soft limits,      │
-       │                 aborts, EOF)      └▶ slot threads ── sync jobs   (the main thread itself if only one slot)
+       │                 aborts, EOF)      └▶ slot threads ── sync jobs   (the main thread if only one slot)
        └──────────── JobsEnded ◀── outbox ◀───────┘
 
 The hard limit is not the child's business: the worker has the whole process killed.
@@ -13,10 +13,12 @@ The hard limit is not the child's business: the worker has the whole process kil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import threading
+from collections.abc import Iterator
 
 from django.db import connections
 from procrastinate.app import App
@@ -31,6 +33,8 @@ from procrastinate_tasks.execution.runs import JobRunner
 from procrastinate_tasks.execution.slots import Slot
 from procrastinate_tasks.execution.threads import SlotThreads
 from procrastinate_tasks.options import WorkerOptions
+
+EXIT_BROKEN = 71
 
 logger = logging.getLogger(__name__)
 
@@ -91,20 +95,22 @@ class ChildProcess:
     # --- Running, and giving the end back -------------------------------------------------------------------
 
     async def _run_on_loop(self, slot: Slot, assignment: Assignment) -> None:
-        end = await self._runner.run_on_loop(slot, assignment)
-        self._leave(slot, end)
+        with exiting_on_fault():
+            self._leave(slot, await self._runner.run_on_loop(slot, assignment))
         # Jobs that end in the same turn of the loop travel together.
         if not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
 
     def _run_in_main_thread(self, slot: Slot, assignment: Assignment) -> None:
-        self._leave(slot, self._runner.run_in_main_thread(slot, assignment))
-        self._flush()
+        with exiting_on_fault():
+            self._leave(slot, self._runner.run_in_main_thread(slot, assignment))
+            self._flush()
 
     def _run_in_thread(self, slot: Slot, assignment: Assignment) -> None:
-        self._leave(slot, self._runner.run_in_thread(slot, assignment))
-        self._outbox.flush()
+        with exiting_on_fault():
+            self._leave(slot, self._runner.run_in_thread(slot, assignment))
+            self._outbox.flush()
 
     def _leave(self, slot: Slot, end: RunEnd) -> None:
         slot.vacate()
@@ -114,6 +120,20 @@ class ChildProcess:
     def _flush(self) -> None:
         self._is_flush_due = False
         self._outbox.flush()
+
+
+@contextlib.contextmanager
+def exiting_on_fault() -> Iterator[None]:
+    """Ends the process when the machinery around a job fails: the worker sees that, and the job runs again.
+
+    A task's own errors do not come here. A slot that forgot its job would look busy for ever.
+    """
+    try:
+        yield
+    except BaseException:
+        logger.critical("A job's end could not be told; this child exits", exc_info=True)
+        logging.shutdown()
+        os._exit(EXIT_BROKEN)
 
 
 def name_connections(application_name: str) -> None:

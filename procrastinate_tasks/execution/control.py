@@ -1,4 +1,4 @@
-"""The thread of a child that listens to the worker and watches the soft limits, whatever the jobs are doing."""
+"""The thread of a child that listens to the worker and watches the soft limits, whatever the jobs do."""
 
 from __future__ import annotations
 

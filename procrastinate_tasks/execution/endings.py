@@ -16,9 +16,14 @@ from procrastinate.tasks import Task
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.frames import Assignment, RunEnd
 from procrastinate_tasks.job_manager import ClaimedJob
-from procrastinate_tasks.results import Outcome, describe_failure, encode_result
+from procrastinate_tasks.results import Failure, Outcome, describe_failure, encode_result
 
 logger = logging.getLogger(__name__)
+
+
+def has_named_arguments(assignment: Assignment) -> bool:
+    """Whether the arguments are a JSON object; the column takes any JSON, from any client."""
+    return assignment.args_json.startswith("{")
 
 
 def job_of(assignment: Assignment) -> ClaimedJob:
@@ -31,7 +36,7 @@ def job_of(assignment: Assignment) -> ClaimedJob:
         lock=assignment.lock,
         queueing_lock=assignment.queueing_lock,
         task_name=assignment.task_name,
-        task_kwargs=json.loads(assignment.args_json),
+        task_kwargs=json.loads(assignment.args_json) if has_named_arguments(assignment) else {},
         scheduled_at=assignment.scheduled_at,
         attempts=assignment.attempts,
         worker_id=assignment.worker_id,
@@ -64,7 +69,7 @@ def end_of_error(
     abort_reason: AbortReason | None,
 ) -> RunEnd:
     """The end of a run that raised, with the retry its task asks for."""
-    failure = describe_failure(error, job=job)
+    failure = _describe(error, job=job)
     end = RunEnd(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
@@ -84,6 +89,16 @@ def end_of_error(
         return _end_of_abortion(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
     decision = decide_retry(task, error=error, job=job)
     return end if decision is None else _end_of_retry(end, decision)
+
+
+def _describe(error: BaseException, *, job: Job) -> Failure:
+    """Describes the error; one that cannot even be printed still ends its job."""
+    try:
+        return describe_failure(error, job=job)
+    except Exception:
+        logger.exception("An error of %s could not be described", job.task_name)
+        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        return Failure(exception_class=name[:200], message="", traceback="", fingerprint="")
 
 
 def decide_retry(

@@ -44,7 +44,7 @@ def leave_main_thread() -> None:
 
 
 def raise_soft_limit(slot: Slot) -> None:
-    """Raises ``SoftTimeLimitExceeded`` in the job that occupies the slot; to be called from another thread."""
+    """Raises ``SoftTimeLimitExceeded`` in the job that occupies the slot; called from another thread."""
     with slot.guard:
         if slot.assignment is None:
             return
@@ -55,7 +55,8 @@ def raise_soft_limit(slot: Slot) -> None:
         elif slot.task is not None:
             slot.task.get_loop().call_soon_threadsafe(_interrupt_await, slot, slot.task)
     _cancel_queries(slot)
-    signal.pthread_kill(_main_thread_id(), _SIGNAL)
+    if (main_thread_id := threading.main_thread().ident) is not None:
+        signal.pthread_kill(main_thread_id, _SIGNAL)
 
 
 def withdraw(slot: Slot) -> None:
@@ -87,14 +88,11 @@ def _raise_in_main_thread(_signal: int, _frame: FrameType | None) -> None:
 def _cancel_queries(slot: Slot) -> None:
     for wrapper in slot.wrappers:
         connection = wrapper.connection
-        if connection is not None and connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+        if (
+            connection is not None
+            and connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+        ):
             try:
                 connection.cancel_safe(timeout=_CANCEL_SECONDS)
             except psycopg.Error:
                 logger.exception("The query of a job over its soft limit could not be cancelled")
-
-
-def _main_thread_id() -> int:
-    ident = threading.main_thread().ident
-    assert ident is not None  # the main thread runs
-    return ident

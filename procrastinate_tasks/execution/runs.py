@@ -15,9 +15,10 @@ from django.db import close_old_connections, connections, reset_queries
 
 from procrastinate_tasks import job_log
 from procrastinate_tasks.engine.frames import Assignment, RunEnd
+from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
-from procrastinate_tasks.execution.endings import end_of_error, end_of_success, job_of
+from procrastinate_tasks.execution.endings import end_of_error, end_of_success, has_named_arguments, job_of
 from procrastinate_tasks.execution.slots import Slot
 from procrastinate_tasks.execution.stepping import SteppedJob
 from procrastinate_tasks.middleware.log_context import log_fields
@@ -87,6 +88,8 @@ class _Run:
 
     def start(self) -> Callable[[], Any]:
         task = self._builder.find_task(self._assignment)
+        if not has_named_arguments(self._assignment):
+            raise InvalidTaskArguments("the job's arguments are no JSON object", task_name=task.name)
         job_log.log_start(self.job)
         return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=self._started))
 
@@ -117,7 +120,7 @@ def _await_elsewhere(result: Any) -> Any:
 
 
 async def _clean_up_async_connections(slot: Slot) -> None:
-    """Does for the thread of this slot's async ORM calls what Django does after a request, if there is one."""
+    """Does for the thread of this slot's async ORM calls, if it has one, what Django does after a request."""
     if slot.async_context in SyncToAsync.context_to_thread_executor:
         await sync_to_async(_close_stale_connections)()
 

@@ -13,8 +13,8 @@ from procrastinate_tasks.execution.slots import Slot
 class SteppedJob:
     """Awaits a coroutine for a slot.
 
-    A cancellation that stands for an interruption reaches the coroutine as that exception: it can be caught, and
-    clean-up may await. Any other cancellation passes unchanged.
+    A cancellation that stands for an interruption reaches the coroutine as that exception: it can be caught,
+    and clean-up may await. Any other cancellation passes unchanged.
     """
 
     __slots__ = ("_coroutine", "_slot")
@@ -48,7 +48,6 @@ class SteppedJob:
         if wanted is None or not isinstance(error, asyncio.CancelledError):
             return error
         self._slot.interruption = None
-        task = asyncio.current_task()
-        assert task is not None  # a coroutine is stepped by a task
-        task.uncancel()
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
         return wanted

@@ -17,10 +17,11 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("procrastinate_tasks", "0002_indexes")]
     operations = [
-        # Ready jobs of one queue in the order of their claim, with no other queue's and no later day's between.
+        # Ready jobs of one queue in the order of their claim, no other queue's and no later day's between.
         index(
             "ptasks_jobs_ready",
-            "procrastinate_jobs (queue_name, priority DESC, id) WHERE status = 'todo' AND scheduled_at IS NULL",
+            "procrastinate_jobs (queue_name, priority DESC, id)"
+            " WHERE status = 'todo' AND scheduled_at IS NULL",
         ),
         # Scheduled jobs of one queue in the order they fall due.
         index(
@@ -28,7 +29,7 @@ class Migration(migrations.Migration):
             "procrastinate_jobs (queue_name, scheduled_at)"
             " WHERE status = 'todo' AND scheduled_at IS NOT NULL",
         ),
-        # Procrastinate notifies of inserted jobs only; a retry, a rescue and a release by hand are news as well.
+        # Procrastinate notifies of inserted jobs only; a retry, a rescue, a release by hand are news as well.
         migrations.RunSQL(
             sql="""
                 CREATE TRIGGER ptasks_notify_waiting_again

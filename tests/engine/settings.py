@@ -1,4 +1,4 @@
-"""Settings of the workers that the engine's tests start: the project's, plus tasks that misbehave on purpose."""
+"""Settings of the workers that the engine's tests start: the project's, plus tasks that misbehave."""
 
 from __future__ import annotations
 

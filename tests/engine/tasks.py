@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 
+from asgiref.sync import sync_to_async
+from django.db import connection
+from procrastinate.job_context import JobContext
+
+from procrastinate_tasks.retries import Retries
 from procrastinate_tasks.tasks import task
 
 
@@ -38,3 +44,26 @@ async def async_sleep(seconds: float) -> str:
 @task(name="engine.fail")
 def fail(message: str) -> None:
     raise ValueError(message)
+
+
+@task(name="engine.async_query")
+async def async_query(seconds: float) -> None:
+    await sync_to_async(run_sql)("SELECT pg_sleep(%s)", seconds)
+
+
+@task(name="engine.fail_once", pass_context=True, retry=Retries(max_retries=3, delay=timedelta(seconds=0.5)))
+def fail_once(context: JobContext) -> str:
+    if context.job.attempts == 0:
+        raise ValueError("the first time fails")
+    return "done"
+
+
+@task(name="engine.spin")
+def spin() -> None:
+    while True:
+        pass
+
+
+def run_sql(sql: str, *params: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)

@@ -150,7 +150,7 @@ def insert_jobs(
         return [row[0] for row in cursor.fetchall()]
 
 
-def query(sql: str, *params: object) -> list[tuple[Any, ...]]:
+def query(sql: str, *params: str | int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())
@@ -177,6 +177,7 @@ def started_count(job_id: int) -> int:
 def outcomes_of(job_id: int) -> list[tuple[Any, ...]]:
     """Outcome, exception class and result of each recorded attempt."""
     return query(
-        "SELECT outcome, exception_class, result FROM procrastinate_tasks_jobattempt WHERE job_id = %s ORDER BY id",
+        "SELECT outcome, exception_class, result FROM procrastinate_tasks_jobattempt"
+        " WHERE job_id = %s ORDER BY id",
         job_id,
     )

@@ -43,10 +43,12 @@ def find_subparser(parser: argparse.ArgumentParser, name: str) -> argparse.Argum
 
 
 def add_worker_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what Procrastinate's worker has not. Not given means the setting's value, else the default shown."""
+    """Adds what Procrastinate's worker has not; left out, the setting holds, else the default shown."""
     group = parser.add_argument_group("processes and limits")
     group.add_argument("--processes", type=int, help="child processes that run jobs (default: 1)")
-    group.add_argument("--max-jobs", type=int, help="replace a child after this many jobs; 0: never (default: 1000)")
+    group.add_argument(
+        "--max-jobs", type=int, help="replace a child after this many jobs; 0: never (default: 1000)"
+    )
     group.add_argument(
         "--max-memory",
         type=int,
