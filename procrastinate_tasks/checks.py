@@ -96,7 +96,7 @@ def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
         yield Warning(
             f"A worker is given up after {settings.orphaned_after}, and sends a heartbeat only every "
             f"{settings.heartbeat_every}: one that is merely busy may lose its jobs.",
-            hint=f"Make {django_name('orphaned_after')} at least three times {django_name('heartbeat_every')}.",
+            hint=f"Make {django_name('orphaned_after')} thrice {django_name('heartbeat_every')} or more.",
             id="procrastinate_tasks.W001",
         )
 
