@@ -119,3 +119,26 @@ class AppsInWrongOrder(ImproperlyConfigured):
             "INSTALLED_APPS must hold 'procrastinate.contrib.django' before 'procrastinate_tasks', "
             "and 'procrastinate_tasks' before the apps that defer jobs in their AppConfig.ready()."
         )
+
+
+class SoftTimeLimitExceeded(QueueError):
+    """A job ran longer than its soft time limit; raised inside the job, which may clean up."""
+
+    def __init__(self, *, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+    def __str__(self) -> str:
+        limit = "" if self.seconds is None else f" of {self.seconds:g} s"
+        return f"The job ran longer than its soft time limit{limit}."
+
+
+class TimeLimitExceeded(QueueError):
+    """A job ran longer than its hard time limit and was ended from outside."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+    def __str__(self) -> str:
+        return f"The job ran longer than its time limit of {self.seconds:g} s; its process was ended."

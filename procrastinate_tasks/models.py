@@ -80,3 +80,6 @@ class Job(ProcrastinateJob):
             ("view_job_arguments", _("Can see the arguments of jobs")),
             ("retry_job", _("Can retry failed jobs")),
         )
+
+    def __str__(self) -> str:
+        return f"{self.task_name}[{self.pk}]"

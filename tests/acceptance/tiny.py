@@ -31,8 +31,15 @@ class TinyProject:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end, without judging its exit code."""
+        return self._run("-m", "django", *arguments)
+
+    def python(self, code: str) -> subprocess.CompletedProcess[str]:
+        """Run code without any settings."""
+        return self._run("-c", code)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "django", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -148,8 +155,8 @@ def tiny_project(*, server: Mapping[str, Any], log_path: Path) -> Iterator[TinyP
 
 def _recreate(admin: TinyProject, name: str) -> None:
     _drop(admin, name)
-    admin.rows(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    admin.rows(f'CREATE DATABASE "{name}"')
 
 
 def _drop(admin: TinyProject, name: str) -> None:
-    admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+    admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

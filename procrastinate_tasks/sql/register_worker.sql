@@ -1,0 +1,1 @@
+SELECT worker_id FROM procrastinate_register_worker_v1()
