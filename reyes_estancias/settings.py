@@ -87,6 +87,7 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "reyes_estancias" / "locale_of_django"]
 TIME_ZONE = "America/Mexico_City"
 USE_TZ = True
 
