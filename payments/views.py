@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import View
 
 from bookings import queries as bookings
-from bookings.exceptions import BookingError
+from bookings.exceptions import BookingError, StayUnavailable
 from bookings.forms import NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
@@ -169,6 +169,8 @@ def _render_change(request: HttpRequest, booking: Booking, form: NightsForm, now
     if form.is_bound and form.is_valid():
         try:
             preview = queries.preview_change(booking=booking, **form.cleaned_data, now=now)
+        except StayUnavailable:
+            form.add_error(None, _("Some of these nights are already taken."))
         except BookingError as refusal:
             form.add_error(None, str(refusal))
     return _render(request, "change_dates", booking, now, {"form": form, "preview": preview})
