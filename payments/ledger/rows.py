@@ -87,6 +87,11 @@ def void_payment(*, payment: Payment) -> None:
     set_status(payment, PaymentStatus.VOID)
 
 
+def forget_card(*, booking: Booking) -> None:
+    """Use a customer and card no more that Stripe does not know: nothing could be paid with them."""
+    BookingAccount.objects.filter(booking=booking).update(stripe_customer_id="", stripe_payment_method_id="")
+
+
 def wait_for_the_guest(
     payment: Payment, status: PaymentStatus, reason: str, base_url: str, now: datetime
 ) -> None:

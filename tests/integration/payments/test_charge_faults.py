@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 
-from bookings.models import Booking
+from bookings import tasks as booking_tasks
+from bookings.models import Booking, BookingStatus
 from payments import tasks
-from payments.exceptions import GatewayRefused, KeyReused, OutcomeUnknown
+from payments.exceptions import GatewayRefused, KeyReused, ObjectMissing, OutcomeUnknown
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.sandbox.faults import FaultKind
@@ -281,20 +282,52 @@ def test_a_card_removed_at_stripe_leads_to_a_link_that_works(house: House, is_re
     assert house.charges(booking) == [booking.quote.balance_minor]
 
 
-@pytest.mark.parametrize("fault", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER])
+@pytest.mark.parametrize("fault", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER, FaultKind.UNAVAILABLE])
 def test_a_payment_page_whose_creation_got_no_answer_is_the_one_the_guest_gets_next(house: House, fault):
     booking = house.hold()
     house.arm(fault, path=CREATE_SESSION)
     with pytest.raises(OutcomeUnknown):
         house.open_page(booking)
 
-    if fault is FaultKind.ERROR_AFTER:  # Stripe repeats the 500: it is the attempt's end that helps
-        house.wait(hours=25)
-        house.run_janitor()
-        return
     house.open_page(booking)
-
-    assert len(list(house.stripe.client.v1.checkout.sessions.list().data)) == 1
     house.pay_page(booking)
     house.deliver_events()
+
+    assert len(house.stripe.client.v1.checkout.sessions.list().data) == 1
     assert house.charges(booking, PaymentKind.DEPOSIT) == [booking.quote.deposit_minor]
+
+
+@pytest.mark.parametrize("fault", [FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER])
+def test_a_payment_page_that_answers_500_for_ever_keeps_the_nights_until_it_is_proven_dead(house: House, fault):
+    booking = house.hold()
+    house.arm(fault, path=CREATE_SESSION)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            house.open_page(booking)
+    house.wait(hours=2)
+    house.run_janitor()
+    booking_tasks.mark_expired_holds()
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.PENDING
+
+    house.wait(hours=26)
+    house.run_janitor()
+    house.wait(hours=26)
+    house.run_janitor()
+
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.EXPIRED
+
+
+def test_a_customer_deleted_after_the_decline_costs_the_guest_a_second_click(house: House):
+    booking = house.book_due(card=DECLINED)
+    house.charge(booking)
+    house.stripe.client.v1.customers.delete(account_of(booking).stripe_customer_id)
+
+    with pytest.raises(ObjectMissing):
+        house.open_page(booking)
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+
+    assert house.charges(booking) == [booking.quote.balance_minor]
