@@ -154,11 +154,11 @@ class StripeGateway:
                 event = stripe.Webhook.construct_event(
                     payload, signature, secret, int(SIGNATURE_TOLERANCE.total_seconds())
                 )
+                return _read_event(event)
             except (stripe.SignatureVerificationError, UnicodeDecodeError):
                 continue
             except (ValueError, KeyError, AttributeError, TypeError) as error:
                 raise InvalidSignature("signed, but no event") from error
-            return _read_event(event)
         raise InvalidSignature("no configured secret verifies this payload")
 
 
