@@ -95,7 +95,10 @@ def forget_card(*, booking: Booking) -> None:
 def wait_for_the_guest(
     payment: Payment, status: PaymentStatus, reason: str, base_url: str, now: datetime
 ) -> None:
+    """Leave a payment to its guest, and send the link unless the booking is being cancelled."""
     set_status(payment, status, reason)
+    if not is_chargeable(payment.booking, payment):
+        return
     request_email(
         kind=GuestEmail.Kind.PAYMENT_LINK,
         booking=payment.booking,
