@@ -139,7 +139,7 @@ def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAtt
     return outcomes.record_refusal(
         attempt_id=attempt.pk,
         code=policies.MISSING_METHOD,
-        proof="Stripe knows no such customer or card and created no intent",
+        proof="Stripe knows no such customer or card and created nothing",
         now=now,
     )
 
@@ -175,6 +175,10 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         return _look_at_session(attempt, gateway, now)
     try:
         session = gateway.create_session(_session_request(attempt))
+    except ObjectMissing:
+        # The next page is opened without the customer that Stripe does not know any more.
+        _record_missing_method(attempt, now)
+        raise
     except RequestRejected as rejection:
         if attempt.check_at > now:
             raise
