@@ -87,7 +87,9 @@ class House:
     def open_page(self, booking: Booking) -> str:
         """Return the address of the page a guest pays on."""
         booking = Booking.objects.get(pk=booking.pk)
-        return checkout.open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=self.now)
+        return checkout.open_checkout(
+            booking=booking, base_url=BASE_URL, gateway=self.gateway, now=self.now
+        )
 
     def pay_page(self, booking: Booking, *, card: str = "pm_card_visa") -> None:
         """Pay the booking's open page at the bank; the site is not told."""
@@ -145,7 +147,9 @@ class House:
         """Return every event so far, oldest first."""
         return self.stripe.core.store.rows("event")
 
-    def post_event(self, event: Document, *, secret: str = SECRET, age: timedelta = timedelta(0)) -> int:
+    def post_event(
+        self, event: Document, *, secret: str = SECRET, age: timedelta = timedelta(0)
+    ) -> int:
         """Send an event to the site's webhook, and return the status of its answer."""
         payload = write_payload(event)
         stamp = int((self.now - age).timestamp())
@@ -236,9 +240,7 @@ def form(**fields: str) -> str:
 
 def _without_ids(path: str) -> str:
     words = path.removeprefix("/v1/").split("/")
-    return "/".join(
-        word.partition("_")[0] if "_" in word and word[:3] in _PREFIXES else word for word in words
-    )
+    return "/".join(word.partition("_")[0] if "_" in word and word[:3] in _PREFIXES else word for word in words)
 
 
 _PREFIXES = ("pi_", "cs_", "re_")

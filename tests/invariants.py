@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import stripe
 from django.core import mail
@@ -62,8 +63,7 @@ def _payable(client: stripe.StripeClient) -> dict[str, str]:
     payable = {intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS}
     open_sessions = {session.id: session for session in sessions if session.status == "open"}
     return {
-        id_: str(made.to_dict()["metadata"].get("attempt"))
-        for id_, made in {**payable, **open_sessions}.items()
+        id_: str(made.to_dict()["metadata"].get("attempt")) for id_, made in {**payable, **open_sessions}.items()
     }
 
 
@@ -190,7 +190,9 @@ def _refunds_are_what_the_bank_paid_back(bank: Bank) -> Iterator[str]:
 
 
 def _no_email_is_sent_twice(bank: Bank) -> Iterator[str]:
-    sent = Counter(str(message.extra_headers.get("Message-ID")) for message in getattr(mail, "outbox", []))
+    sent = Counter(
+        str(message.extra_headers.get("Message-ID")) for message in getattr(mail, "outbox", [])
+    )
     for message_id, count in sent.items():
         if count > 1:
             yield f"{message_id} was sent {count} times"

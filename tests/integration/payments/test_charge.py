@@ -23,9 +23,7 @@ ASKS_FOR_3DS = "pm_card_authenticationRequired"
 def link_emails(house: House) -> list[str]:
     """Return the texts of the payment links that were sent."""
     house.run_jobs()
-    return [
-        str(message.body) for message in mail.outbox if "payment_link" in message.extra_headers["Message-ID"]
-    ]
+    return [str(message.body) for message in mail.outbox if "payment_link" in message.extra_headers["Message-ID"]]
 
 
 def test_a_due_balance_is_charged_once_by_the_job_that_waited_for_it(house: House):
@@ -134,9 +132,7 @@ def test_a_booking_without_a_saved_card_answers_missing_method_and_sends_one_lin
         (ASKS_FOR_3DS, "requires_action", PaymentStatus.REQUIRES_ACTION),
     ],
 )
-def test_a_card_that_does_not_pay_is_asked_once_and_the_guest_gets_one_link(
-    house: House, card, answer, status
-):
+def test_a_card_that_does_not_pay_is_asked_once_and_the_guest_gets_one_link(house: House, card, answer, status):
     booking = house.book_due(card=card)
 
     assert [house.charge(booking) for _ in range(3)] == [answer] * 3
