@@ -118,6 +118,12 @@ def test_a_task_that_breaks_the_connection_fails_alone():
     assert not Group.objects.filter(name="undone").exists()
 
 
+def test_a_task_that_swallows_a_failed_statement_succeeds_as_it_does_in_a_worker():
+    defer("sample.swallow_a_failed_statement")
+
+    assert drain_queue().succeeded == 1
+
+
 def test_what_a_failing_task_wrote_stays_as_it_does_in_a_worker():
     defer("sample.write_then_raise")
 
