@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import django
 import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from reyes_estancias.database_url import EXAMPLE, parse_database_url
+from reyes_estancias.email_settings import email_settings
+from reyes_estancias.postgres.server import start_or_join
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -39,9 +45,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "reyes_estancias.language.ChosenLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -61,6 +68,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "reyes_estancias.context_processors.describe_site",
             ],
         },
     },
@@ -68,13 +76,84 @@ TEMPLATES = [
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        # Hashed names need a collectstatic first, which a laptop should not have to run.
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "reyes_estancias" / "locale_of_django"]
 TIME_ZONE = "America/Mexico_City"
 USE_TZ = True
 
 # --- Database ---------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL")}
+# Without a DATABASE_URL a laptop gets a private server of its own.
+DATABASE_URL = env.str("DATABASE_URL", default="")
+if not DATABASE_URL and not DEBUG:
+    raise ImproperlyConfigured(f"DATABASE_URL is not set; with DEBUG off it is required, as in {EXAMPLE}.")
+POSTGRES_BINDIR = env.str("POSTGRES_BINDIR", default="")
+
+DATABASES = {
+    "default": {
+        **(
+            parse_database_url(DATABASE_URL)
+            if DATABASE_URL
+            else start_or_join(
+                project=BASE_DIR, bindir=Path(POSTGRES_BINDIR) if POSTGRES_BINDIR else None
+            ).as_django()
+        ),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Payments ---------------------------------------------------------------------------------------------
+
+# Where the site is reached: the links in e-mails and the way back from Stripe's pages begin with it.
+SITE_BASE_URL = (
+    env.str("SITE_BASE_URL", default="http://127.0.0.1:8000") if DEBUG else env.str("SITE_BASE_URL")
+)
+
+# Tells the site that real guests pay here: it then refuses to start with a test key.
+PRODUCTION = env.bool("PRODUCTION", default=False)
+
+PAYMENTS_GATEWAY = "payments.stripe_gateway.StripeGateway"
+# While developing, the local Stripe (``python -m payments.sandbox``) answers unless a key is given.
+_LOCAL_STRIPE = DEBUG and "STRIPE_SECRET_KEY" not in env
+STRIPE_SECRET_KEY = "sk_test_local" if _LOCAL_STRIPE else env.str("STRIPE_SECRET_KEY")
+STRIPE_API_BASE = env.str(
+    "STRIPE_API_BASE", default="http://127.0.0.1:12111" if _LOCAL_STRIPE else "https://api.stripe.com"
+)
+# Two secrets while one replaces the other.
+STRIPE_WEBHOOK_SECRETS = env.list(
+    "STRIPE_WEBHOOK_SECRETS", default=["whsec_local"] if _LOCAL_STRIPE else environ.Env.NOTSET
+)
+
+# The pages need nothing but our own files. A form that leads to a payment page names that page's host too:
+# browsers hold redirects to the same rule.
+_CHECKOUT = "https://checkout.stripe.com" if STRIPE_API_BASE == "https://api.stripe.com" else STRIPE_API_BASE
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'", _CHECKOUT],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# --- E-mail -----------------------------------------------------------------------------------------------
+
+vars().update(
+    email_settings(env.email_url("EMAIL_URL", default="consolemail://"), has_mailers=django.VERSION >= (6, 1))
+)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")

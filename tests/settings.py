@@ -2,4 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Whoever reads these settings outside a test run (mypy's plugin does) must not start a server.
+os.environ.setdefault(
+    "DATABASE_URL", "postgres://postgres@%2Fnowhere%2Fpytest-starts-a-server/reyes_estancias"
+)
+
 from reyes_estancias.settings import *  # noqa: F403

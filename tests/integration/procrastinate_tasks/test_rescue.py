@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -17,7 +18,7 @@ from procrastinate_tasks.rescue import RescueReport, run_once
 pytestmark = pytest.mark.django_db
 
 
-def run_sql(sql: str, *parameters: object) -> None:
+def run_sql(sql: str, *parameters: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
 
@@ -25,8 +26,9 @@ def run_sql(sql: str, *parameters: object) -> None:
 def register_worker(*, silent_for: timedelta) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s) RETURNING id",
-            [silent_for],
+            "INSERT INTO procrastinate_workers (last_heartbeat)"
+            " VALUES (now() - make_interval(secs => %s)) RETURNING id",
+            [silent_for.total_seconds()],
         )
         return int(cursor.fetchone()[0])
 
@@ -36,7 +38,7 @@ def claim(job_id: int | None, worker_id: int | None) -> int | None:
     return job_id
 
 
-def an_orphan(**options: object) -> int:
+def an_orphan(**options: Any) -> int:
     job_id = defer("sample.remember", {"number": 1}, **options)
     assert job_id is not None
     claim(job_id, register_worker(silent_for=timedelta(seconds=31)))

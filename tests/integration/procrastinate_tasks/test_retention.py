@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -94,7 +95,7 @@ def test_a_batch_is_bounded_and_says_whether_there_is_more():
 
 @pytest.mark.parametrize("name", ["prune_jobs", "prune_attempts"])
 def test_pruning_finds_its_rows_by_an_index(name: str):
-    kind = {"kind": "succeeded", "before": timezone.now() - DAY, "batch": 1000}
+    kind: dict[str, Any] = {"kind": "succeeded", "before": timezone.now() - DAY, "batch": 1000}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {statement(name)}", kind)

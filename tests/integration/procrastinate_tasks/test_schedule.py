@@ -171,7 +171,7 @@ def test_one_schedule_that_cannot_run_does_not_hold_up_the_others(caplog: pytest
     report = run_once(MIDNIGHT_UTC + MINUTE)
 
     assert [tick.schedule_name for tick in report.deferred] == ["sample.remember#c"]
-    assert {record.schedule for record in caplog.records if record.levelname == "ERROR"} == {
+    assert {vars(record)["schedule"] for record in caplog.records if record.levelname == "ERROR"} == {
         "sample.remember#a",
         "sample.remember#b",
     }

@@ -1,0 +1,84 @@
+## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
+## make test    run the tests                              (ARGS="-k charge": some of them)
+## make check   lint, types, layers, migrations
+## make dev     the web server and a worker, until Ctrl-C
+## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
+## make test-newest   the tests on the newest Django and Python 3.13
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check dev stop lock test-newest
+
+PYTHON ?= python3
+NEWEST_PYTHON ?= python3.13
+ARGS ?=
+IN_PARALLEL ?= --numprocesses logical --maxprocesses 4
+
+VENV := .venv
+INSTALLED := $(VENV)/installed
+TOOLS := .local/tools
+NEWEST := .local/newest
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+demo: $(INSTALLED)
+	@$(VENV)/bin/python manage.py demo $(ARGS)
+
+test: $(INSTALLED)
+	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
+
+# The checks read the settings as the tests see them, so that no database server is started for them.
+check: export DJANGO_SETTINGS_MODULE = tests.settings
+check: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python manage.py check
+	$(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+# Postgres is no child of honcho's, which ends all its children at once: it starts before and stops after them.
+dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000
+dev: $(INSTALLED)
+	$(VENV)/bin/python manage.py migrate
+	@trap : INT; PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/honcho start web worker; status=$$?; \
+	$(VENV)/bin/python -m reyes_estancias.postgres stop --if-unused; [ $$status -eq 130 ] || exit $$status
+
+stop: $(INSTALLED)
+	@$(VENV)/bin/python -m reyes_estancias.postgres stop
+
+lock: $(TOOLS)/installed
+	$(TOOLS)/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) --output-file requirements.txt
+	$(TOOLS)/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) --extra dev --constraints requirements.txt \
+		--output-file requirements-dev.txt
+
+LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+
+test-newest: $(NEWEST)/installed
+	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
+
+$(INSTALLED): requirements-dev.txt
+	@$(call make-venv,PYTHON,$(VENV))
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+$(TOOLS)/installed:
+	@$(call make-venv,PYTHON,$(TOOLS))
+	$(TOOLS)/bin/python -m pip install --quiet uv
+	@touch $@
+
+# From the ranges in pyproject.toml, not from the lock: the newest of everything.
+$(NEWEST)/installed: pyproject.toml $(TOOLS)/installed
+	@$(call make-venv,NEWEST_PYTHON,$(NEWEST))
+	$(TOOLS)/bin/uv pip install --quiet --upgrade --python $(NEWEST)/bin/python --requirement pyproject.toml --extra dev
+	@touch $@
+
+# $(call make-venv,VARIABLE THAT NAMES THE INTERPRETER,DIRECTORY)
+define make-venv
+$($(1)) -c pass 2>/dev/null || { echo "$($(1)) does not run here. Install Python 3.11 or newer, or name another: make $(1)=/path/to/python" >&2; exit 1; }; \
+$($(1)) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$($(1)) is $$($($(1)) --version); Python 3.11 or newer is needed: make $(1)=/path/to/python" >&2; exit 1; }; \
+$($(1)) -c 'import ensurepip, venv' 2>/dev/null || { echo "$($(1)) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+$($(1)) -m venv --clear $(2)
+endef

@@ -1,0 +1,154 @@
+"""What guests and staff type about stays and properties."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from bookings.availability import HORIZON, Stay
+from bookings.models import Property
+from bookings.services import Guest
+
+MOST_GUESTS = 50
+
+
+class DateInput(forms.DateInput):
+    """The browser's own date picker, which speaks ISO dates whatever the language of the page."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class NightsForm(forms.Form):
+    """Two dates, between today and the horizon of the calendar."""
+
+    check_in = forms.DateField(label=_("Check-in"), widget=DateInput())
+    check_out = forms.DateField(label=_("Check-out"), widget=DateInput())
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        for name in ("check_in", "check_out"):
+            self.fields[name].widget.attrs |= {"min": today.isoformat(), "max": self._last_day.isoformat()}
+
+    @property
+    def _last_day(self) -> date:
+        return self.today + HORIZON
+
+    def clean_check_in(self) -> date | None:
+        return self._within_horizon("check_in")
+
+    def clean_check_out(self) -> date | None:
+        return self._within_horizon("check_out")
+
+    def _within_horizon(self, name: str) -> date | None:
+        day: date | None = self.cleaned_data[name]
+        if day is not None and day > self._last_day:
+            raise forms.ValidationError(_("Choose a date within the next two years."))
+        return day
+
+
+class StayForm(NightsForm):
+    """The stay a guest asks a property for."""
+
+    guests = forms.IntegerField(label=_("Guests"), min_value=1, max_value=MOST_GUESTS, initial=2)
+
+    @property
+    def stay(self) -> Stay | None:
+        """The stay that was asked for, ``None`` while the form is empty or wrong."""
+        if not self.is_bound or not self.is_valid() or not self.cleaned_data["check_in"]:
+            return None
+        return Stay(**{name: self.cleaned_data[name] for name in ("check_in", "check_out", "guests")})
+
+
+class SearchForm(StayForm):
+    """The stay a guest looks for among all properties: both dates, or none to see them all."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["check_in"].required = self.fields["check_out"].required = False
+
+    @property
+    def guest_count(self) -> int | None:
+        """The number of guests that was asked for, with or without dates."""
+        return self.cleaned_data.get("guests") if self.is_bound and self.is_valid() else None
+
+    def clean(self) -> dict[str, Any]:
+        dates = {name: self.cleaned_data.get(name) for name in ("check_in", "check_out")}
+        for name, day in dates.items():
+            if day is None and any(dates.values()) and name not in self.errors:
+                self.add_error(name, _("Add this date too."))
+        return self.cleaned_data
+
+
+class ContactForm(forms.Form):
+    """Who asks for a stay, and how to reach them."""
+
+    name = forms.CharField(
+        label=_("Full name"), max_length=200, widget=forms.TextInput({"autocomplete": "name"})
+    )
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        help_text=_("Your confirmation and your receipts go there."),
+        widget=forms.EmailInput({"autocomplete": "email"}),
+    )
+    phone = forms.CharField(
+        label=_("Telephone (optional)"),
+        max_length=40,
+        required=False,
+        validators=[RegexValidator(r"^[\d\s()+.\-]+$", _("Use digits only, such as 55 1234 5678."))],
+        widget=forms.TextInput({"autocomplete": "tel", "type": "tel"}),
+    )
+
+    @property
+    def guest(self) -> Guest:
+        return Guest(**{name: self.cleaned_data[name] for name in ("name", "email", "phone")})
+
+
+class PesosField(forms.DecimalField):
+    """Pesos and centavos on the screen, whole centavos behind it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_digits": 12, "decimal_places": 2, "min_value": 0, **kwargs})
+
+    def prepare_value(self, value: Any) -> Any:
+        return Decimal(value).scaleb(-2) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> Any:
+        pesos: Decimal | None = super().clean(value)
+        return None if pesos is None else int(pesos.scaleb(2))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A property as staff edit it: amounts in pesos."""
+
+    nightly_rate_minor = PesosField(label=_("Price per night (MXN)"), min_value=Decimal("0.01"))
+    cleaning_fee_minor = PesosField(label=_("Cleaning fee (MXN)"), initial=10_000)
+
+    class Meta:
+        model = Property
+        fields = (
+            "name",
+            "slug",
+            "town",
+            "summary",
+            "timezone",
+            "capacity",
+            "nightly_rate_minor",
+            "cleaning_fee_minor",
+            "tax_bps",
+            "min_nights",
+            "max_nights",
+            "is_listed",
+        )

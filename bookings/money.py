@@ -1,0 +1,10 @@
+"""How an amount of money is written."""
+
+from __future__ import annotations
+
+
+def format_pesos(amount_minor: int) -> str:
+    """Return centavos as guests and staff read them: ``123450`` is ``$1,234.50 MXN``."""
+    pesos, centavos = divmod(abs(amount_minor), 100)
+    sign = "−" if amount_minor < 0 else ""
+    return f"{sign}${pesos:,}.{centavos:02} MXN"

@@ -1,0 +1,101 @@
+"""What the site offers for a stay, before anything is held: prices and kind refusals, read only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.utils.translation import gettext as _
+
+from bookings import policies, queries
+from bookings.availability import Stay, is_free
+from bookings.exceptions import NightsRefused, StayRefused, StayUnavailable, TooManyGuests
+from bookings.models import Property
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A property on the home page: with a price or a refusal when a stay was asked for."""
+
+    home: Property
+    price: policies.Price | None = None
+    refusal: StayRefused | None = None
+
+    @property
+    def words(self) -> str:
+        """Why the property does not suit; nobody was faster here, the nights simply are not free."""
+        if isinstance(self.refusal, StayUnavailable):
+            return _("Taken on these dates.")
+        return str(self.refusal or "")
+
+
+def list_homes(*, stay: Stay | None, guests: int | None, now: datetime) -> list[Listing]:
+    """Return the listed properties, first those that suit the stay, or at least the number of guests."""
+    homes = Property.objects.filter(is_listed=True)
+    if stay is None:
+        listings = [Listing(home, refusal=_too_many(home, guests or 1)) for home in homes]
+    else:
+        taken = queries.homes_taken(check_in=stay.check_in, check_out=stay.check_out, now=now)
+        listings = [_list_home(home, stay, is_taken=home.pk in taken, now=now) for home in homes]
+    return sorted(listings, key=lambda listing: listing.refusal is not None)
+
+
+def price_offer(*, home: Property, stay: Stay, closed: Collection[date], today: date) -> policies.Price:
+    """Price a stay that could be held now.
+
+    Args:
+        closed: the nights of the property that cannot be held.
+        today: the property's local date.
+
+    Raises:
+        StayRefused: why it could not.
+    """
+    check_rules(home=home, stay=stay, today=today)
+    if not is_free(check_in=stay.check_in, check_out=stay.check_out, closed=closed):
+        raise StayUnavailable
+    return _price(home, stay)
+
+
+def check_rules(*, home: Property, stay: Stay, today: date) -> None:
+    """Check a stay against the rules of a property, whoever else is there.
+
+    Raises:
+        NightsRefused: the dates break a rule.
+        TooManyGuests: more guests than the property takes.
+    """
+    problem = policies.nights_problem(
+        check_in=stay.check_in,
+        check_out=stay.check_out,
+        today=today,
+        min_nights=home.min_nights,
+        max_nights=home.max_nights,
+    )
+    if problem is not None:
+        raise NightsRefused(problem=problem, min_nights=home.min_nights, max_nights=home.max_nights)
+    too_many = _too_many(home, stay.guests)
+    if too_many is not None:
+        raise too_many
+
+
+def _too_many(home: Property, guests: int) -> TooManyGuests | None:
+    return TooManyGuests(guests=guests, capacity=home.capacity) if guests > home.capacity else None
+
+
+def _list_home(home: Property, stay: Stay, *, is_taken: bool, now: datetime) -> Listing:
+    try:
+        check_rules(home=home, stay=stay, today=now.astimezone(home.tz).date())
+        if is_taken:
+            raise StayUnavailable
+    except StayRefused as refusal:
+        return Listing(home, refusal=refusal)
+    return Listing(home, price=_price(home, stay))
+
+
+def _price(home: Property, stay: Stay) -> policies.Price:
+    return policies.price_stay(
+        nights=stay.night_count,
+        nightly_rate_minor=home.nightly_rate_minor,
+        cleaning_fee_minor=home.cleaning_fee_minor,
+        tax_bps=home.tax_bps,
+    )

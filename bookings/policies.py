@@ -1,0 +1,128 @@
+"""The house rules of a stay: price, instants, holds, changes and cancellation. Pure: no Django, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from zoneinfo import ZoneInfo
+
+BASIS_POINTS = 10_000
+CHECK_IN_TIME = time(15)
+CHECK_OUT_TIME = time(12)
+MIN_NIGHTS = 2
+MAX_NIGHTS = 365
+DEPOSIT_BPS = 3_000
+LATE_CANCELLATION_BPS = 5_000
+BALANCE_DELAY = timedelta(hours=48)
+HOLD_DURATION = timedelta(minutes=30)
+FREE_CANCELLATION_DAYS = 7
+CHANGE_MEMORY = timedelta(days=7)
+
+# (from this many nights, this discount), longest first.
+LENGTH_DISCOUNTS_BPS = ((30, 2_000), (7, 1_000))
+
+
+def share_half_up(amount_minor: int, bps: int) -> int:
+    """Return ``bps`` basis points of a non-negative amount, rounded half-up to the centavo."""
+    return (amount_minor * bps + BASIS_POINTS // 2) // BASIS_POINTS
+
+
+def discount_bps(nights: int) -> int:
+    return next((bps for at_least, bps in LENGTH_DISCOUNTS_BPS if nights >= at_least), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a stay costs, line by line, in centavos."""
+
+    lodging_minor: int
+    discount_minor: int
+    cleaning_minor: int
+    tax_minor: int
+
+    @property
+    def total_minor(self) -> int:
+        return self.lodging_minor - self.discount_minor + self.cleaning_minor + self.tax_minor
+
+    @property
+    def deposit_minor(self) -> int:
+        return share_half_up(self.total_minor, DEPOSIT_BPS)
+
+    @property
+    def balance_minor(self) -> int:
+        return self.total_minor - self.deposit_minor
+
+
+def price_stay(*, nights: int, nightly_rate_minor: int, cleaning_fee_minor: int, tax_bps: int) -> Price:
+    """Price a stay: nightly rate less the length discount, plus cleaning, plus tax on both."""
+    lodging = nightly_rate_minor * nights
+    discount = share_half_up(lodging, discount_bps(nights))
+    tax = share_half_up(lodging - discount + cleaning_fee_minor, tax_bps)
+    return Price(lodging, discount, cleaning_fee_minor, tax)
+
+
+@dataclass(frozen=True, slots=True)
+class StayInstants:
+    """The aware instants at which a stay begins, ends, and its balance falls due."""
+
+    arrival_at: datetime
+    departure_at: datetime
+    balance_due_at: datetime
+
+
+def stay_instants(*, check_in: date, check_out: date, timezone: ZoneInfo) -> StayInstants:
+    arrival_at = datetime.combine(check_in, CHECK_IN_TIME, timezone)
+    departure_at = datetime.combine(check_out, CHECK_OUT_TIME, timezone)
+    # Added in UTC: 48 hours stay 48 hours across a change of the clocks.
+    balance_due_at = arrival_at.astimezone(ZoneInfo("UTC")) + BALANCE_DELAY
+    return StayInstants(arrival_at, departure_at, balance_due_at)
+
+
+class NightsProblem(Enum):
+    REVERSED = "reversed"
+    PAST = "past"
+    TOO_FEW = "too few"
+    TOO_MANY = "too many"
+
+
+def nights_problem(
+    *, check_in: date, check_out: date, today: date, min_nights: int, max_nights: int
+) -> NightsProblem | None:
+    """Say what is wrong with the nights a guest asks for; ``today`` is the property's local date."""
+    nights = (check_out - check_in).days
+    if nights <= 0:
+        return NightsProblem.REVERSED
+    if check_in < today:
+        return NightsProblem.PAST
+    if nights < min_nights:
+        return NightsProblem.TOO_FEW
+    return NightsProblem.TOO_MANY if nights > max_nights else None
+
+
+def moves_slept_nights(*, old_check_in: date, check_in: date, check_out: date, today: date) -> bool:
+    """Whether a change would move nights that were already slept, or end the stay in the past."""
+    return old_check_in <= today and (check_in != old_check_in or check_out < today)
+
+
+def cancellation_share_bps(*, check_in: date, today: date) -> int:
+    """Return the share of the total the house keeps when a stay is cancelled on ``today`` (local date)."""
+    days_before = (check_in - today).days
+    if days_before > FREE_CANCELLATION_DAYS:
+        return 0
+    return LATE_CANCELLATION_BPS if days_before >= 0 else BASIS_POINTS
+
+
+def amount_kept_on_cancellation(*, total_minor: int, paid_minor: int, share_bps: int) -> int:
+    """Return what the guest owes in all after cancelling: nothing while free, else at least what was paid."""
+    return max(share_half_up(total_minor, share_bps), paid_minor) if share_bps else 0
+
+
+def arrival_that_decides(*, check_in: date, recent_check_ins: list[date]) -> date:
+    """Return the arrival the cancellation rule counts from.
+
+    Args:
+        recent_check_ins: the old arrivals of the changes applied within ``CHANGE_MEMORY``; moving a stay
+            to a later date just to cancel it for free does not pay.
+    """
+    return min([check_in, *recent_check_ins])

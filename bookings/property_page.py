@@ -1,0 +1,120 @@
+"""What the page of a property says: its calendar, and the answer to the stay a guest asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.utils.translation import gettext as _
+
+from bookings import offers, policies, queries
+from bookings.availability import (
+    HORIZON,
+    Month,
+    Stay,
+    month_calendar,
+    nearest_free_stays,
+    next_month,
+    previous_month,
+)
+from bookings.exceptions import StayRefused, StayUnavailable
+from bookings.models import Property
+from bookings.terms import CancellationTerms, cancellation_terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A stay that can be held now: what it costs, when it is paid, what cancelling it costs."""
+
+    price: policies.Price
+    terms: CancellationTerms
+    balance_due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a stay cannot be held, and the stays nearest to it that can."""
+
+    words: str
+    others: tuple[Stay, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyPage:
+    """A property with two months of its calendar.
+
+    Attributes:
+        offer, refusal: one of them is set when a stay was asked for.
+        earlier, later: the first days of the months to page to, ``None`` at either end.
+    """
+
+    home: Property
+    stay: Stay | None
+    offer: Offer | None
+    refusal: Refusal | None
+    months: tuple[Month, Month]
+    earlier: date | None
+    later: date | None
+
+
+def describe_property(
+    *, home: Property, stay: Stay | None, month: str, now: datetime, refused: StayRefused | None = None
+) -> PropertyPage:
+    """Answer a guest who looks at a property.
+
+    Args:
+        month: the month to show, ``2026-12``; anything else shows the stay's, or this one.
+        refused: what became of an attempt to hold the stay a moment ago.
+    """
+    today = now.astimezone(home.tz).date()
+    closed = queries.closed_nights(home=home, first=previous_month(today), last=today + 2 * HORIZON, now=now)
+    offer, refusal = _answer(home, stay, closed, today, refused)
+    first = _first_month(month, stay, today)
+    second = next_month(first)
+    return PropertyPage(
+        home=home,
+        stay=stay,
+        offer=offer,
+        refusal=refusal,
+        months=(
+            month_calendar(first=first, closed=closed, today=today, stay=stay),
+            month_calendar(first=second, closed=closed, today=today, stay=stay),
+        ),
+        earlier=previous_month(first) if first > today else None,
+        later=second if second <= today + HORIZON else None,
+    )
+
+
+def _answer(
+    home: Property, stay: Stay | None, closed: Collection[date], today: date, refused: StayRefused | None
+) -> tuple[Offer | None, Refusal | None]:
+    if stay is None:
+        return None, None
+    try:
+        if refused is not None:
+            raise refused
+        price = offers.price_offer(home=home, stay=stay, closed=closed, today=today)
+    except StayUnavailable as taken:
+        words = str(taken) if refused else _("Some of these nights are already taken.")
+        return None, Refusal(words, tuple(nearest_free_stays(wanted=stay, closed=closed, today=today)))
+    except StayRefused as rule:
+        return None, Refusal(str(rule))
+    return _make_offer(home, stay, price, today), None
+
+
+def _make_offer(home: Property, stay: Stay, price: policies.Price, today: date) -> Offer:
+    instants = policies.stay_instants(check_in=stay.check_in, check_out=stay.check_out, timezone=home.tz)
+    terms = cancellation_terms(
+        check_in=stay.check_in, total_minor=price.total_minor, paid_minor=price.deposit_minor, today=today
+    )
+    return Offer(price=price, terms=terms, balance_due_at=instants.balance_due_at)
+
+
+def _first_month(month: str, stay: Stay | None, today: date) -> date:
+    """Return the first day of the month to show, never a past one nor one beyond the horizon."""
+    wanted = stay.check_in if stay else today
+    with suppress(ValueError):  # A month that is none shows the usual one.
+        wanted = date.fromisoformat(f"{month}-01")
+    return min(max(wanted, today), today + HORIZON).replace(day=1)

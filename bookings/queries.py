@@ -1,0 +1,67 @@
+"""Reading bookings and availability; nothing here writes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from bookings.models import Booking, BookingStatus, NightBlock, Property, nights_between
+from bookings.services import Guest
+
+
+def closed_nights(
+    *, home: Property, first: date, last: date, now: datetime, apart_from: Booking | None = None
+) -> set[date]:
+    """Return the nights of a property, from ``first`` until before ``last``, that cannot be held.
+
+    Args:
+        apart_from: a booking whose own nights do not count, because it is to be moved.
+    """
+    blocks = _standing_blocks(first, last, now).filter(home=home)
+    if apart_from is not None:
+        blocks = blocks.exclude(booking=apart_from)
+    return {
+        night
+        for nights in blocks.values_list("nights", flat=True)
+        for night in _each_night(max(nights.lower, first), min(nights.upper, last))
+    }
+
+
+def homes_taken(*, check_in: date, check_out: date, now: datetime) -> set[int]:
+    """Return the ids of the properties of which at least one of these nights cannot be held."""
+    return set(_standing_blocks(check_in, check_out, now).values_list("home_id", flat=True))
+
+
+def find_booking(access_token: str) -> Booking:
+    """Return the booking behind a guest's link.
+
+    Raises:
+        django.core.signing.BadSignature: the token was not made by this site.
+        Booking.DoesNotExist: the booking is gone.
+    """
+    return Booking.objects.select_related("quote__home").get(public_id=Booking.public_id_from(access_token))
+
+
+def find_twin(
+    *, home: Property, check_in: date, check_out: date, guest: Guest, since: datetime
+) -> Booking | None:
+    """Return the hold that the same guest made of the same nights a moment ago: a form sent twice."""
+    holds = Booking.objects.filter(
+        quote__home=home, quote__nights=nights_between(check_in, check_out), status=BookingStatus.PENDING
+    )
+    return holds.filter(
+        guest_name=guest.name, guest_email=guest.email, guest_phone=guest.phone, created_at__gte=since
+    ).first()
+
+
+def _standing_blocks(first: date, last: date, now: datetime) -> QuerySet[NightBlock]:
+    # A hold whose time has run out, and which nobody is paying, is released by the next guest who asks.
+    lapsed = Q(
+        booking__status=BookingStatus.PENDING, booking__checkout_open=False, booking__hold_expires_at__lte=now
+    )
+    return NightBlock.objects.filter(active=True, nights__overlap=nights_between(first, last)).exclude(lapsed)
+
+
+def _each_night(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=offset) for offset in range((last - first).days)]

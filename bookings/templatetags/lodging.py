@@ -1,0 +1,67 @@
+"""How the site writes money and days, and which picture stands for a home."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from urllib.parse import urlencode
+
+from django import template
+from django.templatetags.static import static
+from django.utils import formats, timezone
+from django.utils.translation import pgettext
+
+from bookings.availability import Stay
+from bookings.models import Property
+from bookings.money import format_pesos
+
+register = template.Library()
+
+PICTURES = ("costa", "selva", "sierra", "pueblo", "laguna", "desierto")
+
+register.filter("pesos", format_pesos)
+
+
+@register.filter
+def percent(bps: int) -> str:
+    """Return hundredths of a percent as a percentage without needless zeros: ``1600`` is ``16``."""
+    return f"{bps / 100:g}"
+
+
+@register.filter
+def day(value: date) -> str:
+    """Return a date with its weekday and without the year, as people say it."""
+    return _write(value, pgettext("format of a date, see Django's date filter", "l, F j"))
+
+
+@register.filter
+def day_and_year(value: date) -> str:
+    return _write(value, pgettext("format of a date, see Django's date filter", "l, F j, Y"))
+
+
+@register.filter
+def short_day(value: date) -> str:
+    return _write(value, pgettext("format of a date, see Django's date filter", "D, M j"))
+
+
+@register.filter
+def clock(value: datetime) -> str:
+    return _write(value, pgettext("format of a time, see Django's date filter", "g:i A"))
+
+
+@register.filter
+def query(stay: Stay | None) -> str:
+    """Return a stay as the query of an address, empty without a stay."""
+    if stay is None:
+        return ""
+    return "?" + urlencode({"check_in": stay.check_in, "check_out": stay.check_out, "guests": stay.guests})
+
+
+@register.simple_tag
+def home_picture(home: Property) -> str:
+    """Return the address of the drawing that stands for a home, always the same one."""
+    return static(f"reyes_estancias/homes/{PICTURES[home.pk % len(PICTURES)]}.svg")
+
+
+def _write(value: date, format_string: str) -> str:
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    return formats.date_format(local, format_string)

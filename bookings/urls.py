@@ -1,0 +1,12 @@
+"""The addresses of the pages before there is a booking."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from bookings import views
+
+urlpatterns = [
+    path("", views.show_home, name="home"),
+    path("casas/<slug:slug>/", views.PropertyView.as_view(), name="property"),
+]

@@ -1,0 +1,250 @@
+"""Drive one attempt to Stripe's truth, from wherever it stands.
+
+    off-session   create ─► store its id, last look ─► confirm ─► record
+                  a decline, or a last look that fails ─► cancel ─► record
+    Checkout      create ─► store its address ─► (the guest pays, or time runs out) ─► record
+
+No step is taken inside a transaction and none under a lock. Every step can be repeated: the keys are the
+attempt's, an intent succeeds once at most, and the ledger applies a fact once. So a crash anywhere, or two
+drivers at once, end in the same place.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from payments import policies
+from payments.exceptions import (
+    CardDeclined,
+    NoProgress,
+    ObjectMissing,
+    OutcomeUnknown,
+    RequestRejected,
+    StateConflict,
+)
+from payments.gateway import Gateway, Intent, IntentRequest, Session, SessionRequest, SessionStatus
+from payments.ledger import outcomes
+from payments.models import PaymentAttempt
+from payments.policies import Channel, IntentStatus, PaymentKind, Step
+
+logger = logging.getLogger(__name__)
+
+# Create, confirm, retrieve, cancel and record are five; twice that is a driver that goes round in circles.
+_MOST_STEPS = 10
+
+
+def drive(
+    *, attempt: PaymentAttempt, gateway: Gateway, now: datetime, is_fresh: bool = False
+) -> PaymentAttempt:
+    """Take an attempt as far as it goes now, and return it as the ledger has it then.
+
+    Args:
+        is_fresh: the attempt was claimed a moment ago, so nothing of it can be at Stripe yet.
+
+    Raises:
+        TransientFault: run it again; the attempt stays live and nothing is lost.
+    """
+    if attempt.channel == Channel.CHECKOUT:
+        return _drive_checkout(attempt, gateway, now)
+    return _drive_off_session(attempt, gateway, now, is_fresh=is_fresh)
+
+
+def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt:
+    """Apply what Stripe says of an attempt now, without taking a step that could move money.
+
+    Args:
+        intent_id: the intent we were told about, empty when only the attempt is known.
+    """
+    if attempt.state == policies.AttemptState.SUCCEEDED:
+        return attempt  # Nothing Stripe can say changes it: refunds have rows of their own.
+    if attempt.stripe_session_id is not None:
+        return _look_at_session(attempt, gateway, now)
+    known_id = attempt.stripe_intent_id or intent_id
+    if not known_id:
+        return attempt
+    return outcomes.record_intent(attempt_id=attempt.pk, intent=gateway.retrieve_intent(known_id), now=now)
+
+
+def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
+    """Make sure that an attempt takes no money from now on, or learn that it has."""
+    if attempt.channel == Channel.OFF_SESSION:
+        # The last look refuses to confirm for a booking that is being cancelled, and cancels the intent.
+        return _drive_off_session(attempt, gateway, now, is_fresh=False, may_confirm=False)
+    attempt = _drive_checkout(attempt, gateway, now)
+    if attempt.state == policies.AttemptState.OPEN and attempt.stripe_session_id:
+        _expire(attempt.stripe_session_id, gateway)
+        attempt = _look_at_session(attempt, gateway, now)
+    return attempt
+
+
+def _drive_off_session(
+    attempt: PaymentAttempt, gateway: Gateway, now: datetime, *, is_fresh: bool, may_confirm: bool = True
+) -> PaymentAttempt:
+    intent: Intent | None = None
+    for _ in range(_MOST_STEPS):
+        if attempt.state not in policies.LIVE_STATES:
+            return attempt
+        step = policies.next_step(
+            state=policies.AttemptState(attempt.state),
+            has_intent=attempt.stripe_intent_id is not None,
+            intent_status=intent.status if intent else None,
+            may_confirm=may_confirm,
+        )
+        logger.info("charge step", extra={"attempt_id": attempt.pk, "step": step.value})
+        match step:
+            case Step.CREATE:
+                intent = _find_or_create_intent(attempt, gateway, is_fresh=is_fresh)
+                if intent is None:
+                    return _record_missing_method(attempt, now)
+                attempt = outcomes.store_intent(attempt_id=attempt.pk, intent=intent, now=now)
+            case Step.RETRIEVE:
+                intent = gateway.retrieve_intent(_intent_id(attempt))
+            case Step.CONFIRM:
+                intent = _confirm(attempt, gateway, now)
+            case Step.CANCEL:
+                intent = _cancel(attempt, intent, gateway, now)
+            case Step.RECORD if intent is not None:
+                attempt = outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
+                if intent.status == IntentStatus.PROCESSING:
+                    return attempt
+    raise NoProgress(subject=f"attempt {attempt.pk}", steps=_MOST_STEPS)
+
+
+def _find_or_create_intent(attempt: PaymentAttempt, gateway: Gateway, *, is_fresh: bool) -> Intent | None:
+    """Return the attempt's intent, or ``None`` when the customer or card is gone at Stripe.
+
+    A resumed attempt looks for its intent first: the idempotency key may be older than Stripe keeps it.
+    """
+    key, customer_id = str(attempt.key), attempt.stripe_customer_id
+    if not is_fresh:
+        found = gateway.find_intent(attempt_key=key, customer_id=customer_id, since=attempt.created_at)
+        if found is not None:
+            return found
+    request = IntentRequest(
+        attempt_key=key,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        customer_id=customer_id,
+        payment_method_id=attempt.stripe_payment_method_id,
+        description=_describe(attempt),
+    )
+    try:
+        return gateway.create_intent(request)
+    except ObjectMissing:
+        return None
+
+
+def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+    return outcomes.record_refusal(
+        attempt_id=attempt.pk,
+        code=policies.MISSING_METHOD,
+        proof="Stripe knows no such customer or card and created nothing",
+        now=now,
+    )
+
+
+def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent:
+    intent_id = _intent_id(attempt)
+    try:
+        return gateway.confirm_intent(intent_id=intent_id, attempt_key=str(attempt.key))
+    except OutcomeUnknown:
+        outcomes.note_unknown(attempt_id=attempt.pk, now=now)
+        raise
+    except CardDeclined as decline:
+        outcomes.note_decline(attempt_id=attempt.pk, code=decline.code, now=now)
+    except ObjectMissing:
+        outcomes.note_decline(attempt_id=attempt.pk, code=policies.MISSING_METHOD, now=now)
+        return gateway.cancel_intent(intent_id=intent_id, attempt_key=str(attempt.key))
+    except StateConflict:
+        pass  # Another driver was faster; what it did is at Stripe.
+    return gateway.retrieve_intent(intent_id)
+
+
+def _cancel(attempt: PaymentAttempt, intent: Intent | None, gateway: Gateway, now: datetime) -> Intent:
+    if intent is not None and intent.decline_code:
+        outcomes.note_decline(attempt_id=attempt.pk, code=intent.decline_code, now=now)
+    try:
+        return gateway.cancel_intent(intent_id=_intent_id(attempt), attempt_key=str(attempt.key))
+    except StateConflict:
+        return gateway.retrieve_intent(_intent_id(attempt))
+
+
+def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
+    if attempt.state != policies.AttemptState.CLAIMED:
+        return _look_at_session(attempt, gateway, now)
+    try:
+        session = gateway.create_session(_session_request(attempt))
+    except ObjectMissing:
+        # The next page is opened without the customer that Stripe does not know any more.
+        _record_missing_method(attempt, now)
+        raise
+    except RequestRejected as rejection:
+        if attempt.check_at > now:
+            raise
+        # Stripe answers a key it knows before it looks at the request: none was made under this one.
+        return outcomes.record_refusal(
+            attempt_id=attempt.pk, code="", proof=f"no session: {rejection}"[:200], now=now
+        )
+    return outcomes.store_session(attempt_id=attempt.pk, session=session, now=now)
+
+
+def _look_at_session(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
+    if attempt.state not in policies.LIVE_STATES or attempt.stripe_session_id is None:
+        return attempt
+    session = gateway.retrieve_session(attempt.stripe_session_id)
+    match session.status:
+        case SessionStatus.EXPIRED:
+            return outcomes.record_session_expired(attempt_id=attempt.pk, session=session, now=now)
+        case SessionStatus.COMPLETE if session.is_paid:
+            return _record_paid_session(attempt, session, gateway, now)
+        case SessionStatus.COMPLETE:
+            return outcomes.record_session_processing(attempt_id=attempt.pk, now=now)
+        case SessionStatus.OPEN:
+            return attempt
+
+
+def _record_paid_session(
+    attempt: PaymentAttempt, session: Session, gateway: Gateway, now: datetime
+) -> PaymentAttempt:
+    intent = gateway.retrieve_intent(session.intent_id)
+    return outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
+
+
+def _expire(session_id: str, gateway: Gateway) -> None:
+    try:
+        gateway.expire_session(session_id)
+    except StateConflict:
+        logger.info("session was over already", extra={"session_id": session_id})
+
+
+def _session_request(attempt: PaymentAttempt) -> SessionRequest:
+    payment = attempt.payment
+    booking = payment.booking
+    if attempt.session_expires_at is None:
+        raise ValueError(f"attempt {attempt.pk} is for Checkout but has no expiry")
+    page = attempt.base_url.rstrip("/") + booking.get_absolute_url()
+    return SessionRequest(
+        attempt_key=str(attempt.key),
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        product_name=_describe(attempt),
+        customer_id=attempt.stripe_customer_id,
+        guest_email=booking.guest_email,
+        success_url=page,
+        cancel_url=page,
+        expires_at=attempt.session_expires_at,
+        saves_card=payment.kind == PaymentKind.DEPOSIT,
+    )
+
+
+def _describe(attempt: PaymentAttempt) -> str:
+    """What the guest reads on the payment page and the receipt; it must not change between two tries."""
+    payment = attempt.payment
+    return f"{payment.booking.home.name} · {payment.get_kind_display()} · {payment.booking.folio}"
+
+
+def _intent_id(attempt: PaymentAttempt) -> str:
+    if attempt.stripe_intent_id is None:
+        raise ValueError(f"attempt {attempt.pk} has no intent yet")
+    return attempt.stripe_intent_id

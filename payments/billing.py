@@ -1,0 +1,121 @@
+"""What a booking owes: its account, the lines of its quote, its obligations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookings.models import Booking, Quote
+from payments.models import Account, BookingAccount, LedgerTransfer, Payment
+from payments.policies import PaymentKind
+
+
+def open_account(*, booking: Booking, now: datetime) -> BookingAccount:
+    """Bill the quote of a booking, unless that was done. Call it with the booking locked."""
+    account, is_new = BookingAccount.objects.get_or_create(booking=booking)
+    if is_new:
+        bill_quote(booking=booking, quote=booking.quote, now=now)
+    return account
+
+
+def bill_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
+    """Make a guest owe the total of a quote."""
+    for line, income, amount in _lines(quote):
+        _post(
+            booking=booking,
+            source=("quote", f"{quote.pk}:{line}"),
+            debit=Account.RECEIVABLE,
+            credit=income,
+            amount_minor=amount,
+            now=now,
+        )
+
+
+def credit_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
+    """Take back what ``bill_quote`` billed."""
+    for line, income, amount in _lines(quote):
+        _post(
+            booking=booking,
+            source=("quote_credit", f"{quote.pk}:{line}"),
+            debit=income,
+            credit=Account.RECEIVABLE,
+            amount_minor=amount,
+            now=now,
+        )
+
+
+def bill_cancellation(*, booking: Booking, amount_minor: int, now: datetime) -> None:
+    """Make a guest owe what the house keeps of a cancelled stay."""
+    _post(
+        booking=booking,
+        source=("cancellation", str(booking.pk)),
+        debit=Account.RECEIVABLE,
+        credit=Account.CANCELLATION,
+        amount_minor=amount_minor,
+        now=now,
+    )
+
+
+def post_capture(*, payment: Payment, intent_id: str, now: datetime) -> None:
+    """Post money that Stripe took for a payment; posting the same intent twice is refused."""
+    _post(
+        booking=payment.booking,
+        source=("payment_intent", intent_id),
+        debit=Account.STRIPE,
+        credit=Account.RECEIVABLE,
+        amount_minor=payment.amount_minor,
+        now=now,
+    )
+
+
+def post_refund(*, booking: Booking, refund_id: str, amount_minor: int, now: datetime) -> None:
+    """Post money that Stripe paid back; posting the same refund twice is refused."""
+    _post(
+        booking=booking,
+        source=("refund", refund_id),
+        debit=Account.RECEIVABLE,
+        credit=Account.STRIPE,
+        amount_minor=amount_minor,
+        now=now,
+    )
+
+
+def open_obligation(*, booking: Booking, kind: PaymentKind, amount_minor: int, now: datetime) -> Payment:
+    """Write down a sum to be paid for a booking, numbered after those of its kind."""
+    return Payment.objects.create(
+        booking=booking,
+        kind=kind,
+        seq=booking.payments.filter(kind=kind).count() + 1,
+        amount_minor=amount_minor,
+        currency=booking.quote.currency,
+        created_at=now,
+    )
+
+
+def _lines(quote: Quote) -> list[tuple[str, Account, int]]:
+    lines = [
+        ("lodging", Account.LODGING, quote.lodging_minor - quote.discount_minor),
+        ("cleaning", Account.CLEANING, quote.cleaning_minor),
+        ("tax", Account.TAX, quote.tax_minor),
+    ]
+    return [line for line in lines if line[2]]
+
+
+def _post(
+    *,
+    booking: Booking,
+    source: tuple[str, str],
+    debit: Account,
+    credit: Account,
+    amount_minor: int,
+    now: datetime,
+) -> None:
+    LedgerTransfer.objects.create(
+        booking=booking,
+        source_type=source[0],
+        source_id=source[1],
+        debit=debit,
+        credit=credit,
+        amount_minor=amount_minor,
+        currency=booking.quote.currency,
+        posted_at=now,
+    )

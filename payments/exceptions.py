@@ -1,0 +1,142 @@
+"""What can go wrong with money.
+
+PaymentError
+├── TransientFault              the task may simply run again
+│   ├── GatewayBusy             Stripe did not act: too many requests, the same key in flight
+│   ├── OutcomeUnknown          Stripe may or may not have acted; ask it before anything else
+│   ├── BookingBusy             somebody else holds the booking's row
+│   └── SettlementWaits         money of the booking is still under way
+├── CardDeclined                a definite no, with the bank's reason
+├── StateConflict               Stripe's object is not in the state the request needs; read it again
+├── ObjectMissing               Stripe knows no such customer, card or intent
+├── GatewayRefused              Stripe refuses our key
+├── RequestRejected             Stripe rejects the request before doing anything: our bug, or too late
+├── KeyReused                   our bug: another request under an idempotency key that was used
+├── NoProgress                  an attempt goes round in circles
+├── ContradictoryEvidence       Stripe says something that what it said before excludes
+├── InvalidSignature            a webhook that Stripe did not sign
+├── PaymentRefused              a guest or member of staff asks for what cannot be done
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+
+class PaymentError(Exception):
+    """Base of everything that goes wrong with money."""
+
+
+class TransientFault(PaymentError):
+    """A fault that passes: the task is tried again."""
+
+
+class _GatewayFault(PaymentError):
+    def __init__(self, *, operation: str, detail: str, request_id: str | None = None) -> None:
+        self.operation, self.detail, self.request_id = operation, detail, request_id
+        super().__init__(f"{operation}: {detail} (request {request_id or 'without id'})")
+
+
+class GatewayBusy(_GatewayFault, TransientFault):
+    """Stripe asked us to come back later and did nothing."""
+
+
+class OutcomeUnknown(_GatewayFault, TransientFault):
+    """No answer, or one that does not tell: Stripe may have acted."""
+
+
+class StateConflict(_GatewayFault):
+    """The object at Stripe is in another state than the request needs."""
+
+
+class ObjectMissing(_GatewayFault):
+    """Stripe has no such object; ``param`` names the parameter that pointed to it."""
+
+    def __init__(self, *, operation: str, detail: str, param: str, request_id: str | None = None) -> None:
+        self.param = param
+        super().__init__(operation=operation, detail=detail, request_id=request_id)
+
+
+class GatewayRefused(_GatewayFault):
+    """Stripe does not accept our key; check STRIPE_SECRET_KEY. Nothing was charged and nothing has failed."""
+
+
+class RequestRejected(_GatewayFault):
+    """Stripe rejects the request itself, and did nothing."""
+
+
+class KeyReused(_GatewayFault):
+    """A key came with another request than the first time; it is never retried under a fresh key."""
+
+
+class CardDeclined(PaymentError):
+    """The bank, or Stripe for it, said no."""
+
+    def __init__(self, *, code: str) -> None:
+        self.code = code
+        super().__init__(f"the card was declined: {code}")
+
+
+class BookingBusy(TransientFault):
+    """The row of the booking stayed locked for longer than a charge waits."""
+
+    def __init__(self, *, booking_id: int) -> None:
+        self.booking_id = booking_id
+        super().__init__(f"booking {booking_id} is locked by another transaction; the task is tried again")
+
+
+class SettlementWaits(TransientFault):
+    """A cancelled booking cannot be settled while an attempt may still take money."""
+
+    def __init__(self, *, booking_id: int) -> None:
+        self.booking_id = booking_id
+        super().__init__(f"booking {booking_id} still has money under way; its settlement is tried again")
+
+
+class NoProgress(PaymentError):
+    """Step after step, nothing comes of it; the janitor tries again later, and then calls for a person."""
+
+    def __init__(self, *, subject: str, steps: int) -> None:
+        self.subject, self.steps = subject, steps
+        super().__init__(f"{subject} is where it was after {steps} steps")
+
+
+class ContradictoryEvidence(PaymentError):
+    """Stripe contradicts a proof it gave before; a person has to look."""
+
+    def __init__(self, *, subject: str, stored: str, said: str) -> None:
+        self.subject, self.stored, self.said = subject, stored, said
+        super().__init__(
+            f"{subject} is {stored} here, but Stripe now says {said}; compare both before touching it"
+        )
+
+
+class InvalidSignature(PaymentError):
+    """A webhook without a valid signature: not from Stripe, too old, or signed with another secret."""
+
+
+class PaymentRefused(PaymentError):
+    """What a guest or member of staff asks for cannot be done now; the message says what can."""
+
+
+class NothingToPay(PaymentRefused):
+    """The payment is paid or void."""
+
+    def __init__(self) -> None:
+        super().__init__(_("There is nothing to pay. Reload the page to see the state of your booking."))
+
+
+class PaymentUnderWay(PaymentRefused):
+    """The saved card is being charged at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__(_("A payment for this booking is under way. Try again in a minute."))
+
+
+class ChangeNeedsPayment(PaymentRefused):
+    """The new dates cost more, or something is to be paid back that cannot be computed yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The new dates change the price in a way that cannot be settled here. Write to us.")
+        )

@@ -1,0 +1,186 @@
+"""What the site needs of a payment provider, and the types of its answers."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from payments.policies import IntentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A PaymentIntent as Stripe has it now.
+
+    Attributes:
+        attempt_key: the key of the attempt it was made for, from its metadata; empty when it is not ours.
+        decline_code: the bank's last word, empty when there was none.
+    """
+
+    id: str
+    status: IntentStatus
+    amount_minor: int
+    currency: str
+    customer_id: str
+    payment_method_id: str
+    attempt_key: str
+    decline_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentRequest:
+    """An off-session PaymentIntent to be created, not yet confirmed."""
+
+    attempt_key: str
+    amount_minor: int
+    currency: str
+    customer_id: str
+    payment_method_id: str
+    description: str
+
+
+class SessionStatus(StrEnum):
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A Checkout Session as Stripe has it now; ``intent_id`` is empty until the guest pays."""
+
+    id: str
+    status: SessionStatus
+    is_paid: bool
+    url: str
+    intent_id: str
+    attempt_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """A Checkout Session to be opened; it saves the card for later charges when ``saves_card``."""
+
+    attempt_key: str
+    amount_minor: int
+    currency: str
+    product_name: str
+    customer_id: str
+    guest_email: str
+    success_url: str
+    cancel_url: str
+    expires_at: datetime
+    saves_card: bool
+
+
+class RefundStatus(StrEnum):
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAnswer:
+    """A refund as Stripe has it now."""
+
+    id: str
+    status: RefundStatus
+    amount_minor: int
+    refund_key: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A webhook event whose signature was verified."""
+
+    id: str
+    type: str
+    object_id: str
+    api_version: str
+    created_at: datetime
+    payload: dict[str, object]
+
+
+class Gateway(Protocol):
+    """The payment provider.
+
+    Every call may raise a ``TransientFault``, ``GatewayRefused``, ``RequestRejected`` or ``KeyReused``.
+    """
+
+    def create_intent(self, request: IntentRequest) -> Intent:
+        """Create an intent that cannot take money yet; repeating the request returns the same one.
+
+        Raises:
+            ObjectMissing: the customer or card is gone at Stripe.
+            CardDeclined: the card is refused already.
+        """
+
+    def retrieve_intent(self, intent_id: str) -> Intent:
+        """Return the intent as it is now."""
+
+    def find_intent(self, *, attempt_key: str, customer_id: str, since: datetime) -> Intent | None:
+        """Return the intent of an attempt whose id we never learned, or ``None``."""
+
+    def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
+        """Take the money, off-session.
+
+        Raises:
+            CardDeclined: it was not taken, and the intent cannot take it without another confirmation.
+            StateConflict: the intent is not waiting for a confirmation.
+        """
+
+    def cancel_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
+        """Make sure that an intent never takes money.
+
+        Raises:
+            StateConflict: it has an end already.
+        """
+
+    def create_session(self, request: SessionRequest) -> Session:
+        """Open a payment page; repeating the request returns the same one."""
+
+    def retrieve_session(self, session_id: str) -> Session:
+        """Return the session as it is now."""
+
+    def expire_session(self, session_id: str) -> Session:
+        """Close a payment page.
+
+        Raises:
+            StateConflict: it is paid or closed already.
+        """
+
+    def create_refund(self, *, intent_id: str, amount_minor: int, refund_key: str) -> RefundAnswer:
+        """Pay money back; repeating the request returns the same refund.
+
+        Raises:
+            StateConflict: Stripe has nothing left to refund on this intent.
+        """
+
+    def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
+        """Return the refund made under a key of ours, or ``None``."""
+
+    def read_event(self, *, payload: bytes, signature: str) -> Event:
+        """Verify and read a webhook.
+
+        Raises:
+            InvalidSignature: Stripe did not send this, or too long ago.
+        """
+
+
+@functools.cache
+def _build_gateway(path: str) -> Gateway:
+    return cast(Gateway, import_string(path).from_settings())
+
+
+def get_gateway() -> Gateway:
+    """Return the gateway that ``settings.PAYMENTS_GATEWAY`` names, built once per process."""
+    return _build_gateway(settings.PAYMENTS_GATEWAY)

@@ -1,0 +1,143 @@
+"""Who may take money for a payment: one attempt at a time, written before anything is asked of Stripe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bookings import services as bookings
+from bookings.models import Booking
+from payments import policies
+from payments.exceptions import NothingToPay, PaymentUnderWay
+from payments.ledger import rows
+from payments.models import BookingAccount, Payment, PaymentAttempt
+from payments.policies import Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The outcome of claiming a charge: an answer, or an attempt to drive to Stripe's truth.
+
+    Attributes:
+        is_fresh: the attempt was made by this claim, so nothing can have reached Stripe yet.
+    """
+
+    answer: ChargeAnswer | None = None
+    attempt: PaymentAttempt | None = None
+    is_fresh: bool = False
+
+
+def claim_balance(*, booking_id: int, base_url: str, now: datetime) -> Claim:
+    """Claim the balance of a booking: one live attempt, made now or found."""
+    try:
+        with rows.locked_booking(booking_id) as booking:
+            payments = booking.payments.filter(kind=PaymentKind.BALANCE)
+            payment = payments.exclude(status=PaymentStatus.VOID).first()
+            return _claim(booking=booking, payment=payment, base_url=base_url, now=now)
+    except Booking.DoesNotExist:
+        return Claim(answer=ChargeAnswer.NOT_FOUND)
+
+
+def claim_payment(*, payment_id: int, base_url: str, now: datetime) -> Claim:
+    """Claim any other payment off-session."""
+    payment = Payment.objects.filter(pk=payment_id).first()
+    if payment is None:
+        return Claim(answer=ChargeAnswer.NOT_FOUND)
+    with rows.locked_booking(payment.booking_id) as booking:
+        payment.refresh_from_db()
+        return _claim(booking=booking, payment=payment, base_url=base_url, now=now)
+
+
+def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentAttempt:
+    """Return the one attempt behind a guest's payment page, made now or found.
+
+    Raises:
+        NothingToPay: the payment is paid or void, or the booking is being cancelled.
+        PaymentUnderWay: the saved card is being charged.
+        HoldExpired: the deposit came too late.
+    """
+    payment = Payment.objects.get(pk=payment_id)
+    with rows.locked_booking(payment.booking_id) as booking:
+        payment.refresh_from_db()
+        is_cancelled = booking.cancel_requested_at is not None and payment.kind != PaymentKind.FEE
+        if is_cancelled or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
+            raise NothingToPay
+        live = rows.live_attempt(payment)
+        if live and live.channel == Channel.OFF_SESSION:
+            raise PaymentUnderWay
+        if live is None:
+            live = _open_checkout(booking, payment, base_url, now)
+        return live
+
+
+def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: datetime) -> Claim:
+    live = rows.live_attempt(payment) if payment else None
+    account = BookingAccount.objects.filter(booking=booking).first()
+    answer = policies.early_exit(_charge_facts(booking, payment, live, account, now))
+    if answer is None and payment is not None and account is not None:
+        attempt = live or _claim_off_session(payment, account, base_url, now)
+        return Claim(attempt=attempt, is_fresh=live is None)
+    if answer == ChargeAnswer.MISSING_METHOD and payment is not None:
+        rows.wait_for_the_guest(
+            payment, PaymentStatus.REQUIRES_ACTION, policies.MISSING_METHOD, base_url, now
+        )
+    return Claim(answer=answer)
+
+
+def _charge_facts(
+    booking: Booking,
+    payment: Payment | None,
+    live: PaymentAttempt | None,
+    account: BookingAccount | None,
+    now: datetime,
+) -> ChargeFacts:
+    return ChargeFacts(
+        is_confirmed=rows.is_chargeable(booking, payment),
+        payment_status=PaymentStatus(payment.status) if payment else None,
+        has_pending_topup=booking.payments.filter(kind=PaymentKind.TOPUP, status__in=_unpaid()).exists(),
+        live_channel=Channel(live.channel) if live else None,
+        is_due=payment is not None and rows.is_due(booking, payment, now),
+        has_method=bool(account and account.stripe_customer_id and account.stripe_payment_method_id),
+    )
+
+
+def _unpaid() -> list[PaymentStatus]:
+    return [status for status in PaymentStatus if status not in (PaymentStatus.PAID, PaymentStatus.VOID)]
+
+
+def _claim_off_session(
+    payment: Payment, account: BookingAccount, base_url: str, now: datetime
+) -> PaymentAttempt:
+    rows.set_status(payment, PaymentStatus.PROCESSING)
+    return PaymentAttempt.objects.create(
+        payment=payment,
+        n=payment.attempts.count() + 1,
+        channel=Channel.OFF_SESSION,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        stripe_customer_id=account.stripe_customer_id,
+        stripe_payment_method_id=account.stripe_payment_method_id,
+        base_url=base_url,
+        check_at=now + policies.DRIVER_LEASE,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _open_checkout(booking: Booking, payment: Payment, base_url: str, now: datetime) -> PaymentAttempt:
+    expires_at = now + policies.SESSION_LIFETIME
+    if payment.kind == PaymentKind.DEPOSIT:
+        bookings.keep_hold(booking=booking, until=expires_at, now=now)
+    return PaymentAttempt.objects.create(
+        payment=payment,
+        n=payment.attempts.count() + 1,
+        channel=Channel.CHECKOUT,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        stripe_customer_id=BookingAccount.objects.get(booking=booking).stripe_customer_id,
+        base_url=base_url,
+        session_expires_at=expires_at,
+        check_at=now + policies.DRIVER_LEASE,
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,209 @@
+"""What Stripe says of an attempt: every path that learns the fate of money ends here.
+
+None of these functions calls Stripe. What Stripe says is applied only forward: a fact that is older than what
+is stored changes nothing, and one that contradicts a proof is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookings import services as bookings
+from bookings.models import BookingStatus
+from payments import billing, due_charges, policies
+from payments.exceptions import ContradictoryEvidence
+from payments.gateway import Intent, Session
+from payments.guest_emails import request_email
+from payments.ledger import rows
+from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
+from payments.policies import AttemptState, Channel, IntentStatus, PaymentKind, PaymentStatus
+
+
+def store_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
+    """Store the id of an attempt's intent, and take the last look before it may be confirmed."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        _check_identity(attempt, intent)
+        if attempt.state == AttemptState.CLAIMED:
+            attempt.stripe_intent_id = intent.id
+            may_confirm = _may_confirm(attempt, now)
+            rows.move(attempt, AttemptState.CONFIRMING if may_confirm else AttemptState.CREATED, now)
+        return attempt
+
+
+def store_session(*, attempt_id: int, session: Session, now: datetime) -> PaymentAttempt:
+    """Store a Checkout Session before its address is shown to anybody."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state == AttemptState.CLAIMED:
+            attempt.stripe_session_id = session.id
+            attempt.session_url = session.url
+            attempt.check_at = attempt.session_expires_at or now
+            rows.move(attempt, AttemptState.OPEN, now)
+        return attempt
+
+
+def note_decline(*, attempt_id: int, code: str, now: datetime) -> None:
+    """Remember why the bank said no, before the intent is cancelled."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state in policies.LIVE_STATES:
+            attempt.decline_code = code
+            rows.save(attempt, now)
+
+
+def note_unknown(*, attempt_id: int, now: datetime) -> None:
+    """Remember that a confirmation got no answer: only Stripe can tell what became of it."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state == AttemptState.CONFIRMING:
+            rows.move(attempt, AttemptState.UNKNOWN, now)
+            rows.set_status(attempt.payment, PaymentStatus.UNKNOWN)
+
+
+def note_look(*, attempt_id: int, now: datetime) -> int:
+    """Count a look of the janitor and put off the next one. Returns the looks so far."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        attempt.check_at = now + policies.check_delay(attempt.checks)
+        attempt.checks += 1
+        rows.save(attempt, now)
+        return attempt.checks
+
+
+def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
+    """Apply what Stripe says of an intent: the only place where a payment becomes paid.
+
+    Raises:
+        ContradictoryEvidence: it contradicts a proof Stripe gave before.
+    """
+    with rows.locked_attempt(attempt_id) as attempt:
+        _check_identity(attempt, intent)
+        if attempt.state in policies.LIVE_STATES:
+            _apply_intent(attempt, intent, now)
+        elif intent.status == IntentStatus.SUCCEEDED and attempt.state != AttemptState.SUCCEEDED:
+            raise ContradictoryEvidence(
+                subject=f"attempt {attempt.pk}", stored=attempt.state, said=intent.status
+            )
+        return attempt
+
+
+def record_refusal(*, attempt_id: int, code: str, proof: str, now: datetime) -> PaymentAttempt:
+    """Apply that Stripe refused to create anything for an attempt, so nothing can take money."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state == AttemptState.CLAIMED:
+            attempt.decline_code = code
+            is_page = attempt.channel == Channel.CHECKOUT
+            _bury(attempt, AttemptState.EXPIRED if is_page else AttemptState.DECLINED, proof, now)
+        return attempt
+
+
+def record_session_processing(*, attempt_id: int, now: datetime) -> PaymentAttempt:
+    """Apply that a guest has finished a payment page whose money is not there yet."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state == AttemptState.OPEN:
+            rows.move(attempt, AttemptState.PROCESSING, now)
+            rows.set_status(attempt.payment, PaymentStatus.PROCESSING)
+        return attempt
+
+
+def record_session_expired(*, attempt_id: int, session: Session, now: datetime) -> PaymentAttempt:
+    """Apply that a Checkout Session is closed for good; an unpaid hold ends with it."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state in policies.LIVE_STATES:
+            attempt.stripe_session_id = session.id
+            _bury(attempt, AttemptState.EXPIRED, f"{session.id} expired", now)
+        elif attempt.state == AttemptState.SUCCEEDED:
+            raise ContradictoryEvidence(
+                subject=f"attempt {attempt.pk}", stored=attempt.state, said=session.status
+            )
+        return attempt
+
+
+def _may_confirm(attempt: PaymentAttempt, now: datetime) -> bool:
+    payment = attempt.payment
+    return (
+        rows.is_chargeable(payment.booking, payment)
+        and rows.is_due(payment.booking, payment, now)
+        and payment.status != PaymentStatus.VOID
+        and payment.amount_minor == attempt.amount_minor
+    )
+
+
+def _check_identity(attempt: PaymentAttempt, intent: Intent) -> None:
+    """An intent with another id, amount or currency is not the one this attempt asked for."""
+    stored = (attempt.stripe_intent_id or intent.id, attempt.amount_minor, attempt.currency)
+    said = (intent.id, intent.amount_minor, intent.currency)
+    if stored != said:
+        raise ContradictoryEvidence(subject=f"attempt {attempt.pk}", stored=str(stored), said=str(said))
+
+
+def _apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+    attempt.stripe_intent_id = intent.id
+    match intent.status:
+        case IntentStatus.SUCCEEDED:
+            _capture(attempt, intent, now)
+        case IntentStatus.CANCELED:
+            attempt.decline_code = attempt.decline_code or intent.decline_code
+            state = AttemptState.DECLINED if attempt.decline_code else AttemptState.CANCELED
+            _bury(attempt, state, f"{intent.id} canceled", now)
+        case IntentStatus.PROCESSING:
+            rows.move(attempt, AttemptState.PROCESSING, now)
+            rows.set_status(attempt.payment, PaymentStatus.PROCESSING)
+
+
+def _capture(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+    payment = attempt.payment
+    rows.move(attempt, AttemptState.SUCCEEDED, now)
+    billing.post_capture(payment=payment, intent_id=intent.id, now=now)
+    rows.set_status(payment, PaymentStatus.PAID)
+    if payment.kind == PaymentKind.DEPOSIT:
+        _confirm(attempt, intent, now)
+    else:
+        _request_email(GuestEmail.Kind.RECEIPT, attempt, now)
+    if payment.booking.status != BookingStatus.PENDING:
+        rows.settle_if_nothing_is_due(booking=payment.booking, now=now)
+
+
+def _confirm(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
+    """A paid deposit confirms the booking, and the charge of its balance is deferred with it."""
+    booking = attempt.payment.booking
+    BookingAccount.objects.filter(booking=booking).update(
+        stripe_customer_id=intent.customer_id, stripe_payment_method_id=intent.payment_method_id
+    )
+    if booking.cancel_requested_at is not None:
+        return  # The settlement that is under way decides what becomes of the money.
+    bookings.confirm_booking(booking=booking, now=now)
+    if booking.quote.balance_minor:
+        billing.open_obligation(
+            booking=booking, kind=PaymentKind.BALANCE, amount_minor=booking.quote.balance_minor, now=now
+        )
+        due_charges.schedule(booking=booking, base_url=attempt.base_url)
+    _request_email(GuestEmail.Kind.CONFIRMED, attempt, now)
+
+
+def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetime) -> None:
+    """End an attempt that took no money, on proof, and say what becomes of its payment."""
+    payment = attempt.payment
+    attempt.proof = proof
+    rows.move(attempt, state, now)
+    if attempt.decline_code == policies.MISSING_METHOD:
+        rows.forget_card(booking=payment.booking)
+    if payment.kind == PaymentKind.DEPOSIT:
+        _end_unpaid_hold(payment, proof, now)
+    elif state == AttemptState.DECLINED:
+        status = policies.status_after_decline(attempt.decline_code)
+        rows.wait_for_the_guest(payment, status, attempt.decline_code, attempt.base_url, now)
+    elif state == AttemptState.CANCELED:
+        rows.set_status(payment, PaymentStatus.PENDING)
+    else:
+        rows.set_status(payment, PaymentStatus.REQUIRES_ACTION)
+
+
+def _end_unpaid_hold(payment: Payment, proof: str, now: datetime) -> None:
+    booking = payment.booking
+    if booking.cancel_requested_at is not None:
+        return  # The settlement ends the booking.
+    rows.void_payment(payment=payment)
+    billing.credit_quote(booking=booking, quote=booking.quote, now=now)
+    bookings.expire_hold(booking=booking, proof=proof, now=now)
+
+
+def _request_email(kind: GuestEmail.Kind, attempt: PaymentAttempt, now: datetime) -> None:
+    payment = attempt.payment
+    request_email(kind=kind, booking=payment.booking, payment=payment, base_url=attempt.base_url, now=now)

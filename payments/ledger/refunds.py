@@ -1,0 +1,84 @@
+"""Money on its way back: asked for under the booking's lock, recorded when Stripe has paid it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from bookings.models import Booking
+from payments import billing, policies, task_names
+from payments.exceptions import ContradictoryEvidence
+from payments.gateway import RefundAnswer, RefundStatus
+from payments.ledger import rows
+from payments.models import PaymentAttempt, Refund
+from payments.policies import AttemptState, RefundState
+from procrastinate_tasks.deferring import defer
+
+
+def request_refund(*, booking: Booking, amount_minor: int, reason: str, now: datetime) -> None:
+    """Pay money back, newest capture first; call it with the booking locked, before lowering what is owed."""
+    captured = PaymentAttempt.objects.filter(payment__booking=booking, state=AttemptState.SUCCEEDED)
+    refundable = [(attempt.pk, _refundable(attempt)) for attempt in captured.order_by("-updated_at", "-pk")]
+    for attempt_id, part_minor in policies.split_refund(amount_minor, refundable):
+        refund = Refund.objects.create(
+            attempt_id=attempt_id,
+            amount_minor=part_minor,
+            currency=booking.quote.currency,
+            reason=reason,
+            check_at=now + policies.DRIVER_LEASE,
+            created_at=now,
+            updated_at=now,
+        )
+        defer(task_names.REFUND_PAYMENT, {"refund_id": refund.pk}, queueing_lock=f"refund:{refund.pk}")
+
+
+def record_refund(*, refund_id: int, answer: RefundAnswer, now: datetime) -> Refund:
+    """Apply what Stripe says of a refund."""
+    booking_id = Refund.objects.values_list("attempt__payment__booking_id", flat=True).get(pk=refund_id)
+    with rows.locked_booking(booking_id) as booking:
+        refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
+        if refund.state != RefundState.SUCCEEDED:
+            _apply_refund(booking, refund, answer, now)
+        elif answer.status != RefundStatus.SUCCEEDED:
+            raise ContradictoryEvidence(
+                subject=f"refund {refund.pk}", stored=refund.state, said=answer.status
+            )
+        return refund
+
+
+def note_refund_look(*, refund_id: int, now: datetime) -> int:
+    """Count a look of the janitor at a refund and put off the next one. Returns the looks so far."""
+    with transaction.atomic():
+        refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
+        refund.check_at = now + policies.check_delay(refund.checks)
+        refund.checks += 1
+        refund.save(update_fields=("check_at", "checks"))
+        return refund.checks
+
+
+def _apply_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: datetime) -> None:
+    if answer.amount_minor != refund.amount_minor:
+        raise ContradictoryEvidence(
+            subject=f"refund {refund.pk}", stored=str(refund.amount_minor), said=str(answer.amount_minor)
+        )
+    refund.stripe_refund_id = answer.id
+    refund.state = _REFUND_STATES[answer.status]
+    refund.failure = answer.failure
+    refund.updated_at = now
+    refund.save(update_fields=("stripe_refund_id", "state", "failure", "updated_at"))
+    if refund.state == RefundState.SUCCEEDED:
+        billing.post_refund(booking=booking, refund_id=answer.id, amount_minor=refund.amount_minor, now=now)
+
+
+_REFUND_STATES = {
+    RefundStatus.PENDING: RefundState.SUBMITTED,
+    RefundStatus.REQUIRES_ACTION: RefundState.SUBMITTED,
+    RefundStatus.SUCCEEDED: RefundState.SUCCEEDED,
+    RefundStatus.FAILED: RefundState.FAILED,
+    RefundStatus.CANCELED: RefundState.FAILED,
+}
+
+
+def _refundable(attempt: PaymentAttempt) -> int:
+    return attempt.amount_minor - sum(refund.amount_minor for refund in attempt.refunds.all())

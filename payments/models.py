@@ -1,0 +1,383 @@
+"""What is owed, what was tried, what moved: obligations, attempts, the ledger, Stripe's events.
+
+Migration 0002 adds the triggers: the ledger is append-only and alone writes the account of a booking, what
+was agreed about an attempt never changes, states move only forward, and nights stay blocked while money may
+still be taken for them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from bookings.models import Booking
+from payments import policies
+from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
+
+
+class Account(models.TextChoices):
+    """The accounts of the ledger; each belongs to one booking."""
+
+    RECEIVABLE = "receivable", _("owed by the guest")
+    LODGING = "lodging", _("lodging income")
+    CLEANING = "cleaning", _("cleaning income")
+    TAX = "tax", _("tax payable")
+    CANCELLATION = "cancellation", _("cancellation income")
+    STRIPE = "stripe", _("held by Stripe")
+
+
+class BookingAccount(models.Model):
+    """The sums of a booking, written by the database's triggers only; the last bound on every charge.
+
+    The database refuses to take more than is owed, and refuses an over-payment without an open refund.
+    The saved card is here because it belongs to the booking's money.
+    """
+
+    booking = models.OneToOneField(Booking, models.PROTECT, primary_key=True, related_name="account")
+    owed_minor = models.BigIntegerField(_("owed"), default=0)
+    in_flight_minor = models.BigIntegerField(_("being charged"), default=0)
+    captured_minor = models.BigIntegerField(_("charged"), default=0)
+    refunding_minor = models.BigIntegerField(_("being refunded"), default=0)
+    refunded_minor = models.BigIntegerField(_("refunded"), default=0)
+    stripe_customer_id = models.CharField(max_length=255, blank=True)
+    stripe_payment_method_id = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = _("account of a booking")
+        verbose_name_plural = _("accounts of bookings")
+        constraints = (
+            models.CheckConstraint(
+                name="payments_never_take_more_than_is_owed",
+                condition=Q(
+                    owed_minor__gte=F("captured_minor")
+                    + F("in_flight_minor")
+                    - F("refunding_minor")
+                    - F("refunded_minor")
+                ),
+            ),
+            models.CheckConstraint(
+                name="payments_never_refund_more_than_was_taken",
+                condition=Q(captured_minor__gte=F("refunding_minor") + F("refunded_minor")),
+            ),
+            models.CheckConstraint(
+                name="payments_account_sums_are_not_negative",
+                condition=Q(
+                    owed_minor__gte=0,
+                    in_flight_minor__gte=0,
+                    captured_minor__gte=0,
+                    refunding_minor__gte=0,
+                    refunded_minor__gte=0,
+                ),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.booking)
+
+    @property
+    def paid_minor(self) -> int:
+        """What the guest has paid and neither got back nor is about to."""
+        return self.captured_minor - self.refunding_minor - self.refunded_minor
+
+    @property
+    def due_minor(self) -> int:
+        return self.owed_minor - self.paid_minor
+
+
+class Payment(models.Model):
+    """An obligation: a sum a guest owes for a booking, whatever number of attempts it takes."""
+
+    KINDS: ClassVar = {
+        PaymentKind.DEPOSIT: _("deposit"),
+        PaymentKind.BALANCE: _("balance"),
+        PaymentKind.TOPUP: _("top-up"),
+        PaymentKind.EXTENSION: _("extension"),
+        PaymentKind.FEE: _("cancellation fee"),
+    }
+    STATUSES: ClassVar = {
+        PaymentStatus.PENDING: _("to be charged"),
+        PaymentStatus.PROCESSING: _("being charged"),
+        PaymentStatus.UNKNOWN: _("outcome unknown"),
+        PaymentStatus.REQUIRES_ACTION: _("waiting for the guest"),
+        PaymentStatus.FAILED: _("declined"),
+        PaymentStatus.PAID: _("paid"),
+        PaymentStatus.VOID: _("void"),
+    }
+
+    booking = models.ForeignKey(Booking, models.PROTECT, related_name="payments", verbose_name=_("booking"))
+    kind = models.CharField(_("kind"), max_length=10, choices=KINDS)
+    seq = models.PositiveSmallIntegerField(_("number"), default=1)
+    amount_minor = models.BigIntegerField(_("amount (centavos)"))
+    currency = models.CharField(_("currency"), max_length=3)
+    status = models.CharField(_("status"), max_length=16, choices=STATUSES, default=PaymentStatus.PENDING)
+    reason = models.CharField(_("reason"), max_length=100, blank=True)
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        ordering = ("booking", "id")
+        constraints = (
+            models.UniqueConstraint(name="payments_payment_number", fields=("booking", "kind", "seq")),
+            models.UniqueConstraint(
+                name="payments_one_balance_per_booking",
+                fields=("booking",),
+                condition=Q(kind=PaymentKind.BALANCE) & ~Q(status=PaymentStatus.VOID),
+            ),
+            models.CheckConstraint(name="payments_payment_is_positive", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="payments_payment_kind_known", condition=Q(kind__in=list(PaymentKind))
+            ),
+            models.CheckConstraint(
+                name="payments_payment_status_known", condition=Q(status__in=list(PaymentStatus))
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.booking} {self.get_kind_display()} {self.seq}"
+
+
+class PaymentAttempt(models.Model):
+    """One try at a payment: one PaymentIntent or one Checkout Session, so at most one success.
+
+    ``key`` is the root of its idempotency keys; with the amount, card and addresses it is fixed before the
+    first call, so every repetition is the same request. ``check_at`` is when the janitor may look at it.
+    """
+
+    STATES: ClassVar = {
+        AttemptState.CLAIMED: _("claimed"),
+        AttemptState.CREATED: _("created"),
+        AttemptState.CONFIRMING: _("confirming"),
+        AttemptState.PROCESSING: _("processing"),
+        AttemptState.UNKNOWN: _("unknown"),
+        AttemptState.OPEN: _("open"),
+        AttemptState.SUCCEEDED: _("succeeded"),
+        AttemptState.DECLINED: _("declined"),
+        AttemptState.CANCELED: _("canceled"),
+        AttemptState.EXPIRED: _("expired"),
+    }
+    CHANNELS: ClassVar = {Channel.OFF_SESSION: _("saved card"), Channel.CHECKOUT: _("payment page")}
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts", verbose_name=_("payment"))
+    n = models.PositiveSmallIntegerField(_("attempt"))
+    channel = models.CharField(_("channel"), max_length=12, choices=CHANNELS)
+    state = models.CharField(_("state"), max_length=12, choices=STATES, default=AttemptState.CLAIMED)
+    amount_minor = models.BigIntegerField(_("amount (centavos)"))
+    currency = models.CharField(_("currency"), max_length=3)
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    stripe_customer_id = models.CharField(max_length=255, blank=True)
+    stripe_payment_method_id = models.CharField(max_length=255, blank=True)
+    base_url = models.URLField()
+    session_expires_at = models.DateTimeField(null=True, blank=True)
+    stripe_intent_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    stripe_session_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    session_url = models.TextField(blank=True)
+    decline_code = models.CharField(_("decline code"), max_length=100, blank=True)
+    proof = models.CharField(_("proof that it takes no money"), max_length=200, blank=True)
+    protocol_version = models.PositiveSmallIntegerField(default=policies.PROTOCOL_VERSION)
+    check_at = models.DateTimeField(_("next look"))
+    checks = models.PositiveSmallIntegerField(_("looks"), default=0)
+    created_at = models.DateTimeField(_("created"))
+    updated_at = models.DateTimeField(_("last change"))
+
+    class Meta:
+        verbose_name = _("payment attempt")
+        verbose_name_plural = _("payment attempts")
+        ordering = ("payment", "n")
+        indexes = (
+            models.Index(
+                name="payments_attempts_to_look_at",
+                fields=("check_at",),
+                condition=Q(state__in=list(policies.LIVE_STATES)),
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint(name="payments_attempt_number", fields=("payment", "n")),
+            models.UniqueConstraint(
+                name="payments_one_live_or_won_attempt",
+                fields=("payment",),
+                condition=Q(state__in=list(policies.LIVE_OR_WON_STATES)),
+            ),
+            models.CheckConstraint(name="payments_attempt_is_positive", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="payments_attempt_words_known",
+                condition=Q(state__in=list(AttemptState), channel__in=list(Channel)),
+            ),
+            models.CheckConstraint(
+                name="payments_dead_attempt_has_proof",
+                condition=~Q(state__in=list(policies.DEAD_STATES)) | ~Q(proof=""),
+            ),
+            models.CheckConstraint(
+                name="payments_money_is_moved_by_a_stored_id",
+                condition=~Q(
+                    state__in=[AttemptState.CREATED, AttemptState.CONFIRMING, AttemptState.SUCCEEDED]
+                )
+                | Q(stripe_intent_id__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="payments_open_session_is_stored",
+                condition=~Q(state=AttemptState.OPEN)
+                | (Q(stripe_session_id__isnull=False) & ~Q(session_url="")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.payment} #{self.n}"
+
+
+class LedgerTransfer(models.Model):
+    """Money moved between two accounts: a double entry in one row, posted once, never changed."""
+
+    booking = models.ForeignKey(Booking, models.PROTECT, related_name="transfers", verbose_name=_("booking"))
+    source_type = models.CharField(_("cause"), max_length=40)
+    source_id = models.CharField(_("id of the cause"), max_length=255)
+    debit = models.CharField(_("debit"), max_length=20, choices=Account)
+    credit = models.CharField(_("credit"), max_length=20, choices=Account)
+    amount_minor = models.BigIntegerField(_("amount (centavos)"))
+    currency = models.CharField(_("currency"), max_length=3)
+    posted_at = models.DateTimeField(_("posted"))
+
+    class Meta:
+        verbose_name = _("ledger transfer")
+        verbose_name_plural = _("ledger")
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(
+                name="payments_each_cause_posts_once", fields=("source_type", "source_id")
+            ),
+            models.CheckConstraint(name="payments_transfer_is_positive", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="payments_transfer_has_two_sides",
+                condition=~Q(debit=F("credit")) & Q(debit__in=Account.values, credit__in=Account.values),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.source_type} {self.source_id}"
+
+
+class Refund(models.Model):
+    """Money on its way back to a guest; until Stripe has paid it, it counts as owed to them."""
+
+    STATES: ClassVar = {
+        RefundState.REQUESTED: _("requested"),
+        RefundState.SUBMITTED: _("on its way"),
+        RefundState.SUCCEEDED: _("refunded"),
+        RefundState.FAILED: _("failed"),
+    }
+
+    attempt = models.ForeignKey(
+        PaymentAttempt, models.PROTECT, related_name="refunds", verbose_name=_("attempt")
+    )
+    amount_minor = models.BigIntegerField(_("amount (centavos)"))
+    currency = models.CharField(_("currency"), max_length=3)
+    reason = models.CharField(_("reason"), max_length=40)
+    state = models.CharField(_("state"), max_length=10, choices=STATES, default=RefundState.REQUESTED)
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    stripe_refund_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    failure = models.CharField(_("failure"), max_length=200, blank=True)
+    check_at = models.DateTimeField(_("next look"))
+    checks = models.PositiveSmallIntegerField(_("looks"), default=0)
+    created_at = models.DateTimeField(_("created"))
+    updated_at = models.DateTimeField(_("last change"))
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ("id",)
+        indexes = (
+            models.Index(
+                name="payments_refunds_to_look_at",
+                fields=("check_at",),
+                condition=Q(state__in=[RefundState.REQUESTED, RefundState.SUBMITTED]),
+            ),
+        )
+        constraints = (
+            models.CheckConstraint(
+                name="payments_refund_makes_sense",
+                condition=Q(amount_minor__gt=0, state__in=list(RefundState)),
+            ),
+            models.CheckConstraint(
+                name="payments_refund_at_stripe_has_its_id",
+                condition=~Q(state__in=[RefundState.SUBMITTED, RefundState.SUCCEEDED])
+                | Q(stripe_refund_id__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.attempt} -{self.amount_minor}"
+
+
+class StripeEvent(models.Model):
+    """Something Stripe told us, once: its id is the key, so a repetition is a conflict and nothing else."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("received")
+        APPLIED = "applied", _("applied")
+        IGNORED = "ignored", _("ignored")
+
+    event_id = models.CharField(max_length=255, primary_key=True)
+    type = models.CharField(_("type"), max_length=100)
+    object_id = models.CharField(_("object"), max_length=255, db_index=True)
+    api_version = models.CharField(max_length=40, blank=True)
+    payload = models.JSONField()
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.RECEIVED)
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("happened"))
+    received_at = models.DateTimeField(_("received"))
+    applied_at = models.DateTimeField(_("applied"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Stripe event")
+        verbose_name_plural = _("Stripe events")
+        ordering = ("-received_at",)
+        constraints = (
+            models.CheckConstraint(
+                name="payments_event_state_known", condition=Q(state__in=["received", "applied", "ignored"])
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class GuestEmail(models.Model):
+    """An e-mail a guest is to get once, written in the transaction of its cause and sent by a job."""
+
+    class Kind(models.TextChoices):
+        CONFIRMED = "confirmed", _("booking confirmed")
+        RECEIPT = "receipt", _("balance received")
+        PAYMENT_LINK = "payment_link", _("payment link")
+        CANCELLED = "cancelled", _("booking cancelled")
+
+    booking = models.ForeignKey(Booking, models.PROTECT, related_name="emails", verbose_name=_("booking"))
+    payment = models.ForeignKey(
+        Payment, models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("payment")
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    base_url = models.URLField()
+    created_at = models.DateTimeField(_("created"))
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("e-mail to a guest")
+        verbose_name_plural = _("e-mails to guests")
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(
+                name="payments_one_email_per_cause",
+                fields=("booking", "kind", "payment"),
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="payments_email_kind_known",
+                condition=Q(kind__in=["confirmed", "receipt", "payment_link", "cancelled"]),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.booking} {self.get_kind_display()}"

@@ -1,0 +1,252 @@
+"""States of money and what follows from them. Pure: no Django, no I/O.
+
+An attempt, the one thing that can take money for a payment:
+
+    off-session  claimed ─ create the intent ─► created ─ cancel ─► canceled
+                    │            last look ─►  confirming ─► succeeded │ processing │ unknown
+                    │                               └─ declined, and the intent cancelled ─► declined
+    Checkout     claimed ─ create the session ─► open ─► succeeded │ processing │ expired
+
+Live means: it may still take money. A dead attempt carries Stripe's proof that it cannot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+PROTOCOL_VERSION = 1
+SESSION_LIFETIME = timedelta(minutes=31)  # Source: Stripe refuses a Checkout Session shorter than 30 minutes.
+DRIVER_LEASE = timedelta(
+    seconds=90
+)  # Longer than the gateway's timeout: nobody interferes with a call under way.
+
+# How long the janitor waits between its looks at an attempt whose fate is unknown.
+CHECK_BACKOFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 6 * 60, 24 * 60))
+
+
+class PaymentKind(StrEnum):
+    DEPOSIT = "deposit"
+    BALANCE = "balance"
+    TOPUP = "topup"
+    EXTENSION = "extension"
+    FEE = "fee"
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    UNKNOWN = "unknown"
+    REQUIRES_ACTION = "requires_action"
+    FAILED = "failed"
+    PAID = "paid"
+    VOID = "void"
+
+
+class Channel(StrEnum):
+    OFF_SESSION = "off_session"
+    CHECKOUT = "checkout"
+
+
+class AttemptState(StrEnum):
+    CLAIMED = "claimed"
+    CREATED = "created"
+    CONFIRMING = "confirming"
+    PROCESSING = "processing"
+    UNKNOWN = "unknown"
+    OPEN = "open"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+LIVE_STATES = (
+    AttemptState.CLAIMED,
+    AttemptState.CREATED,
+    AttemptState.CONFIRMING,
+    AttemptState.PROCESSING,
+    AttemptState.UNKNOWN,
+    AttemptState.OPEN,
+)
+LIVE_OR_WON_STATES = (*LIVE_STATES, AttemptState.SUCCEEDED)
+DEAD_STATES = (AttemptState.DECLINED, AttemptState.CANCELED, AttemptState.EXPIRED)
+
+
+class RefundState(StrEnum):
+    REQUESTED = "requested"
+    SUBMITTED = "submitted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class IntentStatus(StrEnum):
+    """A PaymentIntent's status, in Stripe's words."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    REQUIRES_CAPTURE = "requires_capture"
+    CANCELED = "canceled"
+    SUCCEEDED = "succeeded"
+
+
+class Step(StrEnum):
+    """What a driver does next with an off-session attempt."""
+
+    CREATE = "create"
+    RETRIEVE = "retrieve"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    RECORD = "record"
+
+
+_SETTLED_INTENTS = (IntentStatus.SUCCEEDED, IntentStatus.CANCELED, IntentStatus.PROCESSING)
+
+
+def next_step(
+    *, state: AttemptState, has_intent: bool, intent_status: IntentStatus | None, may_confirm: bool = True
+) -> Step:
+    """Decide the next step of an off-session attempt from what we stored and what Stripe says.
+
+    Args:
+        intent_status: what Stripe said last, ``None`` when it has not been asked yet.
+        may_confirm: whether this driver may take money, or only see to it that none is taken.
+    """
+    if not has_intent:
+        return Step.CREATE
+    if intent_status is None:
+        return Step.RETRIEVE
+    if intent_status in _SETTLED_INTENTS:
+        return Step.RECORD
+    waits_for_us = intent_status == IntentStatus.REQUIRES_CONFIRMATION and state != AttemptState.CREATED
+    if waits_for_us and may_confirm:
+        return Step.CONFIRM
+    return Step.CANCEL
+
+
+class ChargeAnswer(StrEnum):
+    """What ``charge_balance_for_booking`` answers, in the words of the old system."""
+
+    NOT_FOUND = "not_found"
+    BOOKING_NOT_CONFIRMED = "booking_not_confirmed"
+    ALREADY_PAID = "already_paid"
+    NO_BALANCE = "no_balance"
+    PENDING_TOPUP = "pending_topup"
+    NOT_DUE = "not_due"
+    MISSING_METHOD = "missing_method"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PROCESSING = "processing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeFacts:
+    """What decides whether a payment is charged, read under the booking's lock."""
+
+    is_confirmed: bool
+    payment_status: PaymentStatus | None
+    has_pending_topup: bool
+    live_channel: Channel | None
+    is_due: bool
+    has_method: bool
+
+
+def early_exit(facts: ChargeFacts) -> ChargeAnswer | None:
+    """Return why there is nothing to charge, or ``None`` when an attempt is to be made or driven on."""
+    if not facts.is_confirmed:
+        return ChargeAnswer.BOOKING_NOT_CONFIRMED
+    if facts.payment_status is None or facts.payment_status == PaymentStatus.VOID:
+        return ChargeAnswer.NO_BALANCE
+    if facts.payment_status == PaymentStatus.PAID:
+        return ChargeAnswer.ALREADY_PAID
+    if facts.has_pending_topup:
+        return ChargeAnswer.PENDING_TOPUP
+    if facts.live_channel == Channel.OFF_SESSION:
+        return None
+    if facts.live_channel == Channel.CHECKOUT:
+        return ChargeAnswer.REQUIRES_ACTION
+    if not facts.is_due:
+        return ChargeAnswer.NOT_DUE
+    if not facts.has_method:
+        return ChargeAnswer.MISSING_METHOD
+    return _WAITING_FOR_THE_GUEST.get(facts.payment_status)
+
+
+_WAITING_FOR_THE_GUEST = {
+    PaymentStatus.REQUIRES_ACTION: ChargeAnswer.REQUIRES_ACTION,
+    PaymentStatus.FAILED: ChargeAnswer.FAILED,
+}
+
+
+def status_after_decline(decline_code: str) -> PaymentStatus:
+    """A card that asks for its owner leaves the payment waiting for them; every other decline fails it."""
+    if decline_code == AUTHENTICATION_REQUIRED:
+        return PaymentStatus.REQUIRES_ACTION
+    return PaymentStatus.FAILED
+
+
+AUTHENTICATION_REQUIRED = "authentication_required"
+MISSING_METHOD = "missing_method"
+
+
+def check_delay(checks: int) -> timedelta:
+    """Return how long to wait before looking again at an attempt that was looked at ``checks`` times."""
+    return CHECK_BACKOFF[min(checks, len(CHECK_BACKOFF) - 1)]
+
+
+def needs_a_person(checks: int) -> bool:
+    return checks >= len(CHECK_BACKOFF)
+
+
+def split_refund(amount_minor: int, captured: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spread a refund over what was captured, newest first.
+
+    Args:
+        captured: (attempt id, centavos still refundable) pairs, newest first.
+
+    Returns:
+        (attempt id, centavos) pairs, none of them zero.
+
+    Raises:
+        ValueError: more is to be refunded than was captured.
+    """
+    parts = []
+    for attempt_id, refundable in captured:
+        part = min(amount_minor, refundable)
+        if part:
+            parts.append((attempt_id, part))
+            amount_minor -= part
+    if amount_minor:
+        raise ValueError(f"{amount_minor} centavos more to refund than were captured")
+    return parts
+
+
+def base_url_problem(base_url: object) -> str | None:
+    """Say why a value cannot be the address of our site, or ``None``."""
+    if not isinstance(base_url, str):
+        return f"base_url must be a URL such as https://example.mx, not a {type(base_url).__name__}"
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"base_url must be a URL such as https://example.mx, not {base_url!r}"
+    if parts.query or parts.fragment or parts.username is not None:
+        return "base_url must have no query, fragment or user name"
+    return None
+
+
+def stripe_key_problem(*, secret_key: str, api_base: str, debug: bool, production: bool) -> str | None:
+    """Say why a Stripe key must not be used in this place, or ``None``."""
+    live = secret_key.startswith(("sk_live_", "rk_live_"))
+    if not live and not secret_key.startswith(("sk_test_", "rk_test_")):
+        return "STRIPE_SECRET_KEY is no Stripe secret key: it must begin with sk_test_ or sk_live_."
+    if live and debug:
+        return "STRIPE_SECRET_KEY is a live key while DEBUG is on. Use a test key, or set DEBUG=false."
+    if live and urlsplit(api_base).hostname in ("127.0.0.1", "localhost", "::1"):
+        return "STRIPE_SECRET_KEY is a live key but STRIPE_API_BASE is this machine: remove it."
+    if production and not live:
+        return "PRODUCTION is on but STRIPE_SECRET_KEY is a test key: guests would stay for free."
+    return None

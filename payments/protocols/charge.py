@@ -1,0 +1,58 @@
+"""Charge a payment to the saved card: claim it in one transaction, then drive the attempt."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from payments import attempts
+from payments.gateway import Gateway
+from payments.ledger import claims
+from payments.models import PaymentAttempt
+from payments.policies import AUTHENTICATION_REQUIRED, MISSING_METHOD, AttemptState, ChargeAnswer
+
+logger = logging.getLogger(__name__)
+
+
+def charge_balance(*, booking_id: int, base_url: str, gateway: Gateway, now: datetime) -> ChargeAnswer:
+    """Charge the balance of a booking, unless there is a reason not to.
+
+    Raises:
+        TransientFault: it is not known yet, or not possible now; run it again.
+    """
+    claim = claims.claim_balance(booking_id=booking_id, base_url=base_url, now=now)
+    return _finish(claim, gateway, now)
+
+
+def charge_payment(*, payment_id: int, base_url: str, gateway: Gateway, now: datetime) -> ChargeAnswer:
+    """Charge any other payment to the saved card; raises like ``charge_balance``."""
+    claim = claims.claim_payment(payment_id=payment_id, base_url=base_url, now=now)
+    return _finish(claim, gateway, now)
+
+
+def _finish(claim: claims.Claim, gateway: Gateway, now: datetime) -> ChargeAnswer:
+    if claim.attempt is None:
+        answer = claim.answer or ChargeAnswer.NO_BALANCE
+        logger.info("nothing to charge", extra={"answer": answer.value})
+        return answer
+    attempt = attempts.drive(attempt=claim.attempt, gateway=gateway, now=now, is_fresh=claim.is_fresh)
+    answer = _answer_for(attempt)
+    logger.info("charge ended", extra={"answer": answer.value, "attempt_id": attempt.pk})
+    return answer
+
+
+def _answer_for(attempt: PaymentAttempt) -> ChargeAnswer:
+    match attempt.state:
+        case AttemptState.SUCCEEDED:
+            return ChargeAnswer.SUCCEEDED
+        case AttemptState.PROCESSING:
+            return ChargeAnswer.PROCESSING
+        case AttemptState.CANCELED:
+            return ChargeAnswer.BOOKING_NOT_CONFIRMED
+    return _DECLINES.get(attempt.decline_code, ChargeAnswer.FAILED)
+
+
+_DECLINES = {
+    AUTHENTICATION_REQUIRED: ChargeAnswer.REQUIRES_ACTION,
+    MISSING_METHOD: ChargeAnswer.MISSING_METHOD,
+}

@@ -1,0 +1,87 @@
+"""Settle a cancelled booking: close what may still take money, then pay back or bill by the house rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from bookings import policies as house
+from bookings import services as bookings
+from bookings.models import Booking, BookingStatus
+from payments import attempts, billing, due_charges
+from payments.exceptions import SettlementWaits
+from payments.gateway import Gateway
+from payments.guest_emails import request_email
+from payments.ledger import refunds, rows
+from payments.models import BookingAccount, GuestEmail, PaymentAttempt
+from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
+
+
+def settle_cancellation(
+    *, booking_id: int, base_url: str, gateway: Gateway, now: datetime
+) -> BookingStatus | None:
+    """End a booking whose cancellation was asked for. Returns its status, ``None`` when there is none.
+
+    Raises:
+        SettlementWaits: an attempt is still under way; run it again.
+    """
+    for attempt in _live_attempts(booking_id).select_related("payment__booking__quote__home"):
+        attempts.close(attempt=attempt, gateway=gateway, now=now)
+    try:
+        with rows.locked_booking(booking_id) as booking:
+            return _settle(booking, base_url=base_url, now=now)
+    except Booking.DoesNotExist:
+        return None
+
+
+def _settle(booking: Booking, *, base_url: str, now: datetime) -> BookingStatus:
+    status = BookingStatus(booking.status)
+    if booking.cancel_requested_at is None or status not in (BookingStatus.PENDING, BookingStatus.CONFIRMED):
+        return status
+    if _live_attempts(booking.pk).exists():
+        raise SettlementWaits(booking_id=booking.pk)
+    account = BookingAccount.objects.filter(booking=booking).first()
+    if account is not None:
+        _settle_account(booking, account, base_url, now)
+    bookings.cancel_booking(booking=booking, proof="cancelled, nothing can take money", now=now)
+    request_email(kind=GuestEmail.Kind.CANCELLED, booking=booking, base_url=base_url, now=now)
+    return BookingStatus.CANCELLED
+
+
+def _settle_account(booking: Booking, account: BookingAccount, base_url: str, now: datetime) -> None:
+    paid = account.paid_minor
+    kept = _kept(booking, paid_minor=paid)
+    for payment in booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)):
+        rows.void_payment(payment=payment)
+    if kept < paid:
+        refunds.request_refund(booking=booking, amount_minor=paid - kept, reason="cancellation", now=now)
+    if kept:
+        billing.bill_cancellation(booking=booking, amount_minor=kept, now=now)
+    billing.credit_quote(booking=booking, quote=booking.quote, now=now)
+    if kept > paid:
+        fee = billing.open_obligation(
+            booking=booking, kind=PaymentKind.FEE, amount_minor=kept - paid, now=now
+        )
+        due_charges.charge_now(payment=fee, base_url=base_url)
+
+
+def _kept(booking: Booking, *, paid_minor: int) -> int:
+    """What the house keeps, by the day on which the guest asked to cancel; an unpaid hold costs nothing."""
+    if booking.status == BookingStatus.PENDING or booking.cancel_requested_at is None:
+        return 0
+    recent = booking.changes.filter(applied_at__gte=booking.cancel_requested_at - house.CHANGE_MEMORY)
+    check_in = house.arrival_that_decides(
+        check_in=booking.quote.check_in,
+        recent_check_ins=[change.old_quote.check_in for change in recent.select_related("old_quote")],
+    )
+    today = booking.cancel_requested_at.astimezone(booking.home.tz).date()
+    return house.amount_kept_on_cancellation(
+        total_minor=booking.quote.total_minor,
+        paid_minor=paid_minor,
+        share_bps=house.cancellation_share_bps(check_in=check_in, today=today),
+    )
+
+
+def _live_attempts(booking_id: int) -> QuerySet[PaymentAttempt]:
+    return PaymentAttempt.objects.filter(payment__booking_id=booking_id, state__in=list(LIVE_STATES))

@@ -1,0 +1,145 @@
+"""What cancelling or moving a booking would mean, before anybody asks for it; nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from bookings import policies as house
+from bookings import queries as calendar
+from bookings import services as bookings
+from bookings.availability import Stay, is_free
+from bookings.exceptions import NotConfirmed, SleptNightsMoved, StayUnavailable
+from bookings.models import Booking, BookingStatus
+from bookings.offers import check_rules
+from payments.models import BookingAccount
+from payments.policies import PaymentKind, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationCost:
+    """What a guest pays in all when cancelling now, and what moves for it, in centavos."""
+
+    paid_minor: int
+    kept_minor: int
+
+    @property
+    def refund_minor(self) -> int:
+        return max(self.paid_minor - self.kept_minor, 0)
+
+    @property
+    def fee_minor(self) -> int:
+        return max(self.kept_minor - self.paid_minor, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePreview:
+    """A booking on other nights, beside what it is now.
+
+    Attributes:
+        needs_payment: the change cannot be made on the page, because money has to move first.
+    """
+
+    stay: Stay
+    price: house.Price
+    old_total_minor: int
+    paid_minor: int
+    balance_due_at: datetime
+    needs_payment: bool
+
+    @property
+    def difference_minor(self) -> int:
+        return self.price.total_minor - self.old_total_minor
+
+    @property
+    def refund_minor(self) -> int:
+        return max(self.paid_minor - self.price.total_minor, 0)
+
+    @property
+    def balance_minor(self) -> int:
+        return max(self.price.total_minor - self.paid_minor, 0)
+
+
+def paid_for(booking: Booking) -> int:
+    """Return what was paid for a booking and is not on its way back."""
+    account = BookingAccount.objects.filter(booking=booking).first()
+    return account.paid_minor if account else 0
+
+
+def arrival_that_decides(booking: Booking, *, now: datetime) -> date:
+    """Return the arrival the cancellation rule counts from, if the guest cancelled now."""
+    recent = booking.changes.filter(applied_at__gte=now - house.CHANGE_MEMORY).select_related("old_quote")
+    return house.arrival_that_decides(
+        check_in=booking.quote.check_in, recent_check_ins=[change.old_quote.check_in for change in recent]
+    )
+
+
+def cancellation_cost(booking: Booking, *, now: datetime) -> CancellationCost:
+    """Return what cancelling now would cost, by the rule that the settlement follows."""
+    paid = paid_for(booking)
+    if booking.status == BookingStatus.PENDING:
+        return CancellationCost(paid_minor=paid, kept_minor=0)
+    share_bps = house.cancellation_share_bps(
+        check_in=arrival_that_decides(booking, now=now), today=now.astimezone(booking.home.tz).date()
+    )
+    kept = house.amount_kept_on_cancellation(
+        total_minor=booking.quote.total_minor, paid_minor=paid, share_bps=share_bps
+    )
+    return CancellationCost(paid_minor=paid, kept_minor=kept)
+
+
+def preview_change(*, booking: Booking, check_in: date, check_out: date, now: datetime) -> ChangePreview:
+    """Price other nights for a booking, if they can be had.
+
+    Raises:
+        ChangeRefused: the booking is not confirmed, or nights already slept would move.
+        StayRefused: the nights break a rule or belong to somebody else.
+    """
+    if not can_change(booking):
+        raise NotConfirmed(status=booking.status)
+    stay = Stay(check_in=check_in, check_out=check_out, guests=booking.quote.guests)
+    _check_nights(booking, stay, now)
+    price = bookings.price_change(booking=booking, check_in=check_in, check_out=check_out)
+    instants = house.stay_instants(check_in=check_in, check_out=check_out, timezone=booking.home.tz)
+    return ChangePreview(
+        stay=stay,
+        price=price,
+        old_total_minor=booking.quote.total_minor,
+        paid_minor=paid_for(booking),
+        balance_due_at=instants.balance_due_at,
+        needs_payment=_needs_payment(booking, price.total_minor),
+    )
+
+
+def can_change(booking: Booking) -> bool:
+    return booking.status == BookingStatus.CONFIRMED and booking.cancel_requested_at is None
+
+
+def can_cancel(booking: Booking) -> bool:
+    is_alive = booking.status in (BookingStatus.PENDING, BookingStatus.CONFIRMED)
+    return is_alive and booking.cancel_requested_at is None
+
+
+def _check_nights(booking: Booking, stay: Stay, now: datetime) -> None:
+    today = now.astimezone(booking.home.tz).date()
+    old_check_in = booking.quote.check_in
+    if house.moves_slept_nights(
+        old_check_in=old_check_in, check_in=stay.check_in, check_out=stay.check_out, today=today
+    ):
+        raise SleptNightsMoved
+    check_rules(home=booking.home, stay=stay, today=min(today, old_check_in))
+    closed = calendar.closed_nights(
+        home=booking.home, first=stay.check_in, last=stay.check_out, now=now, apart_from=booking
+    )
+    if not is_free(check_in=stay.check_in, check_out=stay.check_out, closed=closed):
+        raise StayUnavailable
+
+
+def _needs_payment(booking: Booking, new_total_minor: int) -> bool:
+    old_total_minor = booking.quote.total_minor
+    owes_balance = booking.payments.filter(kind=PaymentKind.BALANCE).exclude(
+        status__in=(PaymentStatus.PAID, PaymentStatus.VOID)
+    )
+    return new_total_minor > old_total_minor or (
+        new_total_minor != old_total_minor and not owes_balance.exists()
+    )

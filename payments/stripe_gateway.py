@@ -1,0 +1,328 @@
+"""Stripe, through its own SDK: the only file that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+import stripe
+from django.conf import settings
+
+from payments.exceptions import (
+    CardDeclined,
+    GatewayBusy,
+    GatewayRefused,
+    InvalidSignature,
+    KeyReused,
+    ObjectMissing,
+    OutcomeUnknown,
+    RequestRejected,
+    StateConflict,
+)
+from payments.gateway import (
+    Event,
+    Intent,
+    IntentRequest,
+    RefundAnswer,
+    RefundStatus,
+    Session,
+    SessionRequest,
+    SessionStatus,
+)
+from payments.policies import IntentStatus
+
+TIMEOUT = timedelta(seconds=30)
+# Inside one call the SDK repeats under the same idempotency key, so a second try cannot charge twice.
+NETWORK_RETRIES = 1
+# Source: https://docs.stripe.com/webhooks#replay-attacks, the SDK's own default.
+SIGNATURE_TOLERANCE = timedelta(seconds=300)
+
+_ATTEMPT = "attempt"
+_REFUND = "refund"
+_STATE_CODES = frozenset(
+    {
+        "payment_intent_unexpected_state",
+        "charge_already_refunded",
+    }
+)
+_PAYER_PARAMS = frozenset({"customer", "payment_method"})
+
+
+class StripeGateway:
+    """Speaks to Stripe, or to whatever answers at ``STRIPE_API_BASE``."""
+
+    def __init__(self, *, client: stripe.StripeClient, webhook_secrets: list[str]) -> None:
+        self._api = client.v1
+        self._webhook_secrets = webhook_secrets
+
+    @classmethod
+    def from_settings(cls) -> StripeGateway:
+        client = stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            base_addresses={"api": settings.STRIPE_API_BASE},
+            max_network_retries=NETWORK_RETRIES,
+            http_client=stripe.RequestsClient(timeout=TIMEOUT.total_seconds()),
+        )
+        return cls(client=client, webhook_secrets=settings.STRIPE_WEBHOOK_SECRETS)
+
+    def create_intent(self, request: IntentRequest) -> Intent:
+        with _translating("create intent"):
+            return _read_intent(
+                self._api.payment_intents.create(
+                    {
+                        "amount": request.amount_minor,
+                        "currency": request.currency,
+                        "customer": request.customer_id,
+                        "payment_method": request.payment_method_id,
+                        "allowed_payment_method_types": ["card"],
+                        "description": request.description,
+                        "metadata": {_ATTEMPT: request.attempt_key},
+                    },
+                    {"idempotency_key": f"{request.attempt_key}:create"},
+                )
+            )
+
+    def retrieve_intent(self, intent_id: str) -> Intent:
+        with _translating("retrieve intent"):
+            return _read_intent(self._api.payment_intents.retrieve(intent_id))
+
+    def find_intent(self, *, attempt_key: str, customer_id: str, since: datetime) -> Intent | None:
+        with _translating("list intents"):
+            listed = self._api.payment_intents.list(
+                {"customer": customer_id, "created": {"gte": int(since.timestamp()) - 60}, "limit": 100}
+            )
+            intents = map(_read_intent, listed.auto_paging_iter())
+            return next((intent for intent in intents if intent.attempt_key == attempt_key), None)
+
+    def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
+        with _translating("confirm intent"):
+            return _read_intent(
+                self._api.payment_intents.confirm(
+                    intent_id, {"off_session": True}, {"idempotency_key": f"{attempt_key}:confirm"}
+                )
+            )
+
+    def cancel_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
+        with _translating("cancel intent"):
+            return _read_intent(
+                self._api.payment_intents.cancel(intent_id, {}, {"idempotency_key": f"{attempt_key}:cancel"})
+            )
+
+    def create_session(self, request: SessionRequest) -> Session:
+        with _translating("create session"):
+            return _read_session(
+                self._api.checkout.sessions.create(
+                    _session_params(request), {"idempotency_key": f"{request.attempt_key}:create"}
+                )
+            )
+
+    def retrieve_session(self, session_id: str) -> Session:
+        with _translating("retrieve session"):
+            return _read_session(self._api.checkout.sessions.retrieve(session_id))
+
+    def expire_session(self, session_id: str) -> Session:
+        with _translating("expire session"):
+            try:
+                return _read_session(self._api.checkout.sessions.expire(session_id))
+            except stripe.InvalidRequestError as error:
+                if error.code == "resource_missing":
+                    raise
+                # Source: Stripe refuses to expire a session that is not open, without a code of its own.
+                raise _fault(StateConflict)(error, "expire session") from error
+
+    def create_refund(self, *, intent_id: str, amount_minor: int, refund_key: str) -> RefundAnswer:
+        with _translating("create refund"):
+            return _read_refund(
+                self._api.refunds.create(
+                    {"payment_intent": intent_id, "amount": amount_minor, "metadata": {_REFUND: refund_key}},
+                    {"idempotency_key": refund_key},
+                )
+            )
+
+    def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
+        with _translating("list refunds"):
+            listed = self._api.refunds.list({"payment_intent": intent_id, "limit": 100})
+            refunds = map(_read_refund, listed.auto_paging_iter())
+            return next((refund for refund in refunds if refund.refund_key == refund_key), None)
+
+    def read_event(self, *, payload: bytes, signature: str) -> Event:
+        for secret in self._webhook_secrets:
+            try:
+                event = stripe.Webhook.construct_event(
+                    payload, signature, secret, int(SIGNATURE_TOLERANCE.total_seconds())
+                )
+                return _read_event(event)
+            except (stripe.SignatureVerificationError, UnicodeDecodeError):
+                continue
+            except (ValueError, KeyError, AttributeError, TypeError) as error:
+                raise InvalidSignature("signed, but no event") from error
+        raise InvalidSignature("no configured secret verifies this payload")
+
+
+def _session_params(request: SessionRequest) -> Any:
+    metadata = {_ATTEMPT: request.attempt_key}
+    intent_data: dict[str, object] = {"metadata": metadata}
+    if request.saves_card:
+        intent_data["setup_future_usage"] = "off_session"
+    if request.customer_id:
+        payer: dict[str, object] = {"customer": request.customer_id}
+    else:
+        payer = {"customer_email": request.guest_email, "customer_creation": "always"}
+    return {
+        "mode": "payment",
+        "allowed_payment_method_types": ["card"],
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": request.currency,
+                    "unit_amount": request.amount_minor,
+                    "product_data": {"name": request.product_name},
+                },
+            }
+        ],
+        "payment_intent_data": intent_data,
+        "metadata": metadata,
+        "client_reference_id": request.attempt_key,
+        "success_url": request.success_url,
+        "cancel_url": request.cancel_url,
+        "expires_at": int(request.expires_at.timestamp()),
+        "locale": "es-419",
+        **payer,
+    }
+
+
+def _read_intent(intent: stripe.PaymentIntent) -> Intent:
+    error = intent.last_payment_error
+    return Intent(
+        id=intent.id,
+        status=IntentStatus(intent.status),
+        amount_minor=intent.amount,
+        currency=intent.currency,
+        customer_id=_id_of(intent.customer),
+        payment_method_id=_id_of(intent.payment_method),
+        attempt_key=_our_key(intent, _ATTEMPT),
+        decline_code=_decline_code(error) if error else "",
+    )
+
+
+def _read_session(session: stripe.checkout.Session) -> Session:
+    return Session(
+        id=session.id,
+        status=SessionStatus(session.status or SessionStatus.OPEN),
+        is_paid=session.payment_status == "paid",
+        url=session.url or "",
+        intent_id=_id_of(session.payment_intent),
+        attempt_key=_our_key(session, _ATTEMPT),
+    )
+
+
+def _read_refund(refund: stripe.Refund) -> RefundAnswer:
+    return RefundAnswer(
+        id=refund.id,
+        status=RefundStatus(refund.status or RefundStatus.PENDING),
+        amount_minor=refund.amount,
+        refund_key=_our_key(refund, _REFUND),
+        failure=getattr(refund, "failure_reason", None) or "",
+    )
+
+
+def _read_event(event: stripe.Event) -> Event:
+    payload: dict[str, Any] = event.to_dict()
+    return Event(
+        id=event.id,
+        type=event.type,
+        object_id=str(payload["data"]["object"].get("id") or ""),
+        api_version=event.api_version or "",
+        created_at=datetime.fromtimestamp(event.created, tz=UTC),
+        payload=payload,
+    )
+
+
+def _id_of(reference: Any) -> str:
+    """Stripe answers with an id or, expanded, with the object."""
+    if not reference:
+        return ""
+    return reference if isinstance(reference, str) else str(reference.id)
+
+
+def _our_key(stripe_object: stripe.StripeObject, name: str) -> str:
+    """Return the key that we put into the metadata of everything we create."""
+    metadata = stripe_object.to_dict().get("metadata") or {}
+    return str(metadata.get(name, ""))
+
+
+def _decline_code(error: Any) -> str:
+    return getattr(error, "decline_code", None) or getattr(error, "code", None) or "declined"
+
+
+@contextmanager
+def _translating(operation: str) -> Iterator[None]:
+    """Turn Stripe's errors into ours by the table below; an error the table lacks is raised as it is."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        _raise_ours(error, operation)
+
+
+def _raise_ours(error: stripe.StripeError, operation: str) -> NoReturn:
+    for row in _ERRORS:
+        if row.matches(error):
+            raise row.build(error, operation) from error
+    raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _ErrorRow:
+    """Which of Stripe's errors become which of ours."""
+
+    matches: Callable[[stripe.StripeError], bool]
+    build: Callable[[stripe.StripeError, str], Exception]
+
+
+def _is(kind: type[stripe.StripeError]) -> Callable[[stripe.StripeError], bool]:
+    return lambda error: isinstance(error, kind)
+
+
+def _fault(kind: Callable[..., Exception]) -> Callable[[stripe.StripeError, str], Exception]:
+    return lambda error, operation: kind(
+        operation=operation,
+        detail=f"{type(error).__name__} {error.code or ''}".strip(),
+        request_id=error.request_id,
+    )
+
+
+def _declined(error: stripe.StripeError, operation: str) -> Exception:
+    return CardDeclined(code=_decline_code(error.error) if error.error else error.code or "declined")
+
+
+def _missing(error: stripe.StripeError, operation: str) -> Exception:
+    return ObjectMissing(
+        operation=operation,
+        detail="no such object at Stripe, or one that cannot be used any more",
+        param=getattr(error, "param", None) or "",
+        request_id=error.request_id,
+    )
+
+
+# First match wins. Declined / object or state / refused / our bug / retry safely / outcome unknown.
+_ERRORS = (
+    _ErrorRow(_is(stripe.CardError), _declined),
+    _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.code == "resource_missing", _missing),
+    # A card that was detached is refused without a code of its own.
+    _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.param in _PAYER_PARAMS, _missing),
+    _ErrorRow(
+        lambda e: isinstance(e, stripe.InvalidRequestError) and e.code in _STATE_CODES, _fault(StateConflict)
+    ),
+    _ErrorRow(_is(stripe.AuthenticationError), _fault(GatewayRefused)),
+    _ErrorRow(_is(stripe.PermissionError), _fault(GatewayRefused)),
+    _ErrorRow(_is(stripe.IdempotencyError), _fault(KeyReused)),
+    _ErrorRow(_is(stripe.InvalidRequestError), _fault(RequestRejected)),
+    _ErrorRow(_is(stripe.RateLimitError), _fault(GatewayBusy)),
+    _ErrorRow(lambda e: e.http_status == 409, _fault(GatewayBusy)),
+    _ErrorRow(_is(stripe.APIConnectionError), _fault(OutcomeUnknown)),
+    _ErrorRow(_is(stripe.APIError), _fault(OutcomeUnknown)),
+)

@@ -1,0 +1,123 @@
+"""The front door of the queue: each task makes one call and returns what became of it as a string."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from payments import policies, task_names
+from payments.exceptions import TransientFault
+from payments.gateway import get_gateway
+from payments.protocols import charge, guest_email, janitor, refund, scan, settlement, stripe_event
+from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.retries import Retries
+from procrastinate_tasks.schedule import CatchUp, periodic
+from procrastinate_tasks.tasks import task
+
+# The old system's max_retries=3, default_retry_delay=30. A decline is an answer, not a fault.
+CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault,))
+
+# Charges run before whatever else waits: the events that they cause would otherwise delay them.
+CHARGE_PRIORITY = 10
+
+# What must happen in the end outlives an outage of two days.
+PATIENT_RETRIES = Retries(
+    max_retries=20,
+    delay=timedelta(seconds=30),
+    backoff=2,
+    max_delay=timedelta(hours=4),
+    on=(TransientFault, OSError),
+)
+
+
+def check_base_url(arguments: Mapping[str, object]) -> None:
+    """Refuse to defer a job whose links would lead nowhere.
+
+    Raises:
+        InvalidTaskArguments: ``base_url`` is no URL of a site.
+    """
+    problem = policies.base_url_problem(arguments.get("base_url"))
+    if problem is not None:
+        raise InvalidTaskArguments(problem)
+
+
+@task(
+    name=task_names.CHARGE_BALANCE,
+    queue="payments",
+    priority=CHARGE_PRIORITY,
+    retry=CHARGE_RETRIES,
+    validate=check_base_url,
+    log_fields=("booking_id",),
+)
+def charge_balance_for_booking(booking_id: int, base_url: str) -> str:
+    """Charge the balance of a booking to the saved card. Returns one of ``policies.ChargeAnswer``."""
+    return charge.charge_balance(
+        booking_id=booking_id, base_url=base_url, gateway=get_gateway(), now=timezone.now()
+    ).value
+
+
+@task(
+    name=task_names.CHARGE_PAYMENT,
+    queue="payments",
+    priority=CHARGE_PRIORITY,
+    retry=CHARGE_RETRIES,
+    validate=check_base_url,
+    log_fields=("payment_id",),
+)
+def charge_payment(payment_id: int, base_url: str) -> str:
+    """Charge any other payment to the saved card, such as the fee of a late cancellation."""
+    return charge.charge_payment(
+        payment_id=payment_id, base_url=base_url, gateway=get_gateway(), now=timezone.now()
+    ).value
+
+
+@periodic(cron="*/15 * * * *", catch_up=CatchUp.LAST)
+@task(name="payments.tasks.scan_and_charge_balances", queue="payments")
+def scan_and_charge_balances() -> str:
+    """Defer the charge of every balance and fee that is due. Returns ``enqueued=N``."""
+    return f"enqueued={scan.defer_due_charges(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
+
+
+@periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
+@task(name="payments.tasks.resolve_unfinished_payments", queue="payments")
+def resolve_unfinished_payments() -> str:
+    """Bring money that was left in the middle to Stripe's truth. Returns ``looked_at=N ended=M``."""
+    report = janitor.resolve_unfinished(gateway=get_gateway(), now=timezone.now())
+    return f"looked_at={report.looked_at} ended={report.ended}"
+
+
+@task(
+    name=task_names.SETTLE_CANCELLATION,
+    queue="payments",
+    retry=PATIENT_RETRIES,
+    validate=check_base_url,
+    log_fields=("booking_id",),
+)
+def settle_cancellation(booking_id: int, base_url: str) -> str:
+    """End a booking whose cancellation was asked for. Returns its status, or ``not_found``."""
+    status = settlement.settle_cancellation(
+        booking_id=booking_id, base_url=base_url, gateway=get_gateway(), now=timezone.now()
+    )
+    return status.value if status else "not_found"
+
+
+@task(name=task_names.REFUND_PAYMENT, queue="payments", retry=PATIENT_RETRIES, log_fields=("refund_id",))
+def refund_payment(refund_id: int) -> str:
+    """Pay a refund back. Returns its state, or ``not_found``."""
+    return refund.refund_payment(refund_id=refund_id, gateway=get_gateway(), now=timezone.now())
+
+
+@task(name=task_names.APPLY_STRIPE_EVENT, queue="payments", retry=PATIENT_RETRIES, log_fields=("event_id",))
+def apply_stripe_event(event_id: str) -> str:
+    """Bring an event's object up to Stripe's truth. Returns ``applied``, ``ignored`` or ``not_found``."""
+    state = stripe_event.apply_stripe_event(event_id=event_id, gateway=get_gateway(), now=timezone.now())
+    return state.value if state else "not_found"
+
+
+@task(name=task_names.SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))
+def send_guest_email(email_id: int) -> str:
+    """Send an e-mail to a guest. Returns ``sent``, ``already_sent`` or ``not_found``."""
+    return guest_email.send_guest_email(email_id=email_id, now=timezone.now())

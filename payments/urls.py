@@ -1,0 +1,15 @@
+"""The addresses of a booking's own pages, and of Stripe's webhook."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from payments import views
+
+urlpatterns = [
+    path("reserva/<str:token>/", views.show_booking, name="booking"),
+    path("reserva/<str:token>/pagar/", views.pay, name="pay"),
+    path("reserva/<str:token>/fechas/", views.ChangeDatesView.as_view(), name="change_dates"),
+    path("reserva/<str:token>/cancelar/", views.CancelView.as_view(), name="cancel_booking"),
+    path("webhooks/stripe/", views.receive_stripe_event, name="stripe_webhook"),
+]

@@ -1,0 +1,194 @@
+"""A guest's own pages: the booking and its money, paying, moving, cancelling; and Stripe's webhook."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.signing import BadSignature
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+from django.views.generic import View
+
+from bookings import queries as bookings
+from bookings.exceptions import BookingError, StayUnavailable
+from bookings.forms import NightsForm
+from bookings.models import Booking
+from bookings.responses import SeeOther
+from payments import booking_page, cancellation, checkout, date_changes, queries, webhooks
+from payments.exceptions import InvalidSignature, PaymentError, PaymentRefused, TransientFault
+from payments.forms import CancelForm
+from payments.gateway import get_gateway
+
+logger = logging.getLogger(__name__)
+
+
+def private_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Keep a page with a secret address out of search engines, caches and other sites' logs."""
+
+    @never_cache
+    @wraps(view)
+    def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        response.headers["X-Robots-Tag"] = "noindex"
+        # Stricter would be "no-referrer", but then browsers send "Origin: null" and no form passes CSRF.
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    return respond
+
+
+@private_page
+@require_safe
+def show_booking(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a booking to whoever has its address."""
+    now = timezone.now()
+    return _render(request, "booking", _find_booking(token), now)
+
+
+@private_page
+def pay(request: HttpRequest, token: str) -> HttpResponse:
+    """Send the guest to the page on which Stripe takes what the booking owes now."""
+    booking = _find_booking(token)
+    if request.method != "POST":
+        return redirect(booking)
+    try:
+        address = checkout.open_checkout(
+            booking=booking, base_url=settings.SITE_BASE_URL, gateway=get_gateway(), now=timezone.now()
+        )
+    except (BookingError, PaymentError) as error:
+        messages.warning(request, _explain(error))
+        return SeeOther(booking.get_absolute_url())
+    return SeeOther(address)
+
+
+@method_decorator(private_page, name="dispatch")
+class ChangeDatesView(View):
+    """Move a stay: first what it would cost, then the change."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        booking, now = _find_booking(token), timezone.now()
+        form = _nights_form(booking, request.GET if "check_in" in request.GET else None, now)
+        return _render_change(request, booking, form, now)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        booking, now = _find_booking(token), timezone.now()
+        form = _nights_form(booking, request.POST, now)
+        if form.is_valid():
+            try:
+                date_changes.change_dates(
+                    booking=booking, **form.cleaned_data, base_url=settings.SITE_BASE_URL, now=now
+                )
+            except (BookingError, PaymentError) as error:
+                form.add_error(None, _explain(error))
+            else:
+                messages.success(request, _("Your stay has new dates."))
+                return SeeOther(booking.get_absolute_url())
+        return _render_change(request, booking, form, now)
+
+
+@method_decorator(private_page, name="dispatch")
+class CancelView(View):
+    """Cancel a booking: first the exact sums, then the cancellation."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        return _render_cancel(request, _find_booking(token), timezone.now())
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        booking, now = _find_booking(token), timezone.now()
+        form = CancelForm(request.POST)
+        cost = queries.cancellation_cost(booking, now=now)
+        if not form.is_valid() or form.cleaned_data["kept_minor"] != cost.kept_minor:
+            messages.warning(request, _("The sums have changed since you opened this page. Read them again."))
+            return _render_cancel(request, booking, now)
+        try:
+            is_new = cancellation.request_cancellation(
+                booking=booking, base_url=settings.SITE_BASE_URL, now=now
+            )
+        except TransientFault as error:
+            messages.warning(request, _explain(error))
+            return _render_cancel(request, booking, now)
+        if is_new:
+            messages.success(request, _("We are cancelling your booking. You will get an e-mail."))
+        return SeeOther(booking.get_absolute_url())
+
+
+@csrf_exempt
+@require_POST
+def receive_stripe_event(request: HttpRequest) -> JsonResponse:
+    """Take in a Stripe event; any answer but 200 makes Stripe send it again."""
+    try:
+        webhooks.receive_event(
+            payload=request.body,
+            signature=request.headers.get("Stripe-Signature", ""),
+            gateway=get_gateway(),
+            now=timezone.now(),
+        )
+    except InvalidSignature as error:
+        logger.warning("webhook refused", extra={"reason": str(error)})
+        return JsonResponse({"error": "invalid signature"}, status=400)
+    return JsonResponse({"received": True})
+
+
+def _find_booking(token: str) -> Booking:
+    try:
+        return bookings.find_booking(token)
+    except (BadSignature, Booking.DoesNotExist) as error:
+        raise Http404 from error
+
+
+def _explain(error: BookingError | PaymentError) -> str:
+    """Return what a guest is told: the refusal's own words, or an apology for what is not their doing."""
+    if isinstance(error, BookingError | PaymentRefused):
+        return str(error)
+    if not isinstance(error, TransientFault):
+        logger.error("a guest could not go on", exc_info=error)
+    return _("That did not work just now. Nothing was charged; try again in a minute.")
+
+
+def _nights_form(booking: Booking, data: Any, now: datetime) -> NightsForm:
+    # A stay that has begun keeps its arrival, which the browser must still accept.
+    earliest = min(now.astimezone(booking.home.tz).date(), booking.quote.check_in)
+    initial = {"check_in": booking.quote.check_in, "check_out": booking.quote.check_out}
+    return NightsForm(data, today=earliest, initial=initial, auto_id="%s")
+
+
+def _render_change(request: HttpRequest, booking: Booking, form: NightsForm, now: datetime) -> HttpResponse:
+    preview = None
+    if form.is_bound and form.is_valid():
+        try:
+            preview = queries.preview_change(booking=booking, **form.cleaned_data, now=now)
+        except StayUnavailable:
+            form.add_error(None, _("Some of these nights are already taken."))
+        except BookingError as refusal:
+            form.add_error(None, str(refusal))
+    return _render(request, "change_dates", booking, now, {"form": form, "preview": preview})
+
+
+def _render_cancel(request: HttpRequest, booking: Booking, now: datetime) -> HttpResponse:
+    cost = queries.cancellation_cost(booking, now=now)
+    form = CancelForm(initial={"kept_minor": cost.kept_minor})
+    return _render(request, "cancel", booking, now, {"form": form, "cost": cost})
+
+
+def _render(
+    request: HttpRequest,
+    name: str,
+    booking: Booking,
+    now: datetime,
+    context: dict[str, Any] | None = None,
+) -> HttpResponse:
+    page = booking_page.describe_booking(booking, now=now)
+    shared = {"page": page, "booking": booking, "quote": booking.quote, "home": booking.home}
+    return render(request, f"payments/{name}.html", {**shared, **(context or {})})

@@ -1,0 +1,13 @@
+"""What every page of the site shows."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def describe_site(request: HttpRequest) -> dict[str, object]:
+    """Return the address guests write to and the languages they can choose."""
+    return {"contact_email": parseaddr(settings.DEFAULT_FROM_EMAIL)[1], "languages": settings.LANGUAGES}

@@ -1,0 +1,78 @@
+"""The homes that the demo lets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bookings.models import Property
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    slug: str
+    name: str
+    town: str
+    summary: str
+    nightly_rate_minor: int
+    capacity: int
+
+
+_HOMES = (
+    _Home(
+        "casa-bugambilia",
+        "Casa Bugambilia",
+        "San Miguel de Allende, Guanajuato",
+        "Casa colonial con patio, fuente y terraza con vista a la Parroquia. A un paso del Jardín.",
+        285_000,
+        6,
+    ),
+    _Home(
+        "palapa-del-mar",
+        "Palapa del Mar",
+        "Zihuatanejo, Guerrero",
+        "A pie de playa, con hamacas, cocina abierta y una palapa donde siempre corre la brisa.",
+        198_000,
+        4,
+    ),
+    _Home(
+        "cabana-oyamel",
+        "Cabaña Oyamel",
+        "Valle de Bravo, Estado de México",
+        "Cabaña de madera entre oyameles, con chimenea y un deck sobre el lago.",
+        164_000,
+        5,
+    ),
+    _Home(
+        "hacienda-los-laureles",
+        "Hacienda Los Laureles",
+        "Izamal, Yucatán",
+        "Casco restaurado de una hacienda henequenera, con alberca y jardín de laureles.",
+        342_000,
+        10,
+    ),
+    _Home(
+        "loft-roma",
+        "Loft Roma",
+        "Ciudad de México",
+        "Loft luminoso en la Roma Norte, a una cuadra de la Plaza Río de Janeiro.",
+        121_500,
+        2,
+    ),
+)
+
+
+def make_homes() -> list[Property]:
+    """Return the demo's homes, made on the first run."""
+    return [
+        Property.objects.get_or_create(
+            slug=home.slug,
+            defaults={
+                "name": home.name,
+                "town": home.town,
+                "summary": home.summary,
+                "nightly_rate_minor": home.nightly_rate_minor,
+                "capacity": home.capacity,
+            },
+        )[0]
+        for home in _HOMES
+    ]

@@ -1,0 +1,25 @@
+"""How gunicorn serves the site.
+
+It takes the port from PORT and the number of processes from WEB_CONCURRENCY by itself. The time-outs fit a
+platform that gives a request 30 s, and kills a process 30 s after SIGTERM.
+"""
+
+from __future__ import annotations
+
+wsgi_app = "reyes_estancias.wsgi:application"
+
+worker_class = "gthread"
+threads = 4  # each holds one database connection
+timeout = 20
+graceful_timeout = 20
+keepalive = 95  # longer than the platform's router keeps its connections
+preload_app = True
+reuse_port = True
+control_socket_disable = True
+
+accesslog = "-"
+logger_class = "reyes_estancias.access_log.AccessLogger"
+access_log_format = (
+    'event=request method=%(m)s path="%(U)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s'
+    ' request_id="%({x-request-id}i)s"'
+)

@@ -1,0 +1,100 @@
+"""What a fresh machine installs and sets: the locks, ``.env.example``, gunicorn, the migrations."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from django.core.management import call_command
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.architecture.source import REPOSITORY, parse
+
+# gunicorn reads these by itself
+READ_BY_GUNICORN = {"PORT", "WEB_CONCURRENCY"}
+
+
+def read_lock(name: str) -> dict[str, str]:
+    """Return each locked package's version."""
+    pins = re.findall(r"^([\w.-]+)==([^\s;]+)", (REPOSITORY / name).read_text(), flags=re.MULTILINE)
+    return dict(pins)
+
+
+def declared_dependencies() -> tuple[list[Requirement], list[Requirement]]:
+    """Return what the project and what its development needs, as pyproject.toml says."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    development = project["optional-dependencies"]["dev"]
+    return [Requirement(line) for line in project["dependencies"]], [
+        Requirement(line) for line in development
+    ]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_a_lock_pins_hashes_and_names_no_host_and_no_path(name: str):
+    text = (REPOSITORY / name).read_text()
+
+    assert len(read_lock(name)) > 10
+    assert len(read_lock(name)) == len(re.findall(r"==.*\\\n(?:    --hash=sha256:\w{64}(?: \\)?\n)+", text))
+    assert re.findall(r"://|--index|--find-links|@ |file:|^-e|^/", text, flags=re.MULTILINE) == []
+
+
+def test_the_development_lock_holds_the_production_lock():
+    production, development = read_lock("requirements.txt"), read_lock("requirements-dev.txt")
+
+    assert production.items() <= development.items()
+    assert "pytest" not in production
+
+
+def test_the_locks_fit_what_the_project_declares():
+    project, development = declared_dependencies()
+
+    for lock, requirements in (
+        (read_lock("requirements.txt"), project),
+        (read_lock("requirements-dev.txt"), project + development),
+    ):
+        unmet = [
+            str(one) for one in requirements if lock.get(canonicalize_name(one.name), "") not in one.specifier
+        ]
+        assert unmet == []
+
+
+def test_the_lock_stays_on_the_long_term_release_of_django():
+    assert read_lock("requirements.txt")["django"].startswith("5.2.")
+
+
+def test_the_example_environment_lists_every_variable_that_is_read():
+    listed = set(
+        re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE)
+    )
+
+    read = {
+        ast.literal_eval(call.args[0])
+        for call in ast.walk(parse(REPOSITORY / "reyes_estancias" / "settings.py"))
+        if isinstance(call, ast.Call) and re.match(r"env(\.|$)", ast.unparse(call.func)) and call.args
+    }
+
+    assert listed == read | READ_BY_GUNICORN
+
+
+def test_gunicorn_accepts_its_configuration_and_finds_the_site():
+    (web,) = re.findall(r"^web: gunicorn (.*)$", (REPOSITORY / "Procfile").read_text(), flags=re.MULTILINE)
+
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn", *web.split(), "--check-config"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.django_db
+def test_every_model_change_has_its_migration():
+    call_command("makemigrations", check=True, dry_run=True)

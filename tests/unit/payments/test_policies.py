@@ -1,0 +1,158 @@
+"""What follows from the state of a payment."""
+
+from __future__ import annotations
+
+import pytest
+
+from payments import policies
+from payments.policies import (
+    AttemptState,
+    Channel,
+    ChargeAnswer,
+    ChargeFacts,
+    IntentStatus,
+    PaymentStatus,
+    Step,
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "has_intent", "intent_status", "may_confirm", "step"),
+    [
+        (AttemptState.CLAIMED, False, None, True, Step.CREATE),
+        (AttemptState.CONFIRMING, True, None, True, Step.RETRIEVE),
+        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CONFIRM),
+        (AttemptState.UNKNOWN, True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CONFIRM),
+        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_CONFIRMATION, False, Step.CANCEL),
+        (AttemptState.CREATED, True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CANCEL),
+        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_PAYMENT_METHOD, True, Step.CANCEL),
+        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_ACTION, True, Step.CANCEL),
+        (AttemptState.UNKNOWN, True, IntentStatus.SUCCEEDED, True, Step.RECORD),
+        (AttemptState.CREATED, True, IntentStatus.SUCCEEDED, False, Step.RECORD),
+        (AttemptState.CONFIRMING, True, IntentStatus.PROCESSING, True, Step.RECORD),
+        (AttemptState.CONFIRMING, True, IntentStatus.CANCELED, True, Step.RECORD),
+    ],
+)
+def test_the_next_step_follows_from_what_is_stored_and_what_stripe_says(
+    state, has_intent, intent_status, may_confirm, step
+):
+    assert step == policies.next_step(
+        state=state, has_intent=has_intent, intent_status=intent_status, may_confirm=may_confirm
+    )
+
+
+def test_an_intent_that_took_the_money_is_never_cancelled_whatever_is_stored():
+    steps = {
+        policies.next_step(
+            state=state, has_intent=True, intent_status=IntentStatus.SUCCEEDED, may_confirm=may_confirm
+        )
+        for state in AttemptState
+        for may_confirm in (True, False)
+    }
+
+    assert steps == {Step.RECORD}
+
+
+def facts(**overrides: object) -> ChargeFacts:
+    usual: dict[str, object] = {
+        "is_confirmed": True,
+        "payment_status": PaymentStatus.PENDING,
+        "has_pending_topup": False,
+        "live_channel": None,
+        "is_due": True,
+        "has_method": True,
+    }
+    return ChargeFacts(**{**usual, **overrides})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "answer"),
+    [
+        ({}, None),
+        ({"is_confirmed": False}, ChargeAnswer.BOOKING_NOT_CONFIRMED),
+        ({"payment_status": None}, ChargeAnswer.NO_BALANCE),
+        ({"payment_status": PaymentStatus.VOID}, ChargeAnswer.NO_BALANCE),
+        ({"payment_status": PaymentStatus.PAID}, ChargeAnswer.ALREADY_PAID),
+        ({"has_pending_topup": True}, ChargeAnswer.PENDING_TOPUP),
+        ({"live_channel": Channel.OFF_SESSION}, None),
+        ({"live_channel": Channel.OFF_SESSION, "is_due": False}, None),
+        ({"live_channel": Channel.CHECKOUT}, ChargeAnswer.REQUIRES_ACTION),
+        ({"is_due": False}, ChargeAnswer.NOT_DUE),
+        ({"has_method": False}, ChargeAnswer.MISSING_METHOD),
+        ({"payment_status": PaymentStatus.REQUIRES_ACTION}, ChargeAnswer.REQUIRES_ACTION),
+        ({"payment_status": PaymentStatus.FAILED}, ChargeAnswer.FAILED),
+        ({"payment_status": PaymentStatus.UNKNOWN, "live_channel": Channel.OFF_SESSION}, None),
+    ],
+)
+def test_a_charge_ends_early_for_one_reason(changed, answer):
+    assert policies.early_exit(facts(**changed)) is answer
+
+
+def test_a_paid_balance_is_never_attempted_whatever_else_is_true():
+    for channel in (None, *Channel):
+        for is_due in (True, False):
+            paid = facts(payment_status=PaymentStatus.PAID, live_channel=channel, is_due=is_due)
+
+            assert policies.early_exit(paid) is ChargeAnswer.ALREADY_PAID
+
+
+@pytest.mark.parametrize(
+    ("base_url", "is_refused"),
+    [
+        ("https://reyes.example", False),
+        ("http://127.0.0.1:8000", False),
+        ("https://reyes.example/es/", False),
+        (1234.5, True),
+        (None, True),
+        ("", True),
+        ("reyes.example", True),
+        ("ftp://reyes.example", True),
+        ("https://", True),
+        ("https://reyes.example/?next=1", True),
+        ("https://user@reyes.example", True),
+    ],
+)
+def test_a_base_url_is_the_address_of_a_site(base_url, is_refused):
+    assert (policies.base_url_problem(base_url) is not None) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("key", "api_base", "debug", "production", "is_refused"),
+    [
+        ("sk_test_1", "https://api.stripe.com", True, False, False),
+        ("sk_live_1", "https://api.stripe.com", False, True, False),
+        ("rk_live_1", "https://api.stripe.com", False, True, False),
+        ("sk_live_1", "https://api.stripe.com", True, False, True),
+        ("sk_test_1", "https://api.stripe.com", False, True, True),
+        ("sk_live_1", "http://127.0.0.1:12111", False, True, True),
+        ("pk_live_1", "https://api.stripe.com", False, True, True),
+        ("", "https://api.stripe.com", True, False, True),
+    ],
+)
+def test_a_key_is_refused_where_it_would_take_money_by_mistake_or_none(
+    key, api_base, debug, production, is_refused
+):
+    problem = policies.stripe_key_problem(
+        secret_key=key, api_base=api_base, debug=debug, production=production
+    )
+
+    assert (problem is not None) is is_refused
+    assert problem is None or key == "" or key not in problem
+
+
+def test_a_refund_takes_from_the_newest_capture_first():
+    parts = policies.split_refund(120, [(3, 50), (2, 0), (1, 100)])
+
+    assert parts == [(3, 50), (1, 70)]
+
+
+def test_more_than_was_captured_cannot_be_refunded():
+    with pytest.raises(ValueError, match="10 centavos more"):
+        policies.split_refund(160, [(2, 50), (1, 100)])
+
+
+def test_the_janitor_looks_further_and_further_apart_and_then_calls_a_person():
+    delays = [policies.check_delay(checks) for checks in range(7)]
+
+    assert delays == sorted(delays)
+    assert [policies.needs_a_person(checks) for checks in (5, 6)] == [False, True]
