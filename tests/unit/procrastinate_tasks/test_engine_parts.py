@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from unittest.mock import create_autospec
 
 import pytest
 
 from procrastinate_tasks.engine.children import Children
-from procrastinate_tasks.engine.frames import Assignment, FrameReader, RunJobs, encode
 from procrastinate_tasks.engine.log_tail import LogTail
 from procrastinate_tasks.engine.pulse import Pulse
+from procrastinate_tasks.exchange.frames import Assignment, FrameReader, RunJobs, encode
 from procrastinate_tasks.options import InvalidWorkerOption, WorkerOptions, read_options
 
 
@@ -126,15 +128,8 @@ def ready_children(options: WorkerOptions) -> Children:
         children.expect(number)
     for child in children:
         child.is_ready = True
-        child.transport = _NoTransport()
+        child.transport = create_autospec(asyncio.WriteTransport, instance=True)
     return children
-
-
-class _NoTransport:
-    """Where a child's frames go when there is no child."""
-
-    def write(self, data: bytes) -> None:
-        return None
 
 
 def test_jobs_are_spread_evenly_over_the_children():
