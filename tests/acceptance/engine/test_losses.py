@@ -78,7 +78,10 @@ def workers_up_for(seconds: float) -> int:
 
 
 def test_a_worker_that_was_stopped_and_wakes_cannot_finish_what_it_lost(log: Path, tmp_path: Path):
-    with started_worker(tmp_path / "other.log", "--queues", "elsewhere"), started_worker(log) as stopped:
+    with (
+        started_worker(tmp_path / "other.log", "--queues", "elsewhere"),
+        started_worker(log, "--queues", "default") as stopped,
+    ):
         (job_id,) = insert_jobs("engine.sleep", {"seconds": 30})
         wait_for(lambda: status_of(job_id) == "doing")
         send_to_all(stopped, signal.SIGSTOP)

@@ -25,15 +25,6 @@ def test_the_job_of_a_killed_worker_runs_again_elsewhere(tiny: TinyProject):
     assert "lost its worker once" in message
 
 
-def test_a_job_that_kills_its_process_is_parked_the_second_time(tiny: TinyProject):
-    job_id = tiny.defer("notes.kill_own_worker")
-
-    tiny.start_worker()
-
-    wait_until(lambda: tiny.status_of(job_id) == "failed", what="the job is parked")
-    assert outcomes(tiny, job_id) == ["crashed", "parked"]
-
-
 def test_a_worker_that_was_stopped_and_wakes_cannot_finish_a_job_it_lost(tiny: TinyProject):
     job_id = tiny.defer("notes.sleep", seconds=5)
     stopped = tiny.start_worker(**SOON)
