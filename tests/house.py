@@ -28,6 +28,7 @@ from payments.sandbox.webhooks import sign, write_payload
 from payments.stripe_gateway import StripeGateway
 from procrastinate_tasks.testing import DrainReport, drain_queue
 from tests.factories import BASE_URL, make_hold
+from tests.integration.constraints import check_deferred_rules
 from tests.invariants import assert_invariants, key_owners
 from tests.stripe_transport import BASE_URL as STRIPE_URL
 from tests.stripe_transport import Clock, LocalStripe, make_local_stripe
@@ -73,6 +74,7 @@ class House:
         return timezone.now()
 
     def wait_until(self, instant: datetime) -> None:
+        check_deferred_rules()  # what happened until now would have been committed
         self.clock.move_to(instant)
         self.stripe.clock.now = instant.timestamp()
 

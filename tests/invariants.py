@@ -157,8 +157,8 @@ def _accounts_follow_from_the_ledger(bank: Bank) -> Iterator[str]:
         attempts = PaymentAttempt.objects.filter(
             payment__booking=account.booking_id, state__in=list(policies.LIVE_STATES)
         )
-        captured = _posted(account.booking_id, debit=Account.STRIPE, credit=Account.RECEIVABLE)
-        refunded = _posted(account.booking_id, debit=Account.RECEIVABLE, credit=Account.STRIPE)
+        captured = _posted(account.booking_id, "payment_intent")
+        refunded = _posted(account.booking_id, "refund") - _posted(account.booking_id, "refund_failure")
         derived = {
             "owed": _net(account.booking_id, Account.RECEIVABLE) + captured - refunded,
             "in_flight": _total(attempts),
@@ -221,8 +221,8 @@ _CHECKS: dict[str, Callable[[Bank], Iterator[str]]] = {
 }
 
 
-def _posted(booking_id: int, *, debit: Account, credit: Account) -> int:
-    return _total(LedgerTransfer.objects.filter(booking=booking_id, debit=debit, credit=credit))
+def _posted(booking_id: int, source_type: str) -> int:
+    return _total(LedgerTransfer.objects.filter(booking=booking_id, source_type=source_type))
 
 
 def _net(booking_id: int, account: Account) -> int:
