@@ -76,7 +76,7 @@ class SearchForm(StayForm):
         self.fields["check_in"].required = self.fields["check_out"].required = False
 
     @property
-    def guests(self) -> int | None:
+    def guest_count(self) -> int | None:
         """The number of guests that was asked for, with or without dates."""
         return self.cleaned_data.get("guests") if self.is_bound and self.is_valid() else None
 

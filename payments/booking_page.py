@@ -63,9 +63,7 @@ class BookingPage:
 
 def describe_booking(booking: Booking, *, now: datetime) -> BookingPage:
     """Read everything the guest's page shows."""
-    payments = list(
-        booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds")
-    )
+    payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
     live = _live_attempt(payments)
     payable = find_payable(booking=booking)
     stage = stage_of(_facts(booking, live, payable, now))
@@ -106,10 +104,7 @@ def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:
 
 def _live_attempt(payments: list[Payment]) -> PaymentAttempt | None:
     live = (
-        attempt
-        for payment in payments
-        for attempt in payment.attempts.all()
-        if attempt.state in LIVE_STATES
+        attempt for payment in payments for attempt in payment.attempts.all() if attempt.state in LIVE_STATES
     )
     return next(live, None)
 

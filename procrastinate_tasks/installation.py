@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.management import get_commands
 from procrastinate.app import App
 from procrastinate.contrib.django import procrastinate_app
 
@@ -23,6 +24,8 @@ def install() -> None:
     if not isinstance(app, App):
         raise AppsInWrongOrder
     hide_arguments_in_procrastinate_logs()
+    # Our command subclasses Procrastinate's, whose app stands before ours: by order alone theirs would win.
+    get_commands()["procrastinate"] = "procrastinate_tasks"
     manager = JobManager(app.connector, companion_of=lambda worker_id: _side_tasks(worker_id, manager))
     app.job_manager = manager
     defaults = app.worker_defaults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -252,14 +252,14 @@ def _insert_parameters(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     }
 
 
-def encode_arguments(task_name: str, arguments: JSONDict) -> str:
+def encode_arguments(task_name: str, arguments: Mapping[str, object]) -> str:
     """Return a job's arguments as JSON text that Postgres stores unchanged.
 
     Raises:
         InvalidTaskArguments: they hold something JSON or Postgres's jsonb cannot hold.
     """
     try:
-        text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
         text.encode()
     except (TypeError, ValueError) as refusal:
         raise InvalidTaskArguments(

@@ -51,13 +51,35 @@ def run_schedule() -> float:
     return min(wait, longest)
 
 
-def run_rescue() -> float:
-    rescue.run_once()
+def run_rescue(may_rescue: Callable[[], bool]) -> float:
+    """Rescue, unless this process cannot judge: it was out of touch with the database itself."""
+    if may_rescue():
+        rescue.run_once()
     return queue_settings().rescue_every.total_seconds()
 
 
 def run_retention() -> float:
     return 0 if retention.run_once().has_more else queue_settings().retention_every.total_seconds()
+
+
+class Routines:
+    """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
+
+    def __init__(self, *, may_rescue: Callable[[], bool] = lambda: True) -> None:
+        self._routines = [
+            Routine("schedule", run_schedule),
+            Routine("rescue", lambda: run_rescue(may_rescue)),
+            Routine("retention", run_retention),
+        ]
+
+    def run_once(self) -> float:
+        """Run the routines that are due; return the seconds until the next one is."""
+        close_old_connections()
+        for routine in self._routines:
+            routine.run_if_due(time.monotonic())
+        close_old_connections()
+        wait = min(routine.due_at for routine in self._routines) - time.monotonic()
+        return max(wait, 0.0)
 
 
 class SideTasks:
@@ -71,11 +93,7 @@ class SideTasks:
         self._worker_id = worker_id
         self._beat = beat
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="side-tasks")
-        self._routines = [
-            Routine("schedule", run_schedule),
-            Routine("rescue", run_rescue),
-            Routine("retention", run_retention),
-        ]
+        self._routines = Routines()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -107,13 +125,4 @@ class SideTasks:
     async def _run_routines(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(await loop.run_in_executor(self._executor, self.run_once))
-
-    def run_once(self) -> float:
-        """Run the routines that are due; return the seconds until the next one is."""
-        close_old_connections()
-        for routine in self._routines:
-            routine.run_if_due(time.monotonic())
-        close_old_connections()
-        wait = min(routine.due_at for routine in self._routines) - time.monotonic()
-        return max(wait, 0.0)
+            await asyncio.sleep(await loop.run_in_executor(self._executor, self._routines.run_once))

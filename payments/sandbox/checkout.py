@@ -82,7 +82,7 @@ def pay(call: Call, session: Document, card: TestCard, *, email: str | None, nam
         UnexpectedState: the session is not open.
     """
     _check_is_open(session)
-    _remember_guest(session, email=email, name=name)
+    _remember_guest(call, session, email=email, name=name)
     intent = _find_or_make_intent(call, session)
     details = {"email": session["customer_details"]["email"], "name": name}
     method = payment_methods.make(call, card, billing=details)
@@ -144,7 +144,7 @@ def _check_is_open(session: Document) -> None:
         )
 
 
-def _remember_guest(session: Document, *, email: str | None, name: str | None) -> None:
+def _remember_guest(call: Call, session: Document, *, email: str | None, name: str | None) -> None:
     session["customer_details"] = {
         "address": None,
         "business_name": None,
@@ -155,6 +155,7 @@ def _remember_guest(session: Document, *, email: str | None, name: str | None) -
         "tax_exempt": "none",
         "tax_ids": [],
     }
+    call.save(session)
 
 
 def _find_or_make_intent(call: Call, session: Document) -> Document:

@@ -16,6 +16,7 @@ from payments.sandbox.statement import StatementLine, parse_line
 from payments.sandbox.webhooks import Delivery, read_delivery
 
 TIMEOUT_SECONDS = 10.0
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ControlRefused(Exception):
@@ -134,7 +135,7 @@ class Control:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            with OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
                 return json.loads(response.read())
         except urllib.error.HTTPError as error:
             reason = error.read().decode(errors="replace")

@@ -110,7 +110,7 @@ class Core:
         call = self.make_call(now=now, params=admitted.params, ids=admitted.ids)
         call.request_id, call.idempotency_key = admitted.request_id, admitted.key
         status, document, is_kept = _act(call, admitted)
-        body = json.dumps(document, indent=2)
+        body = json.dumps(document)
         if admitted.key and is_kept:
             kept = KeptAnswer(admitted.key, admitted.fingerprint, status, body, admitted.request_id, call.now)
             keep(self.store, kept)
@@ -220,7 +220,7 @@ def _finished(status: int, body: str, call: Call, admitted: Admitted) -> Answer:
 
 
 def _refusal(error: ApiError, request_id: str, fault: Fault | None) -> Answer:
-    body = json.dumps(error.to_document(), indent=2)
+    body = json.dumps(error.to_document())
     return Answer(error.status, _headers(request_id, error.status), body, wait_seconds=_wait_after(fault))
 
 

@@ -25,11 +25,12 @@ class SandboxDidNotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A local Stripe in a process of its own."""
+    """A local Stripe in a process of its own; what it has to complain about is in the file ``log``."""
 
     base_url: str
     control: Control
     child: subprocess.Popen[str]
+    log: Path
 
     def stop(self) -> None:
         """End it with SIGTERM, or SIGKILL if it does not listen."""
@@ -60,15 +61,13 @@ def start_sandbox(
     Raises:
         SandboxDidNotStart: the port is taken, the state file is in use or broken, or it took too long.
     """
-    command = [sys.executable, "-m", "payments.sandbox", "--until-stdin-closes", f"--port={port}"]
-    command += [f"--state={state}", f"--latency-ms={latency_ms}"]
+    arguments = [f"--port={port}", f"--state={state.resolve()}", f"--latency-ms={latency_ms}"]
     if webhook_url is not None:
-        command += [f"--webhook-url={webhook_url}", f"--webhook-secret={webhook_secret}"]
-    child = subprocess.Popen(  # noqa: S603 - our own module, arguments of our own
-        command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    base_url = _read_base_url(child)
-    running = RunningSandbox(base_url, Control(base_url), child)
+        arguments += [f"--webhook-url={webhook_url}", f"--webhook-secret={webhook_secret}"]
+    log = state.with_name(state.name + ".log")
+    child = _spawn(arguments, log)
+    base_url = _read_base_url(child, log)
+    running = RunningSandbox(base_url, Control(base_url), child, log)
     _wait_until_up(running)
     return running
 
@@ -83,15 +82,25 @@ def sandbox_running(*, state: Path, latency_ms: int = 0) -> Iterator[RunningSand
         running.stop()
 
 
-def _read_base_url(child: subprocess.Popen[str]) -> str:
+def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "payments.sandbox", "--until-stdin-closes", *arguments]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as errors:
+        return subprocess.Popen(  # noqa: S603 - our own module, arguments of our own
+            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+
+
+def _read_base_url(child: subprocess.Popen[str], log: Path) -> str:
     """Read the line the child writes once it listens; it ends without one when it cannot."""
     line = child.stdout.readline() if child.stdout else ""
     words = line.split()
     if len(words) > 3 and words[:2] == ["local", "Stripe"]:
         return words[3]
     child.kill()
-    _, error = child.communicate()
-    raise SandboxDidNotStart(error.removeprefix("local Stripe: ") or "it said nothing")
+    child.wait()
+    _close_pipes(child)
+    raise SandboxDidNotStart(log.read_text().removeprefix("local Stripe: ") or "it said nothing")
 
 
 def _wait_until_up(running: RunningSandbox) -> None:
@@ -104,6 +113,6 @@ def _wait_until_up(running: RunningSandbox) -> None:
 
 
 def _close_pipes(child: subprocess.Popen[str]) -> None:
-    for pipe in (child.stdin, child.stdout, child.stderr):
+    for pipe in (child.stdin, child.stdout):
         if pipe is not None:
             pipe.close()

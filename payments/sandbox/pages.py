@@ -62,8 +62,9 @@ def render_pay_page(session: Document, items: Iterable[Document], form: PayForm)
     return _page(
         f"Pagar {total}",
         f"""<div class="columns"><section aria-labelledby="what">
-<h1 id="what">Tu pago</h1><p class="total">{total}</p><table>{rows}</table>{back}{_card_table()}</section>
-<section aria-label="Tarjeta">{_pay_form(session, form, total)}</section></div>""",
+<h1 id="what">Tu pago</h1><p class="total">{total}</p><table>{rows}</table>{back}</section>
+<section class="side" aria-label="Tarjeta">{_pay_form(session, form, total)}</section>
+<section aria-labelledby="cards-title">{_card_table()}</section></div>""",
     )
 
 
@@ -72,7 +73,7 @@ def _pay_form(session: Document, form: PayForm, total: str) -> str:
     return f"""<form class="card" method="post" action="/c/pay/{escape(session["id"])}">{error}
 {_email_field(session, form)}
 <label>Número de tarjeta <input name="number" value="{escape(form.number)}" inputmode="numeric"
-  autocomplete="off" list="cards" placeholder="4242 4242 4242 4242" required autofocus></label>
+  autocomplete="off" list="cards" placeholder="4242 4242 4242 4242" required></label>
 <datalist id="cards">{_card_options()}</datalist>
 <div class="pair"><label>Vencimiento <input name="expiry" value="{escape(form.expiry)}" placeholder="MM/AA"
   autocomplete="off" required></label>
@@ -116,8 +117,8 @@ def _card_table() -> str:
     rows = "".join(
         f'<tr><td class="code">{_spaced(card.number)}</td><td>{card.note}</td></tr>' for card in CARDS
     )
-    return f"""<h2>Tarjetas de prueba</h2><div class="scroll"><table><thead><tr><th scope="col">Número</th>
-<th scope="col">Qué pasa</th></tr></thead><tbody>{rows}</tbody></table></div>"""
+    return f"""<h2 id="cards-title">Tarjetas de prueba</h2><div class="scroll"><table><thead><tr>
+<th scope="col">Número</th><th scope="col">Qué pasa</th></tr></thead><tbody>{rows}</tbody></table></div>"""
 
 
 def render_authentication_page(*, action: str, amount: str | None) -> str:
@@ -180,8 +181,9 @@ def _statement_row(line: StatementLine) -> str:
     at = datetime.fromtimestamp(line.at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
     data = ", ".join(f"{name}={value}" for name, value in line.metadata.items())
     return (
-        f"<tr><td>{at}</td><td>{KIND_LABELS[line.kind]}</td>"
-        f'<td class="number">{format_amount(line.taken, line.currency)}</td><td>•••• {line.card_last4}</td>'
+        f'<tr><td class="code">{at}</td><td>{KIND_LABELS[line.kind]}</td>'
+        f'<td class="number">{format_amount(line.taken, line.currency)}</td>'
+        f'<td class="code">{line.card_last4}</td>'
         f'<td class="code">{escape(line.customer or "—")}</td>'
         f'<td class="code">{escape(line.payment_intent or "—")}</td>'
         f"<td>{escape(data)}</td></tr>"

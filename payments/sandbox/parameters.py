@@ -95,7 +95,7 @@ class Currency:
 class Url:
     def read(self, name: str, raw: object) -> str:
         text = _read_string(name, raw)
-        if not re.match(r"https?://[^\s/]+", text):
+        if not re.fullmatch(r"https?://[^\s/]\S*", text):
             raise ParameterRefused("Not a valid URL", param=name, code="url_invalid")
         return text
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import socketserver
 import struct
 import threading
 import time
@@ -100,6 +101,11 @@ class Server(ThreadingHTTPServer):
         except BaseException:
             self.server_close()
             raise
+
+    def server_bind(self) -> None:
+        """Bind without asking the network for this machine's name, as ``HTTPServer`` would."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, self.socket.getsockname()[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news: tests kill theirs on purpose."""

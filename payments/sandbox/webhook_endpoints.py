@@ -35,7 +35,7 @@ def delete(call: Call) -> Document:
 
 
 def set_own(call: Call, *, url: str, secret: str) -> Document:
-    """Send every event to ``url`` from now on, signed with ``secret``, instead of where they were sent before."""
+    """Send every event to ``url``, signed with ``secret``, instead of to the URL set before."""
     call.store.put("webhook_secrets", OWN_ENDPOINT, {"secret": secret})
     return call.save(_blank(call, OWN_ENDPOINT) | {"url": url, "enabled_events": ["*"]})
 

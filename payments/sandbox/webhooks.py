@@ -78,15 +78,12 @@ def due_time(now: float, settings: Settings) -> float:
 
 def pick_due(store: Store, *, now: float, busy: frozenset[str]) -> Delivery | None:
     """Return the next delivery to send; of those due together, the newest first when reordering."""
-    due = [
-        delivery
-        for row in store.rows("pending_deliveries")
-        if (delivery := read_delivery(row)).due <= now and delivery.id not in busy
-    ]
-    if not due:
-        return None
     is_reordering = read_settings(store).webhook_reorder_seconds > 0
-    return max(due, key=_number) if is_reordering else min(due, key=_number)
+    table = "pending_deliveries"
+    rows = store.newest_first(table) if is_reordering else iter(store.rows(table))
+    due = (row for row in rows if row["due"] <= now and row["id"] not in busy)
+    first = next(due, None)
+    return read_delivery(first) if first else None
 
 
 def record_answer(store: Store, delivery: Delivery, *, answer: str, is_taken: bool, now: float) -> Delivery:
@@ -125,7 +122,7 @@ def _number(delivery: Delivery) -> int:
 
 
 def write_payload(event: Document) -> bytes:
-    return json.dumps(event, indent=2).encode()
+    return json.dumps(event).encode()
 
 
 def sign(payload: bytes, *, secret: str, timestamp: int) -> str:

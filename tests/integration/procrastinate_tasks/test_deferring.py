@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -104,7 +105,7 @@ def test_a_rollback_takes_the_job_with_it():
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_by_every_way_of_deferring(
-    arguments: dict[str, object], problem: str
+    arguments: dict[str, Any], problem: str
 ):
     for way in (
         lambda: defer("sample.remember", arguments),
@@ -194,6 +195,7 @@ def test_a_stand_in_connector_gets_the_jobs_itself_and_arguments_are_still_check
         remember.defer(number=1)
         with pytest.raises(InvalidTaskArguments):
             remember.defer(number=-1)
+        assert isinstance(replaced.connector, InMemoryConnector)
         assert len(replaced.connector.jobs) == 1
 
     assert job_count() == 0

@@ -81,7 +81,7 @@ def test_a_retry_waits_for_its_delay_and_each_attempt_is_stored():
     assert (first.retried, first.failed) == (1, 0)
     assert timedelta(seconds=28) < waiting.scheduled_at - timezone.now() < timedelta(seconds=31)
     assert (rest.retried, rest.failed) == (1, 1)
-    outcomes = JobAttempt.objects.filter(job_id=job_id).order_by("id").values_list("attempt", "outcome")
+    outcomes = JobAttempt.objects.filter(job_id=job_id or 0).order_by("id").values_list("attempt", "outcome")
     assert list(outcomes) == [(1, "retrying"), (2, "retrying"), (3, "failed")]
     assert ProcrastinateJob.objects.get().status == "failed"
 

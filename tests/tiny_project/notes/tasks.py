@@ -24,20 +24,20 @@ class Broken(Exception):
 
 @task(name="notes.write", log_fields=("text",))
 def write(text: str) -> str:
-    Note.objects.create(text=text)
+    Note(text=text).save()
     return f"wrote={text}"
 
 
 @task(name="notes.write_secret")
 def write_secret(text: str) -> str:
-    Note.objects.create(text=text)
+    Note(text=text).save()
     return "wrote"
 
 
 @task(name="notes.save_defer_and_raise")
 def save_defer_and_raise(text: str) -> None:
     with transaction.atomic():
-        Note.objects.create(text=text)
+        Note(text=text).save()
         defer("notes.write", {"text": f"{text}: by defer()"})
         write.defer(text=f"{text}: by task.defer()")
         raise Broken(text)

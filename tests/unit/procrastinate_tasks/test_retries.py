@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from freezegun import freeze_time
@@ -40,6 +41,6 @@ def test_a_cancellation_is_not_a_fault():
 @pytest.mark.parametrize(
     "wrong", [{"max_retries": -1}, {"backoff": 0.5}, {"jitter": 2}, {"delay": timedelta(-1)}]
 )
-def test_a_nonsense_rule_is_refused(wrong: dict[str, object]):
+def test_a_nonsense_rule_is_refused(wrong: dict[str, Any]):
     with pytest.raises(ValueError, match="Retries needs"):
         Retries(**{"max_retries": 1, "delay": timedelta(1), **wrong})

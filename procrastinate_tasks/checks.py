@@ -1,0 +1,148 @@
+"""System checks: what can be known to be wrong before a job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.apps.config import AppConfig
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import connections
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks import registry, schedule
+from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue_settings
+from procrastinate_tasks.exceptions import InvalidCron, InvalidTaskArguments, UnknownTimeZone
+from procrastinate_tasks.job_manager import JobManager, encode_arguments
+from procrastinate_tasks.registry import TaskOptions
+
+_LONGEST_NAME = 128
+
+
+@register("procrastinate_tasks")
+def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Run every check of the queue app; a setting of the wrong type hides the checks that would use it."""
+    wrong_types = list(_check_setting_types())
+    if wrong_types:
+        return wrong_types
+    settings = queue_settings()
+    return [
+        *_check_installation(),
+        *_check_database(),
+        *_check_settings(settings),
+        *(message for options in registry.all_options() for message in _check_task(options, settings)),
+        *(message for declared in schedule.all_schedules() for message in _check_schedule(declared)),
+    ]
+
+
+def _check_installation() -> Iterator[CheckMessage]:
+    if not isinstance(app.job_manager, JobManager):
+        yield Error(
+            "Procrastinate's app does not use the job manager of procrastinate_tasks.",
+            hint="Nothing else may replace app.job_manager: look at PROCRASTINATE_ON_APP_READY.",
+            id="procrastinate_tasks.E001",
+        )
+
+
+def _check_database() -> Iterator[CheckMessage]:
+    alias = procrastinate_settings.DATABASE_ALIAS
+    if alias not in connections:
+        yield Error(
+            f"PROCRASTINATE_DATABASE_ALIAS is {alias!r}, which DATABASES does not have.",
+            hint=f"Name one of: {', '.join(connections)}.",
+            id="procrastinate_tasks.E002",
+        )
+    elif connections[alias].vendor != "postgresql":
+        yield Error(
+            f"The queue's database {alias!r} is {connections[alias].vendor}.",
+            hint="Jobs live in PostgreSQL: use its engine here, or set PROCRASTINATE_DATABASE_ALIAS.",
+            id="procrastinate_tasks.E002",
+        )
+    if not django_settings.USE_TZ:
+        yield Error(
+            "USE_TZ is off, and jobs are due at aware times.",
+            hint="Set USE_TZ = True.",
+            id="procrastinate_tasks.E003",
+        )
+
+
+def _check_setting_types() -> Iterator[CheckMessage]:
+    for name, default in DEFAULTS.items():
+        value = getattr(django_settings, django_name(name), default)
+        if type(value) is not type(default):
+            example = "timedelta(seconds=30)" if isinstance(default, timedelta) else repr(default)
+            yield Error(
+                f"{django_name(name)} is {value!r}, not of type {type(default).__name__}.",
+                hint=f"Write it as {example}, for example.",
+                id="procrastinate_tasks.E004",
+            )
+
+
+def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
+    for name, default in DEFAULTS.items():
+        value = getattr(settings, name)
+        if isinstance(default, timedelta | int) and value <= type(default)(0):
+            yield Error(
+                f"{django_name(name)} is {value!r}.",
+                hint="It must be more than zero.",
+                id="procrastinate_tasks.E005",
+            )
+    if settings.soft_time_limit >= settings.time_limit:
+        yield _limits_in_wrong_order("the settings", settings.soft_time_limit, settings.time_limit)
+    if settings.orphaned_after < 3 * settings.heartbeat_every:
+        yield Warning(
+            f"A worker is given up after {settings.orphaned_after}, and sends a heartbeat only every "
+            f"{settings.heartbeat_every}: one that is merely busy may lose its jobs.",
+            hint=f"Make {django_name('orphaned_after')} thrice {django_name('heartbeat_every')} or more.",
+            id="procrastinate_tasks.W001",
+        )
+
+
+def _check_task(options: TaskOptions, settings: QueueSettings) -> Iterator[CheckMessage]:
+    task = app.tasks.get(options.name)
+    for kind, name in (("name", options.name), ("queue", task.queue if task else "")):
+        if len(name) > _LONGEST_NAME:
+            yield Error(
+                f"The {kind} {name!r} of {options.function_path} is longer than {_LONGEST_NAME} characters.",
+                hint=f"Give the task a shorter {kind}: the database refuses this one.",
+                id="procrastinate_tasks.E006",
+            )
+    unknown = [name for name in options.log_fields if name not in options.signature.parameters]
+    if unknown:
+        yield Error(
+            f"Task {options.name!r} has no argument {', '.join(unknown)}, which its log_fields name.",
+            hint=f"Its arguments are: {', '.join(options.signature.parameters) or 'none'}.",
+            id="procrastinate_tasks.E007",
+        )
+    soft = options.soft_time_limit or settings.soft_time_limit
+    hard = options.time_limit or settings.time_limit
+    if (options.soft_time_limit or options.time_limit) and soft >= hard:
+        yield _limits_in_wrong_order(f"task {options.name!r}", soft, hard)
+
+
+def _limits_in_wrong_order(where: str, soft: timedelta, hard: timedelta) -> CheckMessage:
+    return Error(
+        f"In {where}, the soft time limit {soft} is not below the time limit {hard}.",
+        hint="A task needs the time between the two to clean up: lower the soft limit or raise the other.",
+        id="procrastinate_tasks.E008",
+    )
+
+
+def _check_schedule(declared: schedule.Schedule) -> Iterator[CheckMessage]:
+    complaints: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("procrastinate_tasks.E009", lambda: declared.cron),
+        ("procrastinate_tasks.E010", lambda: registry.check_arguments(declared.task_name, declared.args)),
+        ("procrastinate_tasks.E010", lambda: encode_arguments(declared.task_name, declared.args)),
+    )
+    for check_id, look in complaints:
+        try:
+            look()
+        except (InvalidCron, UnknownTimeZone, InvalidTaskArguments) as error:
+            yield Error(
+                f"Schedule {declared.name!r}: {error}",
+                hint="Correct its @periodic(...); until then it defers nothing.",
+                id=check_id,
+            )

@@ -1,0 +1,101 @@
+"""When to claim: at once if there is room and a reason, else after a notification, a due time or the poll."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.claims import ClaimRefused, Claims
+from procrastinate_tasks.engine.frames import Assignment
+from procrastinate_tasks.engine.losses import end_of_return
+from procrastinate_tasks.engine.registration import Registration
+from procrastinate_tasks.engine.settlements import Finished, Settlements
+from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.options import WorkerOptions
+
+# A burst of notifications is one reason to claim, and workers need not all ask in the same millisecond.
+_LONGEST_DEBOUNCE = 0.003
+_SHORTEST_STALL = 0.02
+
+
+class ClaimLoop:
+    """Claims for the free slots. Whoever has a reason sets ``wake``; ``on_dry`` ends a one-shot worker."""
+
+    def __init__(
+        self,
+        *,
+        options: WorkerOptions,
+        claims: Claims,
+        children: Children,
+        staff: Staff,
+        settlements: Settlements,
+        registration: Registration,
+        on_dry: Callable[[], None],
+    ) -> None:
+        self._options = options
+        self._claims = claims
+        self._children = children
+        self._staff = staff
+        self._settlements = settlements
+        self._registration = registration
+        self._on_dry = on_dry
+        self._stalls = 0
+        self.wake = asyncio.Event()
+
+    async def run_once(self) -> None:
+        """Claims once, or waits for a slot.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        slots = self._children.free_slots
+        worker_id = self._registration.worker_id
+        self.wake.clear()  # before the claim: what comes while it runs must wake us again
+        if worker_id is None or slots == 0:
+            await self.wake.wait()
+            return
+        try:
+            claimed = await self._claims.claim(worker_id=worker_id, slots=slots)
+        except ClaimRefused:
+            await self._registration.renew(worker_id)
+            return
+        self._start(claimed)
+        if len(claimed) < slots:
+            await self._rest(found_some=bool(claimed))
+
+    def _start(self, claimed: list[Assignment]) -> None:
+        for suspect in (each for each in claimed if each.crashes):
+            self._staff.isolate(suspect)
+        unplaced = self._children.start([each for each in claimed if not each.crashes])
+        if unplaced:  # a child went away between the claim and its answer
+            now = datetime.now(UTC)
+            self._settlements.add(Finished(end_of_return(each, started_at=now), each) for each in unplaced)
+
+    async def _rest(self, *, found_some: bool) -> None:
+        seconds_to_next = await self._claims.seconds_to_next()
+        is_ready_now = seconds_to_next is not None and seconds_to_next <= 0
+        if not self._options.wait and not is_ready_now and self._is_idle:
+            self._on_dry()
+        try:
+            async with asyncio.timeout(self._pause(seconds_to_next, found_some=found_some)):
+                await self.wake.wait()
+                await asyncio.sleep(random.uniform(0, _LONGEST_DEBOUNCE))  # noqa: S311 - spreads load
+        except TimeoutError:
+            return
+
+    def _pause(self, seconds_to_next: float | None, *, found_some: bool) -> float:
+        """Seconds to rest at most."""
+        poll = self._options.polling_interval.total_seconds()
+        if seconds_to_next is None or seconds_to_next > 0:
+            self._stalls = 0
+            return poll if seconds_to_next is None else min(poll, seconds_to_next)
+        # Something is ready but could not be claimed: its lock is held, or another worker is claiming it.
+        self._stalls = 0 if found_some else self._stalls + 1
+        return min(poll, _SHORTEST_STALL * 2.0**self._stalls)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._children.running_count == 0 and self._settlements.is_empty

@@ -1,0 +1,57 @@
+"""Claims ready jobs, as many at a time as there are free slots."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+
+from procrastinate_tasks.engine.frames import Assignment
+from procrastinate_tasks.engine.links import DatabaseLink
+from procrastinate_tasks.statements import statement
+
+_WITHIN = timedelta(seconds=15)
+_MOST_CLASHES = 5
+
+
+class ClaimRefused(Exception):
+    """The worker's row is gone from the database: others took it for dead, so it must register anew."""
+
+
+class Claims:
+    """Claims for one worker on its own connection."""
+
+    def __init__(self, link: DatabaseLink, *, queues: tuple[str, ...] | None) -> None:
+        self._link = link
+        self._queues = None if queues is None else list(queues)
+
+    async def claim(self, *, worker_id: int, slots: int) -> list[Assignment]:
+        """Claims up to ``slots`` jobs, most urgent first.
+
+        Raises:
+            ClaimRefused: The worker is no longer registered.
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        params = {"queues": self._queues, "worker_id": worker_id, "slots": slots}
+        for clash in range(_MOST_CLASHES + 1):
+            try:
+                rows = await self._link.fetch(statement("claim_jobs"), params, within=_WITHIN)
+            except psycopg.errors.ForeignKeyViolation as gone:
+                raise ClaimRefused from gone
+            except psycopg.errors.UniqueViolation:
+                # Two workers met on one lock: the other's claim is committed by now, and can be seen.
+                if clash == _MOST_CLASHES:
+                    raise
+            else:
+                return sorted(map(Assignment._make, rows), key=lambda job: (-job.priority, job.job_id))
+        raise AssertionError("unreachable")
+
+    async def seconds_to_next(self) -> float | None:
+        """Seconds until a waiting job is due, 0 if one is ready; None if none waits.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        rows = await self._link.fetch(statement("next_due"), {"queues": self._queues}, within=_WITHIN)
+        seconds: float | None = rows[0][0]
+        return seconds

@@ -1,0 +1,123 @@
+"""Frames between a worker, its children and its supervisor: length-prefixed pickles on a socket pair."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+_HEADER = struct.Struct("!I")
+
+
+class Assignment(NamedTuple):
+    """A claimed job on its way to a child. A tuple, because thousands of them travel each second."""
+
+    job_id: int
+    task_name: str
+    queue_name: str
+    priority: int
+    lock: str | None
+    queueing_lock: str | None
+    args_json: str
+    scheduled_at: datetime | None
+    attempts: int
+    worker_id: int
+    crashes: int
+
+
+class RunEnd(NamedTuple):
+    """How one run of a job ended: what becomes of the job, and what is stored of the attempt.
+
+    ``status`` is the one the job should get (``todo`` puts it back), ``outcome`` a ``results.Outcome`` value.
+    """
+
+    job_id: int
+    worker_id: int
+    attempts: int
+    status: str
+    outcome: str
+    task_name: str
+    queue_name: str
+    started_at: datetime
+    finished_at: datetime
+    counts_attempt: bool = True
+    retry_at: datetime | None = None
+    priority: int | None = None
+    queue: str | None = None
+    lock: str | None = None
+    result: str | None = None
+    exception_class: str = ""
+    message: str = ""
+    traceback: str = ""
+    fingerprint: str = ""
+
+
+class ChildReady(NamedTuple):
+    """A child has started and takes jobs."""
+
+    pid: int
+
+
+class RetireMe(NamedTuple):
+    """A child asks to be replaced once its running jobs have ended."""
+
+
+class OverdueStack(NamedTuple):
+    """Where a job stood when its hard limit fell due, as far as Python could tell."""
+
+    job_id: int
+    stack: str
+
+
+class RunJobs(NamedTuple):
+    """Run these jobs now; the child has a free slot for each."""
+
+    assignments: list[Assignment]
+
+
+class Leave(NamedTuple):
+    """Nothing runs and nothing more will come: exit."""
+
+
+class AbortJob(NamedTuple):
+    """Someone asked for this running job to stop, or the worker is shutting down."""
+
+    job_id: int
+    shutting_down: bool
+
+
+class JobsEnded(NamedTuple):
+    """Finished runs, and how much memory the child holds now (0 where the platform cannot say)."""
+
+    ends: list[RunEnd]
+    rss_bytes: int
+
+
+def encode(message: object) -> bytes:
+    """The bytes of one message, ready to be sent."""
+    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return _HEADER.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a byte stream back into messages."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[object]:
+        """Yields every message that ``data`` completes."""
+        self._buffer += data
+        position = 0
+        while len(self._buffer) - position >= _HEADER.size:
+            (size,) = _HEADER.unpack_from(self._buffer, position)
+            end = position + _HEADER.size + size
+            if len(self._buffer) < end:
+                break
+            yield pickle.loads(self._buffer[position + _HEADER.size : end])  # noqa: S301 - our own processes
+            position = end
+        del self._buffer[:position]

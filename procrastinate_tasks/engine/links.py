@@ -1,0 +1,87 @@
+"""One database connection that is opened when needed, bounded in time, and opened anew after any fault."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from procrastinate.contrib.django.utils import connector_params
+
+# A peer that vanished without a goodbye is noticed within about six seconds instead of two hours.
+_DEAD_PEER_PARAMETERS: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 6000,
+}
+
+
+class DatabaseLink:
+    """A connection in autocommit mode for one loop; any error or time-out closes it, the next use reopens it.
+
+    Django's own settings give the address, so a multi-host URL with ``target_session_attrs=read-write``
+    finds the promoted standby on the next use.
+    """
+
+    def __init__(self, *, alias: str, purpose: str) -> None:
+        self._alias = alias
+        self._application_name = f"worker {purpose} {socket.gethostname()}"[:63]
+        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next query needs no new connection."""
+        return self._connection is not None and not self._connection.closed
+
+    async def fetch(
+        self, query: LiteralString, params: Mapping[str, Any], *, within: timedelta
+    ) -> list[tuple[Any, ...]]:
+        """Runs one statement and returns its rows.
+
+        Raises:
+            psycopg.Error: The statement or the connection failed.
+            TimeoutError: No answer within the given time.
+        """
+        async with self.connection(within=within) as connection:
+            cursor = await connection.execute(query, params)
+            return await cursor.fetchall()
+
+    @contextlib.asynccontextmanager
+    async def connection(
+        self, *, within: timedelta | None
+    ) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
+        """Lends the connection; errors that leave its state in doubt close it."""
+        try:
+            async with asyncio.timeout(within.total_seconds() if within else None):
+                yield await self._open()
+        except psycopg.errors.IntegrityError:
+            raise  # the connection is sound: in autocommit mode the statement alone was undone
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Closes the connection, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await connection.close()
+
+    async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
+        return self._connection
+
+    def _parameters(self) -> dict[str, Any]:
+        params = {**_DEAD_PEER_PARAMETERS, **connector_params(self._alias)}
+        params["application_name"] = self._application_name
+        params["autocommit"] = True
+        params.setdefault("prepare_threshold", None)
+        return params

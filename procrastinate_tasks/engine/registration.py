@@ -1,0 +1,139 @@
+"""The worker's row in the database: made at the start, made anew when others took the worker for dead."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.links import DatabaseLink
+from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.engine.supervision import Channel, WorkerRegistered
+from procrastinate_tasks.options import WorkerOptions
+from procrastinate_tasks.statements import statement
+
+logger = logging.getLogger(__name__)
+
+_WITHIN = timedelta(seconds=5)
+
+
+class Registration:
+    """Under which id this worker claims. ``worker_id`` is None until the database knows it.
+
+    ``lost_worker_ids`` are workers whose processes the supervisor saw die: their jobs are given back first.
+    """
+
+    def __init__(
+        self,
+        link: DatabaseLink,
+        *,
+        options: WorkerOptions,
+        children: Children,
+        staff: Staff,
+        channel: Channel,
+        lost_worker_ids: list[int],
+    ) -> None:
+        self._link = link
+        self._portrait = _portrait_of(options)
+        self._children = children
+        self._staff = staff
+        self._channel = channel
+        self._lost_worker_ids = lost_worker_ids
+        self._changing = asyncio.Lock()
+        self.worker_id: int | None = None
+
+    async def ensure(self) -> int:
+        """Registers if that was not done yet, and returns the id.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        async with self._changing:
+            if self.worker_id is None:
+                await self._clear_predecessors()
+                self.worker_id = await self._register()
+            return self.worker_id
+
+    async def renew(self, refused_id: int) -> None:
+        """Registers under a new id after the old one was refused; keeps what it can, stops what was lost.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        async with self._changing:
+            if self.worker_id != refused_id:
+                return
+            logger.warning("Worker %d was taken for dead by another; it registers anew", refused_id)
+            worker_id = await self._register()
+            adopted = await self._adopt(worker_id, self._children.attempts_by_job())
+            self._children.rename_claims(adopted, worker_id=worker_id)
+            self.worker_id = worker_id
+            self._staff.stop_lost(self._children.attempts_by_job().keys() - adopted)
+
+    async def leave(self) -> list[int]:
+        """Unregisters, and returns the ids of jobs that are given back unfinished.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        if self.worker_id is None:
+            return []
+        return await self._unregister([self.worker_id])
+
+    async def terminate_backends(self, application_name: str) -> None:
+        """Ends the database sessions that a dead child left behind.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        params = {"application_name": application_name}
+        await self._link.fetch(statement("terminate_backends"), params, within=_WITHIN)
+
+    async def _clear_predecessors(self) -> None:
+        if not self._lost_worker_ids:
+            return
+        returned = await self._unregister(self._lost_worker_ids)
+        self._lost_worker_ids = []
+        if returned:
+            logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
+
+    async def _register(self) -> int:
+        rows = await self._link.fetch(statement("register_worker"), self._portrait, within=_WITHIN)
+        worker_id: int = rows[0][0]
+        self._channel.send(WorkerRegistered(worker_id))
+        return worker_id
+
+    async def _unregister(self, worker_ids: list[int]) -> list[int]:
+        params = {"worker_ids": worker_ids}
+        return [
+            row[0] for row in await self._link.fetch(statement("unregister_workers"), params, within=_WITHIN)
+        ]
+
+    async def _adopt(self, worker_id: int, attempts_by_job: Mapping[int, int]) -> set[int]:
+        params = {
+            "worker_id": worker_id,
+            "job_ids": list(attempts_by_job.keys()),
+            "attempts": list(attempts_by_job.values()),
+        }
+        return {row[0] for row in await self._link.fetch(statement("adopt_jobs"), params, within=_WITHIN)}
+
+
+def _portrait_of(options: WorkerOptions) -> dict[str, Any]:
+    """What this worker says about itself, as ``sql/register_worker.sql`` wants it."""
+    megabytes = options.max_memory_mb
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "release": queue_settings().release,
+        "queues": None if options.queues is None else json.dumps(options.queues),
+        "capacity": options.capacity,
+        "max_memory_bytes": None if megabytes is None else megabytes * 1024 * 1024,
+        "orphaned_after": options.orphaned_after,
+    }

@@ -1,0 +1,112 @@
+"""From an assignment to a call: the task, its job and context as Procrastinate gives them, its middleware."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from procrastinate import middleware
+from procrastinate.app import App
+from procrastinate.contrib.django import db_cleanup
+from procrastinate.exceptions import TaskNotFound
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import Job
+from procrastinate.tasks import Task
+from procrastinate.worker import Worker as ProcrastinateWorker
+
+from procrastinate_tasks.engine.frames import Assignment
+from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.middleware.attempts import record_attempt
+from procrastinate_tasks.middleware.log_context import add_log_context
+from procrastinate_tasks.options import WorkerOptions
+
+AnyTask = Task[Any, Any, Any]
+
+# What these two add for Procrastinate's own worker, a child does for every job itself.
+_DONE_BY_THE_CHILD = (record_attempt, add_log_context)
+
+
+class CallBuilder:
+    """Builds calls for one child process.
+
+    ``middleware_worker`` is what middleware gets as its ``worker``: Procrastinate's class, never run here.
+    """
+
+    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
+        self._app = app
+        defaults = app.worker_defaults
+        self._options = options
+        self._worker_wide = [
+            each
+            for each in defaults.get("task_middleware") or []
+            # Instead of its two thread switches a job, the slot's own thread is cleaned up where it has one.
+            if each is not db_cleanup.close_db_connections_async
+        ]
+        self.worker_middleware = [
+            each for each in defaults.get("worker_middleware") or [] if each not in _DONE_BY_THE_CHILD
+        ]
+        self._additional_context: dict[str, Any] = dict(defaults.get("additional_context") or {})
+        self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)
+        self._middleware_of = lru_cache(maxsize=None)(self._resolve_middleware)
+
+    def find_task_or_none(self, assignment: Assignment) -> AnyTask | None:
+        """The task a job names, if this code has it."""
+        return self._app.tasks.get(assignment.task_name)
+
+    def find_task(self, assignment: Assignment) -> AnyTask:
+        """The task a job names.
+
+        Raises:
+            TaskNotFound: This code has no task of that name.
+        """
+        task = self.find_task_or_none(assignment)
+        if task is None:
+            raise TaskNotFound(
+                f"No task is named {assignment.task_name!r} here. "
+                "Deploy the code that has it, then retry the job."
+            )
+        return task
+
+    def context_of(self, job: Job, slot: Slot, *, started: float) -> JobContext:
+        """What a task with ``pass_context`` and every middleware get."""
+        self.middleware_worker.worker_id = job.worker_id
+        return JobContext(
+            app=self._app,
+            worker_name=self._options.name,
+            worker_queues=self._options.queues,
+            additional_context=dict(self._additional_context),
+            job=job,
+            abort_reason=slot.read_abort_reason,
+            start_timestamp=started,
+        )
+
+    def call(self, task: AnyTask, context: JobContext) -> Callable[[], Any]:
+        """The task with its middleware around it, as a call without arguments."""
+        job_args = (context,) if task.pass_context else ()
+        run_task = partial(task, *job_args, **context.job.task_kwargs)
+        return middleware.compose(self._middleware_of(task.name), run_task, context, self.middleware_worker)
+
+    def _resolve_middleware(self, task_name: str) -> list[middleware.TaskMiddleware]:
+        task = self._app.tasks[task_name]
+        is_async = inspect.iscoroutinefunction(task.func)
+        matching = [each for each in self._worker_wide if middleware.is_async_middleware(each) == is_async]
+        return [*matching, *task.task_middleware]
+
+
+class _StoppableWorker(ProcrastinateWorker):
+    """Gives middleware the attributes of Procrastinate's worker; ``stop()`` retires this child."""
+
+    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
+        super().__init__(
+            app=app,
+            queues=options.queues,
+            name=options.name,
+            concurrency=options.concurrency,
+            install_signal_handlers=False,
+        )
+        self._retire = stop
+
+    def stop(self) -> None:
+        self._retire()

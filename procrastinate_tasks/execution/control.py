@@ -1,0 +1,103 @@
+"""The thread of a child that listens to the worker and watches the soft limits, whatever the jobs do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from procrastinate.job_context import AbortReason
+
+from procrastinate_tasks.engine.frames import AbortJob, FrameReader, Leave, OverdueStack, RunJobs
+from procrastinate_tasks.execution import interruption
+from procrastinate_tasks.execution.outbox import Outbox
+from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.execution.stacks import stack_of
+
+EXIT_ORPHANED = 70
+_CHUNK = 1 << 18
+_LONGEST_WAIT = 3600.0
+
+
+class Control:
+    """Reads the worker's messages, and exits when the worker is gone: nobody would record what runs on."""
+
+    def __init__(
+        self,
+        *,
+        link: socket.socket,
+        slots: Sequence[Slot],
+        outbox: Outbox,
+        accept: Callable[[RunJobs], None],
+        leave: Callable[[], None],
+    ) -> None:
+        self._link = link
+        self._slots = slots
+        self._outbox = outbox
+        self._accept = accept
+        self._leave = leave
+        self._reader = FrameReader()
+
+    def run(self) -> None:
+        """Serves until the process ends."""
+        while True:
+            self.run_once()
+
+    def run_once(self) -> None:
+        """Waits for a message or the next soft limit, and acts on what came."""
+        readable, _, _ = select.select([self._link], [], [], self._seconds_to_next_limit())
+        if readable:
+            self._read()
+        now = time.monotonic()
+        for slot in self._slots:
+            self._enforce_limits(slot, now)
+
+    def _read(self) -> None:
+        data = self._link.recv(_CHUNK)
+        if not data:
+            os._exit(EXIT_ORPHANED)
+        for message in self._reader.feed(data):
+            if isinstance(message, RunJobs):
+                self._accept(message)
+            elif isinstance(message, AbortJob):
+                self._abort(message)
+            elif isinstance(message, Leave):
+                self._leave()
+
+    def _abort(self, message: AbortJob) -> None:
+        reason = AbortReason.SHUTDOWN if message.shutting_down else AbortReason.USER_REQUEST
+        for slot in self._slots:
+            with slot.guard:
+                if slot.assignment is None or slot.assignment.job_id != message.job_id:
+                    continue
+                slot.abort_reason = reason
+                if slot.task is not None:
+                    slot.task.get_loop().call_soon_threadsafe(_cancel, slot, slot.task)
+
+    def _seconds_to_next_limit(self) -> float:
+        limits = [
+            limit for slot in self._slots for limit in (slot.soft_at, slot.hard_at) if limit is not None
+        ]
+        return max(0.0, min(limits) - time.monotonic()) if limits else _LONGEST_WAIT
+
+    def _enforce_limits(self, slot: Slot, now: float) -> None:
+        if slot.soft_at is not None and slot.soft_at <= now:
+            interruption.raise_soft_limit(slot)
+        if slot.hard_at is not None and slot.hard_at <= now:
+            self._tell_stack(slot)
+
+    def _tell_stack(self, slot: Slot) -> None:
+        """The worker is about to have this process killed; the record should say where the job stood."""
+        with slot.guard:
+            slot.hard_at = None
+            if slot.assignment is not None:
+                self._outbox.tell(OverdueStack(slot.assignment.job_id, stack_of(slot)))
+
+
+def _cancel(slot: Slot, task: asyncio.Task[Any]) -> None:
+    if slot.task is task:
+        task.cancel()

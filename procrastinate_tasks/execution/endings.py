@@ -1,0 +1,132 @@
+"""What a finished run means for its job: done, failed, tried again later, aborted, or given back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import UTC, datetime
+
+from procrastinate.exceptions import JobAborted
+from procrastinate.job_context import AbortReason
+from procrastinate.jobs import Job
+from procrastinate.retry import RetryDecision
+from procrastinate.tasks import Task
+
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.engine.frames import Assignment, RunEnd
+from procrastinate_tasks.job_manager import ClaimedJob
+from procrastinate_tasks.results import Failure, Outcome, describe_failure, encode_result
+
+logger = logging.getLogger(__name__)
+
+
+def has_named_arguments(assignment: Assignment) -> bool:
+    """Whether the arguments are a JSON object; the column takes any JSON, from any client."""
+    return assignment.args_json.startswith("{")
+
+
+def job_of(assignment: Assignment) -> ClaimedJob:
+    """Procrastinate's record of a job, for its retry strategy and for log lines."""
+    return ClaimedJob(
+        id=assignment.job_id,
+        status="doing",
+        queue=assignment.queue_name,
+        priority=assignment.priority,
+        lock=assignment.lock,
+        queueing_lock=assignment.queueing_lock,
+        task_name=assignment.task_name,
+        task_kwargs=json.loads(assignment.args_json) if has_named_arguments(assignment) else {},
+        scheduled_at=assignment.scheduled_at,
+        attempts=assignment.attempts,
+        worker_id=assignment.worker_id,
+    )
+
+
+def end_of_success(assignment: Assignment, *, started: float, result: object) -> RunEnd:
+    """The end of a run that returned."""
+    return RunEnd(
+        job_id=assignment.job_id,
+        worker_id=assignment.worker_id,
+        attempts=assignment.attempts,
+        status="succeeded",
+        outcome=Outcome.SUCCEEDED.value,
+        task_name=assignment.task_name,
+        queue_name=assignment.queue_name,
+        started_at=datetime.fromtimestamp(started, UTC),
+        finished_at=datetime.now(UTC),
+        result=None if result is None else encode_result(result, max_bytes=queue_settings().max_result_bytes),
+    )
+
+
+def end_of_error(
+    assignment: Assignment,
+    *,
+    job: Job,
+    task: Task[..., object, ...] | None,
+    started: float,
+    error: BaseException,
+    abort_reason: AbortReason | None,
+) -> RunEnd:
+    """The end of a run that raised, with the retry its task asks for."""
+    failure = _describe(error, job=job)
+    end = RunEnd(
+        job_id=assignment.job_id,
+        worker_id=assignment.worker_id,
+        attempts=assignment.attempts,
+        status="failed",
+        outcome=Outcome.FAILED.value,
+        task_name=assignment.task_name,
+        queue_name=assignment.queue_name,
+        started_at=datetime.fromtimestamp(started, UTC),
+        finished_at=datetime.now(UTC),
+        exception_class=failure.exception_class,
+        message=failure.message,
+        traceback=failure.traceback,
+        fingerprint=failure.fingerprint,
+    )
+    if isinstance(error, JobAborted | asyncio.CancelledError):
+        return _end_of_abortion(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
+    decision = decide_retry(task, error=error, job=job)
+    return end if decision is None else _end_of_retry(end, decision)
+
+
+def _describe(error: BaseException, *, job: Job) -> Failure:
+    """Describes the error; one that cannot even be printed still ends its job."""
+    try:
+        return describe_failure(error, job=job)
+    except Exception:
+        logger.exception("An error of %s could not be described", job.task_name)
+        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        return Failure(exception_class=name[:200], message="", traceback="", fingerprint="")
+
+
+def decide_retry(
+    task: Task[..., object, ...] | None, *, error: BaseException, job: Job
+) -> RetryDecision | None:
+    """Asks the task's strategy; one that fails itself means no retry, so that the job still ends."""
+    if task is None:
+        return None
+    try:
+        job_retry = task.get_retry_exception(exception=error, job=job)
+    except Exception:
+        logger.exception("The retry strategy of %s failed; its job is not retried", task.name)
+        return None
+    return None if job_retry is None else job_retry.retry_decision
+
+
+def _end_of_abortion(end: RunEnd, *, is_shutting_down: bool) -> RunEnd:
+    if is_shutting_down:
+        return end._replace(status="todo", outcome=Outcome.INTERRUPTED.value, counts_attempt=False)
+    return end._replace(status="aborted", outcome=Outcome.ABORTED.value)
+
+
+def _end_of_retry(end: RunEnd, decision: RetryDecision) -> RunEnd:
+    return end._replace(
+        status="todo",
+        outcome=Outcome.RETRYING.value,
+        retry_at=decision.retry_at or datetime.now(UTC),
+        priority=decision.priority,
+        queue=decision.queue,
+        lock=decision.lock,
+    )

@@ -1,0 +1,99 @@
+"""Raises an exception inside a running job: in another thread, in the main thread, or at an await.
+
+What it cannot do: a thread other than the main one that sleeps or waits in C notices only when it returns to
+Python. Its database query is cancelled, so that wait ends at once; for the rest there is the hard limit, or
+``--concurrency 1``, under which sync jobs run in the main thread, where a signal ends every wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import psycopg
+
+from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
+from procrastinate_tasks.execution.slots import Slot
+
+logger = logging.getLogger(__name__)
+
+_SIGNAL = signal.SIGUSR1
+_CANCEL_SECONDS = 2.0
+
+# The slot whose job the main thread is executing at this moment: only there may the signal raise.
+_in_main_thread: list[Slot] = []
+
+
+def install_signal() -> None:
+    """Makes the main thread interruptible; to be called once in it."""
+    signal.signal(_SIGNAL, _raise_in_main_thread)
+
+
+def enter_main_thread(slot: Slot) -> None:
+    """Says that the main thread now executes this slot's job."""
+    _in_main_thread.append(slot)
+
+
+def leave_main_thread() -> None:
+    """Says that the main thread is back in the event loop."""
+    _in_main_thread.pop()
+
+
+def raise_soft_limit(slot: Slot) -> None:
+    """Raises ``SoftTimeLimitExceeded`` in the job that occupies the slot; called from another thread."""
+    with slot.guard:
+        if slot.assignment is None:
+            return
+        slot.soft_at = None
+        slot.interruption = SoftTimeLimitExceeded(seconds=slot.soft_seconds)
+        if slot.thread_id is not None and slot.thread_id != threading.main_thread().ident:
+            _raise_in_thread(slot.thread_id)
+        elif slot.task is not None:
+            slot.task.get_loop().call_soon_threadsafe(_interrupt_await, slot, slot.task)
+    _cancel_queries(slot)
+    if (main_thread_id := threading.main_thread().ident) is not None:
+        signal.pthread_kill(main_thread_id, _SIGNAL)
+
+
+def withdraw(slot: Slot) -> None:
+    """Calls off an exception that was sent to this thread and has not been raised yet."""
+    with slot.guard:
+        if slot.thread_id is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(slot.thread_id), None)
+
+
+def _raise_in_thread(thread_id: int) -> None:
+    exception = ctypes.py_object(SoftTimeLimitExceeded)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), exception)
+
+
+def _interrupt_await(slot: Slot, task: asyncio.Task[Any]) -> None:
+    if slot.task is task and slot.interruption is not None:
+        task.cancel()
+
+
+def _raise_in_main_thread(_signal: int, _frame: FrameType | None) -> None:
+    if not _in_main_thread:
+        return
+    slot = _in_main_thread[-1]
+    interruption, slot.interruption = slot.interruption, None
+    if interruption is not None:
+        raise interruption
+
+
+def _cancel_queries(slot: Slot) -> None:
+    for wrapper in list(slot.connections):
+        connection = wrapper.connection
+        if (
+            isinstance(connection, psycopg.Connection)
+            and connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+        ):
+            try:
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+            except psycopg.Error:
+                logger.exception("The query of a job over its soft limit could not be cancelled")

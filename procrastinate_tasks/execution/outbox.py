@@ -1,0 +1,66 @@
+"""Sends finished runs to the worker: from any thread, several in one frame when they end together."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections import deque
+from pathlib import Path
+
+from procrastinate_tasks.engine.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
+
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+_STATM = Path("/proc/self/statm")
+
+
+class Outbox:
+    """A queue of finished runs in front of the socket to the worker.
+
+    Whoever finds nobody sending sends for all: under load the others' runs ride in the same frame.
+    """
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._waiting: deque[RunEnd] = deque()
+        self._sending = threading.Lock()
+
+    def announce(self) -> None:
+        """Tells the worker that this child takes jobs."""
+        self.tell(ChildReady(os.getpid()))
+
+    def ask_to_retire(self) -> None:
+        """Asks the worker to give this child no further job and to replace it."""
+        self.tell(RetireMe())
+
+    def tell(self, message: object) -> None:
+        """Sends any message at once."""
+        with self._sending:
+            self._link.sendall(encode(message))
+
+    def add(self, end: RunEnd) -> None:
+        """Queues a finished run; ``flush`` sends it."""
+        self._waiting.append(end)
+
+    def flush(self) -> None:
+        """Sends what is queued, unless another thread is just doing so."""
+        while self._waiting and self._sending.acquire(blocking=False):
+            try:
+                self._send_waiting()
+            finally:
+                self._sending.release()
+
+    def _send_waiting(self) -> None:
+        ends = []
+        while self._waiting:
+            ends.append(self._waiting.popleft())
+        if ends:
+            self._link.sendall(encode(JobsEnded(ends, resident_bytes())))
+
+
+def resident_bytes() -> int:
+    """Memory this process holds now, in bytes; 0 where the platform does not tell."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * _PAGE_SIZE
+    except OSError:
+        return 0

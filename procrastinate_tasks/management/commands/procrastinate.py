@@ -1,0 +1,76 @@
+"""``manage.py procrastinate``: Procrastinate's own command, with our worker behind ``worker``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from django.core.management.base import CommandError
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.management.commands import procrastinate as upstream
+
+from procrastinate_tasks.options import InvalidWorkerOption, read_options
+from procrastinate_tasks.supervisor import Supervisor
+
+
+class Command(upstream.Command):
+    """Procrastinate's command; the options of its worker keep their meaning."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        add_worker_options(find_subparser(parser, "worker"))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["command"] != "worker":
+            super().handle(*args, **options)
+            return
+        try:
+            worker_options = read_options(defaults=dict(app.worker_defaults), given=options)
+        except InvalidWorkerOption as error:
+            raise CommandError(str(error)) from error
+        app.perform_import_paths()
+        sys.exit(Supervisor(app=app, options=worker_options).run())
+
+
+def find_subparser(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentParser:
+    """The parser of one of Procrastinate's subcommands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            subparser: argparse.ArgumentParser = action.choices[name]
+            return subparser
+    raise LookupError(f"Procrastinate's command has no subcommand {name!r}")
+
+
+def add_worker_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what Procrastinate's worker has not; left out, the setting holds, else the default shown."""
+    group = parser.add_argument_group("processes and limits")
+    group.add_argument("--processes", type=int, help="child processes that run jobs (default: 1)")
+    group.add_argument(
+        "--max-jobs", type=int, help="replace a child after this many jobs; 0: never (default: 1000)"
+    )
+    group.add_argument(
+        "--max-memory",
+        type=int,
+        dest="max_memory_mb",
+        metavar="MB",
+        help="replace a child, between jobs, that holds more than this; 0: never (default: 400)",
+    )
+    group.add_argument(
+        "--soft-time-limit",
+        type=float,
+        metavar="SECONDS",
+        help="raise SoftTimeLimitExceeded in a job after this long; 0: never (default: 540)",
+    )
+    group.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="SECONDS",
+        help="end a job after this long, whatever it does; 0: never (default: 600)",
+    )
+    group.add_argument(
+        "--graceful-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="on SIGTERM, give running jobs this long; then they run again elsewhere (default: 25)",
+    )

@@ -1,0 +1,142 @@
+"""What one worker was asked to do: every option of ``manage.py procrastinate worker``, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from procrastinate.jobs import DeleteJobCondition
+
+# With one beat a second: 3.5 s of silence, 1 s until somebody looks, and the job runs again within 5 s.
+_BEATS_MISSED = 3.5
+
+
+class InvalidWorkerOption(ValueError):
+    """An option of the worker makes no sense, alone or beside another."""
+
+    def __init__(self, *, option: str, problem: str) -> None:
+        self.option = option
+        self.problem = problem
+        super().__init__(f"--{option.replace('_', '-')}: {problem}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """Options of one worker; the defaults are those of the command line.
+
+    Raises:
+        InvalidWorkerOption: On a number below one, or a soft limit that is not below the hard one.
+    """
+
+    processes: int = 1
+    concurrency: int = 4
+    queues: tuple[str, ...] | None = None
+    name: str = "worker"
+    wait: bool = True
+    listen_notify: bool = True
+    polling_interval: timedelta = timedelta(seconds=5)
+    abort_polling_interval: timedelta = timedelta(seconds=5)
+    graceful_timeout: timedelta = timedelta(seconds=25)
+    soft_time_limit: timedelta | None = timedelta(seconds=540)
+    time_limit: timedelta | None = timedelta(seconds=600)
+    max_jobs: int | None = 1000
+    max_memory_mb: int | None = 400
+    delete_jobs: DeleteJobCondition = DeleteJobCondition.NEVER
+    heartbeat_interval: timedelta = timedelta(seconds=1)
+
+    def __post_init__(self) -> None:
+        for option in ("processes", "concurrency", "max_jobs", "max_memory_mb"):
+            self._require_at_least_one(option)
+        for field in fields(self):
+            self._require_positive_duration(field.name)
+        if self.soft_time_limit and self.time_limit and self.soft_time_limit >= self.time_limit:
+            raise InvalidWorkerOption(
+                option="soft_time_limit",
+                problem=f"{self.soft_time_limit.total_seconds():g} s must be less than "
+                f"--time-limit ({self.time_limit.total_seconds():g} s)",
+            )
+
+    @property
+    def orphaned_after(self) -> timedelta:
+        """How long this worker may be silent before others take its jobs over."""
+        return self.heartbeat_interval * _BEATS_MISSED
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs the worker runs at a time, in all its child processes."""
+        return self.processes * self.concurrency
+
+    def _require_at_least_one(self, option: str) -> None:
+        value = getattr(self, option)
+        if value is not None and value < 1:
+            raise InvalidWorkerOption(option=option, problem=f"must be 1 or more, not {value}")
+
+    def _require_positive_duration(self, option: str) -> None:
+        value = getattr(self, option)
+        if isinstance(value, timedelta) and value <= timedelta(0):
+            raise InvalidWorkerOption(option=option, problem="must be more than 0 seconds")
+
+
+_UPSTREAM_NAMES = {
+    "queues": "queues",
+    "name": "name",
+    "concurrency": "concurrency",
+    "wait": "wait",
+    "listen_notify": "listen_notify",
+    "delete_jobs": "delete_jobs",
+    "fetch_job_polling_interval": "polling_interval",
+    "abort_job_polling_interval": "abort_polling_interval",
+    "shutdown_graceful_timeout": "graceful_timeout",
+    "update_heartbeat_interval": "heartbeat_interval",
+}
+
+
+def read_options(*, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> WorkerOptions:
+    """Builds the options from ``PROCRASTINATE_WORKER_DEFAULTS`` and the command line, which wins.
+
+    Args:
+        defaults: Procrastinate's ``WorkerOptions``; keys this worker has no use for are ignored.
+        given: What the command line holds, under our names or Procrastinate's.
+    """
+    ours = {field.name for field in fields(WorkerOptions)}
+    merged: dict[str, Any] = {}
+    for name, value in [*defaults.items(), *given.items()]:
+        option = _UPSTREAM_NAMES.get(name, name)
+        if option in ours:
+            merged[option] = _convert(option, value)
+    return WorkerOptions(**merged)
+
+
+_DURATIONS = frozenset(
+    {
+        "polling_interval",
+        "abort_polling_interval",
+        "graceful_timeout",
+        "soft_time_limit",
+        "time_limit",
+        "heartbeat_interval",
+    }
+)
+
+
+def _convert(option: str, value: Any) -> Any:
+    """Seconds become durations (0 switches a limit off), queue lists become tuples."""
+    if value is None:
+        return None
+    if option in _DURATIONS:
+        return _duration(option, float(value))
+    if option == "queues":
+        return tuple(value)
+    if option == "delete_jobs":
+        return DeleteJobCondition(value)
+    if option in {"max_jobs", "max_memory_mb"}:
+        return int(value) or None
+    return value
+
+
+def _duration(option: str, seconds: float) -> timedelta | None:
+    if seconds == 0 and option in {"soft_time_limit", "time_limit"}:
+        return None
+    return timedelta(seconds=seconds)

@@ -1,0 +1,16 @@
+-- Beats, and learns on the way whether this worker is still registered and what the database thinks it runs.
+WITH beat AS (
+    UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp() WHERE id = %(worker_id)s RETURNING id
+),
+report AS (
+    UPDATE procrastinate_tasks_liveworker SET running = %(running)s, memory_bytes = %(memory_bytes)s
+    WHERE worker_id = %(worker_id)s
+),
+held AS (
+    SELECT id, attempts, abort_requested FROM procrastinate_jobs
+    WHERE status = 'doing' AND worker_id = %(worker_id)s
+)
+SELECT
+    EXISTS (SELECT FROM beat),
+    (SELECT coalesce(array_agg(id), '{}') FROM held WHERE abort_requested),
+    (SELECT coalesce(json_object_agg(id, attempts), '{}') FROM held)

@@ -1,0 +1,37 @@
+-- Unfinished jobs by queue. Both branches read partial indexes: finished jobs cost nothing.
+WITH waiting AS (
+    SELECT
+        queue_name,
+        count(*) FILTER (WHERE scheduled_at IS NULL OR scheduled_at <= now()) AS ready,
+        count(*) FILTER (WHERE scheduled_at > now()) AS scheduled,
+        min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
+        min(scheduled_at) FILTER (WHERE scheduled_at <= now()) AS oldest_due_at
+    FROM procrastinate_jobs
+    WHERE status = 'todo'
+    GROUP BY queue_name
+),
+running AS (
+    SELECT
+        job.queue_name,
+        count(*) AS running,
+        count(*) FILTER (
+            WHERE worker.id IS NULL OR worker.last_heartbeat < now() - %(orphaned_after)s::interval
+        ) AS orphaned
+    FROM procrastinate_jobs AS job
+    LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+    WHERE job.status = 'doing'
+    GROUP BY job.queue_name
+)
+SELECT
+    queue_name AS queue,
+    coalesce(waiting.ready, 0) AS ready,
+    coalesce(waiting.scheduled, 0) AS scheduled,
+    coalesce(running.running, 0) - coalesce(running.orphaned, 0) AS running,
+    coalesce(running.orphaned, 0) AS orphaned,
+    least(
+        waiting.oldest_due_at,
+        (SELECT min(event.at) FROM procrastinate_events AS event WHERE event.job_id = waiting.oldest_id)
+    ) AS oldest_ready_at
+FROM waiting
+FULL JOIN running USING (queue_name)
+ORDER BY queue_name

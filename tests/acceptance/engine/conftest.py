@@ -1,0 +1,31 @@
+"""The engine's tests share one emptied set of tables, and a log a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(transactional_db: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Procrastinate's tables have no managed models, so nobody else empties them."""
+    empty()
+    yield
+    empty()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "worker.log"
+
+
+def empty() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_workers,"
+            " procrastinate_periodic_defers, procrastinate_tasks_jobattempt CASCADE"
+        )

@@ -1,0 +1,183 @@
+"""Real workers for tests: start one as a process, wait for what it should do, look at what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.db import connection
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+QUIET_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartedWorker:
+    """A running ``manage.py procrastinate worker``; ``pid`` is its supervisor's."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def read_log(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self, *, within: float = QUIET_SECONDS) -> int:
+        """Sends SIGTERM and returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=within)
+
+    def fork_named(self, name: str) -> list[int]:
+        """The supervisor's forks with this name: ``queue worker``, ``queue child``."""
+        return [pid for pid in forks_of(self.pid) if name_of(pid).startswith(name)]
+
+
+def forks_of(pid: int) -> list[int]:
+    """The pids of a process's living children."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def started_worker(
+    log: Path, *options: str, database_url: str | None = None, wait_until_up: bool = True
+) -> Iterator[StartedWorker]:
+    """Runs a worker on the test database until the block ends."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.engine.settings",
+        "DATABASE_URL": database_url or test_database_url(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "manage.py", "procrastinate", "worker", *options]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    worker = StartedWorker(process, log)
+    try:
+        if wait_until_up:
+            wait_for(lambda: worker.fork_named("queue child"))
+        yield worker
+    finally:
+        end(worker)
+
+
+def end(worker: StartedWorker) -> None:
+    """Kills what is left, stopped or not."""
+    pids = [worker.pid, *forks_of(worker.pid)]
+    for pid in pids:
+        if is_running(pid):
+            os.kill(pid, signal.SIGKILL)
+    worker.process.wait()
+
+
+def test_database_url() -> str:
+    settings = connection.settings_dict
+    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+test_database_url.__test__ = False  # type: ignore[attr-defined]
+
+
+def wait_for(read: Callable[[], T], *, within: float = QUIET_SECONDS) -> T:
+    """Returns the first truthy answer.
+
+    Raises:
+        AssertionError: There was none in time.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        answer = read()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {within:g} s; last answer: {answer!r}"
+        time.sleep(0.02)
+
+
+def insert_jobs(
+    task: str,
+    args: dict[str, Any] | None = None,
+    *,
+    count: int = 1,
+    queue: str = "default",
+    priority: int = 0,
+    lock: str | None = None,
+    queueing_lock: str | None = None,
+    scheduled_at: datetime | None = None,
+) -> list[int]:
+    """Inserts waiting jobs as any client would, and returns their ids in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO procrastinate_jobs
+                (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
+            SELECT %s, %s, %s, %s, %s, %s::jsonb, %s FROM generate_series(1, %s)
+            RETURNING id
+            """,
+            [queue, task, priority, lock, queueing_lock, json.dumps(args or {}), scheduled_at, count],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def query(sql: str, *params: str | int) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def status_of(job_id: int) -> str:
+    return str(query("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job_id)[0][0])
+
+
+def attempts_of(job_id: int) -> int:
+    return int(query("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job_id)[0][0])
+
+
+def count_jobs(status: str) -> int:
+    return int(query("SELECT count(*) FROM procrastinate_jobs WHERE status::text = %s", status)[0][0])
+
+
+def started_count(job_id: int) -> int:
+    """How many times a job was claimed."""
+    rows = query("SELECT count(*) FROM procrastinate_events WHERE job_id = %s AND type = 'started'", job_id)
+    return int(rows[0][0])
+
+
+def outcomes_of(job_id: int) -> list[tuple[Any, ...]]:
+    """Outcome, exception class and result of each recorded attempt."""
+    return query(
+        "SELECT outcome, exception_class, result FROM procrastinate_tasks_jobattempt"
+        " WHERE job_id = %s ORDER BY id",
+        job_id,
+    )

@@ -1,0 +1,112 @@
+"""System checks: each fault has a stable id and a hint that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from procrastinate.contrib.django.procrastinate_app import current_app
+
+from procrastinate_tasks import checks, registry, schedule
+from procrastinate_tasks.checks import check_queue
+from procrastinate_tasks.schedule import periodic
+from tests.integration.procrastinate_tasks.sample_tasks import remember
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(schedule, "_schedules_by_name", {})
+    monkeypatch.setattr(registry, "_options_by_name", dict(registry._options_by_name))
+    yield
+
+
+def ids() -> list[str | None]:
+    messages = check_queue(None)
+    assert all(message.hint for message in messages)
+    return [message.id for message in messages]
+
+
+def register(**options: Any) -> None:
+    known = registry.find_options("sample.remember")
+    assert known is not None
+    fields: dict[str, Any] = {
+        "name": "sample.faulty",
+        "function_path": "tests.faulty",
+        "signature": known.signature,
+        **options,
+    }
+    registry.register(registry.TaskOptions(**fields))
+
+
+def test_a_sound_project_has_no_complaint():
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check_id"),
+    [
+        ("TIME_LIMIT", 600, "procrastinate_tasks.E004"),
+        ("MAX_CRASHES", "two", "procrastinate_tasks.E004"),
+        ("MAX_CRASHES", 0, "procrastinate_tasks.E005"),
+        ("RESCUE_EVERY", timedelta(0), "procrastinate_tasks.E005"),
+        ("TIME_LIMIT", timedelta(seconds=540), "procrastinate_tasks.E008"),
+        ("ORPHANED_AFTER", timedelta(seconds=6), "procrastinate_tasks.W001"),
+    ],
+)
+def test_settings(settings: Any, name: str, value: object, check_id: str):
+    setattr(settings, f"PROCRASTINATE_TASKS_{name}", value)
+
+    assert ids() == [check_id]
+
+
+def test_another_job_manager(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(current_app, "job_manager", object())
+
+    assert ids() == ["procrastinate_tasks.E001"]
+
+
+def test_another_database(settings: Any, monkeypatch: pytest.MonkeyPatch):
+    settings.PROCRASTINATE_DATABASE_ALIAS = "queue"
+    assert ids() == ["procrastinate_tasks.E002"]
+
+    monkeypatch.setattr(checks, "connections", {"queue": SimpleNamespace(vendor="sqlite")})
+    assert ids() == ["procrastinate_tasks.E002"]
+
+
+def test_naive_times(settings: Any):
+    settings.USE_TZ = False
+
+    assert ids() == ["procrastinate_tasks.E003"]
+
+
+@pytest.mark.parametrize(
+    ("options", "check_id"),
+    [
+        ({"name": "x" * 129}, "procrastinate_tasks.E006"),
+        ({"log_fields": ("nmber",)}, "procrastinate_tasks.E007"),
+        ({"soft_time_limit": timedelta(hours=1)}, "procrastinate_tasks.E008"),
+        ({"time_limit": timedelta(seconds=1)}, "procrastinate_tasks.E008"),
+    ],
+)
+def test_tasks(options: dict[str, object], check_id: str):
+    register(**options)
+
+    assert ids() == [check_id]
+
+
+@pytest.mark.parametrize(
+    ("options", "check_id"),
+    [
+        ({"cron": "61 * * * *"}, "procrastinate_tasks.E009"),
+        ({"cron": "* * * * *", "timezone": "Mars/Base"}, "procrastinate_tasks.E009"),
+        ({"cron": "* * * * *", "args": {"nmber": 1}}, "procrastinate_tasks.E010"),
+        ({"cron": "* * * * *", "args": {"number": -1}}, "procrastinate_tasks.E010"),
+    ],
+)
+def test_schedules(options: dict[str, Any], check_id: str):
+    periodic(**{"args": {"number": 1}, **options})(remember)
+
+    assert ids() == [check_id]

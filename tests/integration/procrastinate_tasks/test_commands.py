@@ -1,0 +1,113 @@
+"""``manage.py jobs`` for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from procrastinate_tasks import schedule
+from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.queries import read_status
+from procrastinate_tasks.schedule import periodic
+from procrastinate_tasks.testing import drain_queue
+from tests.integration.procrastinate_tasks.sample_tasks import locked
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _one_schedule(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(schedule, "_schedules_by_name", {})
+    periodic(cron="0 3 * * *")(locked)
+    yield
+
+
+def jobs(*arguments: str) -> str:
+    out = StringIO()
+    call_command("jobs", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def beat() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+
+
+def test_tasks_are_listed_with_queue_lock_and_schedule():
+    line = next(line for line in jobs("tasks").splitlines() if line.startswith("sample.locked "))
+
+    assert line.split() == ["sample.locked", "sample", "sample-lock", "sample.locked"]
+
+
+def test_columns_are_aligned():
+    heading, *rows = jobs("tasks").splitlines()
+
+    assert {row[heading.index("QUEUE") - 1] for row in rows} == {" "}
+
+
+def test_the_schedule_is_listed_with_its_next_run_in_local_time():
+    heading, row = jobs("schedule").splitlines()
+
+    assert heading.split()[:3] == ["SCHEDULE", "CRON", "ZONE"]
+    assert "America/Mexico_City" in row
+    assert "03:00:00" in row
+
+
+def test_json_can_be_parsed():
+    (item,) = json.loads(jobs("schedule", "--json"))
+
+    assert (item["name"], item["catch_up"], item["missed_count"]) == ("sample.locked", "last", 0)
+    assert {task["name"] for task in json.loads(jobs("tasks", "--json"))} >= {"sample.locked"}
+
+
+def test_status_tells_depth_workers_and_failures():
+    beat()
+    defer("sample.remember", {"number": 1})
+    defer("sample.remember", {"number": 2}, schedule_at=timezone.now() + timedelta(days=1))
+    defer("sample.flaky", {"email": "ana@example.com", "hopeless": True})
+    drain_queue()
+    defer("sample.remember", {"number": 3})
+
+    status = json.loads(jobs("status", "--json"))
+
+    (queue,) = status["queues"]
+    assert (queue["queue"], queue["ready"], queue["scheduled"], queue["running"], queue["orphaned"]) == (
+        "sample",
+        1,
+        1,
+        0,
+        0,
+    )
+    assert status["failed_last_day"] == 1
+    assert status["workers"][0]["is_alive"] is True
+    assert "Failed in the last 24 hours: 1" in jobs("status")
+
+
+def test_status_exits_with_one_when_jobs_find_no_worker():
+    defer("sample.remember", {"number": 1})
+
+    with pytest.raises(CommandError, match="no worker is alive") as refusal:
+        jobs("status")
+
+    assert refusal.value.returncode == 1
+
+
+def test_an_empty_queue_without_a_worker_is_no_fault():
+    assert "QUEUE" in jobs("status")
+
+
+def test_the_oldest_ready_job_is_told():
+    defer("sample.remember", {"number": 1}, schedule_at=timezone.now() - timedelta(hours=5))
+    defer("sample.remember", {"number": 2})
+
+    (depth,) = read_status().queues
+
+    assert depth.oldest_ready_at is not None
+    assert timezone.now() - depth.oldest_ready_at > timedelta(hours=4)
