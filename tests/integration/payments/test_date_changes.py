@@ -1,4 +1,4 @@
-"""A guest moves a stay: nights, price, balance, its charge and what is paid back move together, or not at all."""
+"""A guest moves a stay: nights, price, balance and its charge move together, or not at all."""
 
 from __future__ import annotations
 

@@ -174,9 +174,7 @@ def test_money_paid_back_by_hand_at_stripe_is_never_paid_back_twice(house: House
     """Somebody refunds in Stripe's dashboard while ours waits: a person has to look, no peso moves twice."""
     booking = house.book()
     refund = cancel(house, booking)
-    by_hand = house.stripe.client.v1.refunds.create(
-        {"payment_intent": refund.attempt.stripe_intent_id or ""}
-    )
+    by_hand = house.stripe.client.v1.refunds.create({"payment_intent": refund.attempt.stripe_intent_id or ""})
 
     report = house.run_jobs()
 
