@@ -62,10 +62,15 @@ LIVE_ATTEMPTS_ARE_RESERVED = """
 CREATE FUNCTION payments_is_live(state text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     SELECT state IN ('claimed', 'created', 'confirming', 'processing', 'unknown', 'open')
 $$;
-CREATE FUNCTION payments_reserve(reserved_payment_id bigint, delta_minor bigint) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION payments_reserve(reserved_payment_id bigint, delta_minor bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE payments_bookingaccount SET in_flight_minor = in_flight_minor + delta_minor
-        WHERE booking_id = (SELECT booking_id FROM payments_payment WHERE id = reserved_payment_id)
-$$;
+        WHERE booking_id = (SELECT booking_id FROM payments_payment WHERE id = reserved_payment_id);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the booking of payment % has no account', reserved_payment_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_attempt_has_an_account';
+    END IF;
+END $$;
 CREATE FUNCTION payments_reserve_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN

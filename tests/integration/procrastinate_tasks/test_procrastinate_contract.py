@@ -170,6 +170,7 @@ def test_the_unique_index_of_queueing_locks_and_the_triggers_are_those_our_state
         cursor.execute(
             "SELECT tgname FROM pg_trigger"
             " WHERE tgrelid = 'procrastinate_jobs'::regclass AND NOT tgisinternal"
+            " AND starts_with(tgname, 'procrastinate_')"
         )
         triggers = {row[0] for row in cursor.fetchall()}
 
