@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property
 from bookings.money import format_pesos
-from bookings.read_only import ReadOnly, link_to
+from bookings.read_only import ReadOnly, column, link_to
 
 _FOLIO = re.compile(r"(?:RE-)?([0-9A-F]{8})", re.IGNORECASE)
 
@@ -46,7 +46,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     readonly_fields = (
         "folio",
-        "public_id",
+        "whole_id",
         "status",
         "home",
         "check_in",
@@ -69,6 +69,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "settled_at",
     )
     fields = readonly_fields
+    whole_id = column("public_id", _("public id"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Booking], search_term: str
