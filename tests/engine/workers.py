@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from django.db import connection
 
@@ -72,12 +73,16 @@ def is_running(pid: int) -> bool:
 
 @contextmanager
 def started_worker(
-    log: Path, *options: str, database_url: str | None = None, wait_until_up: bool = True
+    log: Path,
+    *options: str,
+    database_url: str | None = None,
+    wait_until_up: bool = True,
+    settings_module: str = "tests.engine.settings",
 ) -> Iterator[StartedWorker]:
     """Runs a worker on the test database until the block ends."""
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.engine.settings",
+        "DJANGO_SETTINGS_MODULE": settings_module,
         "DATABASE_URL": database_url or test_database_url(),
         "PYTHONUNBUFFERED": "1",
     }
@@ -104,7 +109,8 @@ def end(worker: StartedWorker) -> None:
 
 def test_database_url() -> str:
     settings = connection.settings_dict
-    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+    host = quote(settings["HOST"], safe="")  # a directory, when the server listens on a socket
+    return f"postgres://{settings['USER']}@{host}:{settings['PORT']}/{settings['NAME']}"
 
 
 test_database_url.__test__ = False  # type: ignore[attr-defined]
