@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import connections, transaction
+from django.db import connections
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -209,19 +209,19 @@ def _undone_if_broken() -> Iterator[None]:
     unless the connection refuses further statements.
     """
     connection = connections[procrastinate_settings.DATABASE_ALIAS]
-    if not connection.in_atomic_block:
+    savepoint = connection.savepoint() if connection.in_atomic_block else None
+    if savepoint is None:
         yield
         return
-    savepoint = transaction.savepoint(using=connection.alias)
     try:
         yield
     finally:
         status = connection.connection.info.transaction_status
         if connection.needs_rollback or status == TransactionStatus.INERROR:
-            transaction.savepoint_rollback(savepoint, using=connection.alias)
+            connection.savepoint_rollback(savepoint)
             connection.needs_rollback = False
         else:
-            transaction.savepoint_commit(savepoint, using=connection.alias)
+            connection.savepoint_commit(savepoint)
 
 
 # --- Looking at the waiting jobs --------------------------------------------------------------------------

@@ -10,3 +10,11 @@ os.environ.setdefault(
 )
 
 from reyes_estancias.settings import *  # noqa: F403
+
+TASKS = {
+    "default": {
+        "BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend",
+        "QUEUES": ["default", "mail"],
+    },
+    "other": {"BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend", "QUEUES": []},
+}
