@@ -212,16 +212,17 @@ def _undone_if_broken() -> Iterator[None]:
     if not connection.in_atomic_block:
         yield
         return
-    savepoint = transaction.savepoint(using=connection.alias)
-    try:
-        yield
-    finally:
+    error: BaseException | None = None
+    with transaction.atomic(using=connection.alias):
+        try:
+            yield
+        except (Exception, asyncio.CancelledError) as raised:
+            error = raised
         status = connection.connection.info.transaction_status
         if connection.needs_rollback or status == TransactionStatus.INERROR:
-            transaction.savepoint_rollback(savepoint, using=connection.alias)
-            connection.needs_rollback = False
-        else:
-            transaction.savepoint_commit(savepoint, using=connection.alias)
+            transaction.set_rollback(True, using=connection.alias)
+    if error is not None:
+        raise error
 
 
 # --- Looking at the waiting jobs --------------------------------------------------------------------------
