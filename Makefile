@@ -57,11 +57,13 @@ lock: $(TOOLS)/installed
 LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 
-MESSAGES := bookings payments reyes_estancias
+MESSAGES := bookings payments procrastinate_tasks reyes_estancias
 
+messages: export DJANGO_SETTINGS_MODULE = tests.settings
 messages: $(INSTALLED)
-	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/django-admin makemessages --locale es_MX \
-		--add-location file --no-wrap --no-obsolete && ../$(VENV)/bin/django-admin compilemessages) || exit; done
+	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/python -m django makemessages --locale es_MX \
+		--add-location file --no-wrap --no-obsolete) || exit; done
+	$(VENV)/bin/python manage.py compilemessages --locale es_MX --ignore $(VENV) --ignore .local
 
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
