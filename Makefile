@@ -9,11 +9,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help demo test check dev stop lock messages test-newest
-=======
-.PHONY: help demo test check bench dev stop lock test-newest
->>>>>>> backend
+.PHONY: help demo test check bench dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
