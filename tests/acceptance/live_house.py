@@ -27,7 +27,7 @@ from tests.engine.workers import (
     end,
     query,
     started_worker,
-    test_database_url,
+    current_database_url,
     wait_for,
 )
 from tests.factories import BASE_URL, make_hold
@@ -115,7 +115,7 @@ def kill(worker: StartedWorker) -> None:
 @contextmanager
 def row_locked(table: str, id_: int) -> Iterator[None]:
     """Hold a row's lock from outside, so that whoever needs it waits there."""
-    with psycopg.connect(test_database_url()) as holder:
+    with psycopg.connect(current_database_url()) as holder:
         holder.execute(f"SELECT 1 FROM {table} WHERE id = %s FOR UPDATE".encode(), [id_])
         yield
         holder.rollback()

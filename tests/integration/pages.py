@@ -21,4 +21,5 @@ def read(response: Any) -> str:
 
 
 def english_words(text: str) -> set[str]:
-    return {word for word in re.findall(r"[a-z]+(?:-[a-z]+)*", text.lower()) if word in ENGLISH}
+    """Return the English words of a text; letters inside an id or a token are no words."""
+    return {word.strip(".-") for word in re.findall(r"[\w.-]+", text.lower())} & ENGLISH
