@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from procrastinate_tasks.logging import logging_config
 from tests.settings import *  # noqa: F403
 
-LOGGING = logging_config(style="json")
+LOGGING["formatters"] = {"line": {"()": "procrastinate_tasks.logging.JsonFormatter"}}  # noqa: F405
 
 PROCRASTINATE_TASKS_HEARTBEAT_EVERY = timedelta(seconds=0.3)
 PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(seconds=1.5)

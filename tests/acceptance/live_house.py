@@ -24,10 +24,10 @@ from payments.stripe_gateway import StripeGateway
 from tests.engine.workers import (
     StartedWorker,
     count_jobs,
+    current_database_url,
     end,
     query,
     started_worker,
-    current_database_url,
     wait_for,
 )
 from tests.factories import BASE_URL, make_hold
