@@ -68,4 +68,3 @@ def test_a_charge_that_fails_for_good_says_why_with_its_job_and_booking(live_hou
     assert (failure["task"], failure["booking_id"]) == (CHARGE, booking.pk)
     assert failure["job_id"]
     assert "GatewayRefused" in failure["error"]
-    live_house.finish()
