@@ -1,4 +1,7 @@
-"""``python -m benchmarks``: this project's worker beside its peers, in one run."""
+"""``python -m benchmarks``: this project's worker beside its peers, in one run.
+
+Prints a table; all but a quick or partial run also writes it into ``benchmarks/README.md``.
+"""
 
 from __future__ import annotations
 
@@ -66,13 +69,15 @@ def main(arguments: Sequence[str]) -> None:
             )
         )
     print(report)
-    if options.write:
+    if options.scale is not QUICK and not options.only:
         README.write_text(replace_results(README.read_text(encoding="utf-8"), report), encoding="utf-8")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=…", description=(__doc__ or "").partition("\n\n")[2]
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--quick",
@@ -91,7 +96,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--processes", type=int, default=1, help="child processes of this project's worker")
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, help="these measurements only")
-    parser.add_argument("--write", action="store_true", help="put the results into benchmarks/README.md")
     return parser.parse_args(arguments)
 
 

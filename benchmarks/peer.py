@@ -35,10 +35,6 @@ class Peer(Protocol):
         """Where its jobs are; None when that is not Postgres."""
 
     @property
-    def drain_concurrency(self) -> int:
-        """The concurrency at which it drains no-op jobs fastest on two cores."""
-
-    @property
     def claim_statement(self) -> str:
         """A pattern (LIKE) of the SQL by which its worker claims jobs."""
 

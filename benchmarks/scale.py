@@ -10,6 +10,7 @@ class Scale:
     """Sizes of one benchmark; rates are per second."""
 
     rounds: int
+    concurrency: int
     drain_jobs: int
     wait_jobs: int
     wait_concurrency: int
@@ -23,6 +24,7 @@ class Scale:
 
 USUAL = Scale(
     rounds=3,
+    concurrency=20,
     drain_jobs=5000,
     wait_jobs=400,
     wait_concurrency=50,
@@ -34,8 +36,9 @@ USUAL = Scale(
 QUICK = replace(
     USUAL,
     rounds=1,
-    drain_jobs=1000,
-    wait_jobs=100,
+    drain_jobs=500,
+    wait_jobs=60,
+    wait_concurrency=20,
     pickups=40,
     load_rate=50,
     load_seconds=2,

@@ -59,12 +59,11 @@ def key_owners() -> dict[str, PaymentAttempt]:
 def _payable(client: stripe.StripeClient) -> dict[str, str]:
     intents = client.v1.payment_intents.list({"limit": 100}).auto_paging_iter()
     sessions = client.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter()
-    payable = {intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS}
-    open_sessions = {session.id: session for session in sessions if session.status == "open"}
-    return {
-        id_: str(made.to_dict()["metadata"].get("attempt"))
-        for id_, made in {**payable, **open_sessions}.items()
+    payable: dict[str, stripe.StripeObject] = {
+        intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS
     }
+    payable |= {session.id: session for session in sessions if session.status == "open"}
+    return {id_: str(made.to_dict()["metadata"].get("attempt")) for id_, made in payable.items()}
 
 
 def _ledger_is_what_the_bank_says(bank: Bank) -> Iterator[str]:

@@ -31,20 +31,20 @@ def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
     """Drain the same few jobs twice, and ask the server what its worker's claims took on average."""
     if peer.database is None or not scale.finished_jobs:
         return
-    milliseconds, _ = _drain(peer, peer.database)
+    milliseconds, _ = _drain(peer, peer.database, scale)
     if milliseconds is not None:
         yield Reading(EMPTY, milliseconds)
     _fill(peer.database, scale)
-    milliseconds, rate = _drain(peer, peer.database)
+    milliseconds, rate = _drain(peer, peer.database, scale)
     if milliseconds is not None:
         yield Reading(HISTORY, milliseconds)
     yield Reading(DRAIN, rate)
 
 
-def _drain(peer: Peer, database: PeerDatabase) -> tuple[float | None, float]:
+def _drain(peer: Peer, database: PeerDatabase, scale: Scale) -> tuple[float | None, float]:
     peer.load(Work.NOOP_ASYNC, JOBS)
     database.reset_meter()
-    with running(peer, concurrency=peer.drain_concurrency):
+    with running(peer, concurrency=scale.concurrency):
         span = peer.wait(JOBS)
         milliseconds = database.mean_milliseconds(peer.claim_statement)
     return milliseconds, JOBS / span.seconds

@@ -20,7 +20,7 @@ def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
         return
     peer.load(Work.NOOP_ASYNC, scale.cost_jobs)
     peer.database.reset_meter()
-    with running(peer, concurrency=peer.drain_concurrency):
+    with running(peer, concurrency=scale.concurrency):
         peer.wait(scale.cost_jobs)
         meter = peer.database.read_meter()
     yield Reading(WAL, meter.wal_bytes / scale.cost_jobs)

@@ -23,6 +23,6 @@ def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
     """Load the queue, start the worker; divide the jobs by the time from first start to last end."""
     for figure, work in ((COROUTINES, Work.NOOP_ASYNC), (FUNCTIONS, Work.NOOP_SYNC)):
         peer.load(work, scale.drain_jobs)
-        with running(peer, concurrency=peer.drain_concurrency):
+        with running(peer, concurrency=scale.concurrency):
             span = peer.wait(scale.drain_jobs)
         yield Reading(figure, scale.drain_jobs / span.seconds)

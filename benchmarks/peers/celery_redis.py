@@ -9,18 +9,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peer import JobsNotDone, PeerUnavailable, Span
 from benchmarks.processes import ROOT, WorkerProcess
-from benchmarks.workload import STAMPS_VARIABLE, Work
+from benchmarks.workload import STAMPS_VARIABLE, WAIT_SECONDS, Work
 
 NAME = "Celery + Redis"
 PATIENCE_SECONDS = 180.0
 PYTHON = ROOT / ".local" / "bench" / "celery" / "bin" / "python"
 
+_WAITING = {Work.WAIT_ASYNC, Work.WAIT_SYNC}
 _SAME_TASK = {Work.NOOP_ASYNC: Work.NOOP_SYNC, Work.WAIT_ASYNC: Work.WAIT_SYNC}
 
 
@@ -29,7 +30,6 @@ class CeleryRedis:
 
     name = NAME
     database = None
-    drain_concurrency = 4
     claim_statement = ""
 
     def __init__(self, *, folder: Path, redis_socket: Path) -> None:
@@ -42,6 +42,7 @@ class CeleryRedis:
         }
         self._client = Client(self._environment)
         self._own_connections = 0
+        self._shortest = timedelta(0)
         self._worker: WorkerProcess | None = None
 
     def start(self, *, concurrency: int) -> None:
@@ -54,6 +55,7 @@ class CeleryRedis:
         )
 
     def load(self, work: Work, count: int) -> None:
+        self._shortest = timedelta(seconds=WAIT_SECONDS if work in _WAITING else 0)
         self._client.ask("load", task=_SAME_TASK.get(work, work).value, count=count)
 
     def wait(self, count: int) -> Span:
@@ -63,7 +65,7 @@ class CeleryRedis:
                 peer=NAME, done=answer["done"], failed=answer["failed"], wanted=count, log=self.log
             )
         first, last = (datetime.fromtimestamp(answer[end][0], UTC) for end in ("first", "last"))
-        return Span(first, last)
+        return Span(first - self._shortest, last)  # Celery keeps when a job ended, not when it started
 
     def send(self, token: int) -> float:
         return float(self._client.ask("send", token=token)["sent"])

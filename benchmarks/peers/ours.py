@@ -21,7 +21,6 @@ class Ours:
     """The supervised worker on its own tables, with ``processes`` children."""
 
     name = NAME
-    drain_concurrency = 20
     claim_statement = "%known_queue%"
 
     def __init__(self, database: PeerDatabase, *, folder: Path, processes: int) -> None:

@@ -27,7 +27,6 @@ class PlainProcrastinate:
     """One process, which is all that its command starts."""
 
     name = NAME
-    drain_concurrency = 20
     claim_statement = "%procrastinate_fetch_job%"
 
     def __init__(self, database: PeerDatabase, *, folder: Path) -> None:
