@@ -4,11 +4,12 @@
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make dev     the web server and a worker, until Ctrl-C
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
+## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench dev stop lock test-newest
+.PHONY: help demo test check bench dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -66,6 +67,14 @@ lock: $(TOOLS)/installed
 
 LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+
+MESSAGES := bookings payments procrastinate_tasks reyes_estancias
+
+messages: export DJANGO_SETTINGS_MODULE = tests.settings
+messages: $(INSTALLED)
+	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/python -m django makemessages --locale es_MX \
+		--add-location file --no-wrap --no-obsolete) || exit; done
+	$(VENV)/bin/python manage.py compilemessages --locale es_MX --ignore $(VENV) --ignore .local
 
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -114,8 +115,6 @@ def _make_offer(home: Property, stay: Stay, price: policies.Price, today: date) 
 def _first_month(month: str, stay: Stay | None, today: date) -> date:
     """Return the first day of the month to show, never a past one nor one beyond the horizon."""
     wanted = stay.check_in if stay else today
-    try:
+    with suppress(ValueError):  # A month that is none shows the usual one.
         wanted = date.fromisoformat(f"{month}-01")
-    except ValueError:
-        pass  # A month that is none shows the usual one.
     return min(max(wanted, today), today + HORIZON).replace(day=1)

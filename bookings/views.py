@@ -30,8 +30,8 @@ def show_home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     asked = request.GET if "guests" in request.GET else None
     form = SearchForm(asked, today=timezone.localdate(now), auto_id="%s")
-    listings = offers.list_homes(stay=form.stay, guests=form.guests, now=now)
-    context = {"form": form, "stay": form.stay, "guests": form.guests, "listings": listings}
+    listings = offers.list_homes(stay=form.stay, guests=form.guest_count, now=now)
+    context = {"form": form, "stay": form.stay, "listings": listings}
     return render(request, "bookings/home.html", context)
 
 
@@ -103,5 +103,4 @@ def _render_property(
         "house": policies,
         "hold_minutes": policies.HOLD_DURATION // timedelta(minutes=1),
     }
-    status = 422 if request.method == "POST" else 200
-    return render(request, "bookings/property.html", context, status=status)
+    return render(request, "bookings/property.html", context)

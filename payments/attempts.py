@@ -17,6 +17,7 @@ from datetime import datetime
 from payments import policies
 from payments.exceptions import (
     CardDeclined,
+    NoProgress,
     ObjectMissing,
     OutcomeUnknown,
     RequestRejected,
@@ -28,6 +29,9 @@ from payments.models import PaymentAttempt
 from payments.policies import Channel, IntentStatus, PaymentKind, Step
 
 logger = logging.getLogger(__name__)
+
+# Create, confirm, retrieve, cancel and record are five; twice that is a driver that goes round in circles.
+_MOST_STEPS = 10
 
 
 def drive(
@@ -78,7 +82,9 @@ def _drive_off_session(
     attempt: PaymentAttempt, gateway: Gateway, now: datetime, *, is_fresh: bool, may_confirm: bool = True
 ) -> PaymentAttempt:
     intent: Intent | None = None
-    while attempt.state in policies.LIVE_STATES:
+    for _ in range(_MOST_STEPS):
+        if attempt.state not in policies.LIVE_STATES:
+            return attempt
         step = policies.next_step(
             state=policies.AttemptState(attempt.state),
             has_intent=attempt.stripe_intent_id is not None,
@@ -101,8 +107,8 @@ def _drive_off_session(
             case Step.RECORD if intent is not None:
                 attempt = outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
                 if intent.status == IntentStatus.PROCESSING:
-                    break
-    return attempt
+                    return attempt
+    raise NoProgress(subject=f"attempt {attempt.pk}", steps=_MOST_STEPS)
 
 
 def _find_or_create_intent(attempt: PaymentAttempt, gateway: Gateway, *, is_fresh: bool) -> Intent | None:
@@ -133,7 +139,7 @@ def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAtt
     return outcomes.record_refusal(
         attempt_id=attempt.pk,
         code=policies.MISSING_METHOD,
-        proof="Stripe knows no such customer or card and created no intent",
+        proof="Stripe knows no such customer or card and created nothing",
         now=now,
     )
 
@@ -169,6 +175,10 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         return _look_at_session(attempt, gateway, now)
     try:
         session = gateway.create_session(_session_request(attempt))
+    except ObjectMissing:
+        # The next page is opened without the customer that Stripe does not know any more.
+        _record_missing_method(attempt, now)
+        raise
     except RequestRejected as rejection:
         if attempt.check_at > now:
             raise

@@ -33,10 +33,20 @@ def unschedule(*, booking: Booking) -> None:
 
 def charge_now(*, payment: Payment, base_url: str) -> None:
     """Charge a payment that is no balance as soon as a worker is free."""
-    defer(
+    charge_payments_now(payment_ids=[payment.pk], base_url=base_url)
+
+
+def charge_payments_now(*, payment_ids: Iterable[int], base_url: str) -> int:
+    """Charge payments that are no balances, passing over those that wait. Returns how many are new."""
+    return defer_many(
         task_names.CHARGE_PAYMENT,
-        {"payment_id": payment.pk, "base_url": base_url},
-        queueing_lock=f"charge-payment:{payment.pk}",
+        (
+            Call(
+                args={"payment_id": payment_id, "base_url": base_url},
+                queueing_lock=f"charge-payment:{payment_id}",
+            )
+            for payment_id in payment_ids
+        ),
     )
 
 

@@ -12,6 +12,7 @@ PaymentError
 ├── GatewayRefused              Stripe refuses our key
 ├── RequestRejected             Stripe rejects the request before doing anything: our bug, or too late
 ├── KeyReused                   our bug: another request under an idempotency key that was used
+├── NoProgress                  an attempt goes round in circles
 ├── ContradictoryEvidence       Stripe says something that what it said before excludes
 ├── InvalidSignature            a webhook that Stripe did not sign
 ├── PaymentRefused              a guest or member of staff asks for what cannot be done
@@ -90,6 +91,14 @@ class SettlementWaits(TransientFault):
     def __init__(self, *, booking_id: int) -> None:
         self.booking_id = booking_id
         super().__init__(f"booking {booking_id} still has money under way; its settlement is tried again")
+
+
+class NoProgress(PaymentError):
+    """Step after step, nothing comes of it; the janitor tries again later, and then calls for a person."""
+
+    def __init__(self, *, subject: str, steps: int) -> None:
+        self.subject, self.steps = subject, steps
+        super().__init__(f"{subject} is where it was after {steps} steps")
 
 
 class ContradictoryEvidence(PaymentError):

@@ -48,6 +48,7 @@ _STATE_CODES = frozenset(
         "charge_already_refunded",
     }
 )
+_PAYER_PARAMS = frozenset({"customer", "payment_method"})
 
 
 class StripeGateway:
@@ -153,11 +154,11 @@ class StripeGateway:
                 event = stripe.Webhook.construct_event(
                     payload, signature, secret, int(SIGNATURE_TOLERANCE.total_seconds())
                 )
+                return _read_event(event)
             except (stripe.SignatureVerificationError, UnicodeDecodeError):
                 continue
             except (ValueError, KeyError, AttributeError, TypeError) as error:
                 raise InvalidSignature("signed, but no event") from error
-            return _read_event(event)
         raise InvalidSignature("no configured secret verifies this payload")
 
 
@@ -301,7 +302,7 @@ def _declined(error: stripe.StripeError, operation: str) -> Exception:
 def _missing(error: stripe.StripeError, operation: str) -> Exception:
     return ObjectMissing(
         operation=operation,
-        detail="no such object at Stripe",
+        detail="no such object at Stripe, or one that cannot be used any more",
         param=getattr(error, "param", None) or "",
         request_id=error.request_id,
     )
@@ -311,6 +312,8 @@ def _missing(error: stripe.StripeError, operation: str) -> Exception:
 _ERRORS = (
     _ErrorRow(_is(stripe.CardError), _declined),
     _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.code == "resource_missing", _missing),
+    # A card that was detached is refused without a code of its own.
+    _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.param in _PAYER_PARAMS, _missing),
     _ErrorRow(
         lambda e: isinstance(e, stripe.InvalidRequestError) and e.code in _STATE_CODES, _fault(StateConflict)
     ),

@@ -77,7 +77,7 @@ def charge_payment(payment_id: int, base_url: str) -> str:
 @periodic(cron="*/15 * * * *", catch_up=CatchUp.LAST)
 @task(name="payments.tasks.scan_and_charge_balances", queue="payments")
 def scan_and_charge_balances() -> str:
-    """Defer the charge of every balance that is due and not under way. Returns ``enqueued=N``."""
+    """Defer the charge of every balance and fee that is due. Returns ``enqueued=N``."""
     return f"enqueued={scan.defer_due_charges(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
 
 

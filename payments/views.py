@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import View
 
 from bookings import queries as bookings
-from bookings.exceptions import BookingError
+from bookings.exceptions import BookingError, StayUnavailable
 from bookings.forms import NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
@@ -95,7 +95,7 @@ class ChangeDatesView(View):
             else:
                 messages.success(request, _("Your stay has new dates."))
                 return SeeOther(booking.get_absolute_url())
-        return _render_change(request, booking, form, now, status=422)
+        return _render_change(request, booking, form, now)
 
 
 @method_decorator(private_page, name="dispatch")
@@ -111,14 +111,14 @@ class CancelView(View):
         cost = queries.cancellation_cost(booking, now=now)
         if not form.is_valid() or form.cleaned_data["kept_minor"] != cost.kept_minor:
             messages.warning(request, _("The sums have changed since you opened this page. Read them again."))
-            return _render_cancel(request, booking, now, status=422)
+            return _render_cancel(request, booking, now)
         try:
             is_new = cancellation.request_cancellation(
                 booking=booking, base_url=settings.SITE_BASE_URL, now=now
             )
         except TransientFault as error:
             messages.warning(request, _explain(error))
-            return _render_cancel(request, booking, now, status=422)
+            return _render_cancel(request, booking, now)
         if is_new:
             messages.success(request, _("We are cancelling your booking. You will get an e-mail."))
         return SeeOther(booking.get_absolute_url())
@@ -164,24 +164,22 @@ def _nights_form(booking: Booking, data: Any, now: datetime) -> NightsForm:
     return NightsForm(data, today=earliest, initial=initial, auto_id="%s")
 
 
-def _render_change(
-    request: HttpRequest, booking: Booking, form: NightsForm, now: datetime, *, status: int = 200
-) -> HttpResponse:
+def _render_change(request: HttpRequest, booking: Booking, form: NightsForm, now: datetime) -> HttpResponse:
     preview = None
     if form.is_bound and form.is_valid():
         try:
             preview = queries.preview_change(booking=booking, **form.cleaned_data, now=now)
+        except StayUnavailable:
+            form.add_error(None, _("Some of these nights are already taken."))
         except BookingError as refusal:
             form.add_error(None, str(refusal))
-    return _render(request, "change_dates", booking, now, {"form": form, "preview": preview}, status=status)
+    return _render(request, "change_dates", booking, now, {"form": form, "preview": preview})
 
 
-def _render_cancel(
-    request: HttpRequest, booking: Booking, now: datetime, *, status: int = 200
-) -> HttpResponse:
+def _render_cancel(request: HttpRequest, booking: Booking, now: datetime) -> HttpResponse:
     cost = queries.cancellation_cost(booking, now=now)
     form = CancelForm(initial={"kept_minor": cost.kept_minor})
-    return _render(request, "cancel", booking, now, {"form": form, "cost": cost}, status=status)
+    return _render(request, "cancel", booking, now, {"form": form, "cost": cost})
 
 
 def _render(
@@ -190,9 +188,7 @@ def _render(
     booking: Booking,
     now: datetime,
     context: dict[str, Any] | None = None,
-    *,
-    status: int = 200,
 ) -> HttpResponse:
     page = booking_page.describe_booking(booking, now=now)
     shared = {"page": page, "booking": booking, "quote": booking.quote, "home": booking.home}
-    return render(request, f"payments/{name}.html", {**shared, **(context or {})}, status=status)
+    return render(request, f"payments/{name}.html", {**shared, **(context or {})})

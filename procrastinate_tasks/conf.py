@@ -19,7 +19,7 @@ class QueueSettings:
     time_limit: timedelta = timedelta(seconds=600)
     heartbeat_every: timedelta = timedelta(seconds=5)
     orphaned_after: timedelta = timedelta(seconds=30)
-    rescue_every: timedelta = timedelta(seconds=5)
+    rescue_every: timedelta = timedelta(seconds=1)
     max_crashes: int = 2
     schedule_grace: timedelta = timedelta(seconds=60)
     catch_up_limit: int = 100

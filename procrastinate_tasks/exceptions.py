@@ -163,3 +163,28 @@ class TimeLimitExceeded(QueueError):
 
     def __str__(self) -> str:
         return f"The job ran longer than its time limit of {self.seconds:g} s; its process was ended."
+
+
+class ChildLost(QueueError):
+    """The child process that ran a job died.
+
+    ``neighbours`` is how many other jobs ran in it: with none, the job itself is to blame.
+    """
+
+    def __init__(
+        self, *, cause: str, peak_memory_mb: int, neighbours: int, crashes: int, last_log_lines: str
+    ) -> None:
+        self.cause = cause
+        self.peak_memory_mb = peak_memory_mb
+        self.neighbours = neighbours
+        self.crashes = crashes
+        self.last_log_lines = last_log_lines
+        super().__init__(cause, peak_memory_mb, neighbours, crashes)
+
+    def __str__(self) -> str:
+        blame = f"beside {self.neighbours} other jobs" if self.neighbours else "while it ran alone"
+        times = "once" if self.crashes == 1 else f"{self.crashes} times"
+        return (
+            f"The job's process died {blame}: {self.cause}, peak memory {self.peak_memory_mb} MB. "
+            f"This has now happened to it {times}.\nLast log lines:\n{self.last_log_lines or '(none)'}"
+        )

@@ -68,6 +68,34 @@ class ScheduleState(models.Model):
         return self.name
 
 
+class LiveWorker(models.Model):
+    """What a worker says about itself with each beat; the row goes with the worker's own.
+
+    ``orphaned_after`` is how long it may be silent before others rescue its jobs; ``memory_bytes`` is that of
+    the biggest child, which is replaced above ``max_memory_bytes``.
+    """
+
+    worker_id = models.BigIntegerField(_("worker"), primary_key=True)
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.PositiveIntegerField(_("process id"))
+    release = models.CharField(_("release"), max_length=100, blank=True)
+    queues = models.JSONField(_("queues"), null=True)
+    capacity = models.PositiveIntegerField(_("capacity"))
+    running = models.PositiveIntegerField(_("running jobs"), default=0)
+    memory_bytes = models.BigIntegerField(_("memory"), default=0)
+    max_memory_bytes = models.BigIntegerField(_("memory limit"), null=True)
+    orphaned_after = models.DurationField(_("orphaned after"))
+    started_at = models.DateTimeField(_("started at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
 class Job(ProcrastinateJob):
     """Procrastinate's job as the job viewer shows it."""
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from procrastinate.jobs import DeleteJobCondition
 
+# With one beat a second: 3.5 s of silence, 1 s until somebody looks, and the job runs again within 5 s.
+_BEATS_MISSED = 3.5
+
 
 class InvalidWorkerOption(ValueError):
     """An option of the worker makes no sense, alone or beside another."""
@@ -54,6 +57,11 @@ class WorkerOptions:
                 problem=f"{self.soft_time_limit.total_seconds():g} s must be less than "
                 f"--time-limit ({self.time_limit.total_seconds():g} s)",
             )
+
+    @property
+    def orphaned_after(self) -> timedelta:
+        """How long this worker may be silent before others take its jobs over."""
+        return self.heartbeat_interval * _BEATS_MISSED
 
     @property
     def capacity(self) -> int:

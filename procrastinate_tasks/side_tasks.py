@@ -51,8 +51,10 @@ def run_schedule() -> float:
     return min(wait, longest)
 
 
-def run_rescue() -> float:
-    rescue.run_once()
+def run_rescue(may_rescue: Callable[[], bool]) -> float:
+    """Rescue, unless this process cannot judge: it was out of touch with the database itself."""
+    if may_rescue():
+        rescue.run_once()
     return queue_settings().rescue_every.total_seconds()
 
 
@@ -63,10 +65,10 @@ def run_retention() -> float:
 class Routines:
     """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_rescue: Callable[[], bool] = lambda: True) -> None:
         self._routines = [
             Routine("schedule", run_schedule),
-            Routine("rescue", run_rescue),
+            Routine("rescue", lambda: run_rescue(may_rescue)),
             Routine("retention", run_retention),
         ]
 

@@ -31,6 +31,7 @@ from django.db import connections
 from procrastinate.app import App
 
 from procrastinate_tasks.engine.forking import fork
+from procrastinate_tasks.engine.log_tail import LogTail, LogTailHandler
 from procrastinate_tasks.engine.supervision import (
     Channel,
     ChildExited,
@@ -42,7 +43,7 @@ from procrastinate_tasks.engine.supervision import (
     WorkerAlive,
     WorkerRegistered,
 )
-from procrastinate_tasks.execution.child_process import ChildProcess, name_connections
+from procrastinate_tasks.execution.child_process import name_connections, run_child
 from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.worker import Worker
 
@@ -57,6 +58,14 @@ _SOUND_AFTER = 60.0
 _PARTING_SECONDS = 4.0
 
 
+@dataclass(frozen=True, slots=True)
+class ForkedChild:
+    """A running child: its number with the worker, and the log lines it shares with us."""
+
+    number: int
+    log_tail: LogTail
+
+
 @dataclass(slots=True, kw_only=True)
 class WorkerProcess:
     """The running worker, as its supervisor sees it; times on the monotonic clock."""
@@ -67,7 +76,7 @@ class WorkerProcess:
     heard: float
     has_drained: bool = False
     worker_ids: list[int] = field(default_factory=list)
-    child_pids: dict[int, int] = field(default_factory=dict)
+    children: dict[int, ForkedChild] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -193,24 +202,26 @@ class Supervisor:
 
     def _fork_child(self, worker: WorkerProcess, number: int) -> None:
         workers_end, childs_end = socket.socketpair()
+        log_tail = LogTail()
         application_name = f"queue child {self._run_id}-{worker.pid}-{number}"
         pid = fork(
-            lambda: self._run_child(childs_end, application_name),
+            lambda: self._run_child(childs_end, application_name, log_tail),
             name=f"queue child {number}",
             closing=self._closed_in_forks(workers_end),
         )
         childs_end.close()
-        worker.child_pids[pid] = number
+        worker.children[pid] = ForkedChild(number, log_tail)
         self._send(worker, ChildForked(number, pid, application_name), passing=workers_end)
         workers_end.close()
 
-    def _run_child(self, link: socket.socket, application_name: str) -> None:
+    def _run_child(self, link: socket.socket, application_name: str, log_tail: LogTail) -> None:
+        logging.getLogger().addHandler(LogTailHandler(log_tail))
         name_connections(application_name)
-        ChildProcess(app=self._app, options=self._options, link=link).run()
+        run_child(app=self._app, options=self._options, link=link)
 
     def _kill_child(self, worker: WorkerProcess, number: int) -> None:
-        for pid, child_number in worker.child_pids.items():
-            if child_number == number:
+        for pid, child in worker.children.items():
+            if child.number == number:
                 os.kill(pid, signal.SIGKILL)
 
     # --- Who ended, and who should --------------------------------------------------------------------------
@@ -229,17 +240,18 @@ class Supervisor:
                 self._bury_child(self._worker, pid, status, usage.ru_maxrss * 1024)
 
     def _bury_child(self, worker: WorkerProcess, pid: int, status: int, peak_memory_bytes: int) -> None:
-        number = worker.child_pids.pop(pid, None)
-        if number is None:
+        child = worker.children.pop(pid, None)
+        if child is None:
             return
         exited = ChildExited(
-            number=number,
+            number=child.number,
             pid=pid,
             exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
             signal_number=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             peak_memory_bytes=peak_memory_bytes,
-            last_log_lines="",
+            last_log_lines=child.log_tail.read(),
         )
+        child.log_tail.close()
         self._send(worker, exited)
 
     def _bury_worker(self, worker: WorkerProcess, status: int) -> None:
@@ -258,9 +270,9 @@ class Supervisor:
         logger.error("The worker %s; starting another in %.1f s", _in_words(status), pause)
 
     def _end_children(self, worker: WorkerProcess) -> None:
-        for pid in worker.child_pids:
+        for pid in worker.children:
             os.kill(pid, signal.SIGKILL)
-        for pid in worker.child_pids:
+        for pid in worker.children:
             os.waitpid(pid, 0)
 
     def _forget(self, worker: WorkerProcess) -> None:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -209,19 +209,20 @@ def _undone_if_broken() -> Iterator[None]:
     unless the connection refuses further statements.
     """
     connection = connections[procrastinate_settings.DATABASE_ALIAS]
-    savepoint = connection.savepoint() if connection.in_atomic_block else None
-    if savepoint is None:
+    if not connection.in_atomic_block:
         yield
         return
-    try:
-        yield
-    finally:
+    error: BaseException | None = None
+    with transaction.atomic(using=connection.alias):
+        try:
+            yield
+        except (Exception, asyncio.CancelledError) as raised:
+            error = raised
         status = connection.connection.info.transaction_status
         if connection.needs_rollback or status == TransactionStatus.INERROR:
-            connection.savepoint_rollback(savepoint)
-            connection.needs_rollback = False
-        else:
-            connection.savepoint_commit(savepoint)
+            transaction.set_rollback(True, using=connection.alias)
+    if error is not None:
+        raise error
 
 
 # --- Looking at the waiting jobs --------------------------------------------------------------------------

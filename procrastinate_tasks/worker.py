@@ -35,6 +35,7 @@ from procrastinate.app import App
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.engine.children import Child, Children
+from procrastinate_tasks.engine.claim_audit import ClaimAudit
 from procrastinate_tasks.engine.claim_loop import ClaimLoop
 from procrastinate_tasks.engine.claims import Claims
 from procrastinate_tasks.engine.drain import Drain
@@ -42,10 +43,10 @@ from procrastinate_tasks.engine.heartbeat import Heartbeat
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.loops import keep_running
 from procrastinate_tasks.engine.losses import ends_of_lost_child
+from procrastinate_tasks.engine.pulse import Pulse
 from procrastinate_tasks.engine.registration import Registration
 from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.engine.staff import Staff
-from procrastinate_tasks.engine.strays import Strays
 from procrastinate_tasks.engine.supervision import Channel, ChildExited, ChildForked, Drained, WorkerAlive
 from procrastinate_tasks.engine.supervision import Drain as DrainRequest
 from procrastinate_tasks.engine.upkeep import Upkeep
@@ -75,6 +76,7 @@ class Worker:
         self._staff = Staff(options=options, children=self._children, channel=channel)
         self._registration = Registration(
             beats,
+            options=options,
             children=self._children,
             staff=self._staff,
             channel=channel,
@@ -84,15 +86,21 @@ class Worker:
             options=options,
             claims=Claims(claims, queues=options.queues),
             children=self._children,
+            staff=self._staff,
             settlements=self._settlements,
             registration=self._registration,
             on_dry=self._drain_requested.set,
         )
         self._heartbeat = Heartbeat(
-            beats, options=options, on_job=self._claim_loop.wake.set, on_abort=self._abort_jobs
+            beats,
+            options=options,
+            children=self._children,
+            on_job=self._claim_loop.wake.set,
+            on_abort=self._abort_jobs,
         )
-        self._upkeep = Upkeep(Routines())
-        self._strays = Strays(children=self._children, settlements=self._settlements)
+        self._pulse = Pulse(options.orphaned_after)
+        self._upkeep = Upkeep(Routines(may_rescue=self._pulse.is_steady))
+        self._audit = ClaimAudit(children=self._children, settlements=self._settlements, staff=self._staff)
 
     async def run(self) -> None:
         """Works until drained."""
@@ -142,12 +150,13 @@ class Worker:
         worker_id = await self._registration.ensure()
         if is_new:
             self._claim_loop.wake.set()
-        beat = await self._heartbeat.beat(worker_id)
+        with self._pulse.of_one_beat():
+            beat = await self._heartbeat.beat(worker_id)
         if not beat.is_registered:
             await self._registration.renew(worker_id)
             return
         self._abort_jobs(beat.job_ids_to_abort)
-        self._strays.note(beat.held, worker_id=worker_id)
+        self._audit.compare(beat, worker_id=worker_id)
         await self._heartbeat.listen()
 
     async def _settle_once(self) -> None:
@@ -191,8 +200,7 @@ class Worker:
         if child is None:
             return
         self._staff.note_exit(child, message)
-        if child.running:
-            self._settlements.add(ends_of_lost_child(self._app, child))
+        self._settlements.add(ends_of_lost_child(self._app, child, message))
         if child.application_name:
             self._later(self._end_backends(child.application_name))
         self._staff.recruit()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
+from reyes_estancias.email_settings import email_settings
 from reyes_estancias.postgres.server import start_or_join
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -87,6 +89,7 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 LANGUAGE_CODE = "es-mx"
 LANGUAGES = [("es-mx", "Español (México)"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "reyes_estancias" / "locale_of_django"]
 TIME_ZONE = "America/Mexico_City"
 USE_TZ = True
 
@@ -150,5 +153,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- E-mail -----------------------------------------------------------------------------------------------
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(
+    email_settings(env.email_url("EMAIL_URL", default="consolemail://"), has_mailers=django.VERSION >= (6, 1))
+)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
+
+admin.site.site_title = "Reyes Estancias"
+admin.site.site_header = _("Reyes Estancias, the office")
+admin.site.index_title = _("What there is to see")
 
 urlpatterns = [
     path("", include("bookings.urls")),

@@ -16,7 +16,7 @@ from bookings.money import format_pesos
 
 register = template.Library()
 
-PICTURES = ("costa", "selva", "sierra", "pueblo", "laguna", "desierto")
+PICTURES = ("desierto", "pueblo", "costa", "sierra", "selva", "ciudad", "laguna")
 
 register.filter("pesos", format_pesos)
 
@@ -30,21 +30,22 @@ def percent(bps: int) -> str:
 @register.filter
 def day(value: date) -> str:
     """Return a date with its weekday and without the year, as people say it."""
-    return formats.date_format(
-        _local(value), pgettext("format of a date, see Django's date filter", "l, F j")
-    )
+    return _write(value, pgettext("format of a date, see Django's date filter", "l, F j"))
 
 
 @register.filter
 def day_and_year(value: date) -> str:
-    return formats.date_format(
-        _local(value), pgettext("format of a date, see Django's date filter", "l, F j, Y")
-    )
+    return _write(value, pgettext("format of a date, see Django's date filter", "l, F j, Y"))
+
+
+@register.filter
+def short_day(value: date) -> str:
+    return _write(value, pgettext("format of a date, see Django's date filter", "D, M j"))
 
 
 @register.filter
 def clock(value: datetime) -> str:
-    return formats.date_format(_local(value), pgettext("format of a time, see Django's date filter", "g:i A"))
+    return _write(value, pgettext("format of a time, see Django's date filter", "g:i A"))
 
 
 @register.filter
@@ -61,5 +62,6 @@ def home_picture(home: Property) -> str:
     return static(f"reyes_estancias/homes/{PICTURES[home.pk % len(PICTURES)]}.svg")
 
 
-def _local(value: date) -> date:
-    return timezone.localtime(value) if isinstance(value, datetime) else value
+def _write(value: date, format_string: str) -> str:
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    return formats.date_format(local, format_string)

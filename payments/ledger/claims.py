@@ -52,14 +52,15 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
     """Return the one attempt behind a guest's payment page, made now or found.
 
     Raises:
-        NothingToPay: the payment is paid or void.
+        NothingToPay: the payment is paid or void, or the booking is being cancelled.
         PaymentUnderWay: the saved card is being charged.
         HoldExpired: the deposit came too late.
     """
     payment = Payment.objects.get(pk=payment_id)
     with rows.locked_booking(payment.booking_id) as booking:
         payment.refresh_from_db()
-        if payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
+        is_cancelled = booking.cancel_requested_at is not None and payment.kind != PaymentKind.FEE
+        if is_cancelled or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
             raise NothingToPay
         live = rows.live_attempt(payment)
         if live and live.channel == Channel.OFF_SESSION:

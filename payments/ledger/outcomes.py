@@ -182,6 +182,8 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
     payment = attempt.payment
     attempt.proof = proof
     rows.move(attempt, state, now)
+    if attempt.decline_code == policies.MISSING_METHOD:
+        rows.forget_card(booking=payment.booking)
     if payment.kind == PaymentKind.DEPOSIT:
         _end_unpaid_hold(payment, proof, now)
     elif state == AttemptState.DECLINED:

@@ -87,10 +87,18 @@ def void_payment(*, payment: Payment) -> None:
     set_status(payment, PaymentStatus.VOID)
 
 
+def forget_card(*, booking: Booking) -> None:
+    """Use a customer and card no more that Stripe does not know: nothing could be paid with them."""
+    BookingAccount.objects.filter(booking=booking).update(stripe_customer_id="", stripe_payment_method_id="")
+
+
 def wait_for_the_guest(
     payment: Payment, status: PaymentStatus, reason: str, base_url: str, now: datetime
 ) -> None:
+    """Leave a payment to its guest, and send the link unless the booking is being cancelled."""
     set_status(payment, status, reason)
+    if not is_chargeable(payment.booking, payment):
+        return
     request_email(
         kind=GuestEmail.Kind.PAYMENT_LINK,
         booking=payment.booking,

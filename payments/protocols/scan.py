@@ -1,4 +1,4 @@
-"""Find the balances that are due and that nothing else will charge, and defer their charges in bulk."""
+"""Find what is due and that nothing else will charge, and defer the charges in bulk."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ _TO_BE_CHARGED = (PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus
 
 
 def defer_due_charges(*, base_url: str, now: datetime) -> int:
-    """Defer one charge for every confirmed booking whose balance is due. Returns how many are new.
+    """Defer one charge for every confirmed booking whose balance is due, and for every fee not yet charged.
 
     Reads through a server-side cursor and writes some thousand at a time: its memory does not grow.
+
+    Returns:
+        How many of them are new.
     """
-    return due_charges.charge_many_now(booking_ids=_due_bookings(now), base_url=base_url)
+    balances = due_charges.charge_many_now(booking_ids=_due_bookings(now), base_url=base_url)
+    return balances + due_charges.charge_payments_now(payment_ids=_unpaid_fees(), base_url=base_url)
 
 
 def _due_bookings(now: datetime) -> Iterator[int]:
@@ -32,3 +36,11 @@ def _due_bookings(now: datetime) -> Iterator[int]:
         booking__balance_due_at__lte=now,
     ).order_by("booking__balance_due_at")
     return due.values_list("booking_id", flat=True).iterator(chunk_size=_CHUNK)
+
+
+def _unpaid_fees() -> Iterator[int]:
+    """The job that is deferred with a fee may have failed before it claimed anything."""
+    fees = Payment.objects.filter(
+        kind=PaymentKind.FEE, status__in=_TO_BE_CHARGED, booking__status=BookingStatus.CANCELLED
+    )
+    return fees.values_list("pk", flat=True).iterator(chunk_size=_CHUNK)

@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from procrastinate_tasks.engine.frames import (
+from procrastinate_tasks.engine.settlements import Finished
+from procrastinate_tasks.exchange.frames import (
     AbortJob,
     Assignment,
     ChildReady,
     FrameReader,
     JobsEnded,
+    OverdueStack,
     RetireMe,
     RunEnd,
     RunJobs,
     encode,
 )
-from procrastinate_tasks.engine.settlements import Finished
-from procrastinate_tasks.execution.limits import limits_of
+from procrastinate_tasks.exchange.limits import limits_of
 from procrastinate_tasks.options import WorkerOptions
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Running:
     assignment: Assignment
     started: float
     hard_seconds: float | None
+    stack: str = ""
 
     @property
     def kill_at(self) -> float | None:
@@ -53,6 +55,8 @@ class Child:
     is_ready: bool = False
     is_retiring: bool = False
     kill_reason: str = ""
+    reserved_for: Assignment | None = None
+    overdue_job_id: int | None = None
     left: float | None = None
     running: dict[int, Running] = field(default_factory=dict)
     jobs_started: int = 0
@@ -61,6 +65,11 @@ class Child:
     @property
     def takes_jobs(self) -> bool:
         return self.is_ready and self.transport is not None and not self.is_retiring and not self.kill_reason
+
+    @property
+    def occupied(self) -> int:
+        """How many jobs it runs or was forked for."""
+        return len(self.running) + (self.reserved_for is not None)
 
     def send(self, message: object) -> None:
         """Sends a message; to a child that is gone it goes nowhere, its exit is reported anyway."""
@@ -85,7 +94,12 @@ class Children:
     @property
     def running_count(self) -> int:
         """How many jobs run now, also in children that take no more."""
-        return sum(len(child.running) for child in self._by_number.values())
+        return sum(child.occupied for child in self._by_number.values())
+
+    @property
+    def most_memory_bytes(self) -> int:
+        """Memory of the biggest child."""
+        return max((child.memory_bytes for child in self._by_number.values()), default=0)
 
     @property
     def free_slots(self) -> int:
@@ -93,9 +107,14 @@ class Children:
         room = sum(self._room_in(child) for child in self._by_number.values() if child.takes_jobs)
         return max(0, min(room, self._options.capacity - self.running_count))
 
-    def expect(self, number: int) -> None:
-        """Notes a child that the supervisor was asked for."""
-        self._by_number[number] = Child(number=number, forked=time.monotonic())
+    def expect(self, number: int, *, reserved_for: Assignment | None = None) -> None:
+        """Notes a child that the supervisor was asked for, to run one job alone or any."""
+        self._by_number[number] = Child(
+            number=number,
+            forked=time.monotonic(),
+            reserved_for=reserved_for,
+            is_retiring=reserved_for is not None,
+        )
 
     async def attach(self, number: int, *, pid: int, application_name: str, link: socket.socket) -> None:
         """Connects a child that was forked."""
@@ -122,11 +141,22 @@ class Children:
 
     def attempts_by_job(self) -> dict[int, int]:
         """Every running job with the attempt it was claimed at."""
+        return {assignment.job_id: assignment.attempts for assignment in self._assignments()}
+
+    def started_before(self, instant: float) -> set[int]:
+        """The jobs that run since before this instant of the monotonic clock."""
         return {
-            job_id: running.assignment.attempts
+            job_id
             for child in self._by_number.values()
             for job_id, running in child.running.items()
+            if running.started < instant
         }
+
+    def _assignments(self) -> Iterator[Assignment]:
+        for child in self._by_number.values():
+            yield from (running.assignment for running in child.running.values())
+            if child.reserved_for is not None:
+                yield child.reserved_for
 
     def rename_claims(self, job_ids: set[int], *, worker_id: int) -> None:
         """Puts running jobs under another worker id, under which their ends will be settled."""
@@ -179,7 +209,13 @@ class Children:
             self._on_ends(child, [_finish(child, end) for end in message.ends])
         elif isinstance(message, ChildReady):
             child.is_ready = True
+            if child.reserved_for is not None:
+                assignment, child.reserved_for = child.reserved_for, None
+                self._start_in(child, [assignment])
             self._on_ends(child, [])
+        elif isinstance(message, OverdueStack):
+            if (running := child.running.get(message.job_id)) is not None:
+                child.running[message.job_id] = replace(running, stack=message.stack)
         elif isinstance(message, RetireMe):
             child.is_retiring = True
             self._on_ends(child, [])

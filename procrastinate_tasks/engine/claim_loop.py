@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.claims import ClaimRefused, Claims
-from procrastinate_tasks.engine.frames import Assignment
 from procrastinate_tasks.engine.losses import end_of_return
 from procrastinate_tasks.engine.registration import Registration
 from procrastinate_tasks.engine.settlements import Finished, Settlements
+from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.options import WorkerOptions
 
 # A burst of notifications is one reason to claim, and workers need not all ask in the same millisecond.
@@ -29,6 +30,7 @@ class ClaimLoop:
         options: WorkerOptions,
         claims: Claims,
         children: Children,
+        staff: Staff,
         settlements: Settlements,
         registration: Registration,
         on_dry: Callable[[], None],
@@ -36,6 +38,7 @@ class ClaimLoop:
         self._options = options
         self._claims = claims
         self._children = children
+        self._staff = staff
         self._settlements = settlements
         self._registration = registration
         self._on_dry = on_dry
@@ -64,7 +67,9 @@ class ClaimLoop:
             await self._rest(found_some=bool(claimed))
 
     def _start(self, claimed: list[Assignment]) -> None:
-        unplaced = self._children.start(claimed)
+        for suspect in (each for each in claimed if each.crashes):
+            self._staff.isolate(suspect)
+        unplaced = self._children.start([each for each in claimed if not each.crashes])
         if unplaced:  # a child went away between the claim and its answer
             now = datetime.now(UTC)
             self._settlements.add(Finished(end_of_return(each, started_at=now), each) for each in unplaced)

@@ -14,6 +14,7 @@ import psycopg
 from procrastinate.manager import get_channel_for_queues
 from psycopg import sql
 
+from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.statements import statement
@@ -25,9 +26,11 @@ _WITHIN = timedelta(seconds=5)
 class Beat:
     """What one beat brought back.
 
-    ``held`` are the jobs the database believes this worker runs: attempts by job id.
+    ``sent`` is when it left, on the monotonic clock; ``held`` are the jobs the database believes this worker
+    runs: attempts by job id.
     """
 
+    sent: float
     is_registered: bool
     job_ids_to_abort: list[int]
     held: dict[int, int]
@@ -45,25 +48,33 @@ class Heartbeat:
         link: DatabaseLink,
         *,
         options: WorkerOptions,
+        children: Children,
         on_job: Callable[[], None],
         on_abort: Callable[[list[int]], None],
     ) -> None:
         self._link = link
         self._interval = options.heartbeat_interval.total_seconds()
         self._channels = list(get_channel_for_queues(options.queues)) if options.listen_notify else []
+        self._children = children
         self._on_job = on_job
         self._on_abort = on_abort
         self._listening: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
 
     async def beat(self, worker_id: int) -> Beat:
-        """Beats once.
+        """Beats once, and reports how the children do.
 
         Raises:
             psycopg.Error, TimeoutError: The connection is gone; the next call opens another.
         """
-        rows = await self._link.fetch(statement("heartbeat"), {"worker_id": worker_id}, within=_WITHIN)
+        sent = time.monotonic()
+        params = {
+            "worker_id": worker_id,
+            "running": self._children.running_count,
+            "memory_bytes": self._children.most_memory_bytes,
+        }
+        rows = await self._link.fetch(statement("heartbeat"), params, within=_WITHIN)
         is_registered, job_ids_to_abort, held = rows[0]
-        return Beat(is_registered, job_ids_to_abort, {int(job_id): held[job_id] for job_id in held})
+        return Beat(sent, is_registered, job_ids_to_abort, {int(job_id): held[job_id] for job_id in held})
 
     async def listen(self) -> None:
         """Listens until the next beat is due.

@@ -1,47 +1,53 @@
-"""What becomes of the jobs that ran in a child which is gone."""
+"""What becomes of the jobs of a child that is gone: who is to blame, and who runs again at no cost."""
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from procrastinate.app import App
 
+from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.children import Child, Running
-from procrastinate_tasks.engine.frames import Assignment, RunEnd
 from procrastinate_tasks.engine.settlements import Finished
-from procrastinate_tasks.exceptions import TimeLimitExceeded
-from procrastinate_tasks.execution.endings import end_of_error, job_of
+from procrastinate_tasks.engine.staff import cause_of
+from procrastinate_tasks.engine.supervision import ChildExited
+from procrastinate_tasks.exceptions import ChildLost, TimeLimitExceeded
+from procrastinate_tasks.exchange.endings import end_of_error, job_of
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
+from procrastinate_tasks.policies import Rescue, decide_rescue
 from procrastinate_tasks.results import Outcome
 
-logger = logging.getLogger(__name__)
+_MEGABYTE = 1024 * 1024
 
 
-def ends_of_lost_child(app: App, child: Child) -> list[Finished]:
-    """One end for each job that ran in the child: over its hard limit, or given back at no cost."""
+def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Finished]:
+    """One end for each job that ran in the child, or was to run in it.
+
+    A job over its hard limit failed. Whatever else ran in a child we had killed is given back. When a child
+    died by itself, the one job in it is to blame; of several none is blamed, but each runs alone from now on.
+    """
     now = time.monotonic()
-    return [
-        Finished(_end_of_lost(app, running, now), running.assignment) for running in child.running.values()
-    ]
+    ends = list(_ends_of_running(app, child, exited, now))
+    if child.reserved_for is not None:
+        ends.append(
+            Finished(end_of_return(child.reserved_for, started_at=datetime.now(UTC)), child.reserved_for)
+        )
+    return ends
 
 
-def _end_of_lost(app: App, running: Running, now: float) -> RunEnd:
-    if running.hard_seconds is not None and running.started + running.hard_seconds <= now:
-        return end_of_overdue(app, running, TimeLimitExceeded(seconds=running.hard_seconds), now)
-    return end_of_return(running.assignment, started_at=_started_at(running, now))
-
-
-def end_of_overdue(app: App, running: Running, error: TimeLimitExceeded, now: float) -> RunEnd:
-    """The end of a job that was ended at its hard limit; its task may ask for a retry."""
-    return end_of_error(
-        running.assignment,
-        job=job_of(running.assignment),
-        task=app.tasks.get(running.assignment.task_name),
-        started=_started_at(running, now).timestamp(),
-        error=error,
-        abort_reason=None,
-    )
+def _ends_of_running(app: App, child: Child, exited: ChildExited, now: float) -> Iterator[Finished]:
+    neighbours = len(child.running) - 1
+    for running in child.running.values():
+        started_at = datetime.now(UTC) - timedelta(seconds=now - running.started)
+        if running.assignment.job_id == child.overdue_job_id:
+            end = _end_of_overdue(app, running, started_at)
+        elif child.kill_reason:
+            end = end_of_return(running.assignment, started_at=started_at)
+        else:
+            end = _end_of_crash(running.assignment, exited, neighbours=neighbours, started_at=started_at)
+        yield Finished(end, running.assignment)
 
 
 def end_of_return(assignment: Assignment, *, started_at: datetime) -> RunEnd:
@@ -62,5 +68,44 @@ def end_of_return(assignment: Assignment, *, started_at: datetime) -> RunEnd:
     )
 
 
-def _started_at(running: Running, now: float) -> datetime:
-    return datetime.now(UTC) - timedelta(seconds=now - running.started)
+def _end_of_overdue(app: App, running: Running, started_at: datetime) -> RunEnd:
+    """The end of a job that was ended at its hard limit; its task may ask for a retry."""
+    end = end_of_error(
+        running.assignment,
+        job=job_of(running.assignment),
+        task=app.tasks.get(running.assignment.task_name),
+        started=started_at.timestamp(),
+        error=TimeLimitExceeded(seconds=running.hard_seconds or 0),
+        abort_reason=None,
+    )
+    return end._replace(traceback=running.stack + end.traceback)
+
+
+def _end_of_crash(
+    assignment: Assignment, exited: ChildExited, *, neighbours: int, started_at: datetime
+) -> RunEnd:
+    """The end of a job whose process died: suspected beside others, to blame if alone, parked if again."""
+    end = end_of_return(assignment, started_at=started_at)._replace(
+        exception_class=f"{ChildLost.__module__}.{ChildLost.__qualname__}",
+        message=str(_describe(assignment, exited, neighbours=neighbours)),
+    )
+    if neighbours:
+        return end
+    decision = decide_rescue(
+        earlier_crashes=assignment.crashes,
+        max_crashes=queue_settings().max_crashes,
+        abort_requested=False,  # the settling statement sees to that
+    )
+    if decision is Rescue.PARK:
+        return end._replace(status="failed", outcome=Outcome.PARKED.value, counts_attempt=True, retry_at=None)
+    return end._replace(outcome=Outcome.CRASHED.value, counts_attempt=True)
+
+
+def _describe(assignment: Assignment, exited: ChildExited, *, neighbours: int) -> ChildLost:
+    return ChildLost(
+        cause=cause_of(exited),
+        peak_memory_mb=exited.peak_memory_bytes // _MEGABYTE,
+        neighbours=neighbours,
+        crashes=assignment.crashes + 1,
+        last_log_lines=exited.last_log_lines,
+    )

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
+import socket
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.engine.supervision import Channel, WorkerRegistered
+from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.statements import statement
 
 logger = logging.getLogger(__name__)
@@ -28,12 +34,14 @@ class Registration:
         self,
         link: DatabaseLink,
         *,
+        options: WorkerOptions,
         children: Children,
         staff: Staff,
         channel: Channel,
         lost_worker_ids: list[int],
     ) -> None:
         self._link = link
+        self._portrait = _portrait_of(options)
         self._children = children
         self._staff = staff
         self._channel = channel
@@ -67,7 +75,7 @@ class Registration:
             adopted = await self._adopt(worker_id, self._children.attempts_by_job())
             self._children.rename_claims(adopted, worker_id=worker_id)
             self.worker_id = worker_id
-            self._stop_lost(adopted)
+            self._staff.stop_lost(self._children.attempts_by_job().keys() - adopted)
 
     async def leave(self) -> list[int]:
         """Unregisters, and returns the ids of jobs that are given back unfinished.
@@ -97,7 +105,7 @@ class Registration:
             logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
 
     async def _register(self) -> int:
-        rows = await self._link.fetch(statement("register_worker"), {}, within=_WITHIN)
+        rows = await self._link.fetch(statement("register_worker"), self._portrait, within=_WITHIN)
         worker_id: int = rows[0][0]
         self._channel.send(WorkerRegistered(worker_id))
         return worker_id
@@ -116,11 +124,16 @@ class Registration:
         }
         return {row[0] for row in await self._link.fetch(statement("adopt_jobs"), params, within=_WITHIN)}
 
-    def _stop_lost(self, adopted: set[int]) -> None:
-        """Kills children that still run what another worker runs by now; their other jobs run again."""
-        for child in self._children:
-            lost = child.running.keys() - adopted
-            for job_id in lost:
-                child.running.pop(job_id)
-            if lost:
-                self._staff.kill(child, reason=f"job {min(lost)} was taken over by another worker")
+
+def _portrait_of(options: WorkerOptions) -> dict[str, Any]:
+    """What this worker says about itself, as ``sql/register_worker.sql`` wants it."""
+    megabytes = options.max_memory_mb
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "release": queue_settings().release,
+        "queues": None if options.queues is None else json.dumps(options.queues),
+        "capacity": options.capacity,
+        "max_memory_bytes": None if megabytes is None else megabytes * 1024 * 1024,
+        "orphaned_after": options.orphaned_after,
+    }

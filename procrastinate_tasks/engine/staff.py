@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import signal
 import time
+from collections.abc import Set
 
+from procrastinate_tasks import job_log
 from procrastinate_tasks.engine.children import Child, Children
-from procrastinate_tasks.engine.frames import Leave
 from procrastinate_tasks.engine.supervision import Channel, ChildExited, ForkChild, KillChild
+from procrastinate_tasks.exchange.endings import job_of
+from procrastinate_tasks.exchange.frames import Assignment, Leave
 from procrastinate_tasks.options import WorkerOptions
 
 logger = logging.getLogger(__name__)
@@ -21,7 +25,7 @@ _LONGEST_PAUSE = 30.0
 _MEGABYTE = 1024 * 1024
 # The child raises the soft limit and the worker enforces the hard one; a job that ends right at its limit
 # gets this long to say so.
-_HARD_LIMIT_MARGIN = 0.1
+_HARD_LIMIT_MARGIN = 0.2
 
 
 class Staff:
@@ -63,6 +67,21 @@ class Staff:
             self._children.expect(number)
             self._channel.send(ForkChild(number))
 
+    def isolate(self, assignment: Assignment) -> None:
+        """Has a job run alone in a child of its own: one in whose company a child died before."""
+        number = next(self._numbers)
+        self._children.expect(number, reserved_for=assignment)
+        self._channel.send(ForkChild(number))
+
+    def stop_lost(self, job_ids: Set[int]) -> None:
+        """Kills children that still run what another worker runs by now; their other jobs run again."""
+        for child in self._children:
+            lost = child.running.keys() & job_ids
+            for job_id in lost:
+                job_log.log_lost(job_of(child.running.pop(job_id).assignment))
+            if lost:
+                self.kill(child, reason=f"job {min(lost)} was taken over by another worker")
+
     def note_exit(self, child: Child, exited: ChildExited) -> None:
         """Learns from an exit: a child that never came up delays the next, longer each time in a row."""
         if child.left is None and not child.kill_reason:
@@ -88,7 +107,7 @@ class Staff:
             self.kill(child, reason=f"it was not ready after {_START_SECONDS:g} s")
         self._enforce_hard_limits(child, now)
         self._retire_if_spent(child)
-        if child.is_retiring and not child.running:
+        if child.is_retiring and not child.occupied:
             self._let_go(child, now)
 
     def _let_go(self, child: Child, now: float) -> None:
@@ -99,13 +118,18 @@ class Staff:
             self.kill(child, reason=f"it was retired and did not leave within {_LEAVE_SECONDS:g} s")
 
     def _enforce_hard_limits(self, child: Child, now: float) -> None:
-        overdue = [
-            running.assignment.job_id
-            for running in child.running.values()
-            if running.kill_at is not None and running.kill_at + _HARD_LIMIT_MARGIN <= now
-        ]
-        if overdue:
-            self.kill(child, reason=f"job {overdue[0]} ran longer than its time limit")
+        """Of several overdue jobs the first alone is blamed: it may have kept the others from ending."""
+        kill_at, job_id = min(
+            (
+                (running.kill_at, job_id)
+                for job_id, running in child.running.items()
+                if running.kill_at is not None
+            ),
+            default=(math.inf, None),
+        )
+        if kill_at + _HARD_LIMIT_MARGIN <= now and not child.kill_reason:
+            child.overdue_job_id = job_id
+            self.kill(child, reason=f"job {job_id} ran longer than its time limit")
 
     def _retire_if_spent(self, child: Child) -> None:
         if child.is_retiring:
@@ -125,6 +149,5 @@ class Staff:
 def cause_of(exited: ChildExited) -> str:
     """The cause of an exit in words."""
     if exited.signal_number:
-        peak = exited.peak_memory_bytes // _MEGABYTE
-        return f"killed by {signal.Signals(exited.signal_number).name}, peak memory {peak} MB"
+        return f"killed by {signal.Signals(exited.signal_number).name}"
     return f"exit code {exited.exit_code}"

@@ -4,10 +4,11 @@
 
     worker ──RunJobs──▶ control thread ──▶ event loop ── async jobs
        ▲                (soft limits,      │
-       │                 aborts, EOF)      └▶ slot threads ── sync jobs   (the main thread if only one slot)
+       │                 aborts, EOF)      └▶ slot threads ── sync jobs
        └──────────── JobsEnded ◀── outbox ◀───────┘
 
-The hard limit is not the child's business: the worker has the whole process killed.
+With one slot there is neither loop nor thread: the job runs in the main thread. The hard limit is not the
+child's business: the worker has the whole process killed.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ import logging
 import os
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 from django.db import connections
 from procrastinate.app import App
 
-from procrastinate_tasks.engine.frames import Assignment, RunEnd, RunJobs
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd, RunJobs
+from procrastinate_tasks.exchange.limits import Limits, limits_of
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
 from procrastinate_tasks.execution.control import Control
-from procrastinate_tasks.execution.limits import limits_of
 from procrastinate_tasks.execution.outbox import Outbox
 from procrastinate_tasks.execution.runs import JobRunner
-from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.execution.slots import Slot, watch_connections
 from procrastinate_tasks.execution.threads import SlotThreads
 from procrastinate_tasks.options import WorkerOptions
 
@@ -40,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChildProcess:
-    """What runs in a child; lives until the worker closes the socket or the supervisor ends the process."""
+    """What every child has; ``run`` lives until the worker says leave, or is gone."""
 
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
         self._options = options
@@ -48,78 +51,138 @@ class ChildProcess:
         self._slots = [Slot(index=index) for index in range(options.concurrency)]
         self._free = list(reversed(self._slots))
         self._runner = JobRunner(CallBuilder(app=app, options=options, stop=self._outbox.ask_to_retire))
+        self._limits: dict[str, Limits] = {}
+        self._control = Control(
+            link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._leave
+        )
+
+    def run(self) -> None:
+        """Serves until told to leave."""
+        raise NotImplementedError
+
+    def _start(self, slot: Slot, assignment: Assignment) -> None:
+        """Starts a job that has its slot; called from the control thread."""
+        raise NotImplementedError
+
+    def _leave(self) -> None:
+        """Makes ``run`` return; called from the control thread."""
+        raise NotImplementedError
+
+    def _serve_control(self) -> None:
+        interruption.install_signal()
+        watch_connections()
+        threading.Thread(target=self._control.run, name="control", daemon=True).start()
+        self._outbox.announce()
+
+    def _accept(self, message: RunJobs) -> None:
+        """Gives each job its slot here already: limits count from now, and the control thread knows them."""
+        for assignment in message.assignments:
+            slot = self._free.pop()
+            slot.occupy(assignment, self._limits_of(assignment.task_name))
+            self._start(slot, assignment)
+
+    def _limits_of(self, task_name: str) -> Limits:
+        if task_name not in self._limits:
+            self._limits[task_name] = limits_of(task_name, self._options)
+        return self._limits[task_name]
+
+    def _end(self, slot: Slot, end: RunEnd) -> None:
+        slot.vacate()
+        self._free.append(slot)
+        self._outbox.add(end)
+
+
+class ManyJobsChild(ChildProcess):
+    """Runs async jobs on an event loop in the main thread, each sync job in the thread of its slot."""
+
+    def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
+        super().__init__(app=app, options=options, link=link)
         self._threads = SlotThreads(self._run_in_thread)
-        self._control = Control(link=link, slots=self._slots, accept=self._accept, leave=self._leave_process)
-        self._soft_limits: dict[str, float | None] = {}
+        self._arrived: deque[tuple[Slot, Assignment]] = deque()
         self._is_flush_due = False
         self._is_leaving = asyncio.Event()
 
     def run(self) -> None:
-        """Serves until the process ends."""
-        interruption.install_signal()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._control.run, name="control", daemon=True).start()
-        self._outbox.announce()
+        self._serve_control()
         await self._is_leaving.wait()
 
-    # --- Taking jobs in (control thread, then event loop) ---------------------------------------------------
-
-    def _leave_process(self) -> None:
+    def _leave(self) -> None:
         self._loop.call_soon_threadsafe(self._is_leaving.set)
 
     def _accept(self, message: RunJobs) -> None:
-        self._loop.call_soon_threadsafe(self._start_all, message.assignments)
+        super()._accept(message)
+        if self._arrived:
+            self._loop.call_soon_threadsafe(self._start_arrived)
 
-    def _start_all(self, assignments: list[Assignment]) -> None:
-        for assignment in assignments:
-            self._start(assignment)
-
-    def _start(self, assignment: Assignment) -> None:
-        slot = self._free.pop()
-        slot.occupy(assignment, soft_seconds=self._soft_limit_of(assignment.task_name))
+    def _start(self, slot: Slot, assignment: Assignment) -> None:
         if self._runner.belongs_on_loop(assignment):
-            slot.task = self._loop.create_task(self._run_on_loop(slot, assignment))
-        elif len(self._slots) == 1:
-            self._loop.call_soon(self._run_in_main_thread, slot, assignment)
+            self._arrived.append((slot, assignment))
         else:
             self._threads.submit(slot, assignment)
 
-    def _soft_limit_of(self, task_name: str) -> float | None:
-        if task_name not in self._soft_limits:
-            self._soft_limits[task_name] = limits_of(task_name, self._options).soft
-        return self._soft_limits[task_name]
-
-    # --- Running, and giving the end back -------------------------------------------------------------------
+    def _start_arrived(self) -> None:
+        while self._arrived:
+            slot, assignment = self._arrived.popleft()
+            slot.task = self._loop.create_task(self._run_on_loop(slot, assignment))
 
     async def _run_on_loop(self, slot: Slot, assignment: Assignment) -> None:
         with exiting_on_fault():
-            self._leave(slot, await self._runner.run_on_loop(slot, assignment))
+            self._end(slot, await self._runner.run_on_loop(slot, assignment))
         # Jobs that end in the same turn of the loop travel together.
         if not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
 
-    def _run_in_main_thread(self, slot: Slot, assignment: Assignment) -> None:
-        with exiting_on_fault():
-            self._leave(slot, self._runner.run_in_main_thread(slot, assignment))
-            self._flush()
-
-    def _run_in_thread(self, slot: Slot, assignment: Assignment) -> None:
-        with exiting_on_fault():
-            self._leave(slot, self._runner.run_in_thread(slot, assignment))
-            self._outbox.flush()
-
-    def _leave(self, slot: Slot, end: RunEnd) -> None:
-        slot.vacate()
-        self._free.append(slot)
-        self._outbox.add(end)
-
     def _flush(self) -> None:
         self._is_flush_due = False
         self._outbox.flush()
+
+    def _run_in_thread(self, slot: Slot, assignment: Assignment) -> None:
+        with exiting_on_fault():
+            self._end(slot, self._runner.run_in_thread(slot, assignment))
+            self._outbox.flush()
+
+
+class OneJobChild(ChildProcess):
+    """Runs one job at a time in the main thread, where a signal interrupts any wait."""
+
+    def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
+        super().__init__(app=app, options=options, link=link)
+        self._arrived: SimpleQueue[tuple[Slot, Assignment] | None] = SimpleQueue()
+
+    def run(self) -> None:
+        self._serve_control()
+        with asyncio.Runner() as runner:
+            while (arrived := self._arrived.get()) is not None:
+                with exiting_on_fault():
+                    self._end(arrived[0], self._run_here(runner, *arrived))
+                    self._outbox.flush()
+
+    def _leave(self) -> None:
+        self._arrived.put(None)
+
+    def _start(self, slot: Slot, assignment: Assignment) -> None:
+        self._arrived.put((slot, assignment))
+
+    def _run_here(self, runner: asyncio.Runner, slot: Slot, assignment: Assignment) -> RunEnd:
+        if not self._runner.belongs_on_loop(assignment):
+            return self._runner.run_in_main_thread(slot, assignment)
+
+        async def run() -> RunEnd:
+            slot.task = asyncio.current_task()
+            return await self._runner.run_on_loop(slot, assignment)
+
+        return runner.run(run())
+
+
+def run_child(*, app: App, options: WorkerOptions, link: socket.socket) -> None:
+    """Runs the child that fits the concurrency."""
+    kind = OneJobChild if options.concurrency == 1 else ManyJobsChild
+    kind(app=app, options=options, link=link).run()
 
 
 @contextlib.contextmanager

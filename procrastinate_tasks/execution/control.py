@@ -8,12 +8,15 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from procrastinate.job_context import AbortReason
 
-from procrastinate_tasks.engine.frames import AbortJob, FrameReader, Leave, RunJobs
+from procrastinate_tasks.exchange.frames import AbortJob, FrameReader, Leave, OverdueStack, RunJobs
 from procrastinate_tasks.execution import interruption
+from procrastinate_tasks.execution.outbox import Outbox
 from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.execution.stacks import stack_of
 
 EXIT_ORPHANED = 70
 _CHUNK = 1 << 18
@@ -28,11 +31,13 @@ class Control:
         *,
         link: socket.socket,
         slots: Sequence[Slot],
+        outbox: Outbox,
         accept: Callable[[RunJobs], None],
         leave: Callable[[], None],
     ) -> None:
         self._link = link
         self._slots = slots
+        self._outbox = outbox
         self._accept = accept
         self._leave = leave
         self._reader = FrameReader()
@@ -47,7 +52,9 @@ class Control:
         readable, _, _ = select.select([self._link], [], [], self._seconds_to_next_limit())
         if readable:
             self._read()
-        self._raise_soft_limits()
+        now = time.monotonic()
+        for slot in self._slots:
+            self._enforce_limits(slot, now)
 
     def _read(self) -> None:
         data = self._link.recv(_CHUNK)
@@ -72,16 +79,25 @@ class Control:
                     slot.task.get_loop().call_soon_threadsafe(_cancel, slot, slot.task)
 
     def _seconds_to_next_limit(self) -> float:
-        due = [slot.soft_at for slot in self._slots if slot.soft_at is not None]
-        return max(0.0, min(due) - time.monotonic()) if due else _LONGEST_WAIT
+        limits = [
+            limit for slot in self._slots for limit in (slot.soft_at, slot.hard_at) if limit is not None
+        ]
+        return max(0.0, min(limits) - time.monotonic()) if limits else _LONGEST_WAIT
 
-    def _raise_soft_limits(self) -> None:
-        now = time.monotonic()
-        for slot in self._slots:
-            if slot.soft_at is not None and slot.soft_at <= now:
-                interruption.raise_soft_limit(slot)
+    def _enforce_limits(self, slot: Slot, now: float) -> None:
+        if slot.soft_at is not None and slot.soft_at <= now:
+            interruption.raise_soft_limit(slot)
+        if slot.hard_at is not None and slot.hard_at <= now:
+            self._tell_stack(slot)
+
+    def _tell_stack(self, slot: Slot) -> None:
+        """The worker is about to have this process killed; the record should say where the job stood."""
+        with slot.guard:
+            slot.hard_at = None
+            if slot.assignment is not None:
+                self._outbox.tell(OverdueStack(slot.assignment.job_id, stack_of(slot)))
 
 
-def _cancel(slot: Slot, task: asyncio.Task[None]) -> None:
+def _cancel(slot: Slot, task: asyncio.Task[Any]) -> None:
     if slot.task is task:
         task.cancel()

@@ -13,6 +13,7 @@ import logging
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 import psycopg
 
@@ -71,7 +72,7 @@ def _raise_in_thread(thread_id: int) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), exception)
 
 
-def _interrupt_await(slot: Slot, task: asyncio.Task[None]) -> None:
+def _interrupt_await(slot: Slot, task: asyncio.Task[Any]) -> None:
     if slot.task is task and slot.interruption is not None:
         task.cancel()
 
@@ -86,10 +87,10 @@ def _raise_in_main_thread(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _cancel_queries(slot: Slot) -> None:
-    for wrapper in slot.wrappers:
+    for wrapper in list(slot.connections):
         connection = wrapper.connection
         if (
-            connection is not None
+            isinstance(connection, psycopg.Connection)
             and connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
         ):
             try:

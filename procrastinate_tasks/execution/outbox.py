@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
-from procrastinate_tasks.engine.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
+from procrastinate_tasks.exchange.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
 
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")
@@ -27,13 +27,16 @@ class Outbox:
 
     def announce(self) -> None:
         """Tells the worker that this child takes jobs."""
-        with self._sending:
-            self._link.sendall(encode(ChildReady(os.getpid())))
+        self.tell(ChildReady(os.getpid()))
 
     def ask_to_retire(self) -> None:
         """Asks the worker to give this child no further job and to replace it."""
+        self.tell(RetireMe())
+
+    def tell(self, message: object) -> None:
+        """Sends any message at once."""
         with self._sending:
-            self._link.sendall(encode(RetireMe()))
+            self._link.sendall(encode(message))
 
     def add(self, end: RunEnd) -> None:
         """Queues a finished run; ``flush`` sends it."""

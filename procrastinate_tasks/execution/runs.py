@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import close_old_connections, connections, reset_queries
+from django.db import close_old_connections, reset_queries
 
 from procrastinate_tasks import job_log
-from procrastinate_tasks.engine.frames import Assignment, RunEnd
 from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.exchange.endings import end_of_error, end_of_success, has_named_arguments, job_of
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
-from procrastinate_tasks.execution.endings import end_of_error, end_of_success, has_named_arguments, job_of
-from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.execution.slots import Slot, current_slot
 from procrastinate_tasks.execution.stepping import SteppedJob
 from procrastinate_tasks.middleware.log_context import log_fields
 
@@ -38,7 +38,7 @@ class JobRunner:
     def run_in_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
         """Runs a sync task in the calling thread, where other threads may interrupt it through the slot."""
         slot.thread_id = threading.get_ident()
-        slot.wrappers = [connections[alias] for alias in connections]
+        current_slot.set(slot)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
             try:
@@ -60,12 +60,14 @@ class JobRunner:
 
     async def run_on_loop(self, slot: Slot, assignment: Assignment) -> RunEnd:
         """Runs an async task."""
+        current_slot.set(slot)
         SyncToAsync.thread_sensitive_context.set(slot.async_context)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
             try:
                 try:
-                    result = await SteppedJob(_awaiting(run.start()), slot)
+                    slot.coroutine = _awaiting(run.start())
+                    result = await SteppedJob(slot.coroutine, slot)
                 finally:
                     slot.task = None  # from here on nobody may cancel: the end must be told
             except BaseException as error:

@@ -5,14 +5,30 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from procrastinate.job_context import AbortReason
 
-from procrastinate_tasks.engine.frames import Assignment
+from procrastinate_tasks.exchange.frames import Assignment
+from procrastinate_tasks.exchange.limits import Limits
+
+current_slot: ContextVar[Slot | None] = ContextVar("procrastinate_tasks_slot", default=None)
+
+
+def watch_connections() -> None:
+    """Has each slot remember the connections its jobs open, in whichever thread they do."""
+    connection_created.connect(_remember_connection)
+
+
+def _remember_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if (slot := current_slot.get()) is not None:
+        slot.connections.add(connection)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -21,9 +37,10 @@ class Slot:
 
     Attributes:
         soft_at: When the soft limit falls due, on the monotonic clock; None once it was raised.
+        hard_at: When the worker will have the process killed; None once the job's stack was told.
         thread_id: The thread that runs a sync job.
-        wrappers: That thread's Django connections, so that another thread can cancel its query.
-        task: The asyncio task that runs an async job.
+        connections: Django's connections that its jobs opened, so that another thread can cancel a query.
+        task: The asyncio task that runs an async job, and ``coroutine`` the job itself.
         interruption: What an async job shall be told at its next await, instead of being cancelled.
         async_context: Gives the ORM calls of this slot's async jobs a thread and connection of their own.
     """
@@ -33,19 +50,23 @@ class Slot:
     assignment: Assignment | None = None
     soft_at: float | None = None
     soft_seconds: float | None = None
+    hard_at: float | None = None
     abort_reason: AbortReason | None = None
     thread_id: int | None = None
-    wrappers: Sequence[BaseDatabaseWrapper] = ()
-    task: asyncio.Task[None] | None = None
+    connections: set[BaseDatabaseWrapper] = field(default_factory=set)
+    task: asyncio.Task[Any] | None = None
+    coroutine: Coroutine[Any, Any, Any] | None = None
     interruption: BaseException | None = None
     async_context: ThreadSensitiveContext = field(default_factory=ThreadSensitiveContext)
 
-    def occupy(self, assignment: Assignment, *, soft_seconds: float | None) -> None:
-        """Takes a job in, which is interrupted after ``soft_seconds``."""
+    def occupy(self, assignment: Assignment, limits: Limits) -> None:
+        """Takes a job in, with its limits."""
+        now = time.monotonic()
         with self.guard:
             self.assignment = assignment
-            self.soft_seconds = soft_seconds
-            self.soft_at = None if soft_seconds is None else time.monotonic() + soft_seconds
+            self.soft_seconds = limits.soft
+            self.soft_at = None if limits.soft is None else now + limits.soft
+            self.hard_at = None if limits.hard is None else now + limits.hard
             self.abort_reason = None
             self.interruption = None
 
@@ -54,7 +75,10 @@ class Slot:
         with self.guard:
             self.assignment = None
             self.soft_at = None
+            self.hard_at = None
+            self.thread_id = None
             self.task = None
+            self.coroutine = None
             self.interruption = None
 
     def read_abort_reason(self) -> AbortReason | None:

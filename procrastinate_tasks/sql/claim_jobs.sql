@@ -91,4 +91,18 @@ FROM chosen
 WHERE job.id = chosen.id
 RETURNING
     job.id, job.task_name, job.queue_name, job.priority, job.lock, job.queueing_lock, job.args::text,
-    job.scheduled_at, job.attempts, job.worker_id, 0
+    job.scheduled_at, job.attempts, job.worker_id,
+    -- How often a child died while it ran this job, since the job was last retried by hand.
+    (
+        SELECT count(*)
+        FROM procrastinate_tasks_jobattempt AS attempt
+        WHERE attempt.job_id = job.id
+          AND attempt.exception_class = 'procrastinate_tasks.exceptions.ChildLost'
+          AND attempt.finished_at > coalesce(
+              (
+                  SELECT max(event.at) FROM procrastinate_events AS event
+                  WHERE event.job_id = job.id AND event.type = 'retried'
+              ),
+              '-infinity'
+          )
+    )::integer

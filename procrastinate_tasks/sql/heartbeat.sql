@@ -2,6 +2,10 @@
 WITH beat AS (
     UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp() WHERE id = %(worker_id)s RETURNING id
 ),
+report AS (
+    UPDATE procrastinate_tasks_liveworker SET running = %(running)s, memory_bytes = %(memory_bytes)s
+    WHERE worker_id = %(worker_id)s
+),
 held AS (
     SELECT id, attempts, abort_requested FROM procrastinate_jobs
     WHERE status = 'doing' AND worker_id = %(worker_id)s

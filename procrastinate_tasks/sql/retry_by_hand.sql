@@ -1,7 +1,7 @@
 -- Let failed and aborted jobs wait again, except where another job waits with their queueing lock.
 -- Procrastinate's trigger writes the event `retried` for failed jobs; for aborted ones it is written here.
 WITH chosen AS (
-    SELECT id, status, queue_name, queueing_lock
+    SELECT id, status, queueing_lock
     FROM procrastinate_jobs
     WHERE id = ANY(%(job_ids)s::bigint[])
       AND status IN ('failed', 'aborted')
@@ -27,17 +27,12 @@ retried AS (
           WHERE sibling.queueing_lock = numbered.queueing_lock
             AND sibling.status = 'todo'
       )
-    RETURNING job.id, job.queue_name, numbered.status AS old_status
+    RETURNING job.id, numbered.status AS old_status
 ),
 noted AS (
     INSERT INTO procrastinate_events (job_id, type)
     SELECT id, 'retried' FROM retried WHERE old_status = 'aborted'
 )
-SELECT
-    id,
-    (
-        SELECT count(pg_notify(channel, json_build_object('type', 'job_inserted', 'job_id', id)::text)::text)
-        FROM unnest(ARRAY['procrastinate_queue_v1#' || queue_name, 'procrastinate_any_queue_v1']) AS channel
-    ) AS notified
+SELECT id
 FROM retried
 ORDER BY id

@@ -114,12 +114,5 @@ SELECT
     job_id,
     end_status AS status,
     end_outcome AS outcome,
-    sibling_id,
-    CASE WHEN end_status = 'todo' AND coalesce(retry_at, now()) <= now() THEN (
-        SELECT count(pg_notify(channel, json_build_object('type', 'job_inserted', 'job_id', job_id)::text)::text)
-        FROM unnest(ARRAY[
-            'procrastinate_queue_v1#' || coalesce(new_queue, queue_name),
-            'procrastinate_any_queue_v1'
-        ]) AS channel
-    ) END AS notified
+    sibling_id
 FROM concluded

@@ -61,9 +61,22 @@ class TinyProject:
 
     def start_worker(self, *options: str, **extra_environment: str) -> subprocess.Popen[bytes]:
         """Start ``manage.py procrastinate worker`` in a process group of its own."""
+        return self._start("-m", "django", "procrastinate", "worker", *options, **extra_environment)
+
+    def start_procrastinate_s_worker(self, **options: object) -> subprocess.Popen[bytes]:
+        """Start Procrastinate's own worker on the project's app, as its documentation shows."""
+        code = (
+            "import django; django.setup()\n"
+            "from procrastinate.contrib.django import app\n"
+            "with app.replace_connector(app.connector.get_worker_connector()):\n"
+            f"    app.run_worker(**{options!r})\n"
+        )
+        return self._start("-c", code, TINY_ORPHANED_AFTER_SECONDS="2")
+
+    def _start(self, *arguments: str, **extra_environment: str) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "django", "procrastinate", "worker", *options],
+                [sys.executable, *arguments],
                 cwd=ROOT,
                 env={**self.environment, **extra_environment},
                 stdout=log,
@@ -108,6 +121,13 @@ class TinyProject:
 
     def status_of(self, job_id: int) -> str:
         return str(self.value("SELECT status FROM procrastinate_jobs WHERE id = %s", job_id))
+
+    def outcomes(self, job_id: int) -> list[str]:
+        """Return how the job's attempts ended, the first one first."""
+        rows = self.rows(
+            "SELECT outcome FROM procrastinate_tasks_jobattempt WHERE job_id = %s ORDER BY id", job_id
+        )
+        return [row["outcome"] for row in rows]
 
     def notes(self) -> list[str]:
         return [row["text"] for row in self.rows("SELECT text FROM notes_note ORDER BY id")]

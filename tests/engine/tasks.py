@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
+import os
+import signal
+import socket
 import time
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.db import connection
+from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import JobContext
 
+from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
 from procrastinate_tasks.retries import Retries
 from procrastinate_tasks.tasks import task
 
@@ -67,3 +74,93 @@ def spin() -> None:
 def run_sql(sql: str, *params: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
+
+
+@task(name="engine.hold_gil")
+def hold_gil() -> None:
+    """One call into C that holds the interpreter for minutes."""
+    total = sum(itertools.repeat(1, 10**11))
+    raise AssertionError(total)
+
+
+@task(name="engine.wait_for_socket")
+def wait_for_socket() -> bytes:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return ours.recv(1)
+
+
+@task(name="engine.query")
+def sleep_in_query(seconds: float) -> None:
+    run_sql("SELECT pg_sleep(%s)", seconds)
+
+
+@task(name="engine.swallow")
+def swallow() -> None:
+    while True:
+        try:
+            while True:
+                time.sleep(0.01)
+        except Exception:  # noqa: S112 - the very fault that is tested
+            continue
+
+
+@task(name="engine.async_swallow")
+async def async_swallow() -> None:
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except BaseException:  # noqa: S112 - the very fault that is tested
+            continue
+
+
+@task(name="engine.clean_up")
+def clean_up() -> str:
+    try:
+        while True:
+            time.sleep(0.01)
+    except SoftTimeLimitExceeded:
+        return "cleaned up"
+
+
+@task(name="engine.async_clean_up")
+async def async_clean_up() -> str:
+    try:
+        await asyncio.sleep(60)
+    except SoftTimeLimitExceeded:
+        await asyncio.sleep(0)
+        return "cleaned up"
+    return "not interrupted"
+
+
+@task(name="engine.block_loop")
+async def block_loop() -> None:
+    time.sleep(60)
+
+
+@task(name="engine.own_limits", soft_time_limit=timedelta(seconds=0.3), time_limit=timedelta(seconds=60))
+def own_limits() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+@task(name="engine.kill_own_process")
+def kill_own_process(seconds: float = 0.0) -> None:
+    logging.getLogger("engine").error("about to die of my own hand")
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(name="engine.leak")
+def leak(megabytes: int) -> None:
+    _leaked.append(b"x" * (megabytes * 1024 * 1024))
+
+
+_leaked: list[bytes] = []
+
+
+@task(name="engine.until_aborted", pass_context=True)
+def until_aborted(context: JobContext) -> None:
+    while not context.should_abort():
+        time.sleep(0.01)
+    raise JobAborted

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from bookings.models import Booking
 from payments import tasks
@@ -84,6 +85,7 @@ class Command(BaseCommand):
         worker = stage.enter_context(
             running_worker(project=project, logs=LOCAL, concurrency=options["concurrency"])
         )
+        self._wait_for_the_worker(worker)
         took = self._charge_through_the_queue(due, worker)
         outcome = count_outcome(bookings=due, statement=sandbox.control.statement())
         table = render_table(
@@ -136,6 +138,12 @@ class Command(BaseCommand):
             tasks.charge_balance_for_booking(booking_id=booking.pk, base_url=base_url)
             self._show_progress("Charging a sample one after another", done, len(sample))
         return timedelta(seconds=time.monotonic() - started) / max(len(sample), 1)
+
+    def _wait_for_the_worker(self, worker: Actor) -> None:
+        """A worker that has begun to work has registered; only then does the clock of the charges start."""
+        while not ProcrastinateWorker.objects.exists():
+            worker.check_is_alive()
+            time.sleep(0.05)
 
     def _charge_through_the_queue(self, due: list[Booking], worker: Actor) -> timedelta:
         started = time.monotonic()

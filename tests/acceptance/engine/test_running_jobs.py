@@ -23,7 +23,10 @@ def longest_wait(job_ids: list[int]) -> timedelta:
     """From the first start to the last end of these jobs."""
     events = ProcrastinateEvent.objects.filter(job_id__in=job_ids)
     first = events.filter(type="started").earliest("at").at
-    return events.filter(type="succeeded").latest("at").at - first
+    last = events.filter(type="succeeded").latest("at").at
+    assert first is not None and last is not None
+    duration: timedelta = last - first
+    return duration
 
 
 def test_sync_and_async_jobs_run_and_their_results_are_stored(log: Path):

@@ -10,54 +10,36 @@ from tests.acceptance.tiny import TinyProject, wait_until
 SOON = {"TINY_ORPHANED_AFTER_SECONDS": "2"}
 
 
-def outcomes(tiny: TinyProject, job_id: int) -> list[str]:
-    rows = tiny.rows(
-        "SELECT outcome FROM procrastinate_tasks_jobattempt WHERE job_id = %s ORDER BY id", job_id
-    )
-    return [row["outcome"] for row in rows]
-
-
 def test_the_job_of_a_killed_worker_runs_again_elsewhere(tiny: TinyProject):
     job_id = tiny.defer("notes.sleep", seconds=3600)
     killed = tiny.start_worker(**SOON)
     wait_until(lambda: tiny.status_of(job_id) == "doing", what="the job runs")
 
-    os.kill(killed.pid, signal.SIGKILL)
+    os.killpg(killed.pid, signal.SIGKILL)
     tiny.rows("UPDATE procrastinate_jobs SET args = '{\"seconds\": 0}' WHERE id = %s", job_id)
     tiny.start_worker(**SOON)
 
     wait_until(lambda: tiny.status_of(job_id) == "succeeded", what="the job ran again")
-    assert outcomes(tiny, job_id) == ["crashed", "succeeded"]
+    assert tiny.outcomes(job_id) == ["crashed", "succeeded"]
     message = tiny.value("SELECT message FROM procrastinate_tasks_jobattempt WHERE outcome = 'crashed'")
     assert "lost its worker once" in message
-
-
-def test_a_job_that_kills_its_workers_is_parked_after_two(tiny: TinyProject):
-    job_id = tiny.defer("notes.kill_own_worker")
-    doomed = [tiny.start_worker(**SOON) for _ in range(2)]
-    wait_until(lambda: all(worker.poll() is not None for worker in doomed), what="both workers died")
-
-    tiny.start_worker(**SOON)
-
-    wait_until(lambda: tiny.status_of(job_id) == "failed", what="the job is parked")
-    assert outcomes(tiny, job_id) == ["crashed", "parked"]
 
 
 def test_a_worker_that_was_stopped_and_wakes_cannot_finish_a_job_it_lost(tiny: TinyProject):
     job_id = tiny.defer("notes.sleep", seconds=5)
     stopped = tiny.start_worker(**SOON)
     wait_until(lambda: tiny.status_of(job_id) == "doing", what="the job runs")
-    os.kill(stopped.pid, signal.SIGSTOP)
+    os.killpg(stopped.pid, signal.SIGSTOP)
     tiny.start_worker(**SOON)
-    wait_until(lambda: outcomes(tiny, job_id) == ["crashed"], what="the job was rescued")
+    wait_until(lambda: tiny.outcomes(job_id) == ["crashed"], what="the job was rescued")
 
-    os.kill(stopped.pid, signal.SIGCONT)
+    os.killpg(stopped.pid, signal.SIGCONT)
 
     wait_until(lambda: tiny.status_of(job_id) == "succeeded", what="the second run ended")
     wait_until(
         lambda: any(line.get("event") == "job_lost" for line in tiny.log_lines()), what="the first noticed"
     )
-    assert outcomes(tiny, job_id) == ["crashed", "succeeded"]
+    assert tiny.outcomes(job_id) == ["crashed", "succeeded"]
     assert tiny.value("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job_id) == 2
 
 
@@ -70,7 +52,7 @@ def test_a_draining_worker_keeps_its_heartbeat_and_its_job(tiny: TinyProject):
     tiny.start_worker(**SOON)
 
     wait_until(lambda: tiny.status_of(job_id) != "doing", what="the job ended")
-    assert outcomes(tiny, job_id) == ["succeeded"]
+    assert tiny.outcomes(job_id) == ["succeeded"]
 
 
 def test_a_shutdown_costs_an_asynchronous_job_no_attempt(tiny: TinyProject):
@@ -81,7 +63,7 @@ def test_a_shutdown_costs_an_asynchronous_job_no_attempt(tiny: TinyProject):
     os.kill(stopping.pid, signal.SIGTERM)
 
     wait_until(lambda: tiny.status_of(job_id) == "todo", what="the job was given back")
-    assert outcomes(tiny, job_id) == ["interrupted"]
+    assert tiny.outcomes(job_id) == ["interrupted"]
     assert tiny.value("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job_id) == 0
 
 
@@ -91,5 +73,5 @@ def test_a_retry_beside_a_waiting_job_with_its_queueing_lock_does_not_get_stuck(
     tiny.start_worker()
 
     wait_until(lambda: tiny.status_of(job_id) == "failed", what="the job ended in favour of the other")
-    assert outcomes(tiny, job_id) == ["superseded"]
+    assert tiny.outcomes(job_id) == ["superseded"]
     assert tiny.value("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'") == 1

@@ -36,12 +36,12 @@ def test_three_workers_defer_each_tick_of_a_fast_schedule_once(tiny: TinyProject
 def test_ticks_that_pass_while_one_worker_is_stopped_are_deferred_once_by_the_other(tiny: TinyProject):
     stopped = tiny.start_worker("--queues", "ticks", TINY_TICKS="1")
     wait_until(lambda: tiny.value(TICK_JOBS) >= 2, what="the first worker ticks")
-    os.kill(stopped.pid, signal.SIGSTOP)
+    os.killpg(stopped.pid, signal.SIGSTOP)
     tiny.start_worker("--queues", "ticks", TINY_TICKS="1")
     count = tiny.value(TICK_JOBS)
     wait_until(lambda: tiny.value(TICK_JOBS) >= count + 3, what="the second worker ticks")
 
-    os.kill(stopped.pid, signal.SIGCONT)
+    os.killpg(stopped.pid, signal.SIGCONT)
     count = tiny.value(TICK_JOBS)
     wait_until(lambda: tiny.value(TICK_JOBS) >= count + 3, what="both tick")
     tiny.stop_workers()

@@ -216,10 +216,10 @@ def test_a_hold_is_not_moved():
 def test_the_calendar_closes_held_nights_and_opens_lapsed_ones():
     home = make_property()
     make_hold(now=NOW, home=home, check_in=date(2026, 12, 1), nights=2)
-    window = {"home": home, "first": date(2026, 11, 30), "last": date(2026, 12, 31)}
+    first, last = date(2026, 11, 30), date(2026, 12, 31)
 
-    held = queries.closed_nights(**window, now=NOW)
-    lapsed = queries.closed_nights(**window, now=IN_HALF_AN_HOUR)
+    held = queries.closed_nights(home=home, first=first, last=last, now=NOW)
+    lapsed = queries.closed_nights(home=home, first=first, last=last, now=IN_HALF_AN_HOUR)
 
     assert held == {date(2026, 12, 1), date(2026, 12, 2)}
     assert lapsed == set()

@@ -244,6 +244,19 @@ def test_a_transfer_needs_an_account_to_move():
     )
 
 
+def test_an_attempt_needs_an_account_to_be_bounded_by():
+    booking = make_hold(now=NOW)
+    deposit = Payment.objects.create(
+        booking=booking, kind=PaymentKind.DEPOSIT, amount_minor=1, currency="mxn", created_at=NOW
+    )
+
+    assert_only_the_database_prevents(
+        fault=lambda: insert_attempt(deposit),
+        rule="has no account",
+        drop=drop_trigger(ATTEMPT, "payments_attempt_is_reserved"),
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "rule"),
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import DatabaseError, connection
 from procrastinate.job_context import JobContext
 
 from procrastinate_tasks.exceptions import InvalidTaskArguments
@@ -61,6 +62,12 @@ def flaky(email: str, hopeless: bool = False) -> None:
 def break_the_connection() -> None:
     Group.objects.create(name="undone")
     with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+
+
+@task(name="sample.swallow_a_failed_statement", queue="sample")
+def swallow_a_failed_statement() -> None:
+    with suppress(DatabaseError), connection.cursor() as cursor:
         cursor.execute("SELECT 1 / 0")
 
 

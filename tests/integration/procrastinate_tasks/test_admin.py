@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks.admin import paging
 from procrastinate_tasks.deferring import Call, defer, defer_many
 from procrastinate_tasks.models import Job, JobAttempt
 from procrastinate_tasks.testing import drain_queue
+from procrastinate_tasks.viewer import paging
 
 pytestmark = pytest.mark.django_db
 

@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from procrastinate.contrib.django.models import ProcrastinateEvent
 
-from procrastinate_tasks.admin.filters import STATE_LABELS, QueueFilter, StateFilter, TaskFilter
-from procrastinate_tasks.admin.paging import CappedPaginator
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.models import Job, JobAttempt
 from procrastinate_tasks.operations import retry_by_hand
 from procrastinate_tasks.policies import JobState, job_state
+from procrastinate_tasks.viewer.filters import STATE_LABELS, QueueFilter, StateFilter, TaskFilter
+from procrastinate_tasks.viewer.paging import CappedPaginator
 
 _MOST_ROWS_SHOWN = 100
 

@@ -64,6 +64,13 @@ class RetireMe(NamedTuple):
     """A child asks to be replaced once its running jobs have ended."""
 
 
+class OverdueStack(NamedTuple):
+    """Where a job stood when its hard limit fell due, as far as Python could tell."""
+
+    job_id: int
+    stack: str
+
+
 class RunJobs(NamedTuple):
     """Run these jobs now; the child has a free slot for each."""
 

@@ -1,0 +1,31 @@
+"""Where e-mail goes, in the words of the Django that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# What environ reads from an e-mail URL, and the option of a mail backend it stands for.
+_OPTIONS = {
+    "EMAIL_HOST": "host",
+    "EMAIL_PORT": "port",
+    "EMAIL_HOST_USER": "username",
+    "EMAIL_HOST_PASSWORD": "password",
+    "EMAIL_USE_TLS": "use_tls",
+    "EMAIL_USE_SSL": "use_ssl",
+}
+_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+def email_settings(read: Mapping[str, object], *, has_mailers: bool) -> dict[str, object]:
+    """Return the settings for an e-mail URL.
+
+    Args:
+        read: what ``environ.Env.email_url`` returned: Django's settings up to 6.0.
+        has_mailers: whether Django knows ``MAILERS`` (from 6.1 on), which then takes their place.
+    """
+    if not has_mailers:
+        return dict(read)
+    backend = read["EMAIL_BACKEND"]
+    given = {option: read.get(name) for name, option in _OPTIONS.items()} if backend == _SMTP else {}
+    options = {option: value for option, value in given.items() if value}
+    return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}

@@ -1,0 +1,347 @@
+"""Charging while Stripe, or the way to it, fails: nothing is lost, nothing is taken twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+
+from bookings import tasks as booking_tasks
+from bookings.models import Booking, BookingStatus
+from payments import tasks
+from payments.exceptions import GatewayRefused, KeyReused, ObjectMissing, OutcomeUnknown
+from payments.models import GuestEmail
+from payments.policies import AttemptState, PaymentKind, PaymentStatus
+from payments.sandbox.faults import FaultKind
+from tests.factories import balance_of
+from tests.house import (
+    CANCEL_INTENT,
+    CONFIRM_INTENT,
+    CREATE_INTENT,
+    CREATE_SESSION,
+    House,
+    account_of,
+    last_attempt,
+    live_attempt,
+)
+
+DECLINED = "pm_card_chargeCustomerFail"
+PASSING_FAULTS = [
+    FaultKind.RESET_BEFORE,
+    FaultKind.RESET_AFTER,
+    FaultKind.UNAVAILABLE,
+    FaultKind.RATE_LIMITED,
+    FaultKind.LOCK_TIMEOUT,
+    FaultKind.CONFLICT,
+    FaultKind.ERROR_AFTER,
+]
+NO_FAULT_OF_THE_CARD = {PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN}
+
+
+def intents_of(house: House, booking: Booking) -> list[str]:
+    """Return the intents Stripe has for the balance of a booking."""
+    keys = {str(attempt.key) for attempt in balance_of(booking).attempts.all()}
+    listed = house.stripe.client.v1.payment_intents.list({"limit": 100}).auto_paging_iter()
+    return [intent.id for intent in listed if intent.to_dict()["metadata"].get("attempt") in keys]
+
+
+@pytest.mark.parametrize("path", [CREATE_INTENT, CONFIRM_INTENT])
+@pytest.mark.parametrize("fault", PASSING_FAULTS)
+def test_a_fault_that_passes_costs_a_retry_and_no_peso(house: House, fault: FaultKind, path: str):
+    booking = house.book_due()
+    house.arm(fault, path=path)
+
+    assert house.run_jobs().retried == 1
+    assert balance_of(booking).status in NO_FAULT_OF_THE_CARD
+    house.wait(seconds=30)
+    house.run_jobs()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert house.charges(booking) == [booking.quote.balance_minor]
+    assert len(intents_of(house, booking)) == 1
+
+
+@pytest.mark.parametrize("fault", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER])
+def test_a_fault_while_the_intent_is_cancelled_never_leaves_it_open(house: House, fault: FaultKind):
+    booking = house.book_due(card=DECLINED)
+    house.arm(fault, path=CANCEL_INTENT)
+
+    assert house.run_jobs().retried == 1
+    house.wait(seconds=30)
+    house.run_jobs()
+
+    assert balance_of(booking).status == PaymentStatus.FAILED
+    assert GuestEmail.objects.filter(kind=GuestEmail.Kind.PAYMENT_LINK).count() == 1
+
+
+def test_a_timeout_after_the_money_was_taken_is_an_unknown_outcome_until_the_janitor_asks(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+    assert balance_of(booking).status == PaymentStatus.UNKNOWN
+    assert live_attempt(booking).state == AttemptState.UNKNOWN
+
+    house.wait(minutes=2)
+    house.run_janitor()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_a_timeout_after_a_decline_is_learnt_as_a_decline_with_one_link(house: House):
+    booking = house.book_due(card=DECLINED)
+    house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+
+    house.wait(minutes=2)
+    house.run_janitor()
+    house.run_janitor()
+    house.run_jobs()
+
+    assert balance_of(booking).status == PaymentStatus.FAILED
+    assert last_attempt(balance_of(booking)).decline_code == "generic_decline"
+    assert house.calls().count("payment_intents/pi/confirm") == 1
+    assert sum("payment_link" in message.extra_headers["Message-ID"] for message in mail.outbox) == 1
+
+
+def test_while_the_outcome_is_unknown_nobody_else_can_be_charged_for_the_balance(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+    house.arm(FaultKind.UNAVAILABLE, path=f"{CREATE_INTENT}/*", method="GET", count=3)
+    for _ in range(3):
+        with pytest.raises(OutcomeUnknown):
+            house.charge(booking)
+
+    assert balance_of(booking).attempts.count() == 1
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_a_500_that_took_the_money_is_not_confirmed_again(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.ERROR_AFTER, path=CONFIRM_INTENT)
+
+    house.run_jobs()
+    house.wait(seconds=30)
+    house.run_jobs()
+
+    assert house.calls().count("payment_intents/pi/confirm") == 1
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+@pytest.mark.parametrize("path", [CREATE_INTENT, CONFIRM_INTENT])
+def test_a_500_that_did_nothing_is_repeated_under_its_own_key_until_stripe_forgets_it(
+    house: House, path: str
+):
+    booking = house.book_due()
+    house.arm(FaultKind.ERROR_BEFORE, path=path)
+    house.run_jobs()
+
+    for _ in range(4):
+        house.wait(minutes=20)
+        house.run_janitor()
+    assert balance_of(booking).status in NO_FAULT_OF_THE_CARD
+    house.wait(hours=25)
+    house.run_janitor()
+    house.wait(hours=25)
+    house.run_janitor()
+
+    requests = [logged for logged in house.control.requests() if logged.status == 500]
+    assert len({logged.idempotency_key for logged in requests}) == 1
+    assert any(logged.is_replay for logged in requests)
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_an_intent_whose_key_stripe_has_forgotten_is_found_and_not_made_again(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_AFTER, path=CREATE_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+
+    house.wait(hours=25)
+    assert house.charge(booking) == "succeeded"
+
+    assert len(intents_of(house, booking)) == 1
+
+
+def test_a_confirmation_whose_key_stripe_has_forgotten_is_not_repeated(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+
+    house.wait(hours=25)
+    assert house.charge(booking) == "succeeded"
+
+    assert house.calls().count("payment_intents/pi/confirm") == 1
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_stripe_asking_for_patience_delays_every_charge_and_loses_none(house: House):
+    arrival = (house.now + timedelta(days=10)).date()
+    bookings = [house.book(check_in=arrival) for _ in range(5)]
+    house.wait_until(bookings[0].balance_due_at)
+    house.arm(FaultKind.RATE_LIMITED, path="*", count=9)
+
+    for _ in range(3):
+        house.run_jobs()
+        house.wait(seconds=30)
+    house.run_jobs()
+
+    assert [house.charges(booking) for booking in bookings] == [
+        [booking.quote.balance_minor] for booking in bookings
+    ]
+
+
+def test_a_charge_that_met_four_faults_is_finished_by_the_janitor(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_BEFORE, path=CONFIRM_INTENT, count=4)
+
+    reports = []
+    for _ in range(5):
+        reports.append(house.run_jobs())
+        house.wait(seconds=30)
+    assert [(report.retried, report.failed) for report in reports] == [(1, 0), (1, 0), (1, 0), (0, 1), (0, 0)]
+    house.wait(minutes=2)
+    house.run_janitor()
+
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_another_request_under_a_used_key_is_refused_and_gets_no_new_key(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    booking = house.book_due()
+    house.arm(FaultKind.ERROR_BEFORE, path=CREATE_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+    home = booking.home
+    home.name = "Otro nombre"
+    home.save()
+
+    with pytest.raises(KeyReused):
+        house.charge(booking)
+
+    assert balance_of(booking).attempts.count() == 1
+    assert balance_of(booking).status in NO_FAULT_OF_THE_CARD
+    assert (
+        len(
+            {
+                logged.idempotency_key
+                for logged in house.control.requests()
+                if logged.path == CREATE_INTENT and logged.method == "POST"
+            }
+            - {None}
+        )
+        == 1
+    )
+    house.wait(hours=25)
+    assert house.charge(booking) == "succeeded"
+
+
+@pytest.mark.parametrize("path", [CREATE_INTENT, CONFIRM_INTENT])
+def test_a_revoked_key_fails_no_payment_and_the_charge_goes_on_with_the_next_key(house: House, path: str):
+    booking = house.book_due()
+    house.arm(FaultKind.UNAUTHORIZED, path=path, count=2)
+
+    with pytest.raises(GatewayRefused, match="request"):
+        house.charge(booking)
+    with pytest.raises(GatewayRefused):
+        house.charge(booking)
+    assert balance_of(booking).status in NO_FAULT_OF_THE_CARD
+    assert not GuestEmail.objects.filter(kind=GuestEmail.Kind.PAYMENT_LINK).exists()
+
+    assert tasks.scan_and_charge_balances() == "enqueued=0", "its own job still waits"
+    assert house.run_jobs().succeeded >= 1
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_customer_deleted_at_stripe_leads_to_a_link_that_works(house: House, is_resumed: bool):
+    booking = house.book_due()
+    if is_resumed:
+        house.arm(FaultKind.RESET_BEFORE, path=CREATE_INTENT)
+        with pytest.raises(OutcomeUnknown):
+            house.charge(booking)
+    house.stripe.client.v1.customers.delete(account_of(booking).stripe_customer_id)
+
+    assert house.charge(booking) == "missing_method"
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_card_removed_at_stripe_leads_to_a_link_that_works(house: House, is_resumed: bool):
+    booking = house.book_due()
+    if is_resumed:
+        house.arm(FaultKind.RESET_BEFORE, path=CONFIRM_INTENT)
+        with pytest.raises(OutcomeUnknown):
+            house.charge(booking)
+    house.stripe.client.v1.payment_methods.detach(account_of(booking).stripe_payment_method_id)
+
+    assert house.charge(booking) == "missing_method"
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+@pytest.mark.parametrize("fault", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER, FaultKind.UNAVAILABLE])
+def test_a_payment_page_whose_creation_got_no_answer_is_the_one_the_guest_gets_next(house: House, fault):
+    booking = house.hold()
+    house.arm(fault, path=CREATE_SESSION)
+    with pytest.raises(OutcomeUnknown):
+        house.open_page(booking)
+
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+
+    assert len(house.stripe.client.v1.checkout.sessions.list().data) == 1
+    assert house.charges(booking, PaymentKind.DEPOSIT) == [booking.quote.deposit_minor]
+
+
+@pytest.mark.parametrize("fault", [FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER])
+def test_a_payment_page_that_answers_500_for_ever_keeps_the_nights_until_it_is_proven_dead(
+    house: House, fault
+):
+    booking = house.hold()
+    house.arm(fault, path=CREATE_SESSION)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            house.open_page(booking)
+    house.wait(hours=2)
+    house.run_janitor()
+    booking_tasks.mark_expired_holds()
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.PENDING
+
+    house.wait(hours=26)
+    house.run_janitor()
+    house.wait(hours=26)
+    house.run_janitor()
+
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.EXPIRED
+
+
+def test_a_customer_deleted_after_the_decline_costs_the_guest_a_second_click(house: House):
+    booking = house.book_due(card=DECLINED)
+    house.charge(booking)
+    house.stripe.client.v1.customers.delete(account_of(booking).stripe_customer_id)
+
+    with pytest.raises(ObjectMissing):
+        house.open_page(booking)
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+
+    assert house.charges(booking) == [booking.quote.balance_minor]
