@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bookings.models import Booking
@@ -28,6 +29,10 @@ def messages_about(house: LiveHouse, booking: Booking) -> list[str]:
     return [line["message"] for line in read_lines(house) if line.get("booking_id") == booking.pk]
 
 
+def has_succeeded(house: LiveHouse, booking: Booking) -> bool:
+    return "Job succeeded" in messages_about(house, booking)
+
+
 def test_every_line_of_a_charge_names_its_job_and_its_booking_and_nothing_private(live_house: LiveHouse):
     (retried,) = live_house.book_due()
     # Twice: Stripe's SDK tries again by itself once.
@@ -39,7 +44,7 @@ def test_every_line_of_a_charge_names_its_job_and_its_booking_and_nothing_privat
         hold = make_hold(now=datetime.now(UTC))
         defer(CHARGE, {"booking_id": hold.pk, "base_url": BASE_URL})
         for booking in (paid, declined, hold):
-            wait_for(lambda booking=booking: "Job succeeded" in messages_about(live_house, booking))
+            wait_for(partial(has_succeeded, live_house, booking))
 
     assert messages_about(live_house, paid)[0] == "Job started"
     assert messages_about(live_house, paid)[-2:] == ["charge ended", "Job succeeded"]
