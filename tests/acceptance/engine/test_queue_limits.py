@@ -35,8 +35,7 @@ def four_workers(tmp_path: Path, *options: str) -> Iterator[None]:
             )
             for number in range(WORKERS)
         ]
-        for worker in workers:
-            wait_for(lambda worker=worker: worker.fork_named("queue child"))
+        wait_for(lambda: all(worker.fork_named("queue child") for worker in workers))
         yield
 
 

@@ -147,6 +147,12 @@ def test_a_job_s_page_shows_its_attempts_with_result_or_traceback(viewer: Client
     assert SECRET not in page(viewer, failed)
 
 
+def test_a_job_s_page_tells_why_it_does_not_run(viewer: Client):
+    job_id = defer("sample.remember", {"number": 4})
+
+    assert "No living worker serves queue sample" in page(viewer, job_id)
+
+
 @pytest.mark.parametrize("object_id", ["0", "999999999999999999999999", "abc", "1/2"])
 def test_the_page_of_a_job_that_does_not_exist_says_so(viewer: Client, object_id: str):
     address = reverse("admin:procrastinate_tasks_job_change", args=["X"]).replace("X", object_id)

@@ -34,8 +34,8 @@ def wait_in_sample(count: int) -> None:
 def wait_elsewhere(count: int) -> None:
     wait_in_sample(count)
     execute(
-        "UPDATE procrastinate_jobs SET queue_name = 'elsewhere'"
-        " WHERE id IN (SELECT id FROM procrastinate_jobs WHERE queue_name = 'sample' ORDER BY id DESC LIMIT %s)",
+        "UPDATE procrastinate_jobs SET queue_name = 'elsewhere' WHERE id IN"
+        " (SELECT id FROM procrastinate_jobs WHERE queue_name = 'sample' ORDER BY id DESC LIMIT %s)",
         count,
     )
 
