@@ -1,13 +1,15 @@
 ## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
 ## make test    run the tests                              (ARGS="-k charge": some of them)
 ## make check   lint, types, layers, migrations
+## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make dev     the web server and a worker, until Ctrl-C
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
+## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check dev stop lock test-newest
+.PHONY: help demo test check bench dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -18,6 +20,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 TOOLS := .local/tools
 NEWEST := .local/newest
+CELERY := .local/bench/celery
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,6 +41,15 @@ check: $(INSTALLED)
 	$(VENV)/bin/python manage.py check
 	$(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
+bench: $(INSTALLED) $(CELERY)/tried
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+# In an environment of its own: the project does without Celery, and so does the benchmark if it has to.
+$(CELERY)/tried: benchmarks/celery-requirements.txt
+	@$(call make-venv,PYTHON,$(CELERY))
+	$(CELERY)/bin/python -m pip install --quiet --requirement benchmarks/celery-requirements.txt || rm -r $(CELERY)/bin
+	@touch $@
+
 # Postgres is no child of honcho's, which ends all its children at once: it starts before and stops after them.
 dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000
 dev: $(INSTALLED)
@@ -55,6 +67,14 @@ lock: $(TOOLS)/installed
 
 LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+
+MESSAGES := bookings payments procrastinate_tasks reyes_estancias
+
+messages: export DJANGO_SETTINGS_MODULE = tests.settings
+messages: $(INSTALLED)
+	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/python -m django makemessages --locale es_MX \
+		--add-location file --no-wrap --no-obsolete) || exit; done
+	$(VENV)/bin/python manage.py compilemessages --locale es_MX --ignore $(VENV) --ignore .local
 
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)

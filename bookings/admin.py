@@ -8,14 +8,14 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils import formats
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from bookings.forms import PropertyForm
-from bookings.models import Booking, BookingChangeLog, NightBlock, Property
+from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos
-from bookings.read_only import ReadOnly, link_to
+from bookings.read_only import ReadOnly, column, link_to
 
 _FOLIO = re.compile(r"(?:RE-)?([0-9A-F]{8})", re.IGNORECASE)
 
@@ -46,7 +46,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     readonly_fields = (
         "folio",
-        "public_id",
+        "whole_id",
         "status",
         "home",
         "check_in",
@@ -56,7 +56,6 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "guest_name",
         "guest_email",
         "guest_phone",
-        "guest_page",
         "arrival_at",
         "departure_at",
         "balance_due_at",
@@ -69,6 +68,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "settled_at",
     )
     fields = readonly_fields
+    whole_id = column("public_id", _("public id"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Booking], search_term: str
@@ -83,8 +83,8 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return booking.home.name
 
     @admin.display(description=_("check-in"), ordering="arrival_at")
-    def check_in(self, booking: Booking) -> object:
-        return booking.quote.check_in
+    def check_in(self, booking: Booking) -> str:
+        return formats.date_format(booking.quote.check_in)
 
     @admin.display(description=_("nights"))
     def night_count(self, booking: Booking) -> int:
@@ -97,12 +97,6 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("total"), ordering="quote__total_minor")
     def total(self, booking: Booking) -> str:
         return format_pesos(booking.quote.total_minor)
-
-    @admin.display(description=_("the guest's page"))
-    def guest_page(self, booking: Booking) -> SafeString:
-        return format_html(
-            '<a href="{}" rel="noopener">{}</a>', booking.get_absolute_url(), _("Open as the guest sees it")
-        )
 
 
 @admin.register(NightBlock)
@@ -117,12 +111,12 @@ class NightBlockAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     fields = readonly_fields
 
     @admin.display(description=_("first night"), ordering="nights")
-    def first_night(self, block: NightBlock) -> object:
-        return block.nights.lower
+    def first_night(self, block: NightBlock) -> str:
+        return formats.date_format(block.nights.lower)
 
     @admin.display(description=_("departure"))
-    def departure(self, block: NightBlock) -> object:
-        return block.nights.upper
+    def departure(self, block: NightBlock) -> str:
+        return formats.date_format(block.nights.upper)
 
     @admin.display(description=_("booking"))
     def booking_link(self, block: NightBlock) -> SafeString:
@@ -132,7 +126,7 @@ class NightBlockAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 @admin.register(BookingChangeLog)
 class BookingChangeLogAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("booking_link", "before", "after", "price_before", "price_after", "applied_at")
-    list_select_related = ("booking", "old_quote__home", "new_quote__home")
+    list_select_related = ("booking", "old_quote", "new_quote")
     list_per_page = 50
     show_full_result_count = False
     search_fields = ("booking__guest_email", "booking__guest_name")
@@ -145,11 +139,11 @@ class BookingChangeLogAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
 
     @admin.display(description=_("before"))
     def before(self, change: BookingChangeLog) -> str:
-        return str(change.old_quote)
+        return _write_nights(change.old_quote)
 
     @admin.display(description=_("after"))
     def after(self, change: BookingChangeLog) -> str:
-        return str(change.new_quote)
+        return _write_nights(change.new_quote)
 
     @admin.display(description=_("price before"))
     def price_before(self, change: BookingChangeLog) -> str:
@@ -171,3 +165,7 @@ def read_reference(text: str) -> tuple[UUID, UUID] | None:
     except ValueError:
         return None
     return public_id, public_id
+
+
+def _write_nights(quote: Quote) -> str:
+    return f"{formats.date_format(quote.check_in)} – {formats.date_format(quote.check_out)}"

@@ -81,10 +81,13 @@ class SearchForm(StayForm):
         return self.cleaned_data.get("guests") if self.is_bound and self.is_valid() else None
 
     def clean(self) -> dict[str, Any]:
-        dates = {name: self.cleaned_data.get(name) for name in ("check_in", "check_out")}
-        for name, day in dates.items():
-            if day is None and any(dates.values()) and name not in self.errors:
-                self.add_error(name, _("Add this date too."))
+        check_in, check_out = self.cleaned_data.get("check_in"), self.cleaned_data.get("check_out")
+        if check_in and check_out and check_out <= check_in:
+            self.add_error("check_out", _("Check-out must be after check-in. Correct the dates."))
+        elif check_in and not check_out and "check_out" not in self.errors:
+            self.add_error("check_out", _("Add this date too."))
+        elif check_out and not check_in and "check_in" not in self.errors:
+            self.add_error("check_in", _("Add this date too."))
         return self.cleaned_data
 
 

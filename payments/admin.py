@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.admin import BookingAdmin, read_reference
 from bookings.models import Booking
 from bookings.money import format_pesos
-from bookings.read_only import ReadOnly, link_to
+from bookings.read_only import ReadOnly, column, link_to
 from payments.models import (
     BookingAccount,
     GuestEmail,
@@ -61,8 +61,9 @@ class MoneyAdmin(AmountInPesos, ReadOnly, admin.ModelAdmin):  # type: ignore[typ
 
 class AccountInline(ReadOnly, admin.StackedInline):  # type: ignore[type-arg]
     model = BookingAccount
-    readonly_fields = ("owed", "in_flight", "captured", "refunding", "refunded", "stripe_customer_id")
+    readonly_fields = ("owed", "in_flight", "captured", "refunding", "refunded", "customer")
     fields = readonly_fields
+    customer = column("stripe_customer_id", _("customer at Stripe"))
 
     @admin.display(description=_("owed"))
     def owed(self, account: BookingAccount) -> str:
@@ -106,14 +107,16 @@ class AttemptInline(AmountInPesos, ReadOnly, admin.TabularInline):  # type: igno
         "amount",
         "decline_code",
         "proof",
-        "stripe_intent_id",
-        "stripe_session_id",
+        "intent",
+        "session",
         "checks",
         "check_at",
         "created_at",
         "updated_at",
     )
     fields = readonly_fields
+    intent = column("stripe_intent_id", _("PaymentIntent"))
+    session = column("stripe_session_id", _("Checkout Session"))
 
 
 @admin.register(Payment)
@@ -149,13 +152,14 @@ class RefundAdmin(MoneyAdmin):
         "reason",
         "state",
         "failure",
-        "stripe_refund_id",
+        "at_stripe",
         "checks",
         "check_at",
         "created_at",
         "updated_at",
     )
     fields = readonly_fields
+    at_stripe = column("stripe_refund_id", _("refund at Stripe"))
 
     @admin.display(description=_("booking"))
     def booking_link(self, row: Any) -> SafeString:
@@ -178,7 +182,7 @@ class LedgerTransferAdmin(MoneyAdmin):
         "amount",
         "posted_at",
     )
-    list_filter = ("source_type", "debit", "credit", "posted_at")
+    list_filter = ("debit", "credit", "posted_at")
     list_select_related = ("booking",)
     ordering = ("-id",)
     search_fields = ("booking__guest_email", "source_id__exact")
@@ -191,7 +195,7 @@ class StripeEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Without the payload, which holds the guest's personal data; Stripe's own dashboard shows it."""
 
     list_display = (
-        "event_id",
+        "event",
         "type",
         "object_id",
         "state",
@@ -205,8 +209,10 @@ class StripeEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     search_fields = ("event_id__exact", "object_id__exact")
     search_help_text = _("An id of Stripe's")
-    readonly_fields = (*list_display, "api_version")
+    readonly_fields = (*list_display, "version")
     fields = readonly_fields
+    event = column("event_id", _("event"))
+    version = column("api_version", _("version of Stripe's API"))
 
 
 @admin.register(GuestEmail)

@@ -79,6 +79,18 @@ def post_refund(*, booking: Booking, refund_id: str, amount_minor: int, now: dat
     )
 
 
+def post_refund_failure(*, booking: Booking, refund_id: str, amount_minor: int, now: datetime) -> None:
+    """Post a refund that was paid and came back: the money is the house's, and owed to the guest again."""
+    _post(
+        booking=booking,
+        source=("refund_failure", refund_id),
+        debit=Account.STRIPE,
+        credit=Account.RECEIVABLE,
+        amount_minor=amount_minor,
+        now=now,
+    )
+
+
 def open_obligation(*, booking: Booking, kind: PaymentKind, amount_minor: int, now: datetime) -> Payment:
     """Write down a sum to be paid for a booking, numbered after those of its kind."""
     return Payment.objects.create(

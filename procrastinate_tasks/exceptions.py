@@ -65,6 +65,27 @@ class InvalidQueueLimit(QueueError, ValueError):
         return f"Queue {self.queue!r} cannot be limited: {self.problem}."
 
 
+class NotADjangoTask(QueueError, LookupError):
+    """A path does not lead to a function declared with the ``task`` decorator of Django's Tasks."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path!r} is no task of Django's in this code: "
+            "there must be a function of that name with its @task decorator."
+        )
+
+
+class TasksApiMissing(ImproperlyConfigured):
+    """The backend for Django's Tasks is used, and there is no such API here."""
+
+    def __str__(self) -> str:
+        return "Django before 6.0 has no Tasks API: install its backport, the package django-tasks."
+
+
 class TaskNameTaken(QueueError):
     """Two functions want the same task name."""
 

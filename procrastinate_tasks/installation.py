@@ -6,6 +6,7 @@ from django.core.management import get_commands
 from procrastinate.app import App
 from procrastinate.contrib.django import procrastinate_app
 
+from procrastinate_tasks import tasks_api
 from procrastinate_tasks.exceptions import AppsInWrongOrder
 from procrastinate_tasks.job_manager import JobManager
 from procrastinate_tasks.logging import hide_arguments_in_procrastinate_logs
@@ -26,6 +27,9 @@ def install() -> None:
     hide_arguments_in_procrastinate_logs()
     # Our command subclasses Procrastinate's, whose app stands before ours: by order alone theirs would win.
     get_commands()["procrastinate"] = "procrastinate_tasks"
+    if tasks_api.IS_AVAILABLE:
+        # Only tasks that a worker has imported can run, and nothing else need import these.
+        app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api_runs"]
     manager = JobManager(app.connector, companion_of=lambda worker_id: _side_tasks(worker_id, manager))
     app.job_manager = manager
     defaults = app.worker_defaults

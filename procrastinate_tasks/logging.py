@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = fields_of_record(record)
-        if record.exc_info:
+        if record.exc_info and record.exc_info[0]:
             fields["traceback"] = self.formatException(record.exc_info)
         return json.dumps(fields, default=str, ensure_ascii=False)
 
@@ -46,7 +46,9 @@ class LogfmtFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = " ".join(f"{name}={_logfmt(value)}" for name, value in fields_of_record(record).items())
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if record.exc_info and record.exc_info[0]:
+            return f"{line}\n{self.formatException(record.exc_info)}"
+        return line
 
 
 def _logfmt(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The whole house in one process: the site's services, its queue and the local Stripe, living by one clock."""
+"""The whole house in one process: the site, its queue and the local Stripe, living by one clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.test import RequestFactory
 from django.utils import timezone
@@ -28,6 +27,7 @@ from payments.sandbox.webhooks import sign, write_payload
 from payments.stripe_gateway import StripeGateway
 from procrastinate_tasks.testing import DrainReport, drain_queue
 from tests.factories import BASE_URL, make_hold
+from tests.integration.constraints import check_deferred_rules
 from tests.invariants import assert_invariants, key_owners
 from tests.stripe_transport import BASE_URL as STRIPE_URL
 from tests.stripe_transport import Clock, LocalStripe, make_local_stripe
@@ -73,6 +73,7 @@ class House:
         return timezone.now()
 
     def wait_until(self, instant: datetime) -> None:
+        check_deferred_rules()  # what happened until now would have been committed
         self.clock.move_to(instant)
         self.stripe.clock.now = instant.timestamp()
 
@@ -87,9 +88,7 @@ class House:
     def open_page(self, booking: Booking) -> str:
         """Return the address of the page a guest pays on."""
         booking = Booking.objects.get(pk=booking.pk)
-        return checkout.open_checkout(
-            booking=booking, base_url=BASE_URL, gateway=self.gateway, now=self.now
-        )
+        return checkout.open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=self.now)
 
     def pay_page(self, booking: Booking, *, card: str = "pm_card_visa") -> None:
         """Pay the booking's open page at the bank; the site is not told."""
@@ -143,13 +142,14 @@ class House:
     def arm(self, kind: FaultKind, *, path: str, method: str = "POST", **options: Any) -> None:
         self.control.arm_fault(Fault(kind, method=method, path=path, **options))
 
+    def arm_everything_unavailable(self) -> None:
+        self.arm(FaultKind.UNAVAILABLE, path="*", method="*", count=100)
+
     def events(self) -> list[Document]:
         """Return every event so far, oldest first."""
         return self.stripe.core.store.rows("event")
 
-    def post_event(
-        self, event: Document, *, secret: str = SECRET, age: timedelta = timedelta(0)
-    ) -> int:
+    def post_event(self, event: Document, *, secret: str = SECRET, age: timedelta = timedelta(0)) -> int:
         """Send an event to the site's webhook, and return the status of its answer."""
         payload = write_payload(event)
         stamp = int((self.now - age).timestamp())
@@ -234,13 +234,11 @@ def account_of(booking: Booking) -> BookingAccount:
     return BookingAccount.objects.get(booking=booking)
 
 
-def form(**fields: str) -> str:
-    return urlencode(fields)
-
-
 def _without_ids(path: str) -> str:
     words = path.removeprefix("/v1/").split("/")
-    return "/".join(word.partition("_")[0] if "_" in word and word[:3] in _PREFIXES else word for word in words)
+    return "/".join(
+        word.partition("_")[0] if "_" in word and word[:3] in _PREFIXES else word for word in words
+    )
 
 
 _PREFIXES = ("pi_", "cs_", "re_")

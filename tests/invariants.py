@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import stripe
 from django.core import mail
@@ -60,11 +59,11 @@ def key_owners() -> dict[str, PaymentAttempt]:
 def _payable(client: stripe.StripeClient) -> dict[str, str]:
     intents = client.v1.payment_intents.list({"limit": 100}).auto_paging_iter()
     sessions = client.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter()
-    payable = {intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS}
-    open_sessions = {session.id: session for session in sessions if session.status == "open"}
-    return {
-        id_: str(made.to_dict()["metadata"].get("attempt")) for id_, made in {**payable, **open_sessions}.items()
+    payable: dict[str, stripe.StripeObject] = {
+        intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS
     }
+    payable |= {session.id: session for session in sessions if session.status == "open"}
+    return {id_: str(made.to_dict()["metadata"].get("attempt")) for id_, made in payable.items()}
 
 
 def _ledger_is_what_the_bank_says(bank: Bank) -> Iterator[str]:
@@ -104,7 +103,7 @@ def _each_charge_is_recorded_once(bank: Bank) -> Iterator[str]:
         if said != stored or attempt.stripe_customer_id not in ("", line.customer):
             yield f"attempt {attempt.pk} is {stored}, the bank says {said}"
         if (attempt.state, attempt.payment.status) != (AttemptState.SUCCEEDED, PaymentStatus.PAID):
-            yield f"attempt {attempt.pk} took money but is {attempt.state}, its payment {attempt.payment.status}"
+            yield f"attempt {attempt.pk} took money: {attempt.state}, its payment {attempt.payment.status}"
         if [transfer.amount_minor for transfer in transfers] != [line.amount]:
             yield f"charge {line.payment_intent} is posted {transfers.count()} times"
     for payment_id in Payment.objects.filter(status=PaymentStatus.PAID).values_list("pk", flat=True):
@@ -157,8 +156,8 @@ def _accounts_follow_from_the_ledger(bank: Bank) -> Iterator[str]:
         attempts = PaymentAttempt.objects.filter(
             payment__booking=account.booking_id, state__in=list(policies.LIVE_STATES)
         )
-        captured = _posted(account.booking_id, debit=Account.STRIPE, credit=Account.RECEIVABLE)
-        refunded = _posted(account.booking_id, debit=Account.RECEIVABLE, credit=Account.STRIPE)
+        captured = _posted(account.booking_id, "payment_intent")
+        refunded = _posted(account.booking_id, "refund") - _posted(account.booking_id, "refund_failure")
         derived = {
             "owed": _net(account.booking_id, Account.RECEIVABLE) + captured - refunded,
             "in_flight": _total(attempts),
@@ -190,9 +189,7 @@ def _refunds_are_what_the_bank_paid_back(bank: Bank) -> Iterator[str]:
 
 
 def _no_email_is_sent_twice(bank: Bank) -> Iterator[str]:
-    sent = Counter(
-        str(message.extra_headers.get("Message-ID")) for message in getattr(mail, "outbox", [])
-    )
+    sent = Counter(str(message.extra_headers.get("Message-ID")) for message in getattr(mail, "outbox", []))
     for message_id, count in sent.items():
         if count > 1:
             yield f"{message_id} was sent {count} times"
@@ -221,8 +218,8 @@ _CHECKS: dict[str, Callable[[Bank], Iterator[str]]] = {
 }
 
 
-def _posted(booking_id: int, *, debit: Account, credit: Account) -> int:
-    return _total(LedgerTransfer.objects.filter(booking=booking_id, debit=debit, credit=credit))
+def _posted(booking_id: int, source_type: str) -> int:
+    return _total(LedgerTransfer.objects.filter(booking=booking_id, source_type=source_type))
 
 
 def _net(booking_id: int, account: Account) -> int:

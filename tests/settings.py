@@ -10,3 +10,14 @@ os.environ.setdefault(
 )
 
 from reyes_estancias.settings import *  # noqa: F403
+
+# Nothing is collected for a test run, and WhiteNoise warns of a folder that is not there.
+STATIC_ROOT = None  # type: ignore[assignment]
+
+TASKS = {
+    "default": {
+        "BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend",
+        "QUEUES": ["default", "mail"],
+    },
+    "other": {"BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend", "QUEUES": []},
+}

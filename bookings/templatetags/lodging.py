@@ -16,7 +16,7 @@ from bookings.money import format_pesos
 
 register = template.Library()
 
-PICTURES = ("costa", "selva", "sierra", "pueblo", "laguna", "desierto")
+PICTURES = ("desierto", "pueblo", "costa", "sierra", "selva", "ciudad", "laguna")
 
 register.filter("pesos", format_pesos)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -14,6 +15,8 @@ from payments.ledger import rows
 from payments.models import PaymentAttempt, Refund
 from payments.policies import AttemptState, RefundState
 from procrastinate_tasks.deferring import defer
+
+logger = logging.getLogger(__name__)
 
 
 def request_refund(*, booking: Booking, amount_minor: int, reason: str, now: datetime) -> None:
@@ -40,6 +43,8 @@ def record_refund(*, refund_id: int, answer: RefundAnswer, now: datetime) -> Ref
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         if refund.state != RefundState.SUCCEEDED:
             _apply_refund(booking, refund, answer, now)
+        elif _REFUND_STATES[answer.status] == RefundState.FAILED:
+            _reopen_refund(booking, refund, answer, now)
         elif answer.status != RefundStatus.SUCCEEDED:
             raise ContradictoryEvidence(
                 subject=f"refund {refund.pk}", stored=refund.state, said=answer.status
@@ -62,13 +67,26 @@ def _apply_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: d
         raise ContradictoryEvidence(
             subject=f"refund {refund.pk}", stored=str(refund.amount_minor), said=str(answer.amount_minor)
         )
+    _store(refund, answer, now)
+    if refund.state == RefundState.SUCCEEDED:
+        billing.post_refund(booking=booking, refund_id=answer.id, amount_minor=refund.amount_minor, now=now)
+
+
+def _reopen_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: datetime) -> None:
+    """A bank may send a refund back days after it was paid; the sum stays owed to the guest."""
+    billing.post_refund_failure(
+        booking=booking, refund_id=answer.id, amount_minor=refund.amount_minor, now=now
+    )
+    _store(refund, answer, now)
+    logger.error("refund came back", extra={"refund_id": refund.pk, "failure": answer.failure})
+
+
+def _store(refund: Refund, answer: RefundAnswer, now: datetime) -> None:
     refund.stripe_refund_id = answer.id
     refund.state = _REFUND_STATES[answer.status]
     refund.failure = answer.failure
     refund.updated_at = now
     refund.save(update_fields=("stripe_refund_id", "state", "failure", "updated_at"))
-    if refund.state == RefundState.SUCCEEDED:
-        billing.post_refund(booking=booking, refund_id=answer.id, amount_minor=refund.amount_minor, now=now)
 
 
 _REFUND_STATES = {

@@ -21,12 +21,13 @@ CREATE TRIGGER payments_account_starts_empty BEFORE INSERT ON payments_bookingac
     EXECUTE FUNCTION payments_refuse_account_write();
 """
 
-# A capture moves a sum from "in flight" to "captured", a refund from "being refunded" to "refunded", each in one
-# statement: at no moment do the account's bounds see half of it.
+# A capture moves a sum from "in flight" to "captured", a refund from "being refunded" to "refunded", a refund that the
+# bank sends back the other way round, each in one statement: at no moment do the account's bounds see half of it.
 TRANSFERS_MOVE_THE_ACCOUNT = """
 CREATE FUNCTION payments_post_transfer() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    captures boolean := NEW.debit = 'stripe' AND NEW.credit = 'receivable';
+    comes_back boolean := NEW.source_type = 'refund_failure';
+    captures boolean := NEW.debit = 'stripe' AND NEW.credit = 'receivable' AND NOT comes_back;
     refunds boolean := NEW.debit = 'receivable' AND NEW.credit = 'stripe';
     bills boolean := NEW.debit = 'receivable' AND NEW.credit <> 'stripe';
     credits boolean := NEW.debit <> 'stripe' AND NEW.credit = 'receivable';
@@ -35,8 +36,8 @@ BEGIN
         owed_minor = owed_minor + NEW.amount_minor * (bills::int - credits::int),
         captured_minor = captured_minor + NEW.amount_minor * captures::int,
         in_flight_minor = in_flight_minor - NEW.amount_minor * captures::int,
-        refunded_minor = refunded_minor + NEW.amount_minor * refunds::int,
-        refunding_minor = refunding_minor - NEW.amount_minor * refunds::int
+        refunded_minor = refunded_minor + NEW.amount_minor * (refunds::int - comes_back::int),
+        refunding_minor = refunding_minor - NEW.amount_minor * (refunds::int - comes_back::int)
         WHERE booking_id = NEW.booking_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'booking % has no account', NEW.booking_id
@@ -200,7 +201,11 @@ CREATE CONSTRAINT TRIGGER payments_capture_is_posted AFTER UPDATE OF state ON pa
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION payments_check_capture();
 CREATE FUNCTION payments_check_refund() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.state = 'succeeded' AND NEW.state <> 'succeeded' THEN
+    IF OLD.state = 'succeeded' AND NEW.state <> 'succeeded' AND NOT (NEW.state = 'failed' AND EXISTS (
+        SELECT FROM payments_ledgertransfer
+        WHERE source_type = 'refund_failure' AND source_id = NEW.stripe_refund_id AND amount_minor = NEW.amount_minor
+            AND (debit, credit) = ('stripe', 'receivable')
+    )) THEN
         RAISE EXCEPTION 'refund % was paid', NEW.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_refund_is_final';
     END IF;
@@ -228,6 +233,11 @@ BEGIN
         UNION ALL
         SELECT FROM payments_refund
         WHERE NEW.source_type = 'refund' AND stripe_refund_id = NEW.source_id AND state = 'succeeded'
+        UNION ALL
+        SELECT FROM payments_refund refund
+        JOIN payments_ledgertransfer paid ON (paid.source_type, paid.source_id) = ('refund', refund.stripe_refund_id)
+        WHERE NEW.source_type = 'refund_failure' AND refund.stripe_refund_id = NEW.source_id
+            AND refund.state = 'failed'
     ) THEN
         RAISE EXCEPTION 'transfer % % moves money that no attempt or refund moved', NEW.source_type, NEW.source_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_transfer_has_a_cause';

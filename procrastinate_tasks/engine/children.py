@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from procrastinate_tasks.engine.frames import (
+from procrastinate_tasks.engine.settlements import Finished
+from procrastinate_tasks.exchange.frames import (
     AbortJob,
     Assignment,
     ChildReady,
@@ -22,8 +23,7 @@ from procrastinate_tasks.engine.frames import (
     RunJobs,
     encode,
 )
-from procrastinate_tasks.engine.settlements import Finished
-from procrastinate_tasks.execution.limits import limits_of
+from procrastinate_tasks.exchange.limits import limits_of
 from procrastinate_tasks.options import WorkerOptions
 
 logger = logging.getLogger(__name__)

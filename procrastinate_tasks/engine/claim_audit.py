@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from procrastinate_tasks.engine.children import Children
-from procrastinate_tasks.engine.frames import RunEnd
 from procrastinate_tasks.engine.heartbeat import Beat
 from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.exchange.frames import RunEnd
 from procrastinate_tasks.results import Outcome
 
 # One beat proves nothing: a claim may be committed and its answer still on the way.

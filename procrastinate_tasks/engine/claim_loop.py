@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.claims import ClaimRefused, Claims
-from procrastinate_tasks.engine.frames import Assignment
 from procrastinate_tasks.engine.losses import end_of_return
 from procrastinate_tasks.engine.registration import Registration
 from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.options import WorkerOptions
 
 # A burst of notifications is one reason to claim, and workers need not all ask in the same millisecond.

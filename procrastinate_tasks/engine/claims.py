@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from procrastinate_tasks.engine.frames import Assignment
 from procrastinate_tasks.engine.links import DatabaseLink
+from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.statements import statement
 
 _WITHIN = timedelta(seconds=15)

@@ -6,8 +6,8 @@ import json
 import logging
 
 from procrastinate_tasks import job_log
-from procrastinate_tasks.engine.frames import Assignment, RunEnd
-from procrastinate_tasks.execution.endings import job_of
+from procrastinate_tasks.exchange.endings import job_of
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.middleware.log_context import log_fields
 from procrastinate_tasks.results import AttemptRecord, Outcome
 from procrastinate_tasks.settling import Settled

@@ -10,12 +10,12 @@ from procrastinate.app import App
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.children import Child, Running
-from procrastinate_tasks.engine.frames import Assignment, RunEnd
 from procrastinate_tasks.engine.settlements import Finished
 from procrastinate_tasks.engine.staff import cause_of
 from procrastinate_tasks.engine.supervision import ChildExited
 from procrastinate_tasks.exceptions import ChildLost, TimeLimitExceeded
-from procrastinate_tasks.execution.endings import end_of_error, job_of
+from procrastinate_tasks.exchange.endings import end_of_error, job_of
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.policies import Rescue, decide_rescue
 from procrastinate_tasks.results import Outcome
 

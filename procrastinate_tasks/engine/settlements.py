@@ -15,8 +15,8 @@ from procrastinate.jobs import DeleteJobCondition
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.end_log import log_end
-from procrastinate_tasks.engine.frames import Assignment, RunEnd
 from procrastinate_tasks.engine.links import DatabaseLink
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.settling import Settled
 from procrastinate_tasks.statements import statement

@@ -11,9 +11,9 @@ from collections.abc import Set
 
 from procrastinate_tasks import job_log
 from procrastinate_tasks.engine.children import Child, Children
-from procrastinate_tasks.engine.frames import Assignment, Leave
 from procrastinate_tasks.engine.supervision import Channel, ChildExited, ForkChild, KillChild
-from procrastinate_tasks.execution.endings import job_of
+from procrastinate_tasks.exchange.endings import job_of
+from procrastinate_tasks.exchange.frames import Assignment, Leave
 from procrastinate_tasks.options import WorkerOptions
 
 logger = logging.getLogger(__name__)

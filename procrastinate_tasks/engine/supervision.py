@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from procrastinate_tasks.engine.frames import FrameReader, encode
+from procrastinate_tasks.exchange.frames import FrameReader, encode
 
 _MOST_SOCKETS = 16
 _CHUNK = 1 << 16

@@ -16,7 +16,7 @@ from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from procrastinate.worker import Worker as ProcrastinateWorker
 
-from procrastinate_tasks.engine.frames import Assignment
+from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.execution.slots import Slot
 from procrastinate_tasks.middleware.attempts import record_attempt
 from procrastinate_tasks.middleware.log_context import add_log_context

@@ -26,11 +26,11 @@ from queue import SimpleQueue
 from django.db import connections
 from procrastinate.app import App
 
-from procrastinate_tasks.engine.frames import Assignment, RunEnd, RunJobs
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd, RunJobs
+from procrastinate_tasks.exchange.limits import Limits, limits_of
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
 from procrastinate_tasks.execution.control import Control
-from procrastinate_tasks.execution.limits import Limits, limits_of
 from procrastinate_tasks.execution.outbox import Outbox
 from procrastinate_tasks.execution.runs import JobRunner
 from procrastinate_tasks.execution.slots import Slot, watch_connections

@@ -12,7 +12,7 @@ from typing import Any
 
 from procrastinate.job_context import AbortReason
 
-from procrastinate_tasks.engine.frames import AbortJob, FrameReader, Leave, OverdueStack, RunJobs
+from procrastinate_tasks.exchange.frames import AbortJob, FrameReader, Leave, OverdueStack, RunJobs
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.outbox import Outbox
 from procrastinate_tasks.execution.slots import Slot

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
-from procrastinate_tasks.engine.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
+from procrastinate_tasks.exchange.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
 
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")

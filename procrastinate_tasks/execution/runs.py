@@ -14,11 +14,11 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import close_old_connections, reset_queries
 
 from procrastinate_tasks import job_log
-from procrastinate_tasks.engine.frames import Assignment, RunEnd
 from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.exchange.endings import end_of_error, end_of_success, has_named_arguments, job_of
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
-from procrastinate_tasks.execution.endings import end_of_error, end_of_success, has_named_arguments, job_of
 from procrastinate_tasks.execution.slots import Slot, current_slot
 from procrastinate_tasks.execution.stepping import SteppedJob
 from procrastinate_tasks.middleware.log_context import log_fields

@@ -15,8 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from procrastinate.job_context import AbortReason
 
-from procrastinate_tasks.engine.frames import Assignment
-from procrastinate_tasks.execution.limits import Limits
+from procrastinate_tasks.exchange.frames import Assignment
+from procrastinate_tasks.exchange.limits import Limits
 
 current_slot: ContextVar[Slot | None] = ContextVar("procrastinate_tasks_slot", default=None)
 

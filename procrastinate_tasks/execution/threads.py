@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from procrastinate_tasks.engine.frames import Assignment
+from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.execution.slots import Slot
 
 RunInSlot = Callable[[Slot, Assignment], None]

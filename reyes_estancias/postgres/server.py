@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,10 +144,15 @@ def open_home(project: Path) -> Home:
 
 
 @contextmanager
-def throw_away_server(*, bindir: Path | None = None) -> Iterator[Address]:
-    """Run a server for the length of the block; its cluster is empty, fast, unsafe, and deleted at the end.
+def throw_away_server(
+    *, bindir: Path | None = None, options: Mapping[str, str] = THROW_AWAY_OPTIONS
+) -> Iterator[Address]:
+    """Run a server for the length of the block; its cluster is empty, and deleted at the end.
 
     Servers that earlier processes left behind, because they were killed, are swept away first.
+
+    Args:
+        options: server settings, by default fast and unsafe.
 
     Raises:
         PostgresUnavailable: with the reason and the remedy.
@@ -162,7 +167,7 @@ def throw_away_server(*, bindir: Path | None = None) -> Iterator[Address]:
             socket_dir=home.path / "socket",
             binaries=binaries,
             account=account,
-            options=THROW_AWAY_OPTIONS,
+            options=options,
         )
         stack.callback(clusters.stop, cluster.data)
         clusters.bring_up(cluster)

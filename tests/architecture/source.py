@@ -20,8 +20,9 @@ def product_files() -> Iterator[Path]:
 
 
 def all_python_files() -> Iterator[Path]:
-    """Yield the Python files of the packages, the tests and ``manage.py``, migrations left out."""
+    """Yield the Python files of the project, migrations left out."""
     yield from product_files()
+    yield from (REPOSITORY / "benchmarks").rglob("*.py")
     yield from (REPOSITORY / "tests").rglob("*.py")
     yield REPOSITORY / "manage.py"
 

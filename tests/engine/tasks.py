@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.db import connection
+from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import JobContext
 
 from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
@@ -156,3 +157,10 @@ def leak(megabytes: int) -> None:
 
 
 _leaked: list[bytes] = []
+
+
+@task(name="engine.until_aborted", pass_context=True)
+def until_aborted(context: JobContext) -> None:
+    while not context.should_abort():
+        time.sleep(0.01)
+    raise JobAborted

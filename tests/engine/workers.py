@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from django.db import connection
 
@@ -78,7 +79,7 @@ def started_worker(
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.engine.settings",
-        "DATABASE_URL": database_url or test_database_url(),
+        "DATABASE_URL": database_url or current_database_url(),
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "manage.py", "procrastinate", "worker", *options]
@@ -102,12 +103,11 @@ def end(worker: StartedWorker) -> None:
     worker.process.wait()
 
 
-def test_database_url() -> str:
+def current_database_url() -> str:
+    """Return the address of the database that this test uses; the host may be a socket's directory."""
     settings = connection.settings_dict
-    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-
-
-test_database_url.__test__ = False  # type: ignore[attr-defined]
+    user, host = (quote(str(settings[part]), safe="") for part in ("USER", "HOST"))
+    return f"postgres://{user}@{host}:{settings['PORT']}/{settings['NAME']}"
 
 
 def wait_for(read: Callable[[], T], *, within: float = QUIET_SECONDS) -> T:
@@ -150,7 +150,7 @@ def insert_jobs(
         return [row[0] for row in cursor.fetchall()]
 
 
-def query(sql: str, *params: str | int) -> list[tuple[Any, ...]]:
+def query(sql: str, *params: str | float) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())

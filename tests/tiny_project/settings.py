@@ -31,3 +31,5 @@ PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(
 )
 PROCRASTINATE_TASKS_HEARTBEAT_EVERY = timedelta(seconds=0.5)
 PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.5)
+
+TASKS = {"default": {"BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend"}}

@@ -1,4 +1,4 @@
-"""A house for each test: its site, queue and local Stripe, at noon in Mexico City."""
+"""A house for each test: its site, queue and local Stripe, at noon in Mexico City. Pages need less."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from payments import gateway
+from tests.gateways import FakeGateway
 from tests.house import House, open_house
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
@@ -31,3 +32,15 @@ def house(
     with open_house(_frozen_module) as opened:
         monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)
         yield opened
+
+
+@pytest.fixture(name="gateway")
+def _gateway_of_pages(settings) -> FakeGateway:
+    """Return the provider that the pages use, empty."""
+    settings.PAYMENTS_GATEWAY = "tests.gateways.FakeGateway"
+    provider = gateway.get_gateway()
+    assert isinstance(provider, FakeGateway)
+    provider.sessions.clear()
+    provider.requests.clear()
+    provider.fault = None
+    return provider

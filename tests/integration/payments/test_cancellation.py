@@ -207,7 +207,7 @@ def test_a_cancellation_waits_until_stripe_can_say_what_became_of_the_charge(hou
     house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
     with pytest.raises(OutcomeUnknown):
         house.charge(booking)
-    house.arm(FaultKind.UNAVAILABLE, path="*", method="*", count=50)
+    house.arm_everything_unavailable()
 
     cancel(house, booking)
     assert house.run_jobs().retried == 1

@@ -23,7 +23,9 @@ ASKS_FOR_3DS = "pm_card_authenticationRequired"
 def link_emails(house: House) -> list[str]:
     """Return the texts of the payment links that were sent."""
     house.run_jobs()
-    return [str(message.body) for message in mail.outbox if "payment_link" in message.extra_headers["Message-ID"]]
+    return [
+        str(message.body) for message in mail.outbox if "payment_link" in message.extra_headers["Message-ID"]
+    ]
 
 
 def test_a_due_balance_is_charged_once_by_the_job_that_waited_for_it(house: House):
@@ -132,7 +134,9 @@ def test_a_booking_without_a_saved_card_answers_missing_method_and_sends_one_lin
         (ASKS_FOR_3DS, "requires_action", PaymentStatus.REQUIRES_ACTION),
     ],
 )
-def test_a_card_that_does_not_pay_is_asked_once_and_the_guest_gets_one_link(house: House, card, answer, status):
+def test_a_card_that_does_not_pay_is_asked_once_and_the_guest_gets_one_link(
+    house: House, card, answer, status
+):
     booking = house.book_due(card=card)
 
     assert [house.charge(booking) for _ in range(3)] == [answer] * 3
@@ -167,7 +171,7 @@ def test_the_intent_is_cancelled_before_the_guest_hears_of_a_payment_link(
 
 
 def test_no_link_is_sent_while_it_is_not_proven_that_the_intent_is_cancelled(house: House):
-    booking = house.book_due(card=DECLINED)
+    house.book_due(card=DECLINED)
     house.arm(FaultKind.RESET_BEFORE, path=CANCEL_INTENT, count=2)
 
     house.run_jobs()

@@ -14,7 +14,7 @@ from payments.exceptions import GatewayRefused, KeyReused, ObjectMissing, Outcom
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.sandbox.faults import FaultKind
-from tests.factories import BASE_URL, balance_of
+from tests.factories import balance_of
 from tests.house import (
     CANCEL_INTENT,
     CONFIRM_INTENT,
@@ -132,7 +132,9 @@ def test_a_500_that_took_the_money_is_not_confirmed_again(house: House):
 
 
 @pytest.mark.parametrize("path", [CREATE_INTENT, CONFIRM_INTENT])
-def test_a_500_that_did_nothing_is_repeated_under_its_own_key_until_stripe_forgets_it(house: House, path: str):
+def test_a_500_that_did_nothing_is_repeated_under_its_own_key_until_stripe_forgets_it(
+    house: House, path: str
+):
     booking = house.book_due()
     house.arm(FaultKind.ERROR_BEFORE, path=path)
     house.run_jobs()
@@ -224,7 +226,17 @@ def test_another_request_under_a_used_key_is_refused_and_gets_no_new_key(
 
     assert balance_of(booking).attempts.count() == 1
     assert balance_of(booking).status in NO_FAULT_OF_THE_CARD
-    assert len({logged.idempotency_key for logged in house.control.requests() if logged.path == CREATE_INTENT and logged.method == "POST"} - {None}) == 1
+    assert (
+        len(
+            {
+                logged.idempotency_key
+                for logged in house.control.requests()
+                if logged.path == CREATE_INTENT and logged.method == "POST"
+            }
+            - {None}
+        )
+        == 1
+    )
     house.wait(hours=25)
     assert house.charge(booking) == "succeeded"
 
@@ -298,7 +310,9 @@ def test_a_payment_page_whose_creation_got_no_answer_is_the_one_the_guest_gets_n
 
 
 @pytest.mark.parametrize("fault", [FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER])
-def test_a_payment_page_that_answers_500_for_ever_keeps_the_nights_until_it_is_proven_dead(house: House, fault):
+def test_a_payment_page_that_answers_500_for_ever_keeps_the_nights_until_it_is_proven_dead(
+    house: House, fault
+):
     booking = house.hold()
     house.arm(fault, path=CREATE_SESSION)
     for _ in range(2):

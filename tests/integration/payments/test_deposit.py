@@ -1,4 +1,4 @@
-"""The deposit: it confirms the booking, saves the card and puts the balance on its way; and holds that end."""
+"""The deposit confirms the booking, saves the card and puts the balance on its way; and holds end."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_hold_is_not_released_while_stripe_cannot_be_asked(house: House):
     booking = house.hold()
     house.open_page(booking)
     house.wait(minutes=32)
-    house.arm(FaultKind.UNAVAILABLE, path="*", method="*", count=50)
+    house.arm_everything_unavailable()
 
     house.run_janitor()
 

@@ -211,7 +211,11 @@ def test_a_signed_payload_that_is_no_event_is_refused_and_nothing_is_stored(hous
     [
         ("radar.early_fraud_warning.created", {"id": "issfr_1", "object": "radar"}, "events of this type"),
         ("payment_intent.succeeded", {"id": "pi_foreign", "metadata": {}}, "no attempt of ours"),
-        ("payment_intent.succeeded", {"id": "pi_x", "metadata": {"attempt": "no uuid"}}, "no attempt of ours"),
+        (
+            "payment_intent.succeeded",
+            {"id": "pi_x", "metadata": {"attempt": "no uuid"}},
+            "no attempt of ours",
+        ),
         (
             "checkout.session.completed",
             {"id": "cs_foreign", "metadata": {"attempt": "0b0f3f43-5a0c-4f29-9a1c-95d1b9e2f001"}},
@@ -275,7 +279,11 @@ def test_an_event_is_worth_what_its_object_is_now_and_not_what_it_says(house: Ho
     booking = house.book_due(card=DECLINED)
     house.charge(booking)
     attempt = last_attempt(balance_of(booking))
-    subject = {"id": attempt.stripe_intent_id, "status": "succeeded", "metadata": {"attempt": str(attempt.key)}}
+    subject = {
+        "id": attempt.stripe_intent_id,
+        "status": "succeeded",
+        "metadata": {"attempt": str(attempt.key)},
+    }
 
     house.post_event(made_up(house, "payment_intent.succeeded", subject))
     house.run_jobs()

@@ -10,7 +10,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from procrastinate_tasks import schedule
 from procrastinate_tasks.deferring import defer
@@ -29,6 +29,12 @@ def _one_schedule(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(schedule, "_schedules_by_name", {})
     periodic(cron="0 3 * * *")(locked)
     yield
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
 
 
 def jobs(*arguments: str) -> str:

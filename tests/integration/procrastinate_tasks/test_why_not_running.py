@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks import operations
@@ -23,6 +24,12 @@ from tests.integration.procrastinate_tasks.claiming import claim, execute, regis
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
 
 
 def waiting_job(number: int = 1, **options: Any) -> int:
@@ -242,3 +249,10 @@ def test_the_moment_can_be_given():
 
     assert why_not_running(job_id, now=due_at - timedelta(seconds=1)).cause is Cause.SCHEDULED
     assert why_not_running(job_id, now=due_at).cause is Cause.NO_WORKER
+
+
+def test_it_is_told_in_the_language_of_who_asks():
+    with translation.override("es-mx"):
+        reason = why(waiting_job())
+
+    assert reason.sentence == "Ningún trabajador vivo atiende la cola sample. Inicia uno."

@@ -1,0 +1,191 @@
+"""Children, workers and hosts die: their jobs run again within seconds, and only the guilty pay for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.engine.workers import (
+    StartedWorker,
+    attempts_of,
+    count_jobs,
+    forks_of,
+    insert_jobs,
+    is_running,
+    outcomes_of,
+    query,
+    started_count,
+    started_worker,
+    status_of,
+    wait_for,
+)
+
+CHILD_LOST = "procrastinate_tasks.exceptions.ChildLost"
+
+
+def send_to_all(worker: StartedWorker, number: signal.Signals) -> None:
+    for pid in (worker.pid, *forks_of(worker.pid)):
+        os.kill(pid, number)
+
+
+def test_the_jobs_of_a_killed_child_run_again_within_two_seconds(log: Path):
+    job_ids = insert_jobs("engine.sleep", {"seconds": 30}, count=2)
+
+    with started_worker(log, "--processes", "1", "--concurrency", "2") as worker:
+        wait_for(lambda: count_jobs("doing") == 2)
+        (child,) = worker.fork_named("queue child")
+        os.kill(child, signal.SIGKILL)
+
+        wait_for(lambda: [started_count(job_id) for job_id in job_ids] == [2, 2], within=2)
+
+        assert [attempts_of(job_id) for job_id in job_ids] == [0, 0]
+
+
+def test_the_jobs_of_a_killed_worker_run_again_within_two_seconds(log: Path):
+    (job_id,) = insert_jobs("engine.sleep", {"seconds": 30})
+
+    with started_worker(log) as worker:
+        wait_for(lambda: status_of(job_id) == "doing")
+        old_child = worker.fork_named("queue child")[0]
+        os.kill(worker.fork_named("queue worker")[0], signal.SIGKILL)
+
+        wait_for(lambda: started_count(job_id) == 2, within=2)
+
+        assert not is_running(old_child)
+        assert attempts_of(job_id) == 0
+
+
+def test_the_jobs_of_a_lost_host_run_again_within_five_seconds(log: Path, tmp_path: Path):
+    (job_id,) = insert_jobs("engine.sleep", {"seconds": 30})
+
+    with started_worker(log) as lost:
+        wait_for(lambda: status_of(job_id) == "doing")
+        with started_worker(tmp_path / "other.log"):
+            wait_for(lambda: workers_up_for(5) == 2)
+            send_to_all(lost, signal.SIGKILL)
+
+            wait_for(lambda: started_count(job_id) == 2, within=5)
+
+
+def workers_up_for(seconds: float) -> int:
+    """How many workers have been registered for so long."""
+    rows = query(
+        "SELECT count(*) FROM procrastinate_tasks_liveworker WHERE started_at < now() - %s * interval '1 s'",
+        seconds,
+    )
+    return int(rows[0][0])
+
+
+def test_a_worker_that_was_stopped_and_wakes_cannot_finish_what_it_lost(log: Path, tmp_path: Path):
+    with (
+        started_worker(tmp_path / "other.log", "--queues", "elsewhere"),
+        started_worker(log, "--queues", "default") as stopped,
+    ):
+        (job_id,) = insert_jobs("engine.sleep", {"seconds": 30})
+        wait_for(lambda: status_of(job_id) == "doing")
+        send_to_all(stopped, signal.SIGSTOP)
+        wait_for(lambda: status_of(job_id) == "todo", within=12)
+        query("UPDATE procrastinate_jobs SET queue_name = 'nowhere' RETURNING id")
+
+        send_to_all(stopped, signal.SIGCONT)
+
+        wait_for(lambda: "taken over by another worker" in stopped.read_log())
+        (after,) = insert_jobs("engine.no_op")
+        wait_for(lambda: status_of(after) == "succeeded")
+        assert stopped.process.poll() is None
+
+    assert status_of(job_id) == "todo"
+    assert [row[0] for row in outcomes_of(job_id)] == ["crashed"]
+
+
+def test_a_worker_whose_row_was_pruned_goes_on_and_keeps_its_jobs(log: Path):
+    (job_id,) = insert_jobs("engine.sleep", {"seconds": 4})
+
+    with started_worker(log) as worker:
+        wait_for(lambda: status_of(job_id) == "doing")
+        query("DELETE FROM procrastinate_workers RETURNING id")
+        (after,) = insert_jobs("engine.no_op")
+
+        wait_for(lambda: status_of(after) == "succeeded" and status_of(job_id) == "succeeded")
+
+        assert worker.process.poll() is None
+    assert started_count(job_id) == 1
+
+
+def test_a_job_that_kills_its_process_twice_is_parked_with_what_is_known(log: Path):
+    (job_id,) = insert_jobs("engine.kill_own_process")
+
+    with started_worker(log):
+        wait_for(lambda: status_of(job_id) == "failed")
+        (after,) = insert_jobs("engine.no_op")
+        wait_for(lambda: status_of(after) == "succeeded")
+
+    assert [row[:2] for row in outcomes_of(job_id)] == [("crashed", CHILD_LOST), ("parked", CHILD_LOST)]
+    ((message,),) = query(
+        "SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s AND outcome = 'parked'", job_id
+    )
+    assert "SIGKILL" in message
+    assert "peak memory" in message and "peak memory 0 MB" not in message
+    assert "about to die of my own hand" in message
+
+
+def test_neighbours_of_a_job_that_kills_its_process_lose_no_attempt(log: Path):
+    (guilty,) = insert_jobs("engine.kill_own_process", {"seconds": 0.3})
+    innocent = insert_jobs("engine.sleep", {"seconds": 1}, count=3)
+
+    with started_worker(log, "--concurrency", "4"):
+        wait_for(lambda: status_of(guilty) == "failed" and count_jobs("succeeded") == 3)
+
+    assert [attempts_of(job_id) for job_id in innocent] == [1, 1, 1]
+    assert [row[0] for row in outcomes_of(guilty)] == ["interrupted", "parked"]
+    assert attempts_of(guilty) == 1
+
+
+def test_a_parked_job_that_is_released_by_hand_gets_two_new_chances(log: Path):
+    (job_id,) = insert_jobs("engine.kill_own_process")
+
+    with started_worker(log):
+        wait_for(lambda: status_of(job_id) == "failed")
+        query("SELECT procrastinate_retry_job_v2(%s, now(), NULL, NULL, NULL)::text", job_id)
+        wait_for(lambda: len(outcomes_of(job_id)) == 4 and status_of(job_id) == "failed")
+
+    assert [row[0] for row in outcomes_of(job_id)] == ["crashed", "parked", "crashed", "parked"]
+
+
+def test_a_child_is_replaced_after_its_share_of_jobs_and_none_is_lost(log: Path):
+    insert_jobs("engine.no_op", count=95)
+
+    with started_worker(log, "--max-jobs", "10", "--concurrency", "3") as worker:
+        wait_for(lambda: count_jobs("succeeded") == 95)
+        pids = query("SELECT count(*) FROM procrastinate_jobs WHERE attempts = 1")
+
+        assert pids == [(95,)]
+        assert worker.fork_named("queue child")[0] > worker.pid + 8
+
+
+def test_a_leaking_child_is_replaced_before_it_is_ten_percent_over_its_limit(log: Path):
+    insert_jobs("engine.leak", {"megabytes": 5}, count=80)
+
+    with started_worker(log, "--max-memory", "150", "--concurrency", "2"):
+        wait_for(lambda: count_jobs("succeeded") == 80 or biggest_child() > 165)
+
+        assert count_jobs("succeeded") == 80
+
+
+def biggest_child() -> int:
+    """Megabytes of the biggest child, as its worker reports them."""
+    rows = query("SELECT coalesce(max(memory_bytes), 0) FROM procrastinate_tasks_liveworker")
+    return int(rows[0][0]) // (1024 * 1024)
+
+
+def test_abort_requests_reach_running_jobs(log: Path):
+    (polite,) = insert_jobs("engine.until_aborted")
+    (cancelled,) = insert_jobs("engine.async_sleep", {"seconds": 60})
+
+    with started_worker(log):
+        wait_for(lambda: count_jobs("doing") == 2)
+        for job_id in (polite, cancelled):
+            query("SELECT procrastinate_cancel_job_v1(%s, true, false)", job_id)
+
+        wait_for(lambda: count_jobs("aborted") == 2, within=3)

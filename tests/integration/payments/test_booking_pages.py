@@ -1,0 +1,322 @@
+"""The guest's page of a booking, in every state, and the way to the payment page."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from freezegun import freeze_time
+
+from bookings import services
+from bookings.models import Booking, BookingStatus
+from payments import checkout
+from payments.cancellation import request_cancellation
+from payments.exceptions import GatewayRefused, OutcomeUnknown
+from payments.ledger import claims, outcomes, rows
+from payments.models import Payment
+from payments.policies import PaymentKind, PaymentStatus
+from payments.protocols.settlement import settle_cancellation
+from tests.factories import (
+    BASE_URL,
+    balance_of,
+    make_confirmed_booking,
+    make_hold,
+    make_intent,
+    make_property,
+)
+from tests.gateways import FakeGateway
+from tests.integration.pages import english_words, read
+
+NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)  # noon in Mexico City
+ARRIVAL = date(2026, 12, 1)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("gateway")]
+
+
+@pytest.fixture(autouse=True)
+def today():
+    with freeze_time(NOW):
+        yield
+
+
+@pytest.fixture
+def hold() -> Booking:
+    return make_hold(now=NOW, home=make_property(name="Casa Caracol"), check_in=ARRIVAL)
+
+
+@pytest.fixture
+def confirmed() -> Booking:
+    return make_confirmed_booking(now=NOW, home=make_property(name="Casa Caracol"), check_in=ARRIVAL)
+
+
+def open_checkout(booking: Booking, gateway: FakeGateway) -> None:
+    checkout.open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)  # type: ignore[arg-type]
+
+
+def decline(payment: Payment, status: PaymentStatus) -> None:
+    rows.wait_for_the_guest(payment, status, "insufficient_funds", BASE_URL, NOW)
+
+
+def cancel(booking: Booking, gateway: FakeGateway, now: datetime) -> None:
+    request_cancellation(booking=booking, base_url=BASE_URL, now=now)
+    settle_cancellation(booking_id=booking.pk, base_url=BASE_URL, gateway=gateway, now=now)  # type: ignore[arg-type]
+
+
+def pay_balance(booking: Booking, now: datetime) -> None:
+    attempt = claims.claim_balance(booking_id=booking.pk, base_url=BASE_URL, now=now).attempt
+    assert attempt is not None
+    outcomes.record_intent(attempt_id=attempt.pk, intent=make_intent(attempt), now=now)
+
+
+def test_a_hold_says_until_when_and_what_to_pay_now_and_later(client, hold):
+    text = read(client.get(hold.get_absolute_url()))
+
+    assert "Apartado para ti hasta las 12:30" in text
+    assert "te quedan 30 minutos" in text
+    assert "Pagar anticipo $1,600.80 MXN" in text
+    assert "Después pagas $3,735.20 MXN" in text
+    assert "Soltar las fechas" in text
+    assert "Cambiar las fechas" not in text
+
+
+def test_the_clock_of_a_hold_is_the_propertys(client):
+    hold = make_hold(now=NOW, home=make_property(timezone="America/Cancun"), check_in=ARRIVAL)
+
+    assert "hasta las 13:30" in read(client.get(hold.get_absolute_url()))
+
+
+def test_paying_leads_to_the_payment_page_and_twice_to_the_same_one(client, hold, gateway):
+    first = client.post(f"{hold.get_absolute_url()}pagar/")
+    second = client.post(f"{hold.get_absolute_url()}pagar/")
+
+    assert first.status_code == 303
+    assert first["Location"].startswith("https://checkout.stripe.example/")
+    assert first["Location"] == second["Location"]
+    assert gateway.requests[0].amount_minor == hold.quote.deposit_minor
+
+
+def test_the_address_of_paying_opened_by_hand_leads_to_the_booking(client, hold):
+    response = client.get(f"{hold.get_absolute_url()}pagar/")
+
+    assert (response.status_code, response["Location"]) == (302, hold.get_absolute_url())
+
+
+def test_a_payment_under_way_is_confirmed_by_a_page_that_looks_again(client, hold, gateway):
+    open_checkout(hold, gateway)
+
+    response = client.get(hold.get_absolute_url())
+
+    assert "Confirmando tu pago…" in read(response)
+    assert "Pagar anticipo" in read(response)
+    assert '<meta http-equiv="refresh" content="5">' in response.content.decode()
+
+
+def test_a_payment_that_lies_about_is_looked_at_less_often(client, hold, gateway):
+    open_checkout(hold, gateway)
+
+    with freeze_time(NOW + timedelta(minutes=6)):
+        response = client.get(hold.get_absolute_url())
+
+    assert '<meta http-equiv="refresh" content="30">' in response.content.decode()
+
+
+def test_a_payment_that_the_bank_is_working_on_offers_no_second_one(client, hold, gateway):
+    open_checkout(hold, gateway)
+    attempt = hold.payments.get().attempts.get()
+    outcomes.record_session_processing(attempt_id=attempt.pk, now=NOW)
+
+    text = read(client.get(hold.get_absolute_url()))
+
+    assert "Confirmando tu pago…" in text
+    assert "Pagar anticipo" not in text
+
+
+def test_a_confirmed_booking_says_when_the_balance_is_charged(client, confirmed):
+    response = client.get(confirmed.get_absolute_url())
+    text = read(response)
+
+    assert "Tu reserva está confirmada" in text
+    assert "Te esperamos en Casa Caracol el martes 1 de diciembre a partir de las 15:00." in text
+    assert "Anticipo pagado $1,600.80 MXN" in text
+    assert "Saldo por pagar $3,735.20 MXN" in text
+    assert "El jueves 3 de diciembre a las 15:00 cobramos el saldo de $3,735.20 MXN" in text
+    assert "Hasta el lunes 23 de noviembre : te devolvemos todo lo que pagaste, $1,600.80 MXN." in text
+    assert "Pagar" not in text
+    assert 'http-equiv="refresh"' not in response.content.decode()
+
+
+@pytest.mark.parametrize("status", [PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION])
+def test_a_balance_the_card_did_not_pay_is_payable(client, confirmed, gateway, status):
+    decline(balance_of(confirmed), status)
+
+    text = read(client.get(confirmed.get_absolute_url()))
+    paying = client.post(f"{confirmed.get_absolute_url()}pagar/")
+
+    assert "Falta un pago tuyo" in text
+    assert "Pagar saldo $3,735.20 MXN" in text
+    assert paying["Location"].startswith("https://checkout.stripe.example/")
+    assert "Confirmando tu pago…" in read(client.get(confirmed.get_absolute_url()))
+
+
+def test_a_balance_that_is_being_charged_says_so(client, confirmed):
+    with freeze_time(NOW + timedelta(days=32)) as later:
+        claims.claim_balance(booking_id=confirmed.pk, base_url=BASE_URL, now=later().replace(tzinfo=UTC))
+        text = read(client.get(confirmed.get_absolute_url()))
+
+    assert "Saldo lo estamos cobrando" in text
+    assert "Pagar" not in text
+
+
+def test_a_lapsed_hold_offers_the_same_dates_again(client, hold):
+    with freeze_time(NOW + timedelta(minutes=31)):
+        page = client.get(hold.get_absolute_url())
+        again = client.post(
+            f"/casas/{hold.home.slug}/",
+            {
+                "check_in": "2026-12-01",
+                "check_out": "2026-12-04",
+                "guests": "2",
+                "name": hold.guest_name,
+                "email": hold.guest_email,
+                "phone": hold.guest_phone,
+            },
+        )
+
+    assert "El apartado venció" in read(page)
+    assert "Volver a apartar" in read(page)
+    assert f'name="name" value="{hold.guest_name}"' in page.content.decode()
+    assert again.status_code == 303
+    assert again["Location"] != hold.get_absolute_url()
+
+
+def test_an_expired_hold_says_that_nothing_was_charged(client, hold):
+    services.expire_holds(now=NOW + timedelta(minutes=31))
+
+    text = read(client.get(hold.get_absolute_url()))
+
+    assert "El apartado venció" in text
+    assert "No se cobró nada" in text
+    assert "Cancelar la reserva" not in text
+
+
+def test_paying_too_late_says_why(client, hold):
+    with freeze_time(NOW + timedelta(minutes=31)):
+        response = client.post(f"{hold.get_absolute_url()}pagar/", follow=True)
+
+    assert "El tiempo para pagar se acabó" in read(response)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OutcomeUnknown(operation="create_session", detail="timed out"),
+        GatewayRefused(operation="create_session", detail="invalid key"),
+    ],
+)
+def test_a_payment_page_that_cannot_be_opened_is_no_dead_end(client, hold, gateway, fault):
+    gateway.fault = fault
+
+    response = client.post(f"{hold.get_absolute_url()}pagar/", follow=True)
+
+    assert "No se pudo en este momento. No se cobró nada" in read(response)
+    assert "Pagar anticipo" in read(response)
+
+
+def test_paying_what_is_paid_says_that_there_is_nothing_to_pay(client, confirmed):
+    response = client.post(f"{confirmed.get_absolute_url()}pagar/", follow=True)
+
+    assert "No hay nada que pagar." in read(response)
+
+
+def test_a_cancellation_under_way_says_that_nothing_more_is_charged(client, confirmed):
+    request_cancellation(booking=confirmed, base_url=BASE_URL, now=NOW)
+
+    text = read(client.get(confirmed.get_absolute_url()))
+
+    assert "Estamos cancelando tu reserva" in text
+    assert "Cambiar las fechas" not in text
+
+
+def test_a_cancelled_booking_shows_the_refund_on_its_way(client, confirmed, gateway):
+    cancel(confirmed, gateway, NOW)
+
+    text = read(client.get(confirmed.get_absolute_url()))
+
+    assert "Tu reserva está cancelada" in text
+    assert "Se canceló el lunes 2 de noviembre." in text
+    assert "Devolución va en camino a tu tarjeta −$1,600.80 MXN" in text
+
+
+def test_a_fee_that_the_card_did_not_pay_is_payable_after_cancelling(client, confirmed, gateway):
+    late = NOW + timedelta(days=28)
+    with freeze_time(late):
+        cancel(confirmed, gateway, late)
+        decline(confirmed.payments.get(kind=PaymentKind.FEE), PaymentStatus.FAILED)
+        text = read(client.get(confirmed.get_absolute_url()))
+
+    assert "Tu reserva está cancelada" in text
+    assert "Pagar cargo por cancelación $1,067.20 MXN" in text
+
+
+def test_a_completed_stay_is_thanked_for(client, confirmed):
+    after = NOW + timedelta(days=40)
+    with freeze_time(after):
+        pay_balance(confirmed, after)
+        services.complete_departed(now=after)
+        text = read(client.get(confirmed.get_absolute_url()))
+
+    assert Booking.objects.get(pk=confirmed.pk).status == BookingStatus.COMPLETED
+    assert "Gracias por tu visita" in text
+    assert "Saldo pagado $3,735.20 MXN" in text
+    assert "Cancelar la reserva" not in text
+
+
+def test_the_booking_of_an_unlisted_home_does_not_link_to_it(client, confirmed):
+    confirmed.home.is_listed = False
+    confirmed.home.save()
+
+    assert f"/casas/{confirmed.home.slug}/" not in client.get(confirmed.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("page", ["", "pagar/", "fechas/", "cancelar/"])
+def test_wrong_and_unknown_addresses_are_one_and_the_same_not_found(client, hold, page):
+    token = hold.access_token
+    gone = token.replace(token[:4], "0000" if token[:4] != "0000" else "1111", 1)
+    unknown = Booking(public_id=uuid4()).access_token
+
+    answers = [client.get(f"/reserva/{wrong}/{page}") for wrong in (gone, unknown, "x", token[:-1], "n.n")]
+
+    bodies = {answer.content.replace(answer.wsgi_request.path.encode(), b"") for answer in answers}
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({_without_token(body) for body in bodies}) == 1
+
+
+def _without_token(body: bytes) -> bytes:
+    return b"\n".join(line for line in body.splitlines() if b"csrfmiddlewaretoken" not in line)
+
+
+@pytest.mark.parametrize("page", ["", "fechas/", "cancelar/"])
+def test_a_private_page_is_kept_out_of_caches_logs_and_search_engines(client, confirmed, page):
+    response = client.get(confirmed.get_absolute_url() + page)
+
+    assert response["X-Robots-Tag"] == "noindex"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert "no-store" in response["Cache-Control"]
+    assert '<meta name="robots" content="noindex">' in response.content.decode()
+
+
+def test_no_personal_data_is_in_an_address(hold):
+    assert "lucia" not in hold.get_absolute_url().lower()
+
+
+@pytest.mark.parametrize("page", ["", "fechas/", "cancelar/"])
+def test_no_english_word_is_on_a_spanish_page(client, hold, confirmed, page):
+    for booking in (hold, confirmed):
+        assert english_words(read(client.get(booking.get_absolute_url() + page))) == set()
+
+
+@pytest.mark.parametrize(("page", "most"), [("", 8), ("fechas/", 8), ("cancelar/", 10)])
+def test_a_page_takes_few_queries(client, confirmed, django_assert_max_num_queries, page, most):
+    with django_assert_max_num_queries(most):
+        client.get(confirmed.get_absolute_url() + page)

@@ -1,0 +1,85 @@
+"""What the e-mails to guests say."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from django.core import mail
+
+from bookings.models import Booking
+from payments.cancellation import request_cancellation
+from payments.guest_emails import request_email
+from payments.models import GuestEmail
+from payments.policies import PaymentKind
+from payments.protocols.guest_email import send_guest_email
+from payments.protocols.settlement import settle_cancellation
+from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_property
+from tests.integration.pages import english_words
+
+NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def booking() -> Booking:
+    home = make_property(name="Casa «Mar & Sol»", town="Tulum")
+    return make_confirmed_booking(now=NOW, home=home, check_in=date(2026, 12, 1))
+
+
+def send(booking: Booking, kind: GuestEmail.Kind, payment=None) -> mail.EmailMessage:
+    request_email(kind=kind, booking=booking, base_url=BASE_URL, now=NOW, payment=payment)
+    email = GuestEmail.objects.get(booking=booking, kind=kind, payment=payment)
+    assert send_guest_email(email_id=email.pk, now=NOW) == "sent"
+    return mail.outbox[-1]
+
+
+def test_a_confirmation_tells_the_stay_the_price_and_the_next_charge(booking):
+    deposit = booking.payments.get(kind=PaymentKind.DEPOSIT)
+
+    message = send(booking, GuestEmail.Kind.CONFIRMED, deposit)
+
+    assert message.to == [booking.guest_email]
+    assert message.subject == f"Reserva confirmada: Casa «Mar & Sol» ({booking.folio})"
+    assert "Llegada: martes 1 de diciembre de 2026, 15:00" in message.body
+    assert "Total: $5,336.00 MXN (impuestos incluidos)" in message.body
+    assert "El jueves 3 de diciembre cobramos el saldo de $3,735.20 MXN" in message.body
+    assert BASE_URL + booking.get_absolute_url() in message.body
+    assert "&amp;" not in message.body
+
+
+def test_a_receipt_names_what_was_paid(booking):
+    message = send(booking, GuestEmail.Kind.RECEIPT, balance_of(booking))
+
+    assert message.subject == f"Recibimos $3,735.20 MXN ({booking.folio})"
+    assert "saldo, $3,735.20 MXN. Gracias." in message.body
+
+
+def test_a_payment_link_leads_to_the_page_that_can_be_paid(booking):
+    message = send(booking, GuestEmail.Kind.PAYMENT_LINK, balance_of(booking))
+
+    assert message.subject == f"Falta un pago de $3,735.20 MXN ({booking.folio})"
+    assert BASE_URL + booking.get_absolute_url() in message.body
+
+
+def test_a_cancellation_names_what_comes_back(booking, gateway):
+    request_cancellation(booking=booking, base_url=BASE_URL, now=NOW)
+    settle_cancellation(booking_id=booking.pk, base_url=BASE_URL, gateway=gateway, now=NOW)
+
+    message = send(booking, GuestEmail.Kind.CANCELLED)
+
+    assert message.subject == f"Reserva cancelada: Casa «Mar & Sol» ({booking.folio})"
+    assert "Pagaste: $1,600.80 MXN" in message.body
+    assert "Devolvemos a tu tarjeta: $1,600.80 MXN" in message.body
+    assert "cargo por cancelación" not in message.body
+
+
+@pytest.mark.parametrize("kind", list(GuestEmail.Kind))
+def test_no_english_word_is_in_an_email(booking, kind):
+    message = send(booking, kind, balance_of(booking))
+
+    words = f"{message.subject} {message.body}".replace(BASE_URL + booking.get_absolute_url(), "")
+    assert english_words(words) == set()
+    assert "\n\n\n" not in message.body
+    assert "{" not in message.body

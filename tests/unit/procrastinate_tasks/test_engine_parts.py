@@ -1,0 +1,166 @@
+"""The engine's parts that need neither process nor database."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from unittest.mock import create_autospec
+
+import pytest
+
+from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.log_tail import LogTail
+from procrastinate_tasks.engine.pulse import Pulse
+from procrastinate_tasks.exchange.frames import Assignment, FrameReader, RunJobs, encode
+from procrastinate_tasks.options import InvalidWorkerOption, WorkerOptions, read_options
+
+
+def assignment(job_id: int) -> Assignment:
+    return Assignment(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
+
+
+# --- Options ------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_wins_over_the_settings():
+    options = read_options(defaults={"concurrency": 2, "name": "a"}, given={"concurrency": 8})
+
+    assert (options.concurrency, options.name) == (8, "a")
+
+
+def test_procrastinates_own_names_of_options_are_understood():
+    options = read_options(
+        defaults={"fetch_job_polling_interval": 2.5, "shutdown_graceful_timeout": 9},
+        given={"queues": ["mail"]},
+    )
+
+    assert options.polling_interval == timedelta(seconds=2.5)
+    assert options.graceful_timeout == timedelta(seconds=9)
+    assert options.queues == ("mail",)
+
+
+def test_zero_switches_limits_off():
+    given = {"max_jobs": 0, "max_memory_mb": 0, "soft_time_limit": 0, "time_limit": 0}
+
+    options = read_options(defaults={}, given=given)
+
+    assert (options.max_jobs, options.max_memory_mb) == (None, None)
+    assert (options.soft_time_limit, options.time_limit) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"concurrency": 0}, "--concurrency: must be 1 or more, not 0"),
+        ({"processes": -1}, "--processes: must be 1 or more, not -1"),
+        ({"soft_time_limit": 600, "time_limit": 540}, "--soft-time-limit: 600 s must be less than"),
+        ({"graceful_timeout": -1}, "--graceful-timeout: must be more than 0 seconds"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(given: dict[str, float], complaint: str):
+    with pytest.raises(InvalidWorkerOption, match=complaint):
+        read_options(defaults={}, given=given)
+
+
+# --- Frames -------------------------------------------------------------------------------------------------
+
+
+def test_messages_survive_being_cut_anywhere():
+    messages = [RunJobs([assignment(number)]) for number in range(3)]
+    stream = b"".join(encode(message) for message in messages)
+    reader = FrameReader()
+
+    read = [message for byte in stream for message in reader.feed(bytes([byte]))]
+
+    assert read == messages
+
+
+# --- The log's tail -----------------------------------------------------------------------------------------
+
+
+def test_the_tail_keeps_the_last_lines_in_order():
+    tail = LogTail()
+
+    for number in range(2000):
+        tail.write(f"line {number} of a busy child")
+
+    lines = tail.read().splitlines()
+    assert lines == [f"line {number} of a busy child" for number in range(1980, 2000)]
+
+
+def test_a_line_longer_than_the_tail_leaves_its_end():
+    tail = LogTail()
+
+    tail.write("x" * 20_000 + "the end")
+
+    assert tail.read().endswith("the end")
+
+
+# --- The pulse ----------------------------------------------------------------------------------------------
+
+
+def test_a_worker_may_rescue_only_after_it_beat_for_as_long_as_silence_is_tolerated():
+    pulse = Pulse(timedelta(hours=1))
+
+    with pulse.of_one_beat():
+        pass
+
+    assert not pulse.is_steady()
+
+
+def test_a_missed_beat_ends_the_right_to_rescue():
+    pulse = Pulse(timedelta(microseconds=1))
+    with pulse.of_one_beat():
+        pass
+
+    with pytest.raises(TimeoutError), pulse.of_one_beat():
+        raise TimeoutError
+
+    assert not pulse.is_steady()
+
+
+# --- Where there is room ------------------------------------------------------------------------------------
+
+
+def ready_children(options: WorkerOptions) -> Children:
+    children = Children(options, on_ends=lambda child, ends: None)
+    for number in range(options.processes):
+        children.expect(number)
+    for child in children:
+        child.is_ready = True
+        child.transport = create_autospec(asyncio.WriteTransport, instance=True)
+    return children
+
+
+def test_jobs_are_spread_evenly_over_the_children():
+    children = ready_children(WorkerOptions(processes=3, concurrency=4))
+
+    unplaced = children.start([assignment(number) for number in range(7)])
+
+    assert unplaced == []
+    assert sorted(len(child.running) for child in children) == [2, 2, 3]
+
+
+def test_jobs_without_room_are_handed_back():
+    children = ready_children(WorkerOptions(processes=1, concurrency=2))
+
+    unplaced = children.start([assignment(number) for number in range(5)])
+
+    assert [each.job_id for each in unplaced] == [2, 3, 4]
+
+
+def test_a_child_gets_no_more_jobs_than_its_share():
+    children = ready_children(WorkerOptions(processes=1, concurrency=10, max_jobs=3))
+
+    unplaced = children.start([assignment(number) for number in range(5)])
+
+    assert len(unplaced) == 2
+    assert children.free_slots == 0
+
+
+def test_jobs_in_retiring_children_count_against_the_capacity():
+    children = ready_children(WorkerOptions(processes=2, concurrency=3))
+    children.start([assignment(number) for number in range(4)])
+    next(iter(children)).is_retiring = True
+
+    assert children.free_slots == 1
