@@ -111,10 +111,21 @@ recorded AS (
         job_id, attempts + 1, task_name, queue_name, worker_id, host, release, started_at, finished_at, end_outcome,
         result::jsonb, exception_class, message, traceback, fingerprint
     FROM concluded
+),
+-- Where only so many jobs may run at a time, each end makes room for one that waits, maybe for another worker.
+queue_with_room AS (
+    SELECT rule.queue_name
+    FROM procrastinate_tasks_queuerule AS rule
+    WHERE rule.concurrency_limit IS NOT NULL
+      AND rule.queue_name IN (SELECT queue_name FROM concluded)
+      AND EXISTS (
+          SELECT FROM procrastinate_jobs AS job WHERE job.status = 'todo' AND job.queue_name = rule.queue_name
+      )
 )
 SELECT
     job_id,
     end_status AS status,
     end_outcome AS outcome,
-    sibling_id
+    sibling_id,
+    (SELECT count(procrastinate_tasks_wake_workers_v1(queue_name)) FROM queue_with_room) AS woken
 FROM concluded
