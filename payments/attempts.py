@@ -14,9 +14,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from payments import policies
+from payments import policies, task_names
 from payments.exceptions import (
     CardDeclined,
+    ChargingPaused,
     NoProgress,
     ObjectMissing,
     OutcomeUnknown,
@@ -27,6 +28,7 @@ from payments.gateway import Gateway, Intent, IntentRequest, Session, SessionReq
 from payments.ledger import outcomes
 from payments.models import PaymentAttempt
 from payments.policies import Channel, IntentStatus, PaymentKind, Step
+from procrastinate_tasks.queries import is_paused
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +147,8 @@ def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAtt
 
 
 def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent:
+    if is_paused(task_names.QUEUE):
+        raise ChargingPaused(queue=task_names.QUEUE)
     intent_id = _intent_id(attempt)
     try:
         return gateway.confirm_intent(intent_id=intent_id, attempt_key=str(attempt.key))

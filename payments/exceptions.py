@@ -4,6 +4,7 @@ PaymentError
 ├── TransientFault              the task may simply run again
 │   ├── GatewayBusy             Stripe did not act: too many requests, the same key in flight
 │   ├── OutcomeUnknown          Stripe may or may not have acted; ask it before anything else
+│   ├── ChargingPaused          somebody has paused the queue of payments
 │   ├── BookingBusy             somebody else holds the booking's row
 │   └── SettlementWaits         money of the booking is still under way
 ├── CardDeclined                a definite no, with the bank's reason
@@ -75,6 +76,14 @@ class CardDeclined(PaymentError):
     def __init__(self, *, code: str) -> None:
         self.code = code
         super().__init__(f"the card was declined: {code}")
+
+
+class ChargingPaused(TransientFault):
+    """Charges were stopped while this one ran; it goes on once its queue is resumed."""
+
+    def __init__(self, *, queue: str) -> None:
+        self.queue = queue
+        super().__init__(f"the queue {queue} is paused: nothing is charged until somebody resumes it")
 
 
 class BookingBusy(TransientFault):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The queue of everything that moves money: pausing it stops every charge, also of jobs that run already.
+QUEUE = "payments"
+
 CHARGE_BALANCE = "payments.tasks.charge_balance_for_booking"
 CHARGE_PAYMENT = "payments.tasks.charge_payment"
 SETTLE_CANCELLATION = "payments.tasks.settle_cancellation"

@@ -46,7 +46,7 @@ def check_base_url(arguments: Mapping[str, object]) -> None:
 
 @task(
     name=task_names.CHARGE_BALANCE,
-    queue="payments",
+    queue=task_names.QUEUE,
     priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
@@ -61,7 +61,7 @@ def charge_balance_for_booking(booking_id: int, base_url: str) -> str:
 
 @task(
     name=task_names.CHARGE_PAYMENT,
-    queue="payments",
+    queue=task_names.QUEUE,
     priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
@@ -75,14 +75,14 @@ def charge_payment(payment_id: int, base_url: str) -> str:
 
 
 @periodic(cron="*/15 * * * *", catch_up=CatchUp.LAST)
-@task(name="payments.tasks.scan_and_charge_balances", queue="payments")
+@task(name="payments.tasks.scan_and_charge_balances", queue=task_names.QUEUE)
 def scan_and_charge_balances() -> str:
     """Defer the charge of every balance and fee that is due. Returns ``enqueued=N``."""
     return f"enqueued={scan.defer_due_charges(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
 
 
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.resolve_unfinished_payments", queue="payments")
+@task(name="payments.tasks.resolve_unfinished_payments", queue=task_names.QUEUE)
 def resolve_unfinished_payments() -> str:
     """Bring money that was left in the middle to Stripe's truth. Returns ``looked_at=N ended=M``."""
     report = janitor.resolve_unfinished(gateway=get_gateway(), now=timezone.now())
@@ -91,7 +91,7 @@ def resolve_unfinished_payments() -> str:
 
 @task(
     name=task_names.SETTLE_CANCELLATION,
-    queue="payments",
+    queue=task_names.QUEUE,
     retry=PATIENT_RETRIES,
     validate=check_base_url,
     log_fields=("booking_id",),
@@ -104,13 +104,20 @@ def settle_cancellation(booking_id: int, base_url: str) -> str:
     return status.value if status else "not_found"
 
 
-@task(name=task_names.REFUND_PAYMENT, queue="payments", retry=PATIENT_RETRIES, log_fields=("refund_id",))
+@task(
+    name=task_names.REFUND_PAYMENT, queue=task_names.QUEUE, retry=PATIENT_RETRIES, log_fields=("refund_id",)
+)
 def refund_payment(refund_id: int) -> str:
     """Pay a refund back. Returns its state, or ``not_found``."""
     return refund.refund_payment(refund_id=refund_id, gateway=get_gateway(), now=timezone.now())
 
 
-@task(name=task_names.APPLY_STRIPE_EVENT, queue="payments", retry=PATIENT_RETRIES, log_fields=("event_id",))
+@task(
+    name=task_names.APPLY_STRIPE_EVENT,
+    queue=task_names.QUEUE,
+    retry=PATIENT_RETRIES,
+    log_fields=("event_id",),
+)
 def apply_stripe_event(event_id: str) -> str:
     """Bring an event's object up to Stripe's truth. Returns ``applied``, ``ignored`` or ``not_found``."""
     state = stripe_event.apply_stripe_event(event_id=event_id, gateway=get_gateway(), now=timezone.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from django.apps.config import AppConfig
@@ -17,6 +18,7 @@ from procrastinate_tasks import registry, schedule
 from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, InvalidTaskArguments, UnknownTimeZone
 from procrastinate_tasks.job_manager import JobManager, encode_arguments
+from procrastinate_tasks.limits import QueueLimit, find_problem
 from procrastinate_tasks.registry import TaskOptions
 
 _LONGEST_NAME = 128
@@ -33,6 +35,7 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         *_check_installation(),
         *_check_database(),
         *_check_settings(settings),
+        *_check_queue_limits(settings),
         *(message for options in registry.all_options() for message in _check_task(options, settings)),
         *(message for declared in schedule.all_schedules() for message in _check_schedule(declared)),
     ]
@@ -99,6 +102,26 @@ def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
             hint=f"Make {django_name('orphaned_after')} thrice {django_name('heartbeat_every')} or more.",
             id="procrastinate_tasks.W001",
         )
+
+
+def _check_queue_limits(settings: QueueSettings) -> Iterator[CheckMessage]:
+    known = sorted({task.queue for task in app.tasks.values()})
+    for queue, limit in settings.queue_limits.items():
+        problem = find_problem(limit) if isinstance(limit, QueueLimit) else "it is no QueueLimit"
+        if problem:
+            yield Error(
+                f"PROCRASTINATE_TASKS_QUEUE_LIMITS, queue {queue!r}: {problem}.",
+                hint="Write QueueLimit(rate=Rate(20, per=timedelta(seconds=1)), concurrency=5), for example.",
+                id="procrastinate_tasks.E012",
+            )
+        if queue not in known:
+            likely = get_close_matches(queue, known, n=1)
+            meant = f"Did you mean {likely[0]!r}? " if likely else ""
+            yield Warning(
+                f"PROCRASTINATE_TASKS_QUEUE_LIMITS limits the queue {queue!r}, which no task uses.",
+                hint=f"{meant}The queues of the registered tasks are: {', '.join(known)}.",
+                id="procrastinate_tasks.W003",
+            )
 
 
 def _check_task(options: TaskOptions, settings: QueueSettings) -> Iterator[CheckMessage]:

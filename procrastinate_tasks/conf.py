@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+
+from procrastinate_tasks.limits import QueueLimit
 
 PREFIX = "PROCRASTINATE_TASKS_"
 
@@ -28,11 +30,12 @@ class QueueSettings:
     retention_every: timedelta = timedelta(seconds=60)
     retention_batch: int = 1000
     max_result_bytes: int = 16_384
+    queue_limits: dict[str, QueueLimit] = field(default_factory=dict)
     release: str = ""
 
 
 _DEFAULTS = QueueSettings()
-DEFAULTS: dict[str, Any] = {field.name: getattr(_DEFAULTS, field.name) for field in fields(QueueSettings)}
+DEFAULTS: dict[str, Any] = {each.name: getattr(_DEFAULTS, each.name) for each in fields(QueueSettings)}
 
 
 def django_name(field_name: str) -> str:

@@ -40,6 +40,31 @@ class UnknownTask(QueueError, LookupError):
         return f"No task is named {self.task_name!r}.{hint} `manage.py jobs tasks` lists the names."
 
 
+class UnknownQueue(QueueError, LookupError):
+    """No task, no job and no limit names this queue."""
+
+    def __init__(self, queue: str, known_names: Sequence[str]) -> None:
+        self.queue = queue
+        self.suggestion = next(iter(get_close_matches(queue, known_names, n=1)), None)
+        super().__init__(queue, self.suggestion)
+
+    def __str__(self) -> str:
+        hint = f" Did you mean {self.suggestion!r}?" if self.suggestion else ""
+        return f"No queue is named {self.queue!r}.{hint} `manage.py jobs tasks` lists the tasks' queues."
+
+
+class InvalidQueueLimit(QueueError, ValueError):
+    """A limit of a queue that nothing could keep, or that keeps everything."""
+
+    def __init__(self, queue: str, problem: str) -> None:
+        self.queue = queue
+        self.problem = problem
+        super().__init__(queue, problem)
+
+    def __str__(self) -> str:
+        return f"Queue {self.queue!r} cannot be limited: {self.problem}."
+
+
 class NotADjangoTask(QueueError, LookupError):
     """A path does not lead to a function declared with the ``task`` decorator of Django's Tasks."""
 

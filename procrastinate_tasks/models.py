@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -72,7 +74,8 @@ class LiveWorker(models.Model):
     """What a worker says about itself with each beat; the row goes with the worker's own.
 
     ``orphaned_after`` is how long it may be silent before others rescue its jobs; ``memory_bytes`` is that of
-    the biggest child, which is replaced above ``max_memory_bytes``.
+    the biggest child, which is replaced above ``max_memory_bytes``. Without ``queues`` it serves all,
+    ``tasks`` are the names its release knows.
     """
 
     worker_id = models.BigIntegerField(_("worker"), primary_key=True)
@@ -80,6 +83,7 @@ class LiveWorker(models.Model):
     pid = models.PositiveIntegerField(_("process id"))
     release = models.CharField(_("release"), max_length=100, blank=True)
     queues = models.JSONField(_("queues"), null=True)
+    tasks = models.JSONField(_("tasks"), null=True)
     capacity = models.PositiveIntegerField(_("capacity"))
     running = models.PositiveIntegerField(_("running jobs"), default=0)
     memory_bytes = models.BigIntegerField(_("memory"), default=0)
@@ -94,6 +98,53 @@ class LiveWorker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+
+class QueueRule(models.Model):
+    """What holds a queue back: a pause, a rate, a number of running jobs. Without a row, nothing does.
+
+    ``limits_by_hand`` tells that staff set the limits; the settings' are not written over them.
+    ``recent_starts`` counts the jobs that were started lately: the end of a twentieth of the period, in
+    seconds since 1970, with the starts in it.
+    """
+
+    queue_name = models.CharField(_("queue"), max_length=128, primary_key=True)
+    paused_at = models.DateTimeField(_("paused at"), null=True)
+    paused_by = models.CharField(_("paused by"), max_length=150, blank=True)
+    pause_reason = models.TextField(_("reason"), blank=True)
+    rate_limit = models.PositiveIntegerField(_("starts per period"), null=True)
+    rate_period = models.DurationField(_("period"), null=True)
+    concurrency_limit = models.PositiveIntegerField(_("jobs at a time"), null=True)
+    limits_by_hand = models.BooleanField(_("limited by hand"), default=False)
+    recent_starts = models.JSONField(_("recent starts"), default=dict)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("queue rule")
+        verbose_name_plural = _("queue rules")
+        default_permissions = ("view",)
+        constraints = (
+            models.CheckConstraint(
+                name="ptasks_rule_pause_has_an_author",
+                condition=models.Q(paused_at__isnull=True, paused_by="", pause_reason="")
+                | (models.Q(paused_at__isnull=False) & ~models.Q(paused_by="")),
+            ),
+            models.CheckConstraint(
+                name="ptasks_rule_rate_is_whole",
+                condition=models.Q(rate_limit__isnull=True, rate_period__isnull=True)
+                | (
+                    models.Q(rate_limit__isnull=False, rate_period__isnull=False)
+                    & models.Q(rate_limit__gte=1, rate_period__gt=timedelta(0))
+                ),
+            ),
+            models.CheckConstraint(
+                name="ptasks_rule_concurrency",
+                condition=models.Q(concurrency_limit__isnull=True) | models.Q(concurrency_limit__gte=1),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.queue_name
 
 
 class Job(ProcrastinateJob):

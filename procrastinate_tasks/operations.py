@@ -1,4 +1,4 @@
-"""What staff may do to jobs."""
+"""What staff may do to jobs and queues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
+from procrastinate_tasks.limits import QueueLimit, Rate, find_problem, limit_columns
+from procrastinate_tasks.queries import list_queue_names
 from procrastinate_tasks.statements import statement
+
+_LONGEST_PERSON = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +37,84 @@ def retry_by_hand(job_ids: Sequence[int]) -> HandRetryReport:
     return HandRetryReport(
         retried=retried, refused=tuple(job_id for job_id in job_ids if job_id not in set(retried))
     )
+
+
+def pause(*, queue: str, by: str, reason: str = "") -> bool:
+    """Let no worker of ours start another job of a queue, until it is resumed; running jobs finish.
+
+    It holds from the moment the current transaction commits, and through every restart.
+
+    Args:
+        by: who pauses, as colleagues know them.
+
+    Returns:
+        False when the queue was paused already; by whom and why stays as it was.
+
+    Raises:
+        UnknownQueue: no task, job or limit names this queue.
+        ValueError: nobody is named.
+    """
+    if not by.strip():
+        raise ValueError("A pause needs a name: by whom?")
+    _require_known(queue)
+    return _changed("pause_queue", queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason)
+
+
+def resume(*, queue: str) -> bool:
+    """Let workers start the jobs of a paused queue again, at once; False when it was not paused.
+
+    Raises:
+        UnknownQueue: no task, job or limit names this queue.
+    """
+    _require_known(queue)
+    return _changed("resume_queue", queue=queue)
+
+
+def limit(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
+    """Limit a queue on all workers together, instead of what the settings say; at once, through restarts.
+
+    Without any limit the settings hold again.
+
+    Args:
+        rate: how many of its jobs may start within a period.
+        concurrency: how many of its jobs run at a time; more that run already finish.
+
+    Raises:
+        InvalidQueueLimit: a limit that nothing could keep.
+        UnknownQueue: no task, job or limit names this queue.
+    """
+    wanted = QueueLimit(rate=rate, concurrency=concurrency)
+    problem = find_problem(wanted)
+    if problem:
+        raise InvalidQueueLimit(queue, problem)
+    _require_known(queue)
+    is_by_hand = wanted != QueueLimit()
+    limit_in_force = wanted if is_by_hand else queue_settings().queue_limits.get(queue, wanted)
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    connector.execute_query_all(
+        statement("limit_queue"),
+        queue=queue,
+        rate_limit=limit_in_force.rate and limit_in_force.rate.count,
+        rate_period=limit_in_force.rate and limit_in_force.rate.per,
+        concurrency_limit=limit_in_force.concurrency,
+        by_hand=is_by_hand,
+    )
+
+
+def declare_limits() -> None:
+    """Put the limits of the settings in force, as each worker does when it starts."""
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    connector.execute_query_all(statement("declare_limits"), **limit_columns(queue_settings().queue_limits))
+
+
+def _require_known(queue: str) -> None:
+    known = list_queue_names()
+    if queue not in known:
+        raise UnknownQueue(queue, known)
+
+
+def _changed(name: str, **parameters: object) -> bool:
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    (row,) = connector.execute_query_all(statement(name), **parameters)
+    changed: bool = row["changed"]
+    return changed

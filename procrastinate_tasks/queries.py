@@ -12,7 +12,9 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
-from procrastinate_tasks.policies import CatchUp
+from procrastinate_tasks.limits import QueueLimit, Rate
+from procrastinate_tasks.policies import CatchUp, JobFacts, WorkerFacts
+from procrastinate_tasks.reasons import Reason, explain
 from procrastinate_tasks.schedule import Schedule, all_schedules
 from procrastinate_tasks.statements import statement
 
@@ -80,6 +82,20 @@ class ScheduleInfo:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRuleInfo:
+    """What holds a queue back. ``recent_starts`` were made within the rate's period, None without a rate."""
+
+    queue: str
+    paused_at: datetime | None
+    paused_by: str
+    pause_reason: str
+    limit: QueueLimit
+    limits_by_hand: bool
+    recent_starts: int | None
+    running: int
+
+
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
     orphaned_after = queue_settings().orphaned_after
@@ -92,6 +108,37 @@ def read_status() -> QueueStatus:
         workers=tuple(WorkerHeartbeat(**row) for row in workers),
         failed_last_day=recent["failed"],
     )
+
+
+def is_paused(queue: str) -> bool:
+    """Tell whether a queue is paused: one look at a small table, for a running job that wants to know."""
+    (row,) = _rows("is_paused", queue=queue)
+    paused: bool = row["is_paused"]
+    return paused
+
+
+def list_queue_rules() -> tuple[QueueRuleInfo, ...]:
+    """Return the queues that are paused or limited, by name; settings count once a worker has started."""
+    return tuple(_queue_rule_info(row) for row in _rows("queue_rules"))
+
+
+def list_queue_names() -> tuple[str, ...]:
+    """Return the queues of registered tasks, declared limits, waiting and past jobs."""
+    names = {task.queue for task in list_tasks()} | set(queue_settings().queue_limits)
+    return tuple(sorted(names | {row["name"] for row in _rows("queue_names")}))
+
+
+def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
+    """Return the one cause why a job is not running, in two statements.
+
+    Args:
+        now: by default the database's clock.
+    """
+    settings = queue_settings()
+    rows = _rows("job_facts", job_id=job_id, now=now, orphaned_after=settings.orphaned_after)
+    job = JobFacts(**rows[0]) if rows else None
+    workers = _worker_facts(job, orphaned_after=settings.orphaned_after) if job else ()
+    return explain(job_id, job, workers, rescue_every=settings.rescue_every)
 
 
 def list_tasks() -> tuple[TaskInfo, ...]:
@@ -119,6 +166,27 @@ def list_schedule(now: datetime | None = None) -> tuple[ScheduleInfo, ...]:
     clock = now or _rows("failures_of_last_day")[0]["now"]
     infos = [_schedule_info(item, rows.get(item.name, {}), now=clock) for item in all_schedules()]
     return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or clock, info.name)))
+
+
+def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:
+    rate = Rate(row["rate_limit"], per=row["rate_period"]) if row["rate_limit"] else None
+    return QueueRuleInfo(
+        queue=row["queue_name"],
+        paused_at=row["paused_at"],
+        paused_by=row["paused_by"],
+        pause_reason=row["pause_reason"],
+        limit=QueueLimit(rate=rate, concurrency=row["concurrency_limit"]),
+        limits_by_hand=row["limits_by_hand"],
+        recent_starts=row["recent_starts"],
+        running=row["running"],
+    )
+
+
+def _worker_facts(job: JobFacts, *, orphaned_after: timedelta) -> tuple[WorkerFacts, ...]:
+    rows = _rows(
+        "worker_facts", queue=job.queue_name, task=job.task_name, now=job.now, orphaned_after=orphaned_after
+    )
+    return tuple(WorkerFacts(**row) for row in rows)
 
 
 def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> ScheduleInfo:

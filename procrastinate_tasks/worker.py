@@ -161,8 +161,8 @@ class Worker:
 
     async def _settle_once(self) -> None:
         await self._settlements.run_once()
-        if not self._options.wait:
-            self._claim_loop.wake.set()
+        if not (self._options.wait and self._options.listen_notify):
+            self._claim_loop.wake.set()  # nobody else tells that the queue is dry, or has room again
 
     # --- What the children say ------------------------------------------------------------------------------
 

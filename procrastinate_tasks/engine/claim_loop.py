@@ -19,6 +19,7 @@ from procrastinate_tasks.options import WorkerOptions
 # A burst of notifications is one reason to claim, and workers need not all ask in the same millisecond.
 _LONGEST_DEBOUNCE = 0.003
 _SHORTEST_STALL = 0.02
+_MOST_DOUBLINGS = 10
 
 
 class ClaimLoop:
@@ -75,9 +76,8 @@ class ClaimLoop:
             self._settlements.add(Finished(end_of_return(each, started_at=now), each) for each in unplaced)
 
     async def _rest(self, *, found_some: bool) -> None:
-        seconds_to_next = await self._claims.seconds_to_next()
-        is_ready_now = seconds_to_next is not None and seconds_to_next <= 0
-        if not self._options.wait and not is_ready_now and self._is_idle:
+        seconds_to_next, has_ready = await self._claims.look_ahead()
+        if not self._options.wait and not has_ready and self._is_idle:
             self._on_dry()
         try:
             async with asyncio.timeout(self._pause(seconds_to_next, found_some=found_some)):
@@ -94,7 +94,7 @@ class ClaimLoop:
             return poll if seconds_to_next is None else min(poll, seconds_to_next)
         # Something is ready but could not be claimed: its lock is held, or another worker is claiming it.
         self._stalls = 0 if found_some else self._stalls + 1
-        return min(poll, _SHORTEST_STALL * 2.0**self._stalls)
+        return min(poll, _SHORTEST_STALL * 2.0 ** min(self._stalls, _MOST_DOUBLINGS))
 
     @property
     def _is_idle(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 
 import psycopg
 
@@ -16,6 +17,17 @@ _MOST_CLASHES = 5
 
 class ClaimRefused(Exception):
     """The worker's row is gone from the database: others took it for dead, so it must register anew."""
+
+
+class Outlook(NamedTuple):
+    """What a worker that found too little waits for.
+
+    ``seconds_to_next`` is how long until a waiting job may start, 0 or less if one may now, None if only a
+    notification can tell. ``has_ready`` counts also the jobs that a limit alone holds back.
+    """
+
+    seconds_to_next: float | None
+    has_ready: bool
 
 
 class Claims:
@@ -46,12 +58,11 @@ class Claims:
                 return sorted(map(Assignment._make, rows), key=lambda job: (-job.priority, job.job_id))
         raise AssertionError("unreachable")
 
-    async def seconds_to_next(self) -> float | None:
-        """Seconds until a waiting job is due, 0 if one is ready; None if none waits.
+    async def look_ahead(self) -> Outlook:
+        """Looks when the next waiting job may start.
 
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         rows = await self._link.fetch(statement("next_due"), {"queues": self._queues}, within=_WITHIN)
-        seconds: float | None = rows[0][0]
-        return seconds
+        return Outlook(*rows[0])

@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from procrastinate.contrib.django import app
+
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.engine.supervision import Channel, WorkerRegistered
+from procrastinate_tasks.limits import limit_columns
 from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.statements import statement
 
@@ -42,6 +45,7 @@ class Registration:
     ) -> None:
         self._link = link
         self._portrait = _portrait_of(options)
+        self._limits = limit_columns(queue_settings().queue_limits)
         self._children = children
         self._staff = staff
         self._channel = channel
@@ -105,6 +109,7 @@ class Registration:
             logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
 
     async def _register(self) -> int:
+        await self._link.fetch(statement("declare_limits"), self._limits, within=_WITHIN)
         rows = await self._link.fetch(statement("register_worker"), self._portrait, within=_WITHIN)
         worker_id: int = rows[0][0]
         self._channel.send(WorkerRegistered(worker_id))
@@ -133,6 +138,7 @@ def _portrait_of(options: WorkerOptions) -> dict[str, Any]:
         "pid": os.getpid(),
         "release": queue_settings().release,
         "queues": None if options.queues is None else json.dumps(options.queues),
+        "tasks": json.dumps(sorted(app.tasks)),
         "capacity": options.capacity,
         "max_memory_bytes": None if megabytes is None else megabytes * 1024 * 1024,
         "orphaned_after": options.orphaned_after,

@@ -3,6 +3,8 @@
 -- Each queue is probed through its own index range, so neither another queue's backlog nor jobs due next month
 -- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs.
 -- Scheduled jobs that are due come in the order they fell due, at most 1,000 a probe, then by priority.
+-- A paused queue is left out. Of a limited queue as many jobs are taken as it has room for, under the lock of its
+-- rule; a queue without a rule costs neither lock nor write.
 WITH RECURSIVE known_queue (name) AS (
     (SELECT min(queue_name) FROM procrastinate_jobs)
     UNION ALL
@@ -15,14 +17,25 @@ served_queue AS (
     UNION ALL
     SELECT unnest(%(queues)s::text[])
 ),
-immediate AS (
-    SELECT ready.id, ready.priority
+open_queue AS MATERIALIZED (
+    SELECT
+        served_queue.name,
+        CASE
+            WHEN rule.rate_limit IS NULL AND rule.concurrency_limit IS NULL THEN %(slots)s
+            ELSE procrastinate_tasks_lock_room_v1(served_queue.name, %(slots)s)
+        END AS room
     FROM served_queue
+    LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = served_queue.name
+    WHERE rule.paused_at IS NULL
+),
+immediate AS (
+    SELECT ready.id, ready.priority, open_queue.name, open_queue.room
+    FROM open_queue
     CROSS JOIN LATERAL (
         SELECT job.id, job.priority
         FROM procrastinate_jobs AS job
         WHERE job.status = 'todo'
-          AND job.queue_name = served_queue.name
+          AND job.queue_name = open_queue.name
           AND job.scheduled_at IS NULL
           AND (
               job.lock IS NULL
@@ -39,21 +52,22 @@ immediate AS (
                     )
               )
           )
-        ORDER BY job.priority DESC, job.id
+        ORDER BY -job.priority, job.id -- as the index has it, and no other: the planner must not read past it
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
     ) AS ready
+    WHERE open_queue.room > 0
 ),
 due AS (
-    SELECT ready.id, ready.priority
-    FROM served_queue
+    SELECT ready.id, ready.priority, open_queue.name, open_queue.room
+    FROM open_queue
     CROSS JOIN LATERAL (
         SELECT job.id, job.priority
         FROM (
             SELECT waiting.id
             FROM procrastinate_jobs AS waiting
             WHERE waiting.status = 'todo'
-              AND waiting.queue_name = served_queue.name
+              AND waiting.queue_name = open_queue.name
               AND waiting.scheduled_at <= now()
             ORDER BY waiting.scheduled_at
             LIMIT 1000
@@ -79,16 +93,28 @@ due AS (
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
     ) AS ready
+    WHERE open_queue.room > 0
 ),
 chosen AS (
-    SELECT id FROM (SELECT * FROM immediate UNION ALL SELECT * FROM due) AS candidate
+    SELECT id, name
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY name ORDER BY priority DESC, id) AS place
+        FROM (SELECT * FROM immediate UNION ALL SELECT * FROM due) AS ready
+    ) AS candidate
+    WHERE place <= room
     ORDER BY priority DESC, id
     LIMIT %(slots)s
+),
+counted AS (
+    UPDATE procrastinate_tasks_queuerule AS rule
+    SET recent_starts = procrastinate_tasks_count_starts_v1(rule, now(), started.jobs)
+    FROM (SELECT name, count(*) AS jobs FROM chosen GROUP BY name) AS started
+    WHERE rule.queue_name = started.name
+      AND rule.rate_limit IS NOT NULL
 )
 UPDATE procrastinate_jobs AS job
 SET status = 'doing', worker_id = %(worker_id)s
-FROM chosen
-WHERE job.id = chosen.id
+WHERE job.id = ANY(ARRAY(SELECT id FROM chosen)) -- by the primary key, whatever the statistics say
 RETURNING
     job.id, job.task_name, job.queue_name, job.priority, job.lock, job.queueing_lock, job.args::text,
     job.scheduled_at, job.attempts, job.worker_id,

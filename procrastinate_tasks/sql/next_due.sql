@@ -1,4 +1,6 @@
--- Seconds until the next waiting job is due on the served queues: 0 when one is ready now, NULL when none waits.
+-- Seconds until the next waiting job may start on the served queues: 0 or less when one may now, NULL when none
+-- waits or nobody knows: then a notification comes, of a queue that is resumed or of a running job that made room.
+-- Beside it, whether a job is ready now, even if a limit holds it back.
 WITH RECURSIVE known_queue (name) AS (
     (SELECT min(queue_name) FROM procrastinate_jobs)
     UNION ALL
@@ -11,21 +13,36 @@ served_queue AS (
     UNION ALL
     SELECT unnest(%(queues)s::text[])
 ),
-waiting AS (
+open_queue AS (
     SELECT
-        EXISTS (
-            SELECT FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = served_queue.name AND scheduled_at IS NULL
-        ) AS is_ready,
-        (
-            SELECT min(scheduled_at) FROM procrastinate_jobs
-            WHERE status = 'todo' AND queue_name = served_queue.name AND scheduled_at IS NOT NULL
-        ) AS due_at
+        served_queue.name,
+        CASE
+            WHEN rule.rate_limit IS NULL AND rule.concurrency_limit IS NULL THEN '-infinity'
+            ELSE procrastinate_tasks_opens_at_v1(served_queue.name, clock_timestamp())
+        END AS opens_at
     FROM served_queue
+    LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = served_queue.name
+    WHERE rule.paused_at IS NULL
+),
+waiting AS MATERIALIZED (
+    SELECT
+        open_queue.opens_at,
+        CASE
+            WHEN EXISTS (
+                SELECT FROM procrastinate_jobs
+                WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NULL
+            ) THEN '-infinity'
+            ELSE (
+                SELECT min(scheduled_at) FROM procrastinate_jobs
+                WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
+            )
+        END AS due_at
+    FROM open_queue
 )
 SELECT
-    CASE
-        WHEN bool_or(is_ready) THEN 0
-        ELSE greatest(0, extract(EPOCH FROM min(due_at) - clock_timestamp()))
-    END::double precision
+    extract(
+        EPOCH FROM min(greatest(due_at, opens_at, now())) FILTER (WHERE due_at IS NOT NULL AND opens_at < 'infinity')
+        - clock_timestamp()
+    )::double precision,
+    coalesce(bool_or(due_at <= clock_timestamp()), false)
 FROM waiting

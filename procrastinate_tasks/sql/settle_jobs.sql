@@ -38,7 +38,8 @@ held AS (
     SELECT wanted.*, job.queueing_lock, job.abort_requested
     FROM wanted
     JOIN procrastinate_jobs AS job ON job.id = wanted.job_id
-    WHERE job.status = 'doing'
+    WHERE job.id = ANY(%(job_ids)s::bigint[]) -- by the primary key, whatever the statistics say
+      AND job.status = 'doing'
       AND job.attempts = wanted.attempts
       AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
     ORDER BY job.id
@@ -90,7 +91,8 @@ updated AS (
         queue_name = coalesce(concluded.new_queue, job.queue_name),
         lock = coalesce(concluded.new_lock, job.lock)
     FROM concluded
-    WHERE job.id = concluded.job_id
+    WHERE job.id = ANY(%(job_ids)s::bigint[])
+      AND job.id = concluded.job_id
       AND NOT (concluded.deletes AND concluded.end_status <> 'todo')
 ),
 deleted AS (
@@ -109,10 +111,21 @@ recorded AS (
         job_id, attempts + 1, task_name, queue_name, worker_id, host, release, started_at, finished_at, end_outcome,
         result::jsonb, exception_class, message, traceback, fingerprint
     FROM concluded
+),
+-- Where only so many jobs may run at a time, each end makes room for one that waits, maybe for another worker.
+queue_with_room AS (
+    SELECT rule.queue_name
+    FROM procrastinate_tasks_queuerule AS rule
+    WHERE rule.concurrency_limit IS NOT NULL
+      AND rule.queue_name IN (SELECT queue_name FROM concluded)
+      AND EXISTS (
+          SELECT FROM procrastinate_jobs AS job WHERE job.status = 'todo' AND job.queue_name = rule.queue_name
+      )
 )
 SELECT
     job_id,
     end_status AS status,
     end_outcome AS outcome,
-    sibling_id
+    sibling_id,
+    (SELECT count(procrastinate_tasks_wake_workers_v1(queue_name)) FROM queue_with_room) AS woken
 FROM concluded

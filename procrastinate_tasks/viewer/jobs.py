@@ -19,6 +19,7 @@ from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.models import Job, JobAttempt
 from procrastinate_tasks.operations import retry_by_hand
 from procrastinate_tasks.policies import JobState, job_state
+from procrastinate_tasks.queries import why_not_running
 from procrastinate_tasks.viewer.filters import STATE_LABELS, QueueFilter, StateFilter, TaskFilter
 from procrastinate_tasks.viewer.paging import CappedPaginator
 
@@ -47,6 +48,7 @@ class JobAdmin(JobModelAdmin):
         "id",
         "task_name",
         "state",
+        "explanation",
         "arguments",
         "queue_name",
         "priority",
@@ -92,6 +94,10 @@ class JobAdmin(JobModelAdmin):
     def state(self, job: Job) -> str:
         state = self._state_of(job)
         return format_html('<span class="job-state job-state-{}">{}</span>', state.value, STATE_LABELS[state])
+
+    @admin.display(description=gettext_lazy("explanation"))
+    def explanation(self, job: Job) -> str:
+        return why_not_running(job.pk).sentence
 
     @admin.display(description=gettext_lazy("due"))
     def due_at(self, job: Job) -> Any:

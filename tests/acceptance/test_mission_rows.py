@@ -33,6 +33,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.conf import settings
 from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
 
 from bookings.models import Booking, BookingStatus
 from bookings.tasks import mark_expired_bookings, mark_expired_holds
@@ -70,9 +71,11 @@ OLD_ANSWERS = {
 
 @pytest.fixture
 def house(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with freeze_time(NOON, ignore=["_pytest"]) as clock, open_house(clock) as opened:
-        monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)
-        yield opened
+    with freeze_time(NOON, ignore=["_pytest"]) as clock:
+        assert isinstance(clock, FrozenDateTimeFactory)
+        with open_house(clock) as opened:
+            monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)
+            yield opened
 
 
 def ticks_of(task_name: str, *, first_look: datetime, looks: list[datetime]) -> list[datetime]:

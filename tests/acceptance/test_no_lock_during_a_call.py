@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
 
 from payments import cancellation, date_changes, gateway, tasks
 from payments.sandbox.faults import FaultKind
@@ -45,9 +46,11 @@ CALLS = (
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with freeze_time(NOON, ignore=["_pytest"]) as clock, open_house(clock) as opened:
-        monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)
-        yield opened
+    with freeze_time(NOON, ignore=["_pytest"]) as clock:
+        assert isinstance(clock, FrozenDateTimeFactory)
+        with open_house(clock) as opened:
+            monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)
+            yield opened
 
 
 @pytest.fixture

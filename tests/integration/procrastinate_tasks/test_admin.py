@@ -20,6 +20,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.deferring import Call, defer, defer_many
 from procrastinate_tasks.models import Job, JobAttempt
+from procrastinate_tasks.queries import why_not_running
 from procrastinate_tasks.testing import drain_queue
 from procrastinate_tasks.viewer import paging
 
@@ -145,6 +146,12 @@ def test_a_job_s_page_shows_its_attempts_with_result_or_traceback(viewer: Client
     assert "sample_tasks.Hopeless" in page(viewer, failed)
     assert "Traceback (most recent call last)" in page(viewer, failed)
     assert SECRET not in page(viewer, failed)
+
+
+def test_a_job_s_page_tells_why_it_does_not_run(viewer: Client):
+    job_id = defer("sample.remember", {"number": 4})
+
+    assert why_not_running(job_id or 0).sentence in page(viewer, job_id)
 
 
 @pytest.mark.parametrize("object_id", ["0", "999999999999999999999999", "abc", "1/2"])

@@ -12,6 +12,7 @@ from procrastinate.contrib.django.procrastinate_app import current_app
 
 from procrastinate_tasks import checks, registry, schedule
 from procrastinate_tasks.checks import check_queue
+from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.schedule import periodic
 from tests.integration.procrastinate_tasks.sample_tasks import remember
 
@@ -54,12 +55,24 @@ def test_a_sound_project_has_no_complaint():
         ("RESCUE_EVERY", timedelta(0), "procrastinate_tasks.E005"),
         ("TIME_LIMIT", timedelta(seconds=540), "procrastinate_tasks.E008"),
         ("ORPHANED_AFTER", timedelta(seconds=6), "procrastinate_tasks.W001"),
+        ("QUEUE_LIMITS", {"sample": QueueLimit(rate=Rate(0))}, "procrastinate_tasks.E012"),
+        ("QUEUE_LIMITS", {"sample": QueueLimit(concurrency=0)}, "procrastinate_tasks.E012"),
+        ("QUEUE_LIMITS", {"sample": 20}, "procrastinate_tasks.E012"),
+        ("QUEUE_LIMITS", {"smaple": QueueLimit(concurrency=1)}, "procrastinate_tasks.W003"),
     ],
 )
 def test_settings(settings: Any, name: str, value: object, check_id: str):
     setattr(settings, f"PROCRASTINATE_TASKS_{name}", value)
 
     assert ids() == [check_id]
+
+
+def test_a_misspelt_queue_is_told_the_likely_name(settings: Any):
+    settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {"smaple": QueueLimit(concurrency=1)}
+
+    (message,) = check_queue(None)
+
+    assert (message.hint or "").startswith("Did you mean 'sample'?")
 
 
 def test_another_job_manager(monkeypatch: pytest.MonkeyPatch):

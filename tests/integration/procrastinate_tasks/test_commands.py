@@ -10,11 +10,13 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from procrastinate_tasks import schedule
 from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.queries import read_status
+from procrastinate_tasks.limits import Rate
+from procrastinate_tasks.operations import limit
+from procrastinate_tasks.queries import is_paused, read_status
 from procrastinate_tasks.schedule import periodic
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.sample_tasks import locked
@@ -27,6 +29,12 @@ def _one_schedule(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(schedule, "_schedules_by_name", {})
     periodic(cron="0 3 * * *")(locked)
     yield
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
 
 
 def jobs(*arguments: str) -> str:
@@ -111,3 +119,55 @@ def test_the_oldest_ready_job_is_told():
 
     assert depth.oldest_ready_at is not None
     assert timezone.now() - depth.oldest_ready_at > timedelta(hours=4)
+
+
+def test_a_queue_is_paused_and_resumed():
+    assert jobs("pause", "sample", "--by", "Ana", "--reason", "bank down") == "Queue 'sample' is paused.\n"
+    assert jobs("pause", "sample") == "Queue 'sample' was paused already.\n"
+    assert is_paused("sample")
+
+    assert jobs("resume", "sample") == "Queue 'sample' is not paused.\n"
+    assert json.loads(jobs("resume", "sample", "--json")) == {
+        "queue": "sample",
+        "is_paused": False,
+        "changed": False,
+    }
+    assert not is_paused("sample")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_an_unknown_queue_exits_with_one_and_a_suggestion(verb: str):
+    with pytest.raises(CommandError, match="Did you mean 'sample'") as refusal:
+        jobs(verb, "smaple")
+
+    assert refusal.value.returncode == 1
+
+
+def test_limits_lists_who_paused_and_what_is_limited():
+    limit(queue="sample", rate=Rate(20), concurrency=5)
+    jobs("pause", "sample", "--by", "Ana", "--reason", "bank down")
+
+    heading, row = jobs("limits").splitlines()
+    (rule,) = json.loads(jobs("limits", "--json"))
+
+    assert heading.split()[:2] == ["QUEUE", "PAUSED"]
+    assert "Ana, 2" in row
+    assert "bank down" in row
+    assert "20 per 1 s" in row
+    assert row.endswith("staff")
+    assert rule["limit"] == {"rate": {"count": 20, "per": 1.0}, "concurrency": 5}
+    assert (rule["recent_starts"], rule["running"]) == (0, 0)
+
+
+def test_why_tells_the_sentence_and_as_json_the_cause():
+    job_id = defer("sample.remember", {"number": 1})
+
+    assert "No living worker serves queue sample" in jobs("why", str(job_id))
+    assert json.loads(jobs("why", str(job_id), "--json"))["cause"] == "no_worker"
+
+
+def test_why_exits_with_one_when_there_is_no_such_job():
+    with pytest.raises(CommandError, match="There is no job 987654") as refusal:
+        jobs("why", "987654")
+
+    assert refusal.value.returncode == 1

@@ -1,0 +1,68 @@
+-- What can hold one job back: its own times, its lock, its queue's rule, and who comes first.
+SELECT
+    clock.now,
+    job.id,
+    job.task_name,
+    job.queue_name,
+    job.status::text AS status,
+    job.scheduled_at,
+    job.worker_id,
+    worker.last_heartbeat,
+    coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS orphaned_after,
+    (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'started') AS started_at,
+    (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type <> 'scheduled') AS changed_at,
+    coalesce(last.outcome, '') AS last_outcome,
+    coalesce(last.exception_class, '') AS last_exception,
+    coalesce(last.message, '') AS last_message,
+    rule.paused_at,
+    coalesce(rule.paused_by, '') AS paused_by,
+    coalesce(rule.pause_reason, '') AS pause_reason,
+    rule.rate_limit,
+    rule.rate_period,
+    (procrastinate_tasks_rate_room_v1(rule, clock.now)).opens_at AS rate_opens_at,
+    rule.concurrency_limit,
+    (
+        SELECT count(*) FROM procrastinate_jobs AS other
+        WHERE other.status = 'doing' AND other.queue_name = job.queue_name
+    ) AS queue_running,
+    holder.id AS lock_holder_id,
+    coalesce(holder.status = 'doing', false) AS lock_holder_runs,
+    ahead.jobs AS jobs_ahead
+FROM procrastinate_jobs AS job
+CROSS JOIN (SELECT coalesce(%(now)s::timestamptz, now()) AS now) AS clock
+LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
+LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
+LEFT JOIN LATERAL (
+    SELECT outcome, exception_class, message FROM procrastinate_tasks_jobattempt
+    WHERE job_id = job.id
+    ORDER BY id DESC
+    LIMIT 1
+) AS last ON true
+LEFT JOIN LATERAL (
+    SELECT other.id, other.status FROM procrastinate_jobs AS other
+    WHERE other.lock = job.lock
+      AND other.id <> job.id
+      AND other.status IN ('todo', 'doing')
+      AND (
+          other.status = 'doing'
+          OR (
+              (other.scheduled_at IS NULL OR other.scheduled_at <= clock.now)
+              AND (other.priority, -other.id) > (job.priority, -job.id)
+          )
+      )
+    ORDER BY other.status = 'doing' DESC, other.priority DESC, other.id
+    LIMIT 1
+) AS holder ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS jobs
+    FROM (
+        SELECT FROM procrastinate_jobs AS other
+        WHERE other.status = 'todo'
+          AND other.queue_name = job.queue_name
+          AND (other.scheduled_at IS NULL OR other.scheduled_at <= clock.now)
+          AND (other.priority, -other.id) > (job.priority, -job.id)
+        LIMIT 1000
+    ) AS first
+) AS ahead
+WHERE job.id = %(job_id)s

@@ -1,0 +1,57 @@
+"""Claims as a worker of ours makes them, without its process: the statement on Django's own connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from procrastinate.contrib.django import app
+
+from procrastinate_tasks.statements import statement
+
+
+def register_worker(
+    *,
+    queues: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+    capacity: int = 4,
+    orphaned_after: timedelta = timedelta(seconds=30),
+) -> int:
+    """Register a worker that lives until its heartbeat is too old."""
+    rows = run(
+        "register_worker",
+        host="here",
+        pid=1,
+        release="",
+        queues=None if queues is None else json.dumps(queues),
+        tasks=json.dumps(sorted(app.tasks) if tasks is None else tasks),
+        capacity=capacity,
+        max_memory_bytes=None,
+        orphaned_after=orphaned_after,
+    )
+    return int(rows[0][0])
+
+
+def claim(slots: int = 10, *, queues: list[str] | None = None, worker_id: int | None = None) -> list[int]:
+    """Claim up to so many jobs and return their ids."""
+    return [row[0] for row in run("claim_jobs", queues=queues, worker_id=worker_id, slots=slots)]
+
+
+def look_ahead(*queues: str) -> tuple[float | None, bool]:
+    """Return what ``sql/next_due.sql`` answers: seconds to the next job, and whether one is ready."""
+    ((seconds, has_ready),) = run("next_due", queues=list(queues) or None)
+    return seconds, has_ready
+
+
+def run(name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement(name), parameters)
+        return list(cursor.fetchall())
+
+
+def execute(sql: str, *parameters: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
