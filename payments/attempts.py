@@ -14,6 +14,9 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from django.conf import settings
+from django.utils import translation
+
 from payments import policies, task_names
 from payments.exceptions import (
     CardDeclined,
@@ -245,7 +248,9 @@ def _session_request(attempt: PaymentAttempt) -> SessionRequest:
 def _describe(attempt: PaymentAttempt) -> str:
     """What the guest reads on the payment page and the receipt; it must not change between two tries."""
     payment = attempt.payment
-    return f"{payment.booking.home.name} · {payment.get_kind_display()} · {payment.booking.folio}"
+    # In the site's language, whoever asks: a guest in English and a worker must ask the same under one key.
+    with translation.override(settings.LANGUAGE_CODE):
+        return f"{payment.booking.home.name} · {payment.get_kind_display()} · {payment.booking.folio}"
 
 
 def _intent_id(attempt: PaymentAttempt) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.utils import translation
 
 from bookings import tasks as booking_tasks
 from bookings.models import Booking, BookingStatus
@@ -345,3 +346,17 @@ def test_a_customer_deleted_after_the_decline_costs_the_guest_a_second_click(hou
     house.deliver_events()
 
     assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_a_page_asked_for_in_english_is_resumed_by_a_worker_that_speaks_spanish(house: House):
+    """What is asked under an idempotency key must not depend on who asks."""
+    booking = house.hold()
+    house.arm(FaultKind.RESET_AFTER, path=CREATE_SESSION)
+    with translation.override("en"), pytest.raises(OutcomeUnknown):
+        house.open_page(booking)
+
+    house.wait(minutes=2)
+    with translation.override("es-mx"):
+        house.run_janitor()
+
+    assert live_attempt(booking).state == AttemptState.OPEN
