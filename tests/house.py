@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.test import RequestFactory
 from django.utils import timezone
-from freezegun.api import FrozenDateTimeFactory
 
 from bookings.models import Booking
 from payments import attempts, checkout, tasks, views
@@ -42,6 +41,13 @@ CREATE_SESSION = "/v1/checkout/sessions"
 CREATE_REFUND = "/v1/refunds"
 
 
+class FrozenClock(Protocol):
+    """The clock that freezegun puts in the place of the real one."""
+
+    def move_to(self, target_datetime: datetime) -> None:
+        """Make it this late."""
+
+
 class InProcessControl(Control):
     """The control paths of a local Stripe without a socket."""
 
@@ -65,7 +71,7 @@ class House:
     stripe: LocalStripe
     control: Control
     gateway: StripeGateway
-    clock: FrozenDateTimeFactory
+    clock: FrozenClock
     delivered: set[str] = field(default_factory=set)
 
     @property
@@ -205,7 +211,7 @@ class House:
 
 
 @contextmanager
-def open_house(clock: FrozenDateTimeFactory) -> Iterator[House]:
+def open_house(clock: FrozenClock) -> Iterator[House]:
     """Yield a house; once its test is over, let it come to rest and check every invariant."""
     local_stripe = make_local_stripe()
     local_stripe.clock.now = timezone.now().timestamp()

@@ -11,8 +11,7 @@ from bookings.models import Booking
 from payments.sandbox.faults import FaultKind
 from payments.tasks import charge_balance_for_booking
 from procrastinate_tasks.deferring import defer
-from tests.acceptance.live_house import LiveHouse
-from tests.engine.workers import wait_for
+from tests.acceptance.live_house import LiveHouse, wait_until
 from tests.factories import BASE_URL, make_hold
 from tests.house import CONFIRM_INTENT
 
@@ -39,12 +38,12 @@ def test_every_line_of_a_charge_names_its_job_and_its_booking_and_nothing_privat
     live_house.arm(FaultKind.UNAVAILABLE, path=CONFIRM_INTENT, count=2, seconds=0)
 
     with live_house.worker():
-        wait_for(lambda: "Job failed, will be retried" in messages_about(live_house, retried))
+        wait_until(lambda: "Job failed, will be retried" in messages_about(live_house, retried))
         (paid,), (declined,) = live_house.book_due(), live_house.book_due(card="pm_card_chargeCustomerFail")
         hold = make_hold(now=datetime.now(UTC))
         defer(CHARGE, {"booking_id": hold.pk, "base_url": BASE_URL})
         for booking in (paid, declined, hold):
-            wait_for(partial(has_succeeded, live_house, booking))
+            wait_until(partial(has_succeeded, live_house, booking))
 
     assert messages_about(live_house, paid)[0] == "Job started"
     assert messages_about(live_house, paid)[-2:] == ["charge ended", "Job succeeded"]
@@ -66,7 +65,7 @@ def test_a_charge_that_fails_for_good_says_why_with_its_job_and_booking(live_hou
     live_house.arm(FaultKind.UNAUTHORIZED, path=CONFIRM_INTENT, count=1, seconds=0)
 
     with live_house.worker():
-        wait_for(lambda: "Job failed" in messages_about(live_house, booking))
+        wait_until(lambda: "Job failed" in messages_about(live_house, booking))
 
     (failure,) = [line for line in read_lines(live_house) if line["message"] == "Job failed"]
     assert failure["level"] == "error"

@@ -32,13 +32,14 @@ from tests.acceptance.live_house import (
     kill,
     row_locked,
     states_of_attempts,
+    wait_until,
     waiting_for_a_row,
 )
-from tests.engine.workers import count_jobs, forks_of, query, wait_for
+from tests.engine.workers import count_jobs, forks_of, query
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_INTENT
 
-SECONDS_OF_A_ZOMBIE = 1.5
+SECONDS_OF_A_ZOMBIE = 3.0
 UNTIL_KILLED = 60.0
 
 
@@ -52,7 +53,7 @@ def test_a_worker_killed_before_the_claim_leaves_everything_to_the_next(live_hou
     (booking,) = live_house.book_due()
 
     with row_locked("bookings_booking", booking.pk), live_house.worker() as worker:
-        wait_for(waiting_for_a_row)
+        wait_until(waiting_for_a_row)
         kill(worker)
     assert states_of_attempts([booking]) == []
     live_house.finish()
@@ -104,7 +105,7 @@ def test_a_worker_killed_at_any_step_charges_each_balance_once(
     live_house.arm(fault, path=path, count=3, seconds=seconds)
 
     with live_house.worker() as worker:
-        wait_for(lambda: is_there(live_house, bookings))
+        wait_until(lambda: is_there(live_house, bookings))
         kill(worker)
     assert [balance_of(booking).status for booking in bookings] == [PaymentStatus.PROCESSING] * 3
     live_house.finish()
@@ -120,10 +121,10 @@ def test_a_worker_killed_after_the_record_and_before_its_job_ends_charges_once(l
     live_house.arm(FaultKind.SLOW_BEFORE, path=CREATE_INTENT, count=1, seconds=SECONDS_OF_A_ZOMBIE)
 
     with live_house.worker() as worker:
-        wait_for(lambda: states_of_attempts([booking]) == ["claimed"])
+        wait_until(lambda: states_of_attempts([booking]) == ["claimed"])
         with row_locked("procrastinate_jobs", job_id):
-            wait_for(lambda: balance_of(booking).status == PaymentStatus.PAID)
-            sessions = wait_for(waiting_for_a_row)
+            wait_until(lambda: balance_of(booking).status == PaymentStatus.PAID)
+            sessions = wait_until(waiting_for_a_row)
             kill(worker)
             end_sessions(sessions)
     assert count_jobs("doing") >= 1
@@ -142,14 +143,14 @@ def test_a_worker_that_freezes_and_wakes_after_its_job_went_elsewhere_charges_on
     live_house.arm(FaultKind.SLOW_BEFORE, path=CONFIRM_INTENT, count=2, seconds=SECONDS_OF_A_ZOMBIE)
 
     with live_house.worker() as frozen:
-        wait_for(lambda: states_of_attempts(bookings) == ["confirming"] * 2)
+        wait_until(lambda: states_of_attempts(bookings) == ["confirming"] * 2)
         processes = [frozen.pid, *forks_of(frozen.pid)]
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         live_house.finish()
         for pid in reversed(processes):
             os.kill(pid, signal.SIGCONT)
-        wait_for(lambda: count_jobs("doing") == 0)
+        wait_until(lambda: count_jobs("doing") == 0)
         assert frozen.stop() == 0
 
     live_house.assert_charged_once(bookings)
@@ -160,7 +161,7 @@ def test_declined_cards_are_asked_once_although_their_worker_was_killed(live_hou
     live_house.arm(FaultKind.SLOW_AFTER, path=CONFIRM_INTENT, count=2, seconds=UNTIL_KILLED)
 
     with live_house.worker() as worker:
-        wait_for(lambda: posts_to(live_house, "/confirm") == 2)
+        wait_until(lambda: posts_to(live_house, "/confirm") == 2)
         kill(worker)
     live_house.finish()
 
@@ -179,7 +180,7 @@ def test_scan_job_shell_and_webhook_at_once_drive_one_attempt_to_one_charge(live
 
     with live_house.worker(), live_house.worker(), ThreadPoolExecutor(len(drivers)) as pool:
         answers = list(pool.map(lambda driver: run_at_once(driver, start), drivers))
-        wait_for(lambda: all(balance_of(booking).status == PaymentStatus.PAID for booking in bookings))
+        wait_until(lambda: all(balance_of(booking).status == PaymentStatus.PAID for booking in bookings))
     live_house.finish()
 
     live_house.assert_charged_once(bookings)

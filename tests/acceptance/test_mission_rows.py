@@ -45,8 +45,8 @@ from procrastinate_tasks import schedule
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.testing import assert_enqueued, drain_queue, refute_enqueued
-from tests.acceptance.live_house import LiveHouse
-from tests.engine.workers import count_jobs, query, wait_for
+from tests.acceptance.live_house import LiveHouse, wait_until
+from tests.engine.workers import count_jobs, query
 from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_hold
 from tests.house import CONFIRM_INTENT, CREATE_INTENT, House, open_house
 
@@ -332,8 +332,8 @@ def test_row_20_and_21_workers_of_several_processes_and_hosts_share_the_charges(
     bookings = live_house.book_due(6)
 
     with live_house.worker("--processes", "2"), live_house.worker("--processes", "1"):
-        wait_for(lambda: {balance_of(booking).status for booking in bookings} == {PaymentStatus.PAID})
-        wait_for(lambda: count_jobs("todo") + count_jobs("doing") == 0)
+        wait_until(lambda: {balance_of(booking).status for booking in bookings} == {PaymentStatus.PAID})
+        wait_until(lambda: count_jobs("todo") + count_jobs("doing") == 0)
 
     live_house.assert_charged_once(bookings)
 

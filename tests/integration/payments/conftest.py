@@ -7,27 +7,23 @@ from datetime import UTC, datetime
 
 import pytest
 from freezegun import freeze_time
-from freezegun.api import FrozenDateTimeFactory
 
 from payments import gateway
 from tests.gateways import FakeGateway
-from tests.house import House, open_house
+from tests.house import FrozenClock, House, open_house
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def _frozen_module() -> Iterator[FrozenDateTimeFactory]:
+def _frozen_module() -> Iterator[FrozenClock]:
     """Freeze once a module: replacing the clock everywhere takes longer than most tests."""
     with freeze_time(NOW, ignore=["_pytest"]) as clock:
-        assert isinstance(clock, FrozenDateTimeFactory)
         yield clock
 
 
 @pytest.fixture
-def house(
-    db: None, _frozen_module: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[House]:
+def house(db: None, _frozen_module: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     _frozen_module.move_to(NOW)
     with open_house(_frozen_module) as opened:
         monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)

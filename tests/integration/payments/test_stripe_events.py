@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 
 from bookings.models import Booking, BookingStatus
-from payments import tasks, webhooks
+from payments import due_charges, tasks, webhooks
 from payments.exceptions import OutcomeUnknown
 from payments.models import StripeEvent
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
@@ -21,7 +21,7 @@ from payments.sandbox.faults import FaultKind
 from payments.sandbox.webhooks import sign, write_payload
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from tests.factories import balance_of
-from tests.house import CONFIRM_INTENT, OLD_SECRET, SECRET, House, last_attempt
+from tests.house import CANCEL_INTENT, CONFIRM_INTENT, OLD_SECRET, SECRET, House, last_attempt
 
 DECLINED = "pm_card_chargeCustomerFail"
 RELEVANT = ("payment_intent.", "checkout.session.", "refund.")
@@ -273,6 +273,20 @@ def test_an_event_that_cannot_be_applied_now_stays_received_and_is_applied_later
     assert StripeEvent.objects.get().state == StripeEvent.State.APPLIED
     booking.refresh_from_db()
     assert booking.status == BookingStatus.CONFIRMED
+
+
+def test_an_event_of_a_declined_intent_that_is_not_cancelled_yet_decides_nothing(house: House):
+    booking = house.book_due(card=DECLINED)
+    house.arm(FaultKind.RESET_BEFORE, path=CANCEL_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+    due_charges.unschedule(booking=booking)
+
+    house.deliver_events()
+
+    assert balance_of(booking).status == PaymentStatus.PROCESSING
+    assert last_attempt(balance_of(booking)).state == AttemptState.CONFIRMING
+    assert house.charge(booking) == "failed"
 
 
 def test_an_event_is_worth_what_its_object_is_now_and_not_what_it_says(house: House):
