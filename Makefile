@@ -3,17 +3,19 @@
 ## make check   lint, types, layers, migrations
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make dev     the web server and a worker, until Ctrl-C
+## make soak    the storm of kills and stops, MINUTES=30 long
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench dev stop lock messages test-newest
+.PHONY: help demo test check bench soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
 ARGS ?=
+MINUTES ?= 30
 IN_PARALLEL ?= --numprocesses logical --maxprocesses 4
 
 VENV := .venv
@@ -30,6 +32,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
+
+soak: $(INSTALLED)
+	STORM_SECONDS=$$(( $(MINUTES) * 60 )) $(VENV)/bin/python -m pytest tests/acceptance/engine/test_storm.py
 
 # The checks read the settings as the tests see them, so that no database server is started for them.
 check: export DJANGO_SETTINGS_MODULE = tests.settings

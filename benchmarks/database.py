@@ -83,14 +83,14 @@ class PeerDatabase:
         )
         return Meter(wal_bytes=self._wal_position() - self._wal_at_reset, statements=statements)
 
-    def mean_milliseconds(self, statement_part: str) -> float | None:
-        """Return the mean execution time of the worker's statements that are like this, since the reset."""
-        mean: float | None = self.value(
-            "SELECT sum(total_exec_time) / nullif(sum(calls), 0) FROM pg_stat_statements"
-            " WHERE userid = %(role)s::regrole AND query LIKE %(part)s",
-            {"role": WORKER_ROLE, "part": statement_part},
+    def spent_milliseconds(self, pattern: str) -> float:
+        """Return the execution time of the worker's statements that are like this, since the reset."""
+        spent: float = self.value(
+            "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements"
+            " WHERE userid = %(role)s::regrole AND query LIKE %(pattern)s",
+            {"role": WORKER_ROLE, "pattern": pattern},
         )
-        return mean
+        return spent
 
     def count_connections(self) -> int:
         """Return how many connections the worker holds."""

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from bookings import policies, queries
 from bookings.availability import Stay, is_free
-from bookings.exceptions import NightsRefused, StayRefused, StayUnavailable, TooManyGuests
+from bookings.exceptions import StayRefused, StayUnavailable, TooManyGuests
 from bookings.models import Property
+from bookings.rules import check_guests, check_nights
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,8 @@ def check_rules(*, home: Property, stay: Stay, today: date) -> None:
         NightsRefused: the dates break a rule.
         TooManyGuests: more guests than the property takes.
     """
-    problem = policies.nights_problem(
-        check_in=stay.check_in,
-        check_out=stay.check_out,
-        today=today,
-        min_nights=home.min_nights,
-        max_nights=home.max_nights,
-    )
-    if problem is not None:
-        raise NightsRefused(problem=problem, min_nights=home.min_nights, max_nights=home.max_nights)
-    too_many = _too_many(home, stay.guests)
-    if too_many is not None:
-        raise too_many
+    check_nights(home=home, check_in=stay.check_in, check_out=stay.check_out, today=today)
+    check_guests(home=home, guests=stay.guests)
 
 
 def _too_many(home: Property, guests: int) -> TooManyGuests | None:

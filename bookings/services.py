@@ -15,11 +15,9 @@ from django.db import IntegrityError, connection, transaction
 from bookings import policies
 from bookings.exceptions import (
     HoldExpired,
-    NightsRefused,
     NotConfirmed,
     SleptNightsMoved,
     StayUnavailable,
-    TooManyGuests,
 )
 from bookings.models import (
     NIGHT_BLOCKS_NEVER_OVERLAP,
@@ -31,6 +29,7 @@ from bookings.models import (
     Quote,
     nights_between,
 )
+from bookings.rules import check_guests, check_nights
 
 # The first key of the advisory lock that queues the writers of one property; the second is its id.
 _PROPERTY_LOCK_SPACE = 7_301
@@ -56,8 +55,9 @@ def hold_stay(
         TooManyGuests: more guests than the property takes.
         StayUnavailable: somebody else has one of the nights.
     """
-    _check_nights(home, check_in, check_out, today=now.astimezone(home.tz).date())
-    _check_guests(home, guests)
+    today = now.astimezone(home.tz).date()
+    check_nights(home=home, check_in=check_in, check_out=check_out, today=today)
+    check_guests(home=home, guests=guests)
     with transaction.atomic():
         _queue_for_property(home.pk)
         expire_holds(now=now, home=home)
@@ -203,18 +203,6 @@ def price_change(*, booking: Booking, check_in: date, check_out: date) -> polici
     )
 
 
-def _check_nights(home: Property, check_in: date, check_out: date, *, today: date) -> None:
-    problem = policies.nights_problem(
-        check_in=check_in,
-        check_out=check_out,
-        today=today,
-        min_nights=home.min_nights,
-        max_nights=home.max_nights,
-    )
-    if problem is not None:
-        raise NightsRefused(problem=problem, min_nights=home.min_nights, max_nights=home.max_nights)
-
-
 def _check_change(booking: Booking, check_in: date, check_out: date, *, today: date) -> None:
     old_check_in = booking.quote.check_in
     if policies.moves_slept_nights(
@@ -222,12 +210,7 @@ def _check_change(booking: Booking, check_in: date, check_out: date, *, today: d
     ):
         raise SleptNightsMoved
     # A stay that has begun keeps its arrival, which is then no longer "in the past".
-    _check_nights(booking.home, check_in, check_out, today=min(today, old_check_in))
-
-
-def _check_guests(home: Property, guests: int) -> None:
-    if guests > home.capacity:
-        raise TooManyGuests(guests=guests, capacity=home.capacity)
+    check_nights(home=booking.home, check_in=check_in, check_out=check_out, today=min(today, old_check_in))
 
 
 def _queue_for_property(home_id: int) -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from bookings.models import Booking, BookingStatus
 from bookings.terms import CancellationTerms, cancellation_terms
 from payments import queries
+from payments.cancellation_cost import arrival_that_decides
 from payments.checkout import find_payable
 from payments.models import Payment, PaymentAttempt
 from payments.policies import (
@@ -115,7 +116,7 @@ def _is_coming(payment: Payment) -> bool:
 
 def _terms(booking: Booking, now: datetime) -> CancellationTerms:
     return cancellation_terms(
-        check_in=queries.arrival_that_decides(booking, now=now),
+        check_in=arrival_that_decides(booking, asked_at=now),
         total_minor=booking.quote.total_minor,
         paid_minor=queries.paid_for(booking),
         today=now.astimezone(booking.home.tz).date(),

@@ -1,4 +1,4 @@
-"""What cancelling or moving a booking would mean, before anybody asks for it; nothing here writes."""
+"""What was paid for a booking, and what moving it would mean; nothing here writes."""
 
 from __future__ import annotations
 
@@ -11,25 +11,9 @@ from bookings import services as bookings
 from bookings.availability import Stay, is_free
 from bookings.exceptions import NotConfirmed, SleptNightsMoved, StayUnavailable
 from bookings.models import Booking, BookingStatus
-from bookings.offers import check_rules
+from bookings.rules import check_nights
 from payments.models import BookingAccount
 from payments.policies import PaymentKind, PaymentStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancellationCost:
-    """What a guest pays in all when cancelling now, and what moves for it, in centavos."""
-
-    paid_minor: int
-    kept_minor: int
-
-    @property
-    def refund_minor(self) -> int:
-        return max(self.paid_minor - self.kept_minor, 0)
-
-    @property
-    def fee_minor(self) -> int:
-        return max(self.kept_minor - self.paid_minor, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,28 +48,6 @@ def paid_for(booking: Booking) -> int:
     """Return what was paid for a booking and is not on its way back."""
     account = BookingAccount.objects.filter(booking=booking).first()
     return account.paid_minor if account else 0
-
-
-def arrival_that_decides(booking: Booking, *, now: datetime) -> date:
-    """Return the arrival the cancellation rule counts from, if the guest cancelled now."""
-    recent = booking.changes.filter(applied_at__gte=now - house.CHANGE_MEMORY).select_related("old_quote")
-    return house.arrival_that_decides(
-        check_in=booking.quote.check_in, recent_check_ins=[change.old_quote.check_in for change in recent]
-    )
-
-
-def cancellation_cost(booking: Booking, *, now: datetime) -> CancellationCost:
-    """Return what cancelling now would cost, by the rule that the settlement follows."""
-    paid = paid_for(booking)
-    if booking.status == BookingStatus.PENDING:
-        return CancellationCost(paid_minor=paid, kept_minor=0)
-    share_bps = house.cancellation_share_bps(
-        check_in=arrival_that_decides(booking, now=now), today=now.astimezone(booking.home.tz).date()
-    )
-    kept = house.amount_kept_on_cancellation(
-        total_minor=booking.quote.total_minor, paid_minor=paid, share_bps=share_bps
-    )
-    return CancellationCost(paid_minor=paid, kept_minor=kept)
 
 
 def preview_change(*, booking: Booking, check_in: date, check_out: date, now: datetime) -> ChangePreview:
@@ -127,7 +89,12 @@ def _check_nights(booking: Booking, stay: Stay, now: datetime) -> None:
         old_check_in=old_check_in, check_in=stay.check_in, check_out=stay.check_out, today=today
     ):
         raise SleptNightsMoved
-    check_rules(home=booking.home, stay=stay, today=min(today, old_check_in))
+    check_nights(
+        home=booking.home,
+        check_in=stay.check_in,
+        check_out=stay.check_out,
+        today=min(today, old_check_in),
+    )
     closed = calendar.closed_nights(
         home=booking.home, first=stay.check_in, last=stay.check_out, now=now, apart_from=booking
     )

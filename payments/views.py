@@ -27,6 +27,7 @@ from bookings.forms import NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
 from payments import booking_page, cancellation, checkout, date_changes, queries, webhooks
+from payments.cancellation_cost import cancellation_cost
 from payments.exceptions import InvalidSignature, PaymentError, PaymentRefused, TransientFault
 from payments.forms import CancelForm
 from payments.gateway import get_gateway
@@ -108,7 +109,7 @@ class CancelView(View):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         booking, now = _find_booking(token), timezone.now()
         form = CancelForm(request.POST)
-        cost = queries.cancellation_cost(booking, now=now)
+        cost = cancellation_cost(booking, paid_minor=queries.paid_for(booking), asked_at=now)
         if not form.is_valid() or form.cleaned_data["kept_minor"] != cost.kept_minor:
             messages.warning(request, _("The sums have changed since you opened this page. Read them again."))
             return _render_cancel(request, booking, now)
@@ -177,7 +178,7 @@ def _render_change(request: HttpRequest, booking: Booking, form: NightsForm, now
 
 
 def _render_cancel(request: HttpRequest, booking: Booking, now: datetime) -> HttpResponse:
-    cost = queries.cancellation_cost(booking, now=now)
+    cost = cancellation_cost(booking, paid_minor=queries.paid_for(booking), asked_at=now)
     form = CancelForm(initial={"kept_minor": cost.kept_minor})
     return _render(request, "cancel", booking, now, {"form": form, "cost": cost})
 

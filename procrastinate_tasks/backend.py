@@ -102,13 +102,13 @@ class ProcrastinateBackend(BaseTaskBackend):
             yield Error(
                 f"TASKS[{self.alias!r}] uses procrastinate_tasks, which is not installed.",
                 hint="Add 'procrastinate.contrib.django' and 'procrastinate_tasks' to INSTALLED_APPS.",
-                id="procrastinate_tasks.E011",
+                id="procrastinate_tasks.E020",
             )
         if self._unknown_parameters:
             yield Warning(
                 f"TASKS[{self.alias!r}] sets {', '.join(self._unknown_parameters)}, which has no effect.",
                 hint="This backend has no options: a task is always part of the surrounding transaction.",
-                id="procrastinate_tasks.W002",
+                id="procrastinate_tasks.W020",
             )
 
 

@@ -11,6 +11,7 @@ import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from procrastinate_tasks.logging import logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.email_settings import email_settings
 from reyes_estancias.postgres.server import start_or_join
@@ -157,3 +158,9 @@ vars().update(
     email_settings(env.email_url("EMAIL_URL", default="consolemail://"), has_mailers=django.VERSION >= (6, 1))
 )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
+
+# --- Logs -------------------------------------------------------------------------------------------------
+
+# One line a record on standard error; those made inside a job carry its id and what its task shows.
+LOGGING = logging_config()
+LOGGING["loggers"] |= {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "stripe")}

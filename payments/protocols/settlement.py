@@ -6,10 +6,10 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from bookings import policies as house
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus
 from payments import attempts, billing, due_charges
+from payments.cancellation_cost import cancellation_cost
 from payments.exceptions import SettlementWaits
 from payments.gateway import Gateway
 from payments.guest_emails import request_email
@@ -51,7 +51,8 @@ def _settle(booking: Booking, *, base_url: str, now: datetime) -> BookingStatus:
 
 def _settle_account(booking: Booking, account: BookingAccount, base_url: str, now: datetime) -> None:
     paid = account.paid_minor
-    kept = _kept(booking, paid_minor=paid)
+    asked_at = booking.cancel_requested_at or now
+    kept = cancellation_cost(booking, paid_minor=paid, asked_at=asked_at).kept_minor
     for payment in booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)):
         rows.void_payment(payment=payment)
     if kept < paid:
@@ -64,23 +65,6 @@ def _settle_account(booking: Booking, account: BookingAccount, base_url: str, no
             booking=booking, kind=PaymentKind.FEE, amount_minor=kept - paid, now=now
         )
         due_charges.charge_now(payment=fee, base_url=base_url)
-
-
-def _kept(booking: Booking, *, paid_minor: int) -> int:
-    """What the house keeps, by the day on which the guest asked to cancel; an unpaid hold costs nothing."""
-    if booking.status == BookingStatus.PENDING or booking.cancel_requested_at is None:
-        return 0
-    recent = booking.changes.filter(applied_at__gte=booking.cancel_requested_at - house.CHANGE_MEMORY)
-    check_in = house.arrival_that_decides(
-        check_in=booking.quote.check_in,
-        recent_check_ins=[change.old_quote.check_in for change in recent.select_related("old_quote")],
-    )
-    today = booking.cancel_requested_at.astimezone(booking.home.tz).date()
-    return house.amount_kept_on_cancellation(
-        total_minor=booking.quote.total_minor,
-        paid_minor=paid_minor,
-        share_bps=house.cancellation_share_bps(check_in=check_in, today=today),
-    )
 
 
 def _live_attempts(booking_id: int) -> QuerySet[PaymentAttempt]:

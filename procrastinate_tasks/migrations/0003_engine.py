@@ -20,8 +20,7 @@ class Migration(migrations.Migration):
         # Ready jobs of one queue in the order of their claim, no other queue's and no later day's between.
         index(
             "ptasks_jobs_ready",
-            "procrastinate_jobs (queue_name, priority DESC, id)"
-            " WHERE status = 'todo' AND scheduled_at IS NULL",
+            "procrastinate_jobs (queue_name, (-priority), id) WHERE status = 'todo' AND scheduled_at IS NULL",
         ),
         # Scheduled jobs of one queue in the order they fall due.
         index(

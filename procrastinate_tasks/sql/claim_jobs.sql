@@ -52,7 +52,7 @@ immediate AS (
                     )
               )
           )
-        ORDER BY job.priority DESC, job.id
+        ORDER BY -job.priority, job.id -- as the index has it, and no other: the planner must not read past it
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
     ) AS ready
@@ -114,8 +114,7 @@ counted AS (
 )
 UPDATE procrastinate_jobs AS job
 SET status = 'doing', worker_id = %(worker_id)s
-FROM chosen
-WHERE job.id = chosen.id
+WHERE job.id = ANY(ARRAY(SELECT id FROM chosen)) -- by the primary key, whatever the statistics say
 RETURNING
     job.id, job.task_name, job.queue_name, job.priority, job.lock, job.queueing_lock, job.args::text,
     job.scheduled_at, job.attempts, job.worker_id,

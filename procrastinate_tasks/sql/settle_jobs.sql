@@ -38,7 +38,8 @@ held AS (
     SELECT wanted.*, job.queueing_lock, job.abort_requested
     FROM wanted
     JOIN procrastinate_jobs AS job ON job.id = wanted.job_id
-    WHERE job.status = 'doing'
+    WHERE job.id = ANY(%(job_ids)s::bigint[]) -- by the primary key, whatever the statistics say
+      AND job.status = 'doing'
       AND job.attempts = wanted.attempts
       AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
     ORDER BY job.id
@@ -90,7 +91,8 @@ updated AS (
         queue_name = coalesce(concluded.new_queue, job.queue_name),
         lock = coalesce(concluded.new_lock, job.lock)
     FROM concluded
-    WHERE job.id = concluded.job_id
+    WHERE job.id = ANY(%(job_ids)s::bigint[])
+      AND job.id = concluded.job_id
       AND NOT (concluded.deletes AND concluded.end_status <> 'todo')
 ),
 deleted AS (

@@ -73,12 +73,16 @@ def is_running(pid: int) -> bool:
 
 @contextmanager
 def started_worker(
-    log: Path, *options: str, database_url: str | None = None, wait_until_up: bool = True
+    log: Path,
+    *options: str,
+    database_url: str | None = None,
+    wait_until_up: bool = True,
+    settings_module: str = "tests.engine.settings",
 ) -> Iterator[StartedWorker]:
     """Runs a worker on the test database until the block ends."""
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.engine.settings",
+        "DJANGO_SETTINGS_MODULE": settings_module,
         "DATABASE_URL": database_url or current_database_url(),
         "PYTHONUNBUFFERED": "1",
     }

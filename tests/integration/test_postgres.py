@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -259,6 +260,13 @@ def test_a_test_server_whose_process_was_killed_is_swept_away_by_the_next():
         assert address.socket_dir.exists()
 
     assert not address.socket_dir.exists()
+
+
+def test_a_test_server_is_fast_and_unsafe_unless_other_settings_are_given():
+    with server.throw_away_server() as unsafe, server.throw_away_server(options={}) as safe:
+        answers = [query(replace(one, database="postgres").as_url(), "show fsync") for one in (unsafe, safe)]
+
+    assert answers == ["off", "on"]
 
 
 def test_a_machine_without_postgres_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch):

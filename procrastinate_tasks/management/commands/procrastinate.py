@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.management.commands import procrastinate as upstream
 
+from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.options import InvalidWorkerOption, read_options
 from procrastinate_tasks.supervisor import Supervisor
 
@@ -26,11 +27,21 @@ class Command(upstream.Command):
             super().handle(*args, **options)
             return
         try:
-            worker_options = read_options(defaults=dict(app.worker_defaults), given=options)
+            worker_options = read_options(defaults=worker_defaults(), given=options)
         except InvalidWorkerOption as error:
             raise CommandError(str(error)) from error
         app.perform_import_paths()
         sys.exit(Supervisor(app=app, options=worker_options).run())
+
+
+def worker_defaults() -> dict[str, Any]:
+    """What holds where the command line is silent: the time limits' settings, then Procrastinate's own."""
+    settings = queue_settings()
+    return {
+        "soft_time_limit": settings.soft_time_limit.total_seconds(),
+        "time_limit": settings.time_limit.total_seconds(),
+        **app.worker_defaults,
+    }
 
 
 def find_subparser(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from argparse import ArgumentParser
@@ -60,6 +61,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._refuse_a_real_stripe()
+        # The screen is for the demo; what its worker and web server log is in their files.
+        logging.disable(logging.INFO)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with ExitStack() as stage:

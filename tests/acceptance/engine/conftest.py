@@ -25,6 +25,11 @@ def log(tmp_path: Path) -> Path:
 
 def empty() -> None:
     with connection.cursor() as cursor:
+        # A worker that a test killed could not end what its jobs left running in the database.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'queue child%'"
+        )
         cursor.execute(
             "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_workers,"
             " procrastinate_periodic_defers, procrastinate_tasks_jobattempt CASCADE"

@@ -10,6 +10,7 @@ from freezegun import freeze_time
 from bookings import services
 from bookings.models import Booking
 from payments import queries
+from payments.cancellation_cost import cancellation_cost
 from payments.ledger import claims, outcomes
 from payments.models import BookingAccount, Payment, Refund
 from payments.policies import PaymentKind
@@ -219,7 +220,7 @@ def test_the_settlement_does_what_the_page_promised(booking, gateway, days, is_b
     at = NOW + timedelta(days=days)
     if is_balance_paid:
         pay_balance(booking, at)
-    promised = queries.cancellation_cost(booking, now=at)
+    promised = cancellation_cost(booking, paid_minor=queries.paid_for(booking), asked_at=at)
 
     services.request_cancellation(booking=booking, now=at)
     settle_cancellation(booking_id=booking.pk, base_url=BASE_URL, gateway=gateway, now=at)

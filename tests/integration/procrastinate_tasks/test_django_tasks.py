@@ -427,14 +427,14 @@ def test_a_listener_that_raises_does_not_change_how_the_task_ended(caplog: pytes
 
 def test_the_checks_find_nothing_to_say():
     assert list(default_task_backend.check()) == []
-    assert [message for message in run_checks() if message.id == "procrastinate_tasks.E011"] == []
+    assert [message for message in run_checks() if message.id == "procrastinate_tasks.E020"] == []
 
 
 @override_settings(TASKS={"default": {"BACKEND": BACKEND, "ENQUEUE_ON_COMMIT": False, "OPTIONS": {"x": 1}}})
 def test_a_setting_without_effect_is_told():
     (message,) = default_task_backend.check()
 
-    assert message.id == "procrastinate_tasks.W002"
+    assert message.id == "procrastinate_tasks.W020"
     assert "ENQUEUE_ON_COMMIT, x" in message.msg
 
 
@@ -442,7 +442,7 @@ def test_the_queue_app_missing_among_the_installed_is_told():
     with override_settings(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"]):
         (message,) = ProcrastinateBackend("default", {}).check()
 
-    assert message.id == "procrastinate_tasks.E011"
+    assert message.id == "procrastinate_tasks.E020"
 
 
 def test_saved_rows_of_a_task_are_in_the_database():

@@ -1,0 +1,36 @@
+"""The rules of a property, checked on a stay before anything is held."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from bookings import policies
+from bookings.exceptions import NightsRefused, TooManyGuests
+from bookings.models import Property
+
+
+def check_nights(*, home: Property, check_in: date, check_out: date, today: date) -> None:
+    """Check nights against the rules of a property; ``today`` is its local date.
+
+    Raises:
+        NightsRefused: the dates break a rule.
+    """
+    problem = policies.nights_problem(
+        check_in=check_in,
+        check_out=check_out,
+        today=today,
+        min_nights=home.min_nights,
+        max_nights=home.max_nights,
+    )
+    if problem is not None:
+        raise NightsRefused(problem=problem, min_nights=home.min_nights, max_nights=home.max_nights)
+
+
+def check_guests(*, home: Property, guests: int) -> None:
+    """Check a number of guests against the beds.
+
+    Raises:
+        TooManyGuests: more guests than the property takes.
+    """
+    if guests > home.capacity:
+        raise TooManyGuests(guests=guests, capacity=home.capacity)

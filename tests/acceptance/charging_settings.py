@@ -1,0 +1,13 @@
+"""Settings of the workers that charge in tests: the project's, with dead workers found at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.settings import *  # noqa: F403
+
+LOGGING["formatters"] = {"line": {"()": "procrastinate_tasks.logging.JsonFormatter"}}  # noqa: F405
+
+PROCRASTINATE_TASKS_HEARTBEAT_EVERY = timedelta(seconds=0.3)
+PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(seconds=1.5)
+PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.3)
