@@ -41,7 +41,8 @@ def sessions_asleep() -> int:
     """Database sessions that still sleep in a job's query."""
     rows = query(
         "SELECT count(*) FROM pg_stat_activity"
-        " WHERE query LIKE 'SELECT pg_sleep%%' AND state = 'active' AND application_name LIKE 'queue child%%'"
+        " WHERE datname = current_database()"
+        " AND query LIKE 'SELECT pg_sleep%%' AND state = 'active' AND application_name LIKE 'queue child%%'"
     )
     return int(rows[0][0])
 
