@@ -19,6 +19,7 @@ import logging
 import os
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -42,7 +43,7 @@ EXIT_BROKEN = 71
 logger = logging.getLogger(__name__)
 
 
-class ChildProcess:
+class ChildProcess(ABC):
     """What every child has; ``run`` lives until the worker says leave, or is gone."""
 
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
@@ -56,17 +57,17 @@ class ChildProcess:
             link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._leave
         )
 
+    @abstractmethod
     def run(self) -> None:
         """Serves until told to leave."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _start(self, slot: Slot, assignment: Assignment) -> None:
         """Starts a job that has its slot; called from the control thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _leave(self) -> None:
         """Makes ``run`` return; called from the control thread."""
-        raise NotImplementedError
 
     def _serve_control(self) -> None:
         interruption.install_signal()

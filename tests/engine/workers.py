@@ -23,6 +23,10 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 QUIET_SECONDS = 20.0
 
+# The deadlines are the promises, for a machine that does nothing else; these tests share theirs.
+# TIME_SLACK=1 holds the worker to the second.
+SLACK = float(os.environ.get("TIME_SLACK", "4"))
+
 
 @dataclass(frozen=True, slots=True)
 class StartedWorker:
@@ -117,15 +121,18 @@ def current_database_url() -> str:
 def wait_for(read: Callable[[], T], *, within: float = QUIET_SECONDS) -> T:
     """Returns the first truthy answer.
 
+    Args:
+        within: seconds on a machine at rest; a busy one is given ``SLACK`` times as long.
+
     Raises:
         AssertionError: There was none in time.
     """
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + within * SLACK
     while True:
         answer = read()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {within:g} s; last answer: {answer!r}"
+        assert time.monotonic() < deadline, f"not within {within * SLACK:g} s; last answer: {answer!r}"
         time.sleep(0.02)
 
 
