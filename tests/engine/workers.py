@@ -54,25 +54,27 @@ class StartedWorker:
 
 def forks_of(pid: int) -> list[int]:
     """The pids of a process's living children."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except FileNotFoundError:
-        return []
-    return [int(child) for child in text.split()]
+    return [int(child) for child in read_proc(pid, f"task/{pid}/children").split()]
 
 
 def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return ""
+    return read_proc(pid, "comm").strip()
 
 
 def is_running(pid: int) -> bool:
+    status = read_proc(pid, "status")
+    return bool(status) and "\nState:\tZ" not in status
+
+
+def read_proc(pid: int, file: str) -> str:
+    """What the kernel says of a process; nothing when it has ended.
+
+    A process that ends between the opening and the reading is not a missing file, but ESRCH.
+    """
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except FileNotFoundError:
-        return False
+        return Path(f"/proc/{pid}/{file}").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @contextmanager
