@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 EXAMPLE = "postgres://user:password@host:5432/name"
+
+# A server whose machine or network vanished without a goodbye is noticed within about six seconds, not after
+# two hours. An address with several hosts tries each for the length of the first.
+DEAD_SERVER_OPTIONS: Mapping[str, object] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 6000,
+}
 
 # libpq's own messages repeat parts of the URL, and with them the password: each is told again without.
 COMPLAINTS = {
@@ -44,7 +55,7 @@ def parse_database_url(url: str) -> dict[str, object]:
         "PASSWORD": parameters.pop("password", ""),
         "HOST": parameters.pop("host", ""),
         "PORT": parameters.pop("port", ""),
-        "OPTIONS": parameters,
+        "OPTIONS": {**DEAD_SERVER_OPTIONS, **parameters},
     }
 
 
