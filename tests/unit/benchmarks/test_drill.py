@@ -128,6 +128,6 @@ def test_the_command_in_the_report_is_the_one_that_was_given():
 
 
 def test_a_verdict_counts_every_promise():
-    fields = {name: 1 for name in Verdict.__dataclass_fields__}
+    fields = dict.fromkeys(Verdict.__dataclass_fields__, 1)
 
     assert Verdict(**fields).broken == len(PROMISES)
