@@ -9,9 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 
@@ -24,7 +25,7 @@ DATABASE = "postgres"
 # A killed server keeps what it told the kernel to write: fsync is for machines that lose power. Unlike the
 # server of the other tests this one keeps its word about commits.
 OPTIONS = {"fsync": "off", "full_page_writes": "off"}
-_STOP_SECONDS = 30.0
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,14 @@ class Server:
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while clusters.server_pid(self.cluster.data) is not None:
-            assert time.monotonic() < deadline, f"server {pid} did not stop within {_STOP_SECONDS:g} s"
+            assert time.monotonic() < deadline, f"server {pid} did not stop within {_PATIENCE_SECONDS:g} s"
             time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Makes a standby the primary."""
+        assert self.rows("SELECT pg_promote(wait => true)") == [(True,)]
 
     def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
         """Runs one statement on a fresh connection."""
@@ -72,6 +77,54 @@ def own_server(**options: str) -> Iterator[Server]:
         server.start()
         migrate(server)
         yield server
+
+
+@contextmanager
+def replicated_servers() -> Iterator[tuple[Server, Server]]:
+    """Runs a primary, with the project's tables, and a standby that every commit waits for."""
+    with own_server() as primary:
+        home = primary.cluster.directory.parent
+        standby = Server(
+            replace(primary.cluster, directory=home / "standby", socket_dir=home / "standby-socket")
+        )
+        try:
+            _copy(primary, standby)
+            standby.start()
+            primary.rows("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            primary.rows("SELECT pg_reload_conf()")
+            _wait_until_synchronous(primary)
+            yield primary, standby
+        finally:
+            standby.stop()
+
+
+def multi_host_url(*servers: Server) -> str:
+    """The address of whichever of the servers is the primary, for libpq to find out."""
+    hosts = ",".join(
+        f"{quote(str(server.cluster.socket_dir), safe='')}:{clusters.PORT}" for server in servers
+    )
+    return f"postgres://{clusters.SUPERUSER}@{hosts}/{DATABASE}?target_session_attrs=read-write"
+
+
+def _copy(primary: Server, standby: Server) -> None:
+    cluster = standby.cluster
+    cluster.account.make_directory(cluster.directory)
+    copied = cluster.account.run(
+        cluster.binaries.program("pg_basebackup"),
+        f"--pgdata={cluster.data}",
+        f"--dbname=host={primary.cluster.socket_dir} port={clusters.PORT} user={clusters.SUPERUSER}",
+        "--write-recovery-conf",
+        "--checkpoint=fast",
+        "--no-sync",
+    )
+    assert copied.returncode == 0, copied.stdout
+
+
+def _wait_until_synchronous(primary: Server) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not primary.rows("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
+        assert time.monotonic() < deadline, "the standby does not keep up with its primary"
+        time.sleep(0.02)
 
 
 def migrate(server: Server) -> None:

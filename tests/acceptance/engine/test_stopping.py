@@ -15,6 +15,7 @@ from tests.engine.workers import (
     outcomes_of,
     query,
     send,
+    sessions_asleep,
     started_worker,
     status_of,
     wait_for,
@@ -90,3 +91,15 @@ def test_no_process_outlives_a_killed_supervisor(log: Path):
         worker.process.kill()
 
         wait_for(lambda: not any(is_running(pid) for pid in pids), within=5)
+
+
+def test_no_query_outlives_a_killed_supervisor(log: Path):
+    insert_jobs("engine.query", {"seconds": 120})
+    insert_jobs("engine.async_query", {"seconds": 120})
+
+    with started_worker(log) as worker:
+        wait_for(lambda: sessions_asleep() == 2)
+
+        worker.process.kill()
+
+        wait_for(lambda: sessions_asleep() == 0, within=5)

@@ -6,7 +6,6 @@ import time
 
 import psycopg
 
-from tests.engine.postgres import Server
 from tests.engine.storm.orders import BATCH_SECONDS, NARROW_QUEUE, Order, make_batch
 
 # Beyond this many waiting jobs no more are ordered: the storm is about faults, not about a flood.
@@ -29,8 +28,8 @@ WHERE status IN ('todo', 'doing')
 class Load:
     """Orders jobs, and remembers which; in ``most_narrow_at_a_time`` the most that were seen to run."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
         self._connection: psycopg.Connection | None = None
         self._doubtful: list[Order] = []
         self._next_at = 0.0
@@ -98,6 +97,6 @@ class Load:
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
-                self._server.url, autocommit=True, application_name="storm load"
+                self._database_url, autocommit=True, application_name="storm load"
             )
         return self._connection

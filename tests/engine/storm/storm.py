@@ -49,7 +49,7 @@ def run_storm(
     with ExitStack() as stack:
         fleet = Fleet(stack, directory=directory, database_url=server.url)
         wait_for(lambda: fleet.is_up)
-        load = Load(server)
+        load = Load(server.url)
         stack.callback(load.close)
         faults = Faults(plan, fleet=fleet, server=server, seed=seed)
         began_at = time.monotonic()
