@@ -79,6 +79,12 @@ def is_running(pid: int) -> bool:
     return bool(status) and "\nState:\tZ" not in status
 
 
+def peak_memory_of(pid: int) -> int:
+    """The most bytes a process ever had resident; 0 when it has ended."""
+    lines = (line.split() for line in read_proc(pid, "status").splitlines())
+    return next((int(line[1]) * 1024 for line in lines if line[0] == "VmHWM:"), 0)
+
+
 def read_proc(pid: int, file: str) -> str:
     """What the kernel says of a process; nothing when it has ended.
 
