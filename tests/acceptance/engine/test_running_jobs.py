@@ -54,25 +54,6 @@ def test_a_failed_job_keeps_its_traceback(log: Path):
     assert "in fail" in traceback[0]
 
 
-def test_a_job_of_an_unknown_task_fails_and_says_so(log: Path):
-    (job_id,) = insert_jobs("engine.removed_last_week")
-
-    with started_worker(log):
-        wait_for(lambda: status_of(job_id) == "failed")
-
-    (message,) = query("SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
-    assert "engine.removed_last_week" in message[0]
-
-
-def test_arguments_that_are_no_object_fail_the_job_alone(log: Path):
-    insert_jobs("engine.no_op")
-    query("UPDATE procrastinate_jobs SET args = '[1]'::jsonb RETURNING id")
-    (fine,) = insert_jobs("engine.no_op")
-
-    with started_worker(log):
-        wait_for(lambda: status_of(fine) == "succeeded" and count_jobs("failed") == 1)
-
-
 def test_sync_jobs_that_wait_run_as_many_at_a_time_as_the_concurrency_says(log: Path):
     job_ids = insert_jobs("engine.sleep", {"seconds": 0.3}, count=40)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.engine.postgres import own_server
+from tests.engine.postgres import ROOT, own_server
 from tests.engine.storm.plan import doses_for, plan_faults
 from tests.engine.storm.report import Circumstances, write_report
 from tests.engine.storm.storm import run_storm
@@ -41,6 +43,7 @@ def main() -> None:
     circumstances = Circumstances(
         seed=arguments.seed,
         command=f"make soak MINUTES={arguments.minutes:g} ARGS='--seed {arguments.seed}'",
+        commit=_read_commit(),
         postgres=version,
         load_averages=(before, os.getloadavg()[0]),
     )
@@ -64,6 +67,16 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--report", type=Path, default=Path("docs/soak.md"), help="the file to write")
     parser.add_argument("--keep", type=Path, help="an empty directory where ledger and log are to stay")
     return parser.parse_args()
+
+
+def _read_commit() -> str:
+    """Names the code under test; a copy without its history cannot."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    command = [git, "describe", "--always", "--dirty"]
+    described = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
 
 
 def _tell(line: str) -> None:

@@ -26,6 +26,7 @@ class Circumstances:
 
     seed: int
     command: str
+    commit: str
     postgres: str
     load_averages: tuple[float, float]
 
@@ -113,7 +114,7 @@ def _circumstances(circumstances: Circumstances) -> str:
 
 | | |
 |---|---|
-| command | `{circumstances.command}` |
+| command | `{circumstances.command}` at commit {circumstances.commit} |
 | machine | {os.cpu_count()} cores ({_processor()}), {_memory_gb():.0f} GB, {platform.system()} {platform.release()} |
 | load average | {before:.1f} before, {after:.1f} after; the machine was not the storm's alone |
 | software | Python {platform.python_version()}, PostgreSQL {circumstances.postgres} (`fsync = off`, commits synchronous) |"""
