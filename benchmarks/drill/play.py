@@ -20,6 +20,7 @@ from benchmarks.drill.cluster import Pair, start_pair
 from benchmarks.drill.desk import Desk
 from benchmarks.drill.events import Scene
 from benchmarks.drill.load import Load
+from benchmarks.drill.meter import CostOfACharge, cost_of_a_charge, read_meter
 from benchmarks.drill.network import OFFICE, add_host, build_bridge
 from benchmarks.drill.options import read_options
 from benchmarks.drill.report import BEGIN, Drill, render
@@ -121,19 +122,27 @@ def run(
         tell=tell,
     )
     averages = [load_average()]
-    play(scene, options, folder=folder)
+    cost = play(scene, options, folder=folder)
     averages.append(load_average())
     settled_in = settle(load, desk, control=stripe.control)
     watch.stop()
     return gather(
-        scene, options, load=load, watch=watch, stripe=stripe, settled_in=settled_in, averages=averages
+        scene,
+        options,
+        load=load,
+        watch=watch,
+        stripe=stripe,
+        settled_in=settled_in,
+        averages=averages,
+        cost=cost,
     )
 
 
-def play(scene: Scene, options: argparse.Namespace, *, folder: Path) -> None:
-    """One event after the other."""
+def play(scene: Scene, options: argparse.Namespace, *, folder: Path) -> CostOfACharge:
+    """One event after the other; the first primary's counters end with it, so they are read just before."""
     tell("three worker hosts start")
     scene.start()
+    first = read_meter(scene.desk)
     events.kill_a_host(scene, way="")
     events.cut_a_network(scene)
     direct = Release(name="r2", database_url=scene.pair.url())
@@ -142,7 +151,9 @@ def play(scene: Scene, options: argparse.Namespace, *, folder: Path) -> None:
     )
     if options.has_bouncer:
         through_bouncer(scene, folder=folder)
+    last = read_meter(scene.desk)
     events.fail_over(scene)
+    return cost_of_a_charge(first, last)
 
 
 def through_bouncer(scene: Scene, *, folder: Path) -> None:
@@ -185,6 +196,7 @@ def gather(
     stripe: RunningSandbox,
     settled_in: float,
     averages: list[float],
+    cost: CostOfACharge,
 ) -> Drill:
     ends = [at for (at,) in scene.desk.rows(_ENDS, {"task": CHARGE_TASK})]
     return Drill(
@@ -203,6 +215,7 @@ def gather(
         ),
         connections=peak(watch.samples, 0, time.time()),
         seconds_to_settle=settled_in,
+        cost=cost,
     )
 
 
@@ -221,4 +234,9 @@ def tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except DidNotHappen as fault:
+        sys.exit(f"{fault}. The workers' logs are in {LOGS.relative_to(ROOT)}.")
+    except KeyboardInterrupt:
+        sys.exit("Stopped; everything is gone.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.drill.meter import CostOfACharge
 from benchmarks.drill.timeline import EventFigures
 from benchmarks.drill.verdict import Verdict
 
@@ -29,6 +30,7 @@ class Drill:
     late_ends_refused: int
     connections: int
     seconds_to_settle: float
+    cost: CostOfACharge
 
 
 def render(drill: Drill) -> str:
@@ -42,6 +44,8 @@ def render(drill: Drill) -> str:
             *_promises(drill),
             "",
             *_events(drill.events),
+            "",
+            *_cost(drill.cost),
         ]
     )
 
@@ -96,3 +100,15 @@ def _events(events: Sequence[EventFigures]) -> list[str]:
         for event in events
     ]
     return heading + lines
+
+
+def _cost(cost: CostOfACharge) -> list[str]:
+    rows = [
+        ("commits", f"{cost.commits:.0f}"),
+        ("rows inserted", f"{cost.inserted:.0f}"),
+        ("rows updated", f"{cost.updated:.0f}"),
+        ("WAL", f"{cost.wal_kilobytes:.1f} KiB"),
+        ("growth of the database", f"{cost.size_kilobytes:.1f} KiB"),
+    ]
+    lines = [f"| {label} | {value} |" for label, value in rows]
+    return ["| one charge costs the primary |  |", "| --- | --: |", *lines]

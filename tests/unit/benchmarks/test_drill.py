@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.drill.meter import Reading, cost_of_a_charge
 from benchmarks.drill.options import read_options
 from benchmarks.drill.report import Drill, render
 from benchmarks.drill.timeline import Sample, Window, figures_of, longest_pause
@@ -110,6 +111,7 @@ def test_the_report_names_command_machine_promises_and_events():
         late_ends_refused=4,
         connections=24,
         seconds_to_settle=8.2,
+        cost=cost_of_a_charge(Reading(0, 0, 0, 0, 0, 0), Reading(10, 102_400, 90, 120, 250, 51_200)),
     )
 
     report = render(drill)
@@ -117,7 +119,8 @@ def test_the_report_names_command_machine_promises_and_events():
     assert report.startswith("`make drill`\n\n- a machine\n")
     assert "| Charged twice | 0 | by the bank statement |" in report
     assert "the bank took 2,100.00 MXN, the ledger says 2,100.00 MXN" in report
-    assert report.endswith("| a host dies | SIGKILL | 0.1 | 0.0 | 0.1 | 15.0 s | 10.0 s | 0 |")
+    assert "| a host dies | SIGKILL | 0.1 | 0.0 | 0.1 | 15.0 s | 10.0 s | 0 |" in report
+    assert "| commits | 25 |\n| rows inserted | 9 |\n| rows updated | 12 |\n| WAL | 10.0 KiB |" in report
 
 
 def test_the_command_in_the_report_is_the_one_that_was_given():
