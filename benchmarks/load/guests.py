@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
 import time
 import uuid
 from datetime import date, timedelta
-from urllib.parse import urlsplit
+from ipaddress import ip_address
 
 from locust import FastHttpUser, between, task
 
@@ -26,76 +27,88 @@ CARD = {
 
 
 class Guest(FastHttpUser):
-    """Somebody with a browser: reads, thinks, clicks."""
+    """Somebody with a browser: reads, thinks, clicks.
+
+    Each comes from an address of their own, as the platform's router would tell it.
+    """
 
     wait_time = between(1.5, 5.5)
     connection_timeout = network_timeout = 30.0
 
+    def on_start(self) -> None:
+        self._headers = {"X-Forwarded-For": str(ip_address("10.0.0.0") + next(_numbers))}
+        self._token = ""
+
     @task(4)
     def look_at_all_homes(self) -> None:
-        self.client.get("/", name="the homes")
+        self._get("/", name="the homes")
 
     @task(4)
     def search(self) -> None:
-        self.client.get(f"/?{_stay()}", name="the homes, with dates")
+        self._get(f"/?{_stay()}", name="the homes, with dates")
 
     @task(6)
     def look_at_a_home(self) -> None:
-        self.client.get(_home(), name="a home")
+        self._get(_home(), name="a home")
 
     @task(4)
     def ask_for_a_price(self) -> None:
-        self.client.get(f"{_home()}?{_stay()}", name="a home, with dates")
+        self._get(f"{_home()}?{_stay()}", name="a home, with dates")
 
     @task(2)
     def book(self) -> None:
-        address = self._hold()
-        if address is None:
+        booking = self._hold()
+        if booking is None:
             return  # others have these nights: the guest looks on
         self._think()
-        page = self._post(
-            f"{address}pagar/", {"csrfmiddlewaretoken": self._token}, name="to the payment page"
-        )
-        if page is None:
+        self._get(booking, name="a booking")
+        self._think()
+        payment_page = self._send(f"{booking}pagar/", {}, name="to the payment page")
+        if payment_page is None:
             return
         self._think()
-        paid = self.client.post(page, data=CARD, name="(at the local Stripe) pay", allow_redirects=False)
+        paid = self.client.post(
+            payment_page, data=CARD, name="(at the local Stripe) pay", allow_redirects=False
+        )
         if paid.status_code == 303:
-            self._wait_until_confirmed(address)
+            self._wait_until_confirmed(booking)
 
     def _hold(self) -> str | None:
+        """Ask for some nights, and return the booking's address when they were free."""
         home, stay = _home(), _stay()
-        with self.client.get(f"{home}?{stay}", name="a home, with dates", catch_response=True) as shown:
-            text = shown.text or ""
-            if 'id="hold"' not in text:
-                return None
-            self._token = TOKEN.findall(text)[0]
-        self._think()
-        fields = dict(part.split("=") for part in stay.split("&"))
-        guest = {"name": "Lucía Ramírez", "email": f"{uuid.uuid4().hex[:12]}@correo.example", "phone": ""}
-        return self._post(
-            f"{home}?{stay}", {**fields, **guest, "csrfmiddlewaretoken": self._token}, name="hold the nights"
-        )
-
-    def _post(self, path: str, fields: dict[str, str], *, name: str) -> str | None:
-        """Send a form as a browser does, and return where the site leads the guest."""
-        origin = {"Referer": self.host or ""}
-        answer = self.client.post(path, data=fields, name=name, headers=origin, allow_redirects=False)
-        if answer.status_code != 303:
+        shown = self._get(f"{home}?{stay}", name="a home, with dates")
+        if 'id="hold"' not in shown:
             return None
-        location = answer.headers["Location"]
-        if urlsplit(location).netloc:
-            return str(location)
-        page = self.client.get(location, name="a booking")
-        self._token = (TOKEN.findall(page.text or "") or [self._token])[0]
-        return str(location)
+        self._think()
+        guest = {"name": "Lucía Ramírez", "email": f"{uuid.uuid4().hex[:12]}@correo.example", "phone": ""}
+        fields = dict(part.split("=") for part in stay.split("&"))
+        return self._send(f"{home}?{stay}", {**fields, **guest}, name="hold the nights")
 
-    def _wait_until_confirmed(self, address: str) -> None:
+    def _get(self, path: str, *, name: str) -> str:
+        """Read a page, and keep the token of its forms."""
+        text = self.client.get(path, name=name, headers=self._headers).text or ""
+        self._token = next(iter(TOKEN.findall(text)), self._token)
+        return text
+
+    def _send(self, path: str, fields: dict[str, str], *, name: str) -> str | None:
+        """Send a form of the page that was read last, and return where the site leads the guest."""
+        answer = self.client.post(
+            path,
+            data={**fields, "csrfmiddlewaretoken": self._token},
+            name=name,
+            headers={**self._headers, "Referer": self.host or ""},
+            allow_redirects=False,
+        )
+        return str(answer.headers["Location"]) if answer.status_code == 303 else None
+
+    def _wait_until_confirmed(self, booking: str) -> None:
         """Look at the booking's page as it looks at itself, until the deposit has arrived."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             time.sleep(2)
-            with self.client.get(address, name="a booking", catch_response=True) as page:
+            with self.client.get(
+                booking, name="a booking", headers=self._headers, catch_response=True
+            ) as page:
                 if "state-confirmed" in (page.text or ""):
                     return
                 if time.monotonic() >= deadline:
@@ -103,6 +116,9 @@ class Guest(FastHttpUser):
 
     def _think(self) -> None:
         time.sleep(random.uniform(1, 3))  # noqa: S311 - a guest's pause
+
+
+_numbers = itertools.count(1)
 
 
 def _home() -> str:

@@ -111,6 +111,7 @@ def production_environment(address: Address, *, base_url: str, stripe: RunningSa
         "DEBUG": "False",
         "SECRET_KEY": "of-the-load-test",
         "SITE_BASE_URL": base_url,
+        "TRUSTED_PROXIES": "1",
         "EMAIL_URL": "dummymail://",
         "STRIPE_API_BASE": stripe.base_url,
         "STRIPE_SECRET_KEY": "sk_test_local",
