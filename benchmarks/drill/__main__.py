@@ -12,7 +12,7 @@ import sys
 
 from benchmarks.drill.bouncer import BouncerMissing, install_bouncer
 from benchmarks.drill.options import read_options
-from benchmarks.drill.workers import ROOT
+from benchmarks.processes import ROOT
 
 _TOOLS = ("ip", "unshare", "setpriv", "mount", "hostname")
 _ENTER = 'mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec "$@"'

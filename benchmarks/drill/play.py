@@ -27,10 +27,11 @@ from benchmarks.drill.report import BEGIN, Drill, render
 from benchmarks.drill.timeline import figures_of, peak
 from benchmarks.drill.verdict import judge, read_stays
 from benchmarks.drill.watch import Watch
-from benchmarks.drill.workers import ROOT, Release, WorkerHost
+from benchmarks.drill.workers import Release, WorkerHost
 from benchmarks.due_stays import CHARGE_TASK
 from benchmarks.machine import describe_machine, describe_versions, load_average
 from benchmarks.patience import DidNotHappen, wait_until
+from benchmarks.processes import ROOT
 from benchmarks.report import replace_results
 from payments.sandbox.control import Control
 from payments.sandbox.launcher import RunningSandbox, start_sandbox

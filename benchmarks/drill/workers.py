@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.drill.network import OFFICE, Host
+from benchmarks.processes import ROOT, bare_environment
 
-ROOT = Path(__file__).resolve().parents[2]
 CONCURRENCY = 4
 PLATFORM_PATIENCE_SECONDS = 30.0  # then a platform sends SIGKILL
 
@@ -87,9 +86,3 @@ class WorkerHost:
         self.host.kill()
         if self.process is not None:
             self.process.wait()
-
-
-def bare_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a process inherits that says nothing of databases, Django or Stripe."""
-    prefixes = ("PG", "DJANGO", "DATABASE", "STRIPE", "PROCRASTINATE")
-    return {name: value for name, value in environment.items() if not name.startswith(prefixes)}

@@ -16,13 +16,13 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from benchmarks.drill.workers import ROOT
 from benchmarks.due_stays import CHARGE_TASK, StayWriter, make_home
 from benchmarks.load.figures import read_figures
 from benchmarks.load.report import BEGIN, Run, broken_promises, render
 from benchmarks.load.site import Site, running_site
 from benchmarks.machine import describe_machine, describe_versions, load_average
 from benchmarks.patience import DidNotHappen, wait_until
+from benchmarks.processes import ROOT
 from benchmarks.report import replace_results
 from payments.sandbox.statement import Movement
 

@@ -17,9 +17,8 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.database import SERVER_OPTIONS
-from benchmarks.drill.workers import ROOT, bare_environment
 from benchmarks.patience import wait_until
-from benchmarks.processes import WorkerProcess, family_of, resident_megabytes
+from benchmarks.processes import ROOT, WorkerProcess, bare_environment, family_of, resident_megabytes
 from payments.sandbox.launcher import RunningSandbox, start_sandbox
 from reyes_estancias.postgres.server import DATABASE, Address, throw_away_server
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
 from dataclasses import replace
 
 import pytest
 
+from benchmarks.drill.__main__ import main
 from benchmarks.drill.meter import Reading, cost_of_a_charge
 from benchmarks.drill.options import read_options
 from benchmarks.drill.report import Drill, render
@@ -30,6 +33,27 @@ LINE = StatementLine(
     card_last4="4242",
     metadata={"attempt": "key-1"},
 )
+
+# --- What it asks of the machine ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("user", "tools", "complaint"),
+    [
+        pytest.param(1000, {"ip", "unshare"}, "takes root", id="no root"),
+        pytest.param(0, set(), "The drill needs ip, unshare, setpriv", id="no tools"),
+    ],
+)
+def test_a_machine_that_cannot_is_told_why(
+    monkeypatch: pytest.MonkeyPatch, user: int, tools: set[str], complaint: str
+):
+    monkeypatch.setattr("sys.argv", ["drill"])
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in tools else None)
+
+    with pytest.raises(SystemExit, match=complaint):
+        main()
+
 
 # --- The timeline -------------------------------------------------------------------------------------------
 
