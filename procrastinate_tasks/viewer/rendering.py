@@ -32,7 +32,7 @@ def render_page(
             must hold no form token, which is another each time: its buttons name the form ``act`` instead.
     """
     is_region = LIVE_HEADER in request.headers
-    request.current_app = site.name  # type: ignore[attr-defined]
+    request.current_app = site.name
     everything = {
         **site.each_context(request),
         "is_nav_sidebar_enabled": False,
