@@ -8,7 +8,13 @@ SELECT
     event.changed_at,
     coalesce(attempt.outcome, '') AS last_outcome,
     coalesce(attempt.exception_class, '') AS last_exception,
-    left(coalesce(attempt.message, ''), 200) AS last_message
+    left(coalesce(attempt.message, ''), 200) AS last_message,
+    (
+        SELECT twin.id FROM procrastinate_jobs AS twin
+        WHERE twin.queueing_lock = page.queueing_lock
+          AND twin.status = 'todo'
+          AND twin.id <> page.id
+    ) AS twin_id
 FROM (
     SELECT
         job.id,
@@ -18,6 +24,7 @@ FROM (
         job.scheduled_at,
         job.attempts,
         job.args,
+        job.queueing_lock,
         job.abort_requested,
         coalesce(
             worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks import queries
-from procrastinate_tasks.presentation import Kind, JobSearch, find_jobs_meant, presented_tasks
+from procrastinate_tasks.presentation import JobSearch, Kind, find_jobs_meant, presented_tasks
 from procrastinate_tasks.viewer.queries.jobs import JobQuery
 from procrastinate_tasks.viewer.states import Tab
 

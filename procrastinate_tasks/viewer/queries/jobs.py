@@ -102,7 +102,10 @@ class JobQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """A job of the list, at ``now`` by the database's clock; ``changed_at`` is its last event."""
+    """A job of the list, at ``now`` by the database's clock.
+
+    ``changed_at`` is its last event, ``twin_id`` the waiting job that has its queueing lock.
+    """
 
     id: int
     task_name: str
@@ -111,6 +114,9 @@ class JobRow:
     status: str
     attempts: int
     args: Mapping[str, object] = field(repr=False)
+    queueing_lock: str | None
+    twin_id: int | None
+    worker_is_alive: bool
     abort_requested: bool
     now: datetime
     scheduled_at: datetime | None
@@ -263,7 +269,7 @@ def _row(row: dict[str, Any]) -> JobRow:
         is_due=row.pop("is_due"),
         is_blocked=row.pop("is_blocked"),
         is_paused=row.pop("is_paused"),
-        worker_is_alive=row.pop("worker_is_alive"),
+        worker_is_alive=row["worker_is_alive"],
     )
     return JobRow(**row, state=shown_state(signs))
 
