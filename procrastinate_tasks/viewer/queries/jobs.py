@@ -114,7 +114,10 @@ class JobRow:
     status: str
     attempts: int
     args: Mapping[str, object] = field(repr=False)
+    priority: int
+    lock: str | None
     queueing_lock: str | None
+    worker_id: int | None
     twin_id: int | None
     worker_is_alive: bool
     abort_requested: bool
@@ -186,6 +189,13 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
         is_capped=failed.is_capped or orphaned.is_capped,
     )
     return counts
+
+
+def list_ids(query: JobQuery, *, limit: int) -> list[int]:
+    """Return the ids of the jobs that a query lets through, the oldest first; of more, any of them."""
+    (row,) = _rows(_compose("ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
+    ids: list[int] = row["ids"]
+    return ids
 
 
 def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
