@@ -167,6 +167,12 @@ def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None =
     )
 
 
+def find_job_ids(query: JobQuery, *, at_most: int) -> list[int]:
+    """Return the ids of all jobs of a query, the oldest first, however many have to be looked at for it."""
+    parameters = _parameters(query) | {"at_most": at_most}
+    return [row["id"] for row in _rows(_compose("ids_of_jobs", query.tab), parameters)]
+
+
 def count_tabs(query: JobQuery) -> dict[Tab, Count]:
     """Count the jobs of each tab that the rest of the query lets through, up to ``MOST_COUNTED``.
 
