@@ -19,7 +19,7 @@ from procrastinate_tasks.command_line.filtering import add_filter_arguments, rea
 from procrastinate_tasks.command_line.output import Output
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
 from procrastinate_tasks.command_line.verbs import Options, Verb
-from procrastinate_tasks.viewer.queries.jobs import JobQuery, find_job_ids
+from procrastinate_tasks.viewer.queries.jobs import JobQuery, list_ids
 from procrastinate_tasks.viewer.states import Tab
 
 
@@ -82,7 +82,7 @@ def _run(verb: _ActionVerb, out: Output, options: Options) -> ExitCode:
 
 def _rescue_all(verb: _ActionVerb, out: Output, options: Options) -> ExitCode:
     """Rescue whatever is orphaned; that nothing is, is good news."""
-    job_ids = find_job_ids(JobQuery(tab=Tab.ORPHANED), at_most=bulk_acting.MOST_AT_ONCE)
+    job_ids = list_ids(JobQuery(tab=Tab.ORPHANED), limit=bulk_acting.MOST_AT_ONCE)
     if job_ids:
         return _act(verb, out, options, job_ids)
     if out.as_json:

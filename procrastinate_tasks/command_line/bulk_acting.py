@@ -17,7 +17,7 @@ from procrastinate_tasks.command_line.output import Output
 from procrastinate_tasks.command_line.people import Person, person_of
 from procrastinate_tasks.command_line.verbs import Options
 from procrastinate_tasks.models import BulkOperation
-from procrastinate_tasks.viewer.queries.jobs import find_job_ids
+from procrastinate_tasks.viewer.queries.jobs import list_ids
 from procrastinate_tasks.viewer.states import STATE_LABELS, ShownState
 
 MOST_AT_ONCE = 1000
@@ -27,7 +27,7 @@ def run(action: Action, out: Output, options: Options, choice: Choice) -> ExitCo
     """Tell what would become of the jobs, or act on them; exit with 3 when none matches."""
     if options["pace"] is not None and options["pace"] < 1:
         raise CommandError(_("The pace must be 1 or more jobs a minute."), returncode=ExitCode.ERROR)
-    job_ids = find_job_ids(choice.query, at_most=bulk.MOST_JOBS + 1)
+    job_ids = list_ids(choice.query, limit=bulk.MOST_JOBS + 1)
     if not job_ids:
         return _tell_none(out)
     person = person_of(options)

@@ -1,14 +1,16 @@
--- The ids of all jobs that a filter finds, the oldest first: for acting on all of them.
-SELECT job.id
-FROM procrastinate_jobs AS job
-LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
-LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
-LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
-WHERE {in_group}
-  AND {in_tab}
-  AND
+-- The ids of all jobs that a filter lets through, the oldest first, up to %(limit)s.
+SELECT coalesce(array_agg(found.id ORDER BY found.id), '{}') AS ids
+FROM (
+    SELECT job.id
+    FROM procrastinate_jobs AS job
+    LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+    LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
+    LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
+    WHERE {in_group}
+      AND {in_tab}
+      AND
 {filtered}
-  AND
+      AND
 {looked_at}
-ORDER BY job.id
-LIMIT %(at_most)s
+    LIMIT %(limit)s
+) AS found

@@ -29,7 +29,10 @@ _LONGEST_TEXT = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """What the list's address says, as text; what it does not know of is left out."""
+    """What the list's address says, as text; what it does not know of is left out.
+
+    ``about`` names an object by the argument that does, as in ``booking_id:4521``.
+    """
 
     tab: str = ""
     q: str = ""
@@ -41,12 +44,17 @@ class JobFilter:
     until: str = ""
     lock: str = ""
     attempts: str = ""
+    about: str = ""
 
     def address(self, **changes: object) -> str:
         """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
         values = {field.name: getattr(self, field.name) for field in fields(self)} | changes
         text = urlencode({name: value for name, value in values.items() if value not in ("", None)})
         return f"?{text}" if text else ""
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what is chosen, to be kept."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
 
     @property
     def is_narrow(self) -> bool:
@@ -91,10 +99,20 @@ def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
         since=_since(chosen, problems, now=now or datetime.now(UTC)),
         until=_day_after(_read_date(chosen.until, problems)),
     )
-    if not chosen.q:
-        return Understood(query=query, problems=tuple(problems))
-    query, meaning = _search(query, chosen.q)
+    meaning = ""
+    if chosen.about:
+        query, meaning = _narrow_to_object(query, chosen.about)
+    if chosen.q:
+        query, meaning = _search(query, chosen.q)
     return Understood(query=query, meaning=meaning, problems=tuple(problems))
+
+
+def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
+    """Narrow a query to one object's jobs, by an argument that the project has named, and has an index on."""
+    argument, _separator, value = about.partition(":")
+    if argument not in {task.related_argument for task in presented_tasks().values()} - {""}:
+        return query, ""
+    return replace(query, arguments={argument: (value,)}), f"{argument} = {value}"
 
 
 # --- Searching --------------------------------------------------------------------------------------------

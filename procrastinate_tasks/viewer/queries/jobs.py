@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,7 +115,10 @@ class JobRow:
     status: str
     attempts: int
     args: Mapping[str, object] = field(repr=False)
+    priority: int
+    lock: str | None
     queueing_lock: str | None
+    worker_id: int | None
     twin_id: int | None
     worker_is_alive: bool
     abort_requested: bool
@@ -167,12 +171,6 @@ def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None =
     )
 
 
-def find_job_ids(query: JobQuery, *, at_most: int) -> list[int]:
-    """Return the ids of all jobs of a query, the oldest first, however many have to be looked at for it."""
-    parameters = _parameters(query) | {"at_most": at_most}
-    return [row["id"] for row in _rows(_compose("ids_of_jobs", query.tab), parameters)]
-
-
 def count_tabs(query: JobQuery) -> dict[Tab, Count]:
     """Count the jobs of each tab that the rest of the query lets through, up to ``MOST_COUNTED``.
 
@@ -192,6 +190,13 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
         is_capped=failed.is_capped or orphaned.is_capped,
     )
     return counts
+
+
+def list_ids(query: JobQuery, *, limit: int) -> list[int]:
+    """Return the ids of the jobs that a query lets through, the oldest first; of more, any of them."""
+    (row,) = _rows(_compose("ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
+    ids: list[int] = row["ids"]
+    return ids
 
 
 def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
@@ -277,7 +282,9 @@ def _row(row: dict[str, Any]) -> JobRow:
         is_paused=row.pop("is_paused"),
         worker_is_alive=row["worker_is_alive"],
     )
-    return JobRow(**row, state=shown_state(signs))
+    # Django's connection leaves JSON as text.
+    args = json.loads(row.pop("args"))
+    return JobRow(**row, args=args, state=shown_state(signs))
 
 
 def _rows(sql: LiteralString, parameters: Mapping[str, object]) -> list[dict[str, Any]]:

@@ -364,7 +364,7 @@ def test_a_system_that_knows_no_name_gives_a_number(monkeypatch: pytest.MonkeyPa
     def know_nobody() -> str:
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.setattr(people.getpass, "getuser", know_nobody)
+    monkeypatch.setattr("getpass.getuser", know_nobody)
 
     assert people.system_user().startswith("uid ")
 
