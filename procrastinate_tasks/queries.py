@@ -66,7 +66,7 @@ class ScheduleInfo:
     """A schedule with its past and its future.
 
     ``last_tick_at`` is the tick that was last deferred, ``lateness`` how long after it that happened,
-    ``problem`` why it cannot run.
+    ``problem`` why it cannot run. A schedule that is disabled has no next run.
     """
 
     name: str
@@ -80,6 +80,9 @@ class ScheduleInfo:
     last_job_id: int | None
     missed_count: int
     problem: str = ""
+    disabled_at: datetime | None = None
+    disabled_by: str = ""
+    disable_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,12 +205,15 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         cron=schedule.cron_expression,
         zone=schedule.zone,
         catch_up=schedule.catch_up,
-        next_at=next_at,
+        next_at=None if row.get("disabled_at") else next_at,
         last_tick_at=tick_at,
         lateness=deferred_at - tick_at if tick_at and deferred_at else None,
         last_job_id=row.get("last_job_id"),
         missed_count=row.get("missed_count", 0),
         problem=problem,
+        disabled_at=row.get("disabled_at"),
+        disabled_by=row.get("disabled_by", ""),
+        disable_reason=row.get("disable_reason", ""),
     )
 
 
