@@ -24,10 +24,12 @@ class DashboardFacts:
     """What the dashboard tells beside the snapshot.
 
     ``rolled_up_to`` is None before the first roll-up, ``failed_day_before`` where it does not reach that far
-    back. ``failed_by_task`` counts the last 24 hours, and stops at ``MOST_COUNTED`` in all.
+    back. ``failed_by_task`` counts the last 24 hours, ``blocked`` the ready jobs of active queues whose lock
+    another job has; both stop after ``MOST_COUNTED`` in all.
     """
 
     rolled_up_to: datetime | None
+    blocked: int
     failed_day_before: int | None
     failed_by_task: Mapping[str, int]
     release: str | None
