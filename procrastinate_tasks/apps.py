@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from procrastinate_tasks.alerting.queue_rules import QUEUE_RULES
+from procrastinate_tasks.alerting.rules import register_rule
 from procrastinate_tasks.installation import install
 
 
@@ -15,3 +17,5 @@ class ProcrastinateTasksConfig(AppConfig):
 
     def ready(self) -> None:
         install()
+        for rule in QUEUE_RULES:
+            register_rule(rule)

@@ -1,4 +1,4 @@
-"""What every worker process does beside its jobs: heartbeats, the schedule, rescue, retention."""
+"""What every worker process does beside its jobs: heartbeats, the schedule, rescue, alerts, retention."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.db import close_old_connections, connections
 
 from procrastinate_tasks import rescue, retention, schedule
+from procrastinate_tasks.alerting import delivery, evaluation
 from procrastinate_tasks.conf import queue_settings
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,13 @@ def run_retention() -> float:
     return 0 if retention.run_once().has_more else queue_settings().retention_every.total_seconds()
 
 
+def run_alerts() -> float:
+    """Look after the alerts; whatever is to be told is sent on another thread."""
+    if evaluation.run_once() is not None:
+        delivery.deliver_in_background()
+    return queue_settings().alert_every.total_seconds()
+
+
 class Routines:
     """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
 
@@ -69,6 +77,7 @@ class Routines:
         self._routines = [
             Routine("schedule", run_schedule),
             Routine("rescue", lambda: run_rescue(may_rescue)),
+            Routine("alerts", run_alerts),
             Routine("retention", run_retention),
         ]
 
