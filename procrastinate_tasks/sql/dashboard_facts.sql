@@ -2,7 +2,7 @@
 -- before the last 24, which tasks failed lately, the newest release, and how many jobs wait for a lock only. Failures
 -- are the latest of all, locks those of the ready jobs that come first: of both at most so many.
 WITH ready_with_lock AS MATERIALIZED (
-    SELECT id, lock, priority
+    SELECT id, queue_name, lock, priority
     FROM procrastinate_jobs AS job
     WHERE status = 'todo'
       AND lock IS NOT NULL
@@ -26,21 +26,25 @@ newest_release AS (
 SELECT
     progress.rolled_up_to,
     (
-        SELECT count(*)
-        FROM ready_with_lock AS job
-        WHERE EXISTS (
-            SELECT FROM procrastinate_jobs AS other
-            WHERE other.lock = job.lock
-              AND other.status IN ('todo', 'doing')
-              AND (
-                  other.status = 'doing'
-                  OR (
-                      (other.scheduled_at IS NULL OR other.scheduled_at <= now())
-                      AND (other.priority, -other.id) > (job.priority, -job.id)
+        SELECT coalesce(jsonb_object_agg(queue_name, jobs), '{}')
+        FROM (
+            SELECT job.queue_name, count(*) AS jobs
+            FROM ready_with_lock AS job
+            WHERE EXISTS (
+                SELECT FROM procrastinate_jobs AS other
+                WHERE other.lock = job.lock
+                  AND other.status IN ('todo', 'doing')
+                  AND (
+                      other.status = 'doing'
+                      OR (
+                          (other.scheduled_at IS NULL OR other.scheduled_at <= now())
+                          AND (other.priority, -other.id) > (job.priority, -job.id)
+                      )
                   )
-              )
-        )
-    ) AS blocked,
+            )
+            GROUP BY job.queue_name
+        ) AS held
+    )::text AS blocked_by_queue,
     CASE
         WHEN (SELECT min(slot_at) FROM procrastinate_tasks_taskrollup) <= progress.rolled_up_to - interval '24 hours'
         THEN (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from procrastinate_tasks import presentation
+from procrastinate_tasks.templatetags.job_viewer import exactly
 from procrastinate_tasks.viewer import figures
 
 register = template.Library()
@@ -53,11 +53,9 @@ def age(at: datetime | None, now: datetime) -> SafeString | str:
 
 @register.filter
 def moment(at: datetime | None) -> SafeString | str:
-    """Tell a local time; UTC is the tooltip."""
-    return "–" if at is None else _time(at, date_format(timezone.localtime(at), "SHORT_DATETIME_FORMAT"))
+    """Tell a local time to the minute; the tooltip has it to the second, and in UTC."""
+    return "–" if at is None else _time(at, f"{timezone.localtime(at):%Y-%m-%d %H:%M}")
 
 
 def _time(at: datetime, words: str) -> SafeString:
-    local = date_format(timezone.localtime(at), "DATETIME_FORMAT")
-    tooltip = f"{local} · {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), tooltip, words)
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exactly(at), words)

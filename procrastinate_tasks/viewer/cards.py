@@ -146,7 +146,7 @@ def _running(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
         url=links.to("jobs", tab="running"),
         verdict=_("of %(slots)s slots") % {"slots": count_in_words(slots)},
         health=Health.SLOW if slots and totals.running >= slots else Health.PLAIN,
-        details=(Detail(label=_("waiting for a thread"), value=_("0, a worker claims what it can run")),),
+        details=(Detail(label=_("waiting for a thread"), value="0"),),
     )
 
 

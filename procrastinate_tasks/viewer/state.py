@@ -23,7 +23,7 @@ class _Encoder(DjangoJSONEncoder):
 
 def state_response(snapshot: Snapshot, facts: DashboardFacts) -> JsonResponse:
     """Return the snapshot with its totals; ``now`` is the database's clock."""
-    totals = total_up(snapshot, blocked=facts.blocked)
+    totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
     state = {
         "now": snapshot.taken_at,
         "jobs": asdict(totals),

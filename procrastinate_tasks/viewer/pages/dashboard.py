@@ -27,7 +27,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     panels = presentation.told_panels(request.user.has_perm)
     concerns = [*find_concerns(snapshot, facts, links=links), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
-    totals = total_up(snapshot, blocked=facts.blocked)
+    totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
     context = {
         "title": _("Dashboard"),
         "taken_at": snapshot.taken_at,

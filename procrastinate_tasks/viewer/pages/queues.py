@@ -28,9 +28,11 @@ _SPARK = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """A queue as it is shown; ``drawing`` is what ended an hour, None where nothing did."""
+    """A queue as it is shown: its ready jobs without the blocked ones, and what ended an hour, if anything."""
 
     load: QueueLoad
+    ready: int
+    blocked: int
     is_waiting: bool
     wait: str
     verdict: str
@@ -45,14 +47,15 @@ class QueueRow:
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
     snapshot = take_snapshot()
-    rolled_up_to = read_facts().rolled_up_to
-    hours = read_hours_of_queues(rolled_up_to) if rolled_up_to else {}
+    facts = read_facts()
+    hours = read_hours_of_queues(facts.rolled_up_to) if facts.rolled_up_to else {}
     loads = {load.queue: load for load in snapshot.queues}
     rows = [
         _row(
             loads.get(name) or _idle(name),
             snapshot,
             hours.get(name, ()),
+            blocked=facts.blocked_by_queue.get(name, 0),
             links={**_links(name, links), **_actions(name, loads.get(name), request, links)},
         )
         for name in sorted({*list_queue_names(), *loads})
@@ -67,12 +70,14 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 def _row(
-    load: QueueLoad, snapshot: Snapshot, hours: Sequence[Ended], *, links: Mapping[str, str]
+    load: QueueLoad, snapshot: Snapshot, hours: Sequence[Ended], *, blocked: int, links: Mapping[str, str]
 ) -> QueueRow:
     verdict, health = wait_verdict(load.oldest_wait)
     is_waiting = load.ready > 0
     return QueueRow(
         load=load,
+        ready=max(0, load.ready - blocked),
+        blocked=min(blocked, load.ready),
         is_waiting=is_waiting,
         wait=duration_in_words(load.oldest_wait),
         verdict="" if load.is_paused else verdict,
@@ -103,7 +108,7 @@ def _limits_in_words(load: QueueLoad) -> tuple[str, ...]:
 
 
 def _links(name: str, links: Links) -> dict[str, str]:
-    tabs = ("ready", "paused", "scheduled", "retrying", "running", "orphaned", "failed")
+    tabs = ("ready", "blocked", "paused", "scheduled", "retrying", "running", "orphaned", "failed")
     found = {tab: links.to("jobs", tab=tab, queue=name) for tab in tabs}
     found["failed"] = links.to("jobs", tab="failed", queue=name, period="24h")
     return {**found, "workers": links.to("workers")}
