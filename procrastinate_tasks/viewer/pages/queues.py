@@ -28,7 +28,7 @@ _SPARK = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """A queue as it is shown: its ready jobs without the blocked ones, and what ended an hour, if anything."""
+    """A queue as it is shown: ``ready`` without the blocked jobs, ``drawing`` if anything ended lately."""
 
     load: QueueLoad
     ready: int
@@ -64,7 +64,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "title": _("Queues"),
         "rows": rows,
         "taken_at": snapshot.taken_at,
-        "rolled_up_to": rolled_up_to,
+        "rolled_up_to": facts.rolled_up_to,
     }
     return render_page(request, site, "queues.html", context)
 
