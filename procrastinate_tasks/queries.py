@@ -107,7 +107,8 @@ class ScheduleInfo:
 
     ``last_tick_at`` is the tick that was last deferred, ``last_deferred_at`` when that happened, ``lateness``
     how long after the tick. ``overdue_since`` is the first tick that no worker has dealt with although its
-    time has come, ``problem`` why the schedule cannot run. A disabled schedule is never overdue.
+    time has come, ``problem`` why the schedule cannot run. One that is disabled is never overdue and has no
+    next run.
     """
 
     name: str
@@ -281,7 +282,7 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         cron=schedule.cron_expression,
         zone=schedule.zone,
         catch_up=schedule.catch_up,
-        next_at=next_at,
+        next_at=None if row.get("disabled_at") else next_at,
         overdue_since=overdue_since,
         last_tick_at=tick_at,
         last_deferred_at=deferred_at,
