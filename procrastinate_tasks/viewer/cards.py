@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from procrastinate_tasks.monitoring.snapshot import Snapshot
 from procrastinate_tasks.viewer.attention import LONG_WAIT, SLOW_WAIT
@@ -222,7 +222,7 @@ def _release(snapshot: Snapshot, facts: DashboardFacts, links: Links) -> Card:
     if len(running) > 1:
         details.append(Detail(label=_("running at once"), value=", ".join(running)))
     return Card(
-        title=_("Release"),
+        title=pgettext("of software", "Release"),
         value=facts.release or "–",
         url=links.to("system"),
         verdict="" if facts.release else _("not named by the settings"),

@@ -75,6 +75,7 @@ def _named(apps: Apps, label: str, codenames: Iterable[str], *, using: str) -> l
 class Migration(migrations.Migration):
     initial = True
     dependencies = [
+        ("reyes_estancias", "0001_form_counts"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("bookings", "0002_guards"),

@@ -110,7 +110,7 @@ def _check_rollup(facts: DashboardFacts, skew: ClockSkew) -> Check:
 
 def _releases(facts: DashboardFacts, running: set[str]) -> Mapping[str, str]:
     names = ", ".join(sorted(name for name in running if name))
-    return {_("Newest"): facts.release or "–", _("Of living workers"): names or "–"}
+    return {_("The newest"): facts.release or "–", _("Of living workers"): names or "–"}
 
 
 def setting_in_words(setting: Setting) -> str:
