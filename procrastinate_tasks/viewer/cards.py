@@ -129,10 +129,10 @@ def _waiting(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
         (_("to be retried"), totals.to_be_retried, "retrying"),
     ]
     return Card(
-        title=_("Ready"),
+        title=pgettext("several jobs", "Ready"),
         value=count_in_words(totals.ready, most=10**9),
         url=links.to("jobs", tab="ready"),
-        verdict=verdict,
+        verdict=_("wait: %(verdict)s") % {"verdict": verdict} if verdict else "",
         health=health,
         details=(*oldest, *(_part(label, count, links.to("jobs", tab=tab)) for label, count, tab in parts)),
     )
@@ -171,7 +171,7 @@ def _failed(facts: DashboardFacts, totals: Totals, links: Links) -> Card:
 def _orphaned(totals: Totals, links: Links) -> Card:
     is_well = totals.orphaned == 0
     return Card(
-        title=_("Orphaned"),
+        title=pgettext("several jobs", "Orphaned"),
         value=count_in_words(totals.orphaned),
         url=links.to("workers"),
         verdict=_("none") if is_well else _("their worker is gone"),
