@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import django
 from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks import queries
@@ -45,14 +46,13 @@ class ClockSkew:
 def read_versions() -> dict[str, str]:
     """Return the versions of what runs, by name."""
     connection = connections[procrastinate_settings.DATABASE_ALIAS]
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        (server,) = cursor.fetchone()
+    connection.ensure_connection()
+    major, minor = divmod(connection.connection.info.server_version, 10_000)
     return {
         "Python": platform.python_version(),
         "Django": django.get_version(),
         **{name.capitalize(): _version_of(name) for name in _PACKAGES},
-        "PostgreSQL": str(server),
+        "PostgreSQL": f"{major}.{minor}",
     }
 
 
@@ -64,10 +64,16 @@ def _version_of(package: str) -> str:
 
 
 def list_unapplied_migrations() -> tuple[str, ...]:
-    """Return the migrations of this process's code that the database has not seen."""
-    executor = MigrationExecutor(connections[procrastinate_settings.DATABASE_ALIAS])
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return tuple(f"{migration.app_label}.{migration.name}" for migration, _backwards in plan)
+    """Return the migrations of this process's code that the database has not seen, in one statement."""
+    known = MigrationLoader(None).disk_migrations
+    recorder = MigrationRecorder(connections[procrastinate_settings.DATABASE_ALIAS])
+    applied = set(recorder.migration_qs.values_list("app", "name"))
+    missing = (
+        key
+        for key, migration in known.items()
+        if key not in applied and not (migration.replaces and applied.issuperset(migration.replaces))
+    )
+    return tuple(f"{app_label}.{name}" for app_label, name in sorted(missing))
 
 
 def measure_clock_skew() -> ClockSkew:
