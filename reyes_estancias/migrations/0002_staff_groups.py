@@ -73,7 +73,6 @@ def _named(apps: Apps, label: str, codenames: Iterable[str], *, using: str) -> l
 
 
 class Migration(migrations.Migration):
-    initial = True
     dependencies = [
         ("reyes_estancias", "0001_form_counts"),
         ("auth", "0012_alter_user_first_name_max_length"),
