@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from procrastinate_tasks.action_policies import Batch, decide_batch
 
@@ -73,9 +74,9 @@ class AuditEntry(models.Model):
 class BulkState(models.TextChoices):
     """How far a bulk operation is."""
 
-    RUNNING = "running", _("Running")
-    STOPPED = "stopped", _("Stopped")
-    FINISHED = "finished", _("Finished")
+    RUNNING = "running", pgettext_lazy("bulk operation", "Running")
+    STOPPED = "stopped", pgettext_lazy("bulk operation", "Stopped")
+    FINISHED = "finished", pgettext_lazy("bulk operation", "Finished")
 
 
 class BulkOperation(models.Model):
