@@ -8,7 +8,6 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("procrastinate_tasks", "0007_unsuccessful_jobs"),
-        ("procrastinate_tasks", "0007_viewer_indexes"),
     ]
 
     operations = [

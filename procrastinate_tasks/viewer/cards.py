@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import pgettext
 
 from procrastinate_tasks.monitoring.snapshot import Snapshot
 from procrastinate_tasks.viewer.attention import LONG_WAIT, SLOW_WAIT
@@ -195,7 +195,7 @@ def _workers(snapshot: Snapshot, links: Links) -> Card:
         title=_("Workers"),
         value=count_in_words(len(alive)),
         url=links.to("workers"),
-        verdict=ngettext("alive", "alive", len(alive)) if alive else _("none is alive"),
+        verdict=pgettext("several workers", "alive") if alive else _("none is alive"),
         health=Health.GOOD if alive and not lost else Health.SLOW if alive else Health.BAD,
         details=tuple(details),
     )
