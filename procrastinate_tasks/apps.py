@@ -6,6 +6,8 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
+from procrastinate_tasks.alerting.queue_rules import QUEUE_RULES
+from procrastinate_tasks.alerting.rules import register_rule
 from procrastinate_tasks.installation import install
 
 
@@ -17,3 +19,5 @@ class ProcrastinateTasksConfig(AppConfig):
     def ready(self) -> None:
         install()
         autodiscover_modules("job_presentation")
+        for rule in QUEUE_RULES:
+            register_rule(rule)

@@ -102,6 +102,17 @@ class TaskNameTaken(QueueError):
         )
 
 
+class AlertRuleNameTaken(QueueError):
+    """Two alert rules have one name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"An alert rule named {self.name!r} exists already. Give each rule a name of its own."
+
+
 class ScheduleNameTaken(QueueError):
     """One task has two schedules that are not told apart."""
 

@@ -139,7 +139,7 @@ def _write_attempts(out: Output, job: _Job, *, with_traceback: bool) -> None:
     headings = (
         _("ATTEMPT"),
         _("OUTCOME"),
-        _("STARTED"),
+        _("BEGAN"),
         _("TOOK"),
         _("HOST"),
         _("RELEASE"),
