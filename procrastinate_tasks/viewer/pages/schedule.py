@@ -1,0 +1,13 @@
+"""The page of the viewer: Schedule."""
+
+from __future__ import annotations
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks.viewer.rendering import render_page
+
+
+def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    return render_page(request, site, "schedule.html", {"title": _("Schedule")})
