@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from procrastinate_tasks.installation import install
@@ -15,3 +16,4 @@ class ProcrastinateTasksConfig(AppConfig):
 
     def ready(self) -> None:
         install()
+        autodiscover_modules("job_presentation")
