@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,8 +13,7 @@ from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos
 from bookings.read_only import ReadOnly, column, link_to
-
-_FOLIO = re.compile(r"(?:RE-)?([0-9A-F]{8})", re.IGNORECASE)
+from bookings.references import read_reference
 
 
 @admin.register(Property)
@@ -152,19 +148,6 @@ class BookingChangeLogAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
     @admin.display(description=_("price after"))
     def price_after(self, change: BookingChangeLog) -> str:
         return format_pesos(change.new_quote.total_minor)
-
-
-def read_reference(text: str) -> tuple[UUID, UUID] | None:
-    """Return the range of public ids that a folio or a whole public id names, ``None`` for other text."""
-    text = text.strip()
-    folio = _FOLIO.fullmatch(text)
-    if folio is not None:
-        return UUID(folio[1] + "0" * 24), UUID(folio[1] + "f" * 24)
-    try:
-        public_id = UUID(text)
-    except ValueError:
-        return None
-    return public_id, public_id
 
 
 def _write_nights(quote: Quote) -> str:

@@ -10,10 +10,11 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from bookings.admin import BookingAdmin, read_reference
+from bookings.admin import BookingAdmin
 from bookings.models import Booking
 from bookings.money import format_pesos
 from bookings.read_only import ReadOnly, column, link_to
+from bookings.references import read_reference
 from payments.models import (
     BookingAccount,
     GuestEmail,

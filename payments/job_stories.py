@@ -21,8 +21,9 @@ _ONE_CHARGE = gettext_lazy(
     "left; each attempt is one PaymentIntent, and every call repeats the attempt's own idempotency key."
 )
 _RUNBOOK_CHARGE = gettext_lazy(
-    "A decline is an answer and no failure: the guest has the link to pay. If the job failed, Stripe could not "
-    "be reached: look at status.stripe.com, then retry. The scan finds what was left every 15 minutes."
+    "A decline is an answer and no failure: the guest has the link to pay. If the job failed, "
+    "Stripe could not be reached: look at status.stripe.com, then retry. Every 15 minutes the scan finds "
+    "what was left."
 )
 _RUNBOOK_PATIENT = gettext_lazy(
     "It tries 20 times, for two days. If it failed in the end, look at the error, remove the cause, retry."
@@ -60,9 +61,7 @@ def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: 
 def tell_payment_charges(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
     ids = job_subjects.read_ids(jobs, "payment_id")
     payments = job_subjects.find_payments(ids.values())
-    return {
-        job_id: _tell_payment(payments.get(payment_id), payment_id) for job_id, payment_id in ids.items()
-    }
+    return {job_id: _tell_payment(payments.get(payment_id), payment_id) for job_id, payment_id in ids.items()}
 
 
 def _tell_payment(payment: Payment | None, payment_id: int) -> JobStory:
@@ -94,9 +93,7 @@ def tell_settlements(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
 
 def _tell_settlement(booking: Booking | None, booking_id: int) -> JobStory:
     if booking is None:
-        return _missing(
-            _("Settles the cancellation of booking no. %(id)s, which does not exist"), booking_id
-        )
+        return _missing(_("Settles the cancellation of booking no. %(id)s, which does not exist"), booking_id)
     return JobStory(
         sentence=_("Settles the cancellation of booking %(folio)s") % {"folio": booking.folio},
         related=(related_booking(booking),),
@@ -129,15 +126,15 @@ def _tell_refund(refund: Refund | None, refund_id: int) -> JobStory:
         retry_reason=_("The refund arrived: the job would only say so.")
         if is_done
         else _(
-            "It cannot pay twice. Stripe is asked for a refund with this key first, and a new one carries it as "
-            "its idempotency key; the database keeps refunds below what was charged."
+            "It cannot pay twice. Stripe is asked for a refund with this key first, and a new one "
+            "carries it as its idempotency key; the database keeps refunds below what was charged."
         ),
         runbook=str(_RUNBOOK_PATIENT),
     )
 
 
 def tell_events(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
-    ids = {job.id: str(job.args.get("event_id", "")) for job in jobs}
+    ids = {job.id: str(job.args["event_id"]) for job in jobs if job.args.get("event_id")}
     events = job_subjects.find_events(ids.values())
     owners = job_subjects.find_owners([event.object_id for event in events.values()])
     return {job_id: _tell_event(events.get(pk), owners, pk) for job_id, pk in ids.items()}
@@ -162,8 +159,8 @@ def _tell_event(event: StripeEvent | None, owners: dict[str, Payment], event_id:
             "that was applied is not applied again."
         ),
         runbook=_(
-            "If it failed, Stripe could not be reached. The payment itself is safe: the janitor asks Stripe about "
-            "it every minute, with or without events."
+            "If it failed, Stripe could not be reached. The payment itself is safe: the janitor asks "
+            "Stripe about it every minute, with or without events."
         ),
     )
 
@@ -181,17 +178,20 @@ def _tell_email(email: GuestEmail | None, email_id: int) -> JobStory:
     return JobStory(
         sentence=_("Sends the e-mail “%(kind)s” to the guest of booking %(folio)s")
         % {"kind": email.get_kind_display(), "folio": email.booking.folio},
-        related=(related_booking(email.booking), *([related_payment(email.payment)] if email.payment else [])),
+        related=(
+            related_booking(email.booking),
+            *([related_payment(email.payment)] if email.payment else []),
+        ),
         retry_safety=RetrySafety.SAFE if is_sent else RetrySafety.SAFE_BY_KEY,
         retry_reason=_("It was sent: the job would not send it again.")
         if is_sent
         else _(
-            "What was sent is not sent again. Only if the worker died between the mail server's answer and our "
-            "note of it does the guest get it twice, under one Message-ID."
+            "What was sent is not sent again. Only if the worker died between the mail server's answer "
+            "and our note of it does the guest get it twice, under one Message-ID."
         ),
         runbook=_(
-            "If it failed, the mail server could not be reached for two days: check EMAIL_URL and the server, "
-            "then retry. The guest sees the same on the page of the booking."
+            "If it failed, the mail server could not be reached for two days: check EMAIL_URL and the "
+            "server, then retry. The guest sees the same on the page of the booking."
         ),
     )
 

@@ -77,7 +77,9 @@ def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
     refunds = Refund.objects.filter(attempt__payment__booking_id__in=booking_ids)
     emails = GuestEmail.objects.filter(booking_id__in=booking_ids)
     refund_ids = list(refunds.values_list("pk", "stripe_refund_id"))
-    objects = [each for pair in attempts.values_list("stripe_intent_id", "stripe_session_id") for each in pair]
+    objects = [
+        each for pair in attempts.values_list("stripe_intent_id", "stripe_session_id") for each in pair
+    ]
     objects += [stripe_id for _, stripe_id in refund_ids]
     events = StripeEvent.objects.filter(object_id__in={each for each in objects if each})
     references = {
@@ -87,4 +89,6 @@ def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
         "email_id": emails.values_list("pk", flat=True),
         "event_id": events.values_list("pk", flat=True),
     }
-    return {argument: tuple(str(each) for each in values) for argument, values in references.items() if values}
+    return {
+        argument: tuple(str(each) for each in values) for argument, values in references.items() if values
+    }

@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
+from bookings.money import format_pesos
 from payments import policies
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
 
@@ -309,7 +310,7 @@ class Refund(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.attempt} -{self.amount_minor}"
+        return f"{self.attempt} {format_pesos(-self.amount_minor)}"
 
 
 class StripeEvent(models.Model):

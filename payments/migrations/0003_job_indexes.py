@@ -14,9 +14,7 @@ def index(argument: str) -> migrations.RunSQL:
     """Build an index without blocking those who write, and again if an earlier try was cut short."""
     name, value = f"payments_jobs_{argument}", f"(args ->> '{argument}')"
     drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
-    create = (
-        f"CREATE INDEX CONCURRENTLY {name} ON procrastinate_jobs ({value}, id) WHERE {value} IS NOT NULL"
-    )
+    create = f"CREATE INDEX CONCURRENTLY {name} ON procrastinate_jobs ({value}, id) WHERE {value} IS NOT NULL"
     return migrations.RunSQL(sql=[drop, create], reverse_sql=drop)
 
 
