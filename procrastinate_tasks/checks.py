@@ -22,6 +22,7 @@ from procrastinate_tasks.limits import QueueLimit, find_problem
 from procrastinate_tasks.registry import TaskOptions
 
 _LONGEST_NAME = 128
+_MAY_BE_ZERO = frozenset({"connection_limit"})
 
 
 @register("procrastinate_tasks")
@@ -87,6 +88,8 @@ def _check_setting_types() -> Iterator[CheckMessage]:
 def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
     for name, default in DEFAULTS.items():
         value = getattr(settings, name)
+        if name in _MAY_BE_ZERO and value == 0:
+            continue
         if isinstance(default, timedelta | int) and value <= type(default)(0):
             yield Error(
                 f"{django_name(name)} is {value!r}.",

@@ -32,6 +32,7 @@ class QueueSettings:
     max_result_bytes: int = 16_384
     queue_limits: dict[str, QueueLimit] = field(default_factory=dict)
     release: str = ""
+    connection_limit: int = 0
 
 
 _DEFAULTS = QueueSettings()

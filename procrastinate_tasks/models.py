@@ -10,6 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.rollup_models import Release as Release
+from procrastinate_tasks.rollup_models import RollupProgress as RollupProgress
+from procrastinate_tasks.rollup_models import TaskRollup as TaskRollup
 
 
 class JobAttempt(models.Model):
@@ -41,6 +44,11 @@ class JobAttempt(models.Model):
         indexes = (
             models.Index(fields=["job_id", "id"], name="ptasks_attempt_job"),
             models.Index(fields=["outcome", "finished_at"], name="ptasks_attempt_outcome"),
+            models.Index(
+                fields=["task_name", "fingerprint", "exception_class", "finished_at"],
+                name="ptasks_attempt_failure",
+                condition=models.Q(exception_class__gt=""),
+            ),
         )
 
     def __str__(self) -> str:

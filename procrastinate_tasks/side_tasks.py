@@ -1,4 +1,4 @@
-"""What every worker process does beside its jobs: heartbeats, the schedule, rescue, retention."""
+"""What every worker process does beside its jobs: heartbeats, schedule, rescue, retention, the roll-up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 from django.db import close_old_connections, connections
 
-from procrastinate_tasks import rescue, retention, schedule
+from procrastinate_tasks import rescue, retention, rollup, schedule
 from procrastinate_tasks.conf import queue_settings
 
 logger = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE_SECONDS = 0.05
 _PAUSE_AFTER_TICK_SECONDS = 0.01
+_PAUSE_AFTER_SLOT_SECONDS = 10.0
 _STOP_PATIENCE_SECONDS = 5.0
 
 
@@ -62,6 +63,14 @@ def run_retention() -> float:
     return 0 if retention.run_once().has_more else queue_settings().retention_every.total_seconds()
 
 
+def run_rollup() -> float:
+    """Sum up; then wait for the end of a slot, and a little, so that what ended in it is recorded."""
+    if rollup.run_once().has_more:
+        return 0
+    slot = rollup.SLOT.total_seconds()
+    return slot - time.time() % slot + _PAUSE_AFTER_SLOT_SECONDS
+
+
 class Routines:
     """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
 
@@ -70,6 +79,7 @@ class Routines:
             Routine("schedule", run_schedule),
             Routine("rescue", lambda: run_rescue(may_rescue)),
             Routine("retention", run_retention),
+            Routine("roll-up", run_rollup, retry_after_seconds=60.0),
         ]
 
     def run_once(self) -> float:
