@@ -17,23 +17,34 @@ from payments.models import StripeEvent
 from procrastinate_tasks.presentation import JobSearch
 
 _MOST_BOOKINGS = 20
+_LARGEST_ID = 2**63 - 1
 _STRIPE_OBJECT = re.compile(r"(?:pi|cs|re)_\w+")
 
 
 def find_jobs(term: str) -> JobSearch | None:
     """Return which jobs a term means, ``None`` for a term that is nothing of ours.
 
-    A number is left to the viewer, which takes it for the number of a job.
+    A number is that of a job too: the viewer adds the job to those of the booking.
     """
     term = term.strip()
+    if term.isascii() and term.isdecimal():
+        return _of_number(term)
     if term.startswith("evt_"):
         return _of_event(term)
     if _STRIPE_OBJECT.fullmatch(term):
         return _of_object(term)
     if _is_email(term):
         return _of_guest(term)
-    named = None if term.isdecimal() else read_reference(term)
+    named = read_reference(term)
     return _of_reference(named, term) if named else None
+
+
+def _of_number(number: str) -> JobSearch | None:
+    booking = Booking.objects.filter(pk=min(int(number), _LARGEST_ID)).first()
+    if booking is None:
+        return None
+    label = _("job %(id)s, and the jobs of booking %(folio)s")
+    return _of_bookings([booking.pk], label % {"id": number, "folio": booking.folio})
 
 
 def _of_event(event_id: str) -> JobSearch:
@@ -65,7 +76,8 @@ def _of_reference(named: tuple[UUID, UUID], term: str) -> JobSearch:
 
 
 def _of_bookings(booking_ids: Collection[int], label: str) -> JobSearch:
-    return JobSearch(label=label, arguments=job_subjects.references_of(booking_ids) if booking_ids else {})
+    references = job_subjects.references_of(booking_ids) if booking_ids else {}
+    return JobSearch(label=label, job_ids=job_subjects.find_job_ids(references))
 
 
 def _is_email(term: str) -> bool:

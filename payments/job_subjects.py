@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 
 from bookings.models import Booking
 from payments.models import GuestEmail, Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import PaymentKind, PaymentStatus
+from procrastinate_tasks.models import Job
 from procrastinate_tasks.presentation import JobArgs
 
+MOST_JOBS = 200
 _LARGEST_ID = 2**63 - 1
 
 
@@ -92,3 +95,15 @@ def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
     return {
         argument: tuple(str(each) for each in values) for argument, values in references.items() if values
     }
+
+
+def find_job_ids(references: Mapping[str, Sequence[str]]) -> tuple[int, ...]:
+    """Return the newest jobs whose arguments have one of these values, the newest first.
+
+    Each argument is looked up by an index of its own; asked for together, the planner may read the table.
+    """
+    found: set[int] = set()
+    for argument, values in references.items():
+        jobs = Job.objects.annotate(value=KeyTextTransform(argument, "args")).filter(value__in=values)
+        found |= set(jobs.order_by("-pk").values_list("pk", flat=True)[:MOST_JOBS])
+    return tuple(sorted(found, reverse=True)[:MOST_JOBS])
