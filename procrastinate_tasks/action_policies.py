@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 MOST_IN_ONE_DRY_RUN = 100
+_BIGGEST_BATCH = 100
+_USUAL_PAUSE = timedelta(seconds=15)
 
 
 class Action(StrEnum):
@@ -163,6 +165,23 @@ def decide_tier(action: Action, *, count: int = 1, needs_care: bool = False) -> 
     if count > 1 or needs_care:
         return max(usual, Tier.DRY_RUN)
     return usual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How many jobs of a bulk operation to take at once, and how long to pause after them."""
+
+    size: int
+    pause: timedelta
+
+
+def decide_batch(pace_per_minute: int | None) -> Batch:
+    """Keep the pace: small batches, some seconds apart, never more in a minute than asked for."""
+    if pace_per_minute is None:
+        return Batch(size=_BIGGEST_BATCH, pause=timedelta(0))
+    wanted = int(pace_per_minute * _USUAL_PAUSE / timedelta(minutes=1))
+    size = min(max(wanted, 1), _BIGGEST_BATCH)
+    return Batch(size=size, pause=timedelta(minutes=1) * size / pace_per_minute)
 
 
 def needs_reason(action: Action, *, moves_money: bool) -> bool:

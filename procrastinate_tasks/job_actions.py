@@ -34,6 +34,11 @@ _LARGEST_ID = 2**63 - 1
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+def anybody(task_name: str) -> bool:
+    """Allow everything: for those who are trusted with the machine itself."""
+    return True
+
+
 def act_on_jobs(action: Action, job_ids: Sequence[int], *, reason: str, may: May) -> tuple[TargetReport, ...]:
     """Act on jobs, all in the current transaction; what became of each is told in their order.
 

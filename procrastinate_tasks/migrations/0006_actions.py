@@ -149,7 +149,6 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("running", "Running"),
-                            ("stopping", "Stopping"),
                             ("stopped", "Stopped"),
                             ("finished", "Finished"),
                         ],

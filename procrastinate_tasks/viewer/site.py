@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from procrastinate_tasks.viewer.navigation import VIEW_JOBS, navigation
 from procrastinate_tasks.viewer.pages import (
+    actions,
     audit,
     bulk,
     dashboard,
@@ -47,11 +48,16 @@ class JobViewerSite(AdminSite):
             self._page("queue/state.json", dashboard.show_state_json, "queue_state_json"),
             self._page("queue/jobs/", jobs.show, "queue_jobs"),
             self._page("queue/jobs/<int:job_id>/", job.show, "queue_job"),
+            self._page("queue/confirm/", actions.confirm, "queue_confirm"),
+            self._page("queue/act/", actions.perform, "queue_act"),
+            self._page("queue/results/<uuid:group>/", actions.show_result, "queue_result"),
             self._page("queue/failures/", failures.show, "queue_failures"),
             self._page("queue/queues/", queues.show, "queue_queues"),
             self._page("queue/workers/", workers.show, "queue_workers"),
             self._page("queue/schedule/", schedule.show, "queue_schedule"),
             self._page("queue/bulk/", bulk.show, "queue_bulk"),
+            self._page("queue/bulk/new/", bulk.show_new, "queue_bulk_new"),
+            self._page("queue/bulk/<int:operation_id>/", bulk.show_one, "queue_bulk_detail"),
             self._page("queue/audit/", audit.show, "queue_audit"),
             self._page("queue/system/", system.show, "queue_system"),
         ]

@@ -11,3 +11,11 @@ from procrastinate_tasks.viewer.rendering import render_page
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return render_page(request, site, "bulk.html", {"title": _("Bulk operations")})
+
+
+def show_new(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    return render_page(request, site, "bulk.html", {"title": _("Bulk operations")})
+
+
+def show_one(request: HttpRequest, site: AdminSite, operation_id: int) -> HttpResponse:
+    return render_page(request, site, "bulk.html", {"title": _("Bulk operations")})
