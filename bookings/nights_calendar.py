@@ -67,7 +67,6 @@ def read_month(*, home: Property, first: date, now: datetime) -> NightsMonth:
         for block in blocks
         for night in _each_night(max(block.nights.lower, first), min(block.nights.upper, next_month(first)))
     }
-    days = [week for week in _WEEKS.monthdatescalendar(first.year, first.month)]
     return NightsMonth(
         home=home,
         first=first,
@@ -75,7 +74,7 @@ def read_month(*, home: Property, first: date, now: datetime) -> NightsMonth:
         later=next_month(first),
         weeks=tuple(
             tuple(_night(day, owners.get(day), today) if day.month == first.month else None for day in week)
-            for week in days
+            for week in _WEEKS.monthdatescalendar(first.year, first.month)
         ),
         bookings=tuple(block.booking for block in blocks),
         taken=len(owners),

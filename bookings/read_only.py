@@ -46,11 +46,11 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class OfficeList:
-    """Mix into a ``ModelAdmin``: a list that stays fast however long it is, and can be read on a telephone."""
+    """Mix into a ``ModelAdmin``: its list stays fast however long it is, and can be read on a telephone."""
 
     list_per_page = 50
     show_full_result_count = False
-    paginator = CappedPaginator
+    paginator: Any = CappedPaginator
 
     class Media:
         css = {"all": ("bookings/office.css",)}  # noqa: RUF012 - Django's own form

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from bookings.models import Booking
 from bookings.money import format_pesos
-from payments import job_subjects
 from payments.models import (
     BookingAccount,
     GuestEmail,
@@ -67,11 +66,6 @@ def read_file(booking: Booking, *, now: datetime) -> BookingFile:
         events=events,
         moments=tuple(sorted(moments, key=lambda moment: moment.at)),
     )
-
-
-def find_job_ids(booking: Booking) -> tuple[int, ...]:
-    """Return the booking's newest jobs."""
-    return job_subjects.find_job_ids(job_subjects.references_of([booking.pk]))
 
 
 def _events(payments: Sequence[Payment]) -> list[StripeEvent]:

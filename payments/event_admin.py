@@ -54,7 +54,16 @@ class FamilyFilter(admin.SimpleListFilter):
 class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Without the payload, which holds the guest's personal data; Stripe's own dashboard shows it."""
 
-    list_display = ("event", "type", "shown_state", "booking_link", "job_link", "received", "done", "repeated")
+    list_display = (
+        "event",
+        "type",
+        "shown_state",
+        "booking_link",
+        "job_link",
+        "received",
+        "done",
+        "repeated",
+    )
     list_filter = ("state", FamilyFilter, "received_at")
     search_fields = ("event_id__exact", "object_id__exact")
     search_help_text = _("An id of Stripe's")
@@ -101,9 +110,11 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
             _add_subjects([event])
         return event
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **options: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
         context["may_apply_again"] = self._may_apply_again(request)
-        return super().render_change_form(request, context, **options)
+        return super().render_change_form(request, context, *args, **options)
 
     @admin.display(description=_("state"), ordering="state")
     def shown_state(self, event: StripeEvent) -> SafeString:

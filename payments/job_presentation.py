@@ -9,14 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.job_presentation import tell_the_same
 from bookings.models import Booking
-from payments import job_searches, job_stories, task_names
+from payments import job_searches, job_stories, money_today, task_names
 from payments.models import GuestEmail, Payment, Refund, StripeEvent
 from procrastinate_tasks.presentation import (
     ExtraPage,
     Kind,
+    Panel,
     TaskPresentation,
     present,
     present_page,
+    present_panel,
     present_search,
 )
 from procrastinate_tasks.seeding.samples import Arguments, Fault, Samples, offer_samples
@@ -110,10 +112,13 @@ present(
 present_search(job_searches.find_jobs)
 present_page(
     ExtraPage(
-        title=_("Stripe events"),
+        title=_("Events of Stripe's"),
         url_name="admin:payments_stripeevent_changelist",
         permission="payments.view_stripeevent",
     )
+)
+present_panel(
+    Panel(title=_("Today in money"), tell=money_today.tell_money_today, permission="payments.view_payment")
 )
 
 

@@ -34,8 +34,8 @@ class Tally:
 class MoneyToday:
     """Balances whose day is today, in the project's time zone, by what became of them.
 
-    ``charged`` and ``refused`` have ended, ``retrying`` is under way or its outcome is not known yet, ``late``
-    should have been begun by now; ``overdue`` are balances of earlier days that nobody has paid.
+    ``charged`` and ``refused`` have ended, ``retrying`` is under way or its outcome is not known yet,
+    ``late`` should have been begun by now; ``overdue`` are balances of earlier days that nobody has paid.
     """
 
     due: Tally

@@ -53,7 +53,9 @@ def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
     with transaction.atomic():
         if not StripeEvent.objects.select_for_update().filter(pk=event_id).exists():
             return None
-        job_id = defer(task_names.APPLY_STRIPE_EVENT, {"event_id": event_id}, queueing_lock=f"event:{event_id}")
+        job_id = defer(
+            task_names.APPLY_STRIPE_EVENT, {"event_id": event_id}, queueing_lock=f"event:{event_id}"
+        )
         if job_id is None:
             return None
         StripeEvent.objects.filter(pk=event_id).update(

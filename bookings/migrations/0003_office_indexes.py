@@ -14,6 +14,8 @@ class Migration(migrations.Migration):
     operations = (
         AddIndexConcurrently("booking", models.Index(name="bookings_newest", fields=("created_at",))),
         AddIndexConcurrently("booking", models.Index(name="bookings_arrivals", fields=("arrival_at",))),
-        AddIndexConcurrently("booking", models.Index(name="bookings_balance_days", fields=("balance_due_at",))),
+        AddIndexConcurrently(
+            "booking", models.Index(name="bookings_balance_days", fields=("balance_due_at",))
+        ),
         AddIndexConcurrently("booking", models.Index(Upper("guest_email"), name="bookings_guest_email")),
     )
