@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -271,7 +272,9 @@ def _row(row: dict[str, Any]) -> JobRow:
         is_paused=row.pop("is_paused"),
         worker_is_alive=row["worker_is_alive"],
     )
-    return JobRow(**row, state=shown_state(signs))
+    # Django's connection leaves JSON as text.
+    args = json.loads(row.pop("args"))
+    return JobRow(**row, args=args, state=shown_state(signs))
 
 
 def _rows(sql: LiteralString, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
