@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings.forms import PropertyForm
@@ -51,7 +51,7 @@ class PropertyAdmin(OfficeList, admin.ModelAdmin):  # type: ignore[type-arg]
         first = read_first(request.GET.get("month", ""), today=now.astimezone(home.tz).date())
         context = {
             **self.admin_site.each_context(request),
-            "title": _now("Nights of %(home)s") % {"home": home.name},
+            "title": gettext("Nights of %(home)s") % {"home": home.name},
             "opts": self.opts,
             "month": read_month(home=home, first=first, now=now),
             "homes": homes,
@@ -66,7 +66,7 @@ class PropertyAdmin(OfficeList, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("nights"))
     def calendar_link(self, home: Property) -> SafeString:
         address = reverse("admin:bookings_property_calendar", args=[home.pk])
-        return format_html('<a href="{}">{}</a>', address, _now("Calendar"))
+        return format_html('<a href="{}">{}</a>', address, gettext("Calendar"))
 
 
 class BookingAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]

@@ -15,6 +15,7 @@ from bookings.models import Booking, BookingStatus, NightBlock, Property, nights
 
 _WEEKS = Calendar(firstweekday=SUNDAY)
 _DAY = timedelta(days=1)
+_FURTHEST_YEARS = 50
 
 
 class NightState(TextChoices):
@@ -83,11 +84,16 @@ def read_month(*, home: Property, first: date, now: datetime) -> NightsMonth:
 
 
 def read_first(text: str, *, today: date) -> date:
-    """Return the first day of the month that ``2026-12`` names, of this month for any other text."""
+    """Return the first day of the month that ``2026-12`` names, of this month for any other text.
+
+    Months half a century away are no months of ours.
+    """
+    this_month = today.replace(day=1)
     try:
-        return date.fromisoformat(f"{text}-01")
+        first = date.fromisoformat(f"{text}-01")
     except ValueError:
-        return today.replace(day=1)
+        return this_month
+    return first if abs(first.year - today.year) <= _FURTHEST_YEARS else this_month
 
 
 def _blocks(home: Property, first: date, now: datetime) -> Sequence[NightBlock]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 MOST_COUNTED = 10_000
+NOTHING = "–"
 
 
 class ReadOnly:
@@ -73,28 +74,30 @@ def column(field: str, description: StrOrPromise) -> Callable[[Any, Any], object
     return show
 
 
-def instant(field: str, description: StrOrPromise) -> Callable[[Any, Any], SafeString | None]:
+def instant(field: str, description: StrOrPromise) -> Callable[[Any, Any], SafeString | str]:
     """Return a method of an admin page that shows when something was, in local time and in UTC."""
 
-    @admin.display(description=description, ordering=field, empty_value="–")
-    def show(self: Any, row: Any) -> SafeString | None:
+    @admin.display(description=description, ordering=field)
+    def show(self: Any, row: Any) -> SafeString | str:
         at = getattr(row, field)
-        return write_instant(at) if at is not None else None
+        return write_instant(at) if at is not None else NOTHING
 
     return show
 
 
 def write_instant(at: datetime) -> SafeString:
-    """Return an instant in local time; its title has the zone, and UTC."""
-    layout = pgettext("format of a moment, see Django's date filter", "M j, Y, g:i A")
+    """Return an instant in local time, without this year; its title has the zone, and UTC."""
+    local = timezone.localtime(at)
+    whole = pgettext("format of a moment, see Django's date filter", "M j, Y, g:i A")
+    short = pgettext("format of a moment of this year, see Django's date filter", "M j, g:i A")
     words = {
-        "local": formats.date_format(timezone.localtime(at), layout),
+        "local": formats.date_format(local, whole),
         "zone": timezone.get_current_timezone_name(),
-        "utc": formats.date_format(at.astimezone(UTC), layout),
+        "utc": formats.date_format(at.astimezone(UTC), whole),
     }
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         _("%(local)s (%(zone)s) · %(utc)s UTC") % words,
-        words["local"],
+        formats.date_format(local, short if local.year == timezone.localtime().year else whole),
     )

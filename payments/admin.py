@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.admin import BookingAdmin
 from bookings.models import Booking
 from bookings.money import format_pesos
-from bookings.read_only import OfficeList, ReadOnly, column, instant, link_to
+from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
 from payments.booking_file import read_file
 from payments.booking_jobs import read_jobs
@@ -120,7 +120,7 @@ class AttemptInline(AmountInPesos, ReadOnly, admin.TabularInline):  # type: igno
 
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
-    list_display = ("id", "booking_link", "kind", "amount", "shown_status", "reason", "made")
+    list_display = ("id", "booking_link", "kind", "amount", "shown_status", "made")
     list_filter = ("status", "kind", "created_at")
     list_select_related = ("booking",)
     search_fields = ("attempts__stripe_intent_id__exact", "attempts__stripe_session_id__exact")
@@ -131,7 +131,7 @@ class PaymentAdmin(MoneyAdmin):
 
 @admin.register(Refund)
 class RefundAdmin(MoneyAdmin):
-    list_display = ("id", "booking_link", "payment_link", "amount", "shown_state", "reason", "made")
+    list_display = ("id", "booking_link", "payment_link", "amount", "shown_state", "made")
     list_filter = ("state", "created_at")
     list_select_related = ("attempt__payment__booking",)
     to_booking = "attempt__payment__booking"
@@ -197,9 +197,9 @@ class GuestEmailAdmin(MoneyAdmin):
     def recipient(self, email: GuestEmail) -> str:
         return email.booking.guest_email
 
-    @admin.display(description=_("payment"), empty_value="–")
-    def payment_link(self, email: GuestEmail) -> SafeString | None:
-        return link_to(email.payment) if email.payment else None
+    @admin.display(description=_("payment"))
+    def payment_link(self, email: GuestEmail) -> SafeString | str:
+        return link_to(email.payment) if email.payment else NOTHING
 
 
 def _badge(state: str, words: str) -> SafeString:

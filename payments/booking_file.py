@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.urls import reverse
 from django.utils import formats
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking
@@ -114,7 +115,7 @@ def _of_payments(payments: Sequence[Payment]) -> Iterator[Moment]:
 def _of_attempt(attempt: PaymentAttempt) -> Iterator[Moment]:
     words = {
         "n": attempt.n,
-        "kind": attempt.payment.get_kind_display(),
+        "kind": capfirst(attempt.payment.get_kind_display()),
         "channel": attempt.get_channel_display(),
         "amount": format_pesos(attempt.amount_minor),
         "state": attempt.get_state_display(),

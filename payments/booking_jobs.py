@@ -12,7 +12,7 @@ from procrastinate_tasks.queries import why_not_running
 from procrastinate_tasks.viewer.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.viewer.rows import moment_of_interest, short_error
 
-MOST_EXPLAINED = 10
+MOST_SHOWN = 15
 _WAIT_OR_RUN = ("todo", "doing")
 
 
@@ -28,12 +28,13 @@ class BookingJob:
 
 
 def read_jobs(booking: Booking) -> tuple[BookingJob, ...]:
-    """Return the booking's newest jobs, those that have not ended explained."""
+    """Return the booking's newest jobs: first those that wait or run, explained, then what failed."""
     ids = job_subjects.find_job_ids(job_subjects.references_of([booking.pk]))
-    rows = list_jobs(JobQuery(ids=ids)).rows if ids else ()
+    found = list_jobs(JobQuery(ids=ids)).rows if ids else ()
+    rows = sorted(found, key=lambda row: (row.status not in _WAIT_OR_RUN, row.status != "failed", -row.id))
+    rows = rows[:MOST_SHOWN]
     stories = stories_of(rows)
-    waiting = [row.id for row in rows if row.status in _WAIT_OR_RUN][:MOST_EXPLAINED]
-    reasons = {job_id: why_not_running(job_id).sentence for job_id in waiting}
+    reasons = {row.id: why_not_running(row.id).sentence for row in rows if row.status in _WAIT_OR_RUN}
     return tuple(_show(row, stories[row.id].sentence, reasons.get(row.id, "")) for row in rows)
 
 

@@ -13,12 +13,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from bookings.read_only import OfficeList, ReadOnly, column, instant, link_to
+from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to, write_instant
 from payments import job_subjects, task_names, webhooks
 from payments.models import StripeEvent
 from procrastinate_tasks.actions import Action, Actor, record_refused
@@ -39,7 +38,10 @@ class FamilyFilter(admin.SimpleListFilter):
     parameter_name = "about"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*((name, label) for name, (label, _) in _FAMILIES.items()), ("other", _now("something else"))]
+        return [
+            *((name, label) for name, (label, _) in _FAMILIES.items()),
+            ("other", gettext("something else")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> QuerySet[StripeEvent]:
         ours = Q()
@@ -55,14 +57,11 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
     """Without the payload, which holds the guest's personal data; Stripe's own dashboard shows it."""
 
     list_display = (
-        "event",
-        "type",
-        "shown_state",
+        "type_and_id",
+        "state_since",
         "booking_link",
         "job_link",
         "received",
-        "done",
-        "repeated",
     )
     list_filter = ("state", FamilyFilter, "received_at")
     search_fields = ("event_id__exact", "object_id__exact")
@@ -116,22 +115,32 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
         context["may_apply_again"] = self._may_apply_again(request)
         return super().render_change_form(request, context, *args, **options)
 
+    @admin.display(description=_("event"), ordering="type")
+    def type_and_id(self, event: StripeEvent) -> SafeString:
+        times = f"× {event.repetitions + 1}" if event.repetitions else ""
+        return format_html('{} {} <span class="of-code">{}</span>', event.type, times, event.pk)
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_since(self, event: StripeEvent) -> SafeString:
+        badge = self.shown_state(event)
+        return format_html("{} {}", badge, write_instant(event.applied_at)) if event.applied_at else badge
+
     @admin.display(description=_("state"), ordering="state")
     def shown_state(self, event: StripeEvent) -> SafeString:
         return format_html(
             '<span class="of-state of-state-{}">{}</span>', event.state, event.get_state_display()
         )
 
-    @admin.display(description=_("booking"), empty_value="–")
-    def booking_link(self, event: StripeEvent) -> SafeString | None:
+    @admin.display(description=_("booking"))
+    def booking_link(self, event: StripeEvent) -> SafeString | str:
         payment = event.payment  # type: ignore[attr-defined]
-        return link_to(payment.booking) if payment else None
+        return link_to(payment.booking) if payment else NOTHING
 
-    @admin.display(description=_("job"), empty_value="–")
-    def job_link(self, event: StripeEvent) -> SafeString | None:
+    @admin.display(description=_("job"))
+    def job_link(self, event: StripeEvent) -> SafeString | str:
         job_id = event.job_id  # type: ignore[attr-defined]
         if job_id is None:
-            return None
+            return NOTHING
         return format_html('<a href="{}">{}</a>', reverse("admin:queue_job", args=[job_id]), job_id)
 
     # --- What can be done ---------------------------------------------------------------------------------

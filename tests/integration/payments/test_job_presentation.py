@@ -370,7 +370,11 @@ def test_a_refund_is_found_by_stripes_id(booking):
 
     assert found is not None
     assert booking.folio in found.label
-    assert found.arguments["refund_id"] == (str(Refund.objects.get().pk),)
+    assert Job.objects.get(task_name=task_names.REFUND_PAYMENT).pk in found.job_ids
+
+
+def test_a_number_may_be_a_bookings(booking, jobs_of_booking):
+    assert jobs_meant(str(booking.pk)) == jobs_of_booking
 
 
 @pytest.mark.parametrize("term", ["12345678", "lucia", "payments.tasks", "", "RE-12", "@"])
