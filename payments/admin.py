@@ -20,11 +20,13 @@ from bookings.references import read_reference
 from payments.booking_file import read_file
 from payments.booking_jobs import read_jobs
 from payments.event_admin import StripeEventAdmin
+from payments.ledger import breaks
 from payments.models import (
     GuestEmail,
     LedgerTransfer,
     Payment,
     PaymentAttempt,
+    ReconciliationBreak,
     Refund,
     StripeEvent,
 )
@@ -181,6 +183,44 @@ class LedgerTransferAdmin(MoneyAdmin):
     readonly_fields = list_display
     fields = readonly_fields
     posted = instant("posted_at", _("posted"))
+
+
+@admin.register(ReconciliationBreak)
+class ReconciliationBreakAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What the nightly comparison with Stripe could not mend; staff closes it with an explanation."""
+
+    list_display = ("stripe_id", "kind", "booking_link", "ours", "theirs", "found", "closed")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
+    list_select_related = ("booking",)
+    search_fields = ("stripe_id__exact",)
+    search_help_text = _("An id of Stripe's")
+    readonly_fields = (*list_display, "seen", "closed_by")
+    fields = (*readonly_fields, "explanation")
+    found = instant("found_at", _("found"))
+    seen = instant("seen_at", _("seen last"))
+    closed = instant("closed_at", _("closed"))
+
+    def has_change_permission(self, request: HttpRequest, obj: ReconciliationBreak | None = None) -> bool:
+        is_open = obj is not None and obj.closed_at is None
+        return is_open and request.user.has_perm("payments.close_reconciliationbreak")
+
+    @admin.display(description=_("booking"), empty_value="–")
+    def booking_link(self, difference: ReconciliationBreak) -> SafeString | None:
+        return link_to(difference.booking) if difference.booking else None
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        if "explanation" in form.base_fields:
+            form.base_fields["explanation"].required = True
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ReconciliationBreak, form: Any, change: bool) -> None:
+        breaks.close(
+            break_id=obj.pk,
+            by=request.user.get_username(),
+            explanation=obj.explanation,
+            now=timezone.now(),
+        )
 
 
 @admin.register(GuestEmail)

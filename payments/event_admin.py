@@ -83,6 +83,7 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
     )
     fields = readonly_fields
     change_form_template = "payments/admin/event.html"
+    change_list_template = "payments/admin/events.html"
     event = column("event_id", _("event"))
     version = column("api_version", _("version of Stripe's API"))
     happened = instant("created_at", _("happened"))

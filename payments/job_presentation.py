@@ -109,6 +109,24 @@ present(
     ),
 )
 
+present(
+    "payments.tasks.reconcile_with_stripe",
+    TaskPresentation(
+        title=_("Compare with Stripe"),
+        kind=Kind.MONEY,
+        tell=tell_the_same(
+            sentence=_("Compares our payments and refunds with Stripe's"),
+            retry_reason=_(
+                "It takes no money: what it finds is recorded as Stripe says it is, each difference once."
+            ),
+            runbook=_(
+                "It runs again the next night and looks further back then. If it keeps failing, read the "
+                "error, and look at status.stripe.com."
+            ),
+        ),
+    ),
+)
+
 present_search(job_searches.find_jobs)
 present_page(
     ExtraPage(

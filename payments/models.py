@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from bookings.money import format_pesos
 from payments import policies
+from payments.differences import ReconciliationBreak as ReconciliationBreak
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
 
 

@@ -5,12 +5,14 @@ Production differs from a laptop by its environment alone; ``.env.example`` list
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from procrastinate_tasks.limits import Rate
 from procrastinate_tasks.logging import logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.email_settings import email_settings
@@ -55,6 +57,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "reyes_estancias.form_limits.FormLimitMiddleware",
 ]
 
 ROOT_URLCONF = "reyes_estancias.urls"
@@ -152,6 +155,18 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- Visitors ---------------------------------------------------------------------------------------------
+
+# How many proxies of ours stand before the site: each has added the address it was asked from.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+# How many forms one visitor may send, by the name of the page's address; "" is every other page.
+FORM_LIMITS = {
+    "login": Rate(10, per=timedelta(minutes=5)),
+    "property": Rate(10, per=timedelta(minutes=10)),
+    "": Rate(60, per=timedelta(minutes=1)),
+}
+
 # --- E-mail -----------------------------------------------------------------------------------------------
 
 vars().update(
@@ -163,4 +178,6 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <res
 
 # One line a record on standard error; those made inside a job carry its id and what its task shows.
 LOGGING = logging_config()
+LOGGING["filters"]["request"] = {"()": "reyes_estancias.log_privacy.RequestFilter"}
+LOGGING["handlers"]["console"]["filters"].append("request")
 LOGGING["loggers"] |= {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "stripe")}

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("payments", "0003_job_indexes"),)
+    dependencies = (("payments", "0004_job_indexes"),)
 
     operations = (
         # With a default in the database, so that the release before this one can still store events.

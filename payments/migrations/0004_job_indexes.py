@@ -29,7 +29,7 @@ def statistics(argument: str) -> migrations.RunSQL:
 class Migration(migrations.Migration):
     atomic = False
     dependencies = (
-        ("payments", "0002_guards"),
+        ("payments", "0003_reconciliation"),
         ("procrastinate", "0041_post_retry_failed_job"),
     )
     # The newest jobs of a booking among a million: 1.5 s -> 0.1 ms.
