@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
+from procrastinate_tasks.alerting.metrics import alert_metrics
 from procrastinate_tasks.alerting.queue_rules import QUEUE_RULES
 from procrastinate_tasks.alerting.rules import register_rule
 from procrastinate_tasks.installation import install
+from procrastinate_tasks.monitoring.metrics import register_metrics
 
 
 class ProcrastinateTasksConfig(AppConfig):
@@ -19,3 +22,6 @@ class ProcrastinateTasksConfig(AppConfig):
         install()
         for rule in QUEUE_RULES:
             register_rule(rule)
+        register_metrics("alerts", alert_metrics)
+        # As with tasks: an app's module "monitoring" registers its own rules and numbers.
+        autodiscover_modules("monitoring")

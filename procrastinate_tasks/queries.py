@@ -16,6 +16,7 @@ from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.policies import CatchUp, JobFacts, WorkerFacts
 from procrastinate_tasks.reasons import Reason, explain
+from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.schedule import Schedule, all_schedules
 from procrastinate_tasks.statements import statement
 
@@ -139,6 +140,20 @@ class QueueRuleInfo:
     running: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the queue has come.
+
+    ``jobs_deferred`` and ``attempts_recorded`` count since the tables were made; a transaction that was
+    rolled back may have used up numbers. ``ended_lately`` are the attempts of the last five minutes by
+    outcome.
+    """
+
+    jobs_deferred: int
+    attempts_recorded: int
+    ended_lately: dict[str, int]
+
+
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
     (recent,) = _rows("failures_of_last_day")
@@ -178,6 +193,13 @@ def read_connection_use() -> ConnectionUse:
     """Return the open connections beside the limit that is nearest, the plan's or the server's."""
     (row,) = _rows("connection_use", plan_limit=queue_settings().connection_limit)
     return ConnectionUse(**row)
+
+
+def read_progress() -> Progress:
+    """Return what was deferred and what ended, without counting rows that are long finished."""
+    (row,) = _rows("progress_counts", outcomes=[outcome.value for outcome in Outcome])
+    ended = json.loads(row.pop("ended_lately"))
+    return Progress(**row, ended_lately={outcome.value: ended.get(outcome.value, 0) for outcome in Outcome})
 
 
 def is_paused(queue: str) -> bool:

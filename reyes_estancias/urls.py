@@ -14,6 +14,7 @@ admin.site.index_title = _("What there is to see")
 urlpatterns = [
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
+    path("", include("procrastinate_tasks.monitoring.urls")),
     path("idioma/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
 ]

@@ -25,7 +25,7 @@ from procrastinate_tasks.alerting.watch import Watch
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
 from procrastinate_tasks.models import AlertNotice
 from procrastinate_tasks.monitoring.snapshot import Snapshot
-from tests.integration.procrastinate_tasks.alerting.faults import (
+from tests.integration.procrastinate_tasks.monitoring.faults import (
     look,
     only_rule,
     register_worker,
