@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.exceptions import ConnectorException
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
@@ -21,6 +23,9 @@ from procrastinate_tasks.schedule import Schedule, all_schedules
 from procrastinate_tasks.statements import statement
 
 MOST_FAILURES_COUNTED = 10_001
+
+# What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
+DATABASE_FAULTS = (DatabaseError, ConnectorException)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

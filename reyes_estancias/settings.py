@@ -201,6 +201,9 @@ PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", default="")
 PROCRASTINATE_TASKS_CONNECTION_LIMIT = env.int("DATABASE_CONNECTION_LIMIT", default=0)
 PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")
 
+# gunicorn reads it itself; here it tells how many connections the web processes may hold.
+WEB_PROCESSES = env.int("WEB_CONCURRENCY", default=1)
+
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     start_sentry(dsn=SENTRY_DSN, release=PROCRASTINATE_TASKS_RELEASE)

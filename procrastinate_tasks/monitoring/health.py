@@ -49,7 +49,7 @@ def check_health(*, queue: str | None = None, longest_wait: timedelta = _LONGEST
         longest_wait: how long a ready job may wait, unless its queue is paused.
 
     Raises:
-        DatabaseError: the database cannot be asked.
+        DatabaseError, ConnectorException: the database cannot be asked (``queries.DATABASE_FAULTS``).
     """
     return judge(take_snapshot(), queue=queue, longest_wait=longest_wait)
 

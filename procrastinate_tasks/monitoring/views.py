@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.utils.crypto import constant_time_compare
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.monitoring import metrics, prometheus
 from procrastinate_tasks.monitoring.health import Health, Readiness, check_health
+from procrastinate_tasks.queries import DATABASE_FAULTS
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -71,7 +71,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Answer 200 when the queue does its work, else 503; each check says how it stands."""
     try:
         return _answer(check_health())
-    except DatabaseError:
+    except DATABASE_FAULTS:
         return JsonResponse({"ok": False, "checks": []}, status=503)
 
 

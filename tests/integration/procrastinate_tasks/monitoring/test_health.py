@@ -133,3 +133,18 @@ def test_a_probe_that_fails_leaves_no_line_of_django_s(
         caplog.handler.removeFilter(probes)
 
     assert [record.message for record in caplog.records] == ["Not Found: /no-such-page"]
+
+
+@pytest.mark.django_db
+@override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
+def test_the_queue_is_not_healthy_while_nobody_can_ask_it(client: Client):
+    away = connections["default"].copy()
+    away.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
+    kept = connections["default"]
+    connections["default"] = away
+    try:
+        response = client.get("/salud/cola", headers={"authorization": f"Bearer {TOKEN}"})
+    finally:
+        connections["default"] = kept
+
+    assert (response.status_code, response.json()) == (503, {"ok": False, "checks": []})
