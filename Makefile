@@ -1,6 +1,7 @@
 ## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
 ## make test    run the tests                              (ARGS="-k charge": some of them)
 ## make check   lint, types, layers, migrations
+## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    the storm of kills and stops, MINUTES=30 long
@@ -10,7 +11,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench soak dev stop lock messages test-newest
+.PHONY: help demo test check audit bench soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -23,6 +24,7 @@ INSTALLED := $(VENV)/installed
 TOOLS := .local/tools
 NEWEST := .local/newest
 CELERY := .local/bench/celery
+AUDIT := .local/audit
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -45,6 +47,19 @@ check: $(INSTALLED)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python manage.py check
 	$(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+# A machine without a way to the advisories says so; it does not pass for one without faults.
+audit: $(AUDIT)/installed
+	@rm -f $(AUDIT)/report.json
+	@if $(AUDIT)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.txt --vulnerability-service osv \
+		--progress-spinner off --timeout 15 --format json --output $(AUDIT)/report.json 2>$(AUDIT)/log; then cat $(AUDIT)/log; \
+	elif [ -s $(AUDIT)/report.json ]; then cat $(AUDIT)/log $(AUDIT)/report.json; exit 1; \
+	else tail -n 1 $(AUDIT)/log; echo 'audit: NOT DONE, the service of advisories cannot be reached from here'; fi
+
+$(AUDIT)/installed:
+	@$(call make-venv,PYTHON,$(AUDIT))
+	$(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	@touch $@
 
 bench: $(INSTALLED) $(CELERY)/tried
 	@$(VENV)/bin/python -m benchmarks $(ARGS)

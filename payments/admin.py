@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -14,12 +15,14 @@ from bookings.admin import BookingAdmin, read_reference
 from bookings.models import Booking
 from bookings.money import format_pesos
 from bookings.read_only import ReadOnly, column, link_to
+from payments.ledger import breaks
 from payments.models import (
     BookingAccount,
     GuestEmail,
     LedgerTransfer,
     Payment,
     PaymentAttempt,
+    ReconciliationBreak,
     Refund,
     StripeEvent,
 )
@@ -213,6 +216,43 @@ class StripeEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     fields = readonly_fields
     event = column("event_id", _("event"))
     version = column("api_version", _("version of Stripe's API"))
+
+
+@admin.register(ReconciliationBreak)
+class ReconciliationBreakAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What the nightly comparison with Stripe could not mend; staff closes it with an explanation."""
+
+    list_display = ("stripe_id", "kind", "booking_link", "ours", "theirs", "found_at", "closed_at")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
+    list_select_related = ("booking",)
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("stripe_id__exact",)
+    search_help_text = _("An id of Stripe's")
+    readonly_fields = (*list_display, "seen_at", "closed_by")
+    fields = (*readonly_fields, "explanation")
+
+    def has_change_permission(self, request: HttpRequest, obj: ReconciliationBreak | None = None) -> bool:
+        is_open = obj is not None and obj.closed_at is None
+        return is_open and request.user.has_perm("payments.close_reconciliationbreak")
+
+    @admin.display(description=_("booking"), empty_value="–")
+    def booking_link(self, difference: ReconciliationBreak) -> SafeString | None:
+        return link_to(difference.booking) if difference.booking else None
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        if "explanation" in form.base_fields:
+            form.base_fields["explanation"].required = True
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ReconciliationBreak, form: Any, change: bool) -> None:
+        breaks.close(
+            break_id=obj.pk,
+            by=request.user.get_username(),
+            explanation=obj.explanation,
+            now=timezone.now(),
+        )
 
 
 @admin.register(GuestEmail)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from payments import policies
+from payments.differences import ReconciliationBreak as ReconciliationBreak
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
 
 

@@ -12,6 +12,7 @@ import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from procrastinate_tasks.limits import Rate
 from procrastinate_tasks.logging import logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.email_settings import admin_settings, email_settings
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "reyes_estancias.form_limits.FormLimitMiddleware",
 ]
 
 ROOT_URLCONF = "reyes_estancias.urls"
@@ -173,6 +175,18 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- Visitors ---------------------------------------------------------------------------------------------
+
+# How many proxies of ours stand before the site: each has added the address it was asked from.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+# How many forms one visitor may send, by the name of the page's address; "" is every other page.
+FORM_LIMITS = {
+    "login": Rate(10, per=timedelta(minutes=5)),
+    "property": Rate(10, per=timedelta(minutes=10)),
+    "": Rate(60, per=timedelta(minutes=1)),
+}
+
 # --- E-mail -----------------------------------------------------------------------------------------------
 
 vars().update(
@@ -190,6 +204,8 @@ EMAIL_SUBJECT_PREFIX = "[Reyes Estancias] "
 
 # One line a record on standard error; those made inside a job carry its id and what its task shows.
 LOGGING = logging_config(style=env.str("LOG_FORMAT", default="logfmt", choices=["logfmt", "json"]))
+LOGGING["filters"]["request"] = {"()": "reyes_estancias.log_privacy.RequestFilter"}
+LOGGING["handlers"]["console"]["filters"].append("request")
 LOGGING["loggers"] |= {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "stripe")}
 # Without this, Django mails whole requests to the ADMINS: what guests wrote has no place there.
 LOGGING["loggers"]["django"] = {"level": "INFO", "handlers": []}

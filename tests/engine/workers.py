@@ -18,6 +18,8 @@ from urllib.parse import quote
 
 from django.db import connection
 
+from tests.log_scan import assert_no_secrets_in
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +104,7 @@ def started_worker(
         yield worker
     finally:
         end(worker)
+    assert_no_secrets_in(log)
 
 
 def end(worker: StartedWorker) -> None:
