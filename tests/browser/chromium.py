@@ -33,19 +33,13 @@ def find_chromium() -> str | None:
 def open_chromium(path: str) -> Iterator[Browser]:
     """Run a browser until the block ends.
 
-    Playwright keeps an event loop in this thread meanwhile, which makes Django refuse its database: what is
-    done with the database between two clicks is done on purpose, and by this thread alone.
+    Playwright keeps an event loop in this thread meanwhile, in which Django refuses its database: read it
+    before, or by ``stage.ask``.
     """
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
-            yield browser
-            browser.close()
-    finally:
-        if before is None:
-            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,19 +25,25 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    if path is None:
-        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
-    with open_chromium(path) as opened:
-        yield opened
+def db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Take the place of pytest-django's: committed rows, for a module, which its visitors can see."""
+    with django_db_blocker.unblock():
+        yield
+        stage.sweep()
 
 
 @pytest.fixture(scope="module")
-def office(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Office]:
-    with django_db_blocker.unblock():
-        pages = furnish()
-        owner = stage.sign_in(User.objects.create_superuser("duena"))
-        with stage.open_site() as base_url:
-            yield Office(base_url, owner, pages)
-        stage.sweep()
+def office(db: None) -> Iterator[Office]:
+    if find_chromium() is None:
+        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
+    pages = furnish()
+    owner = stage.sign_in(User.objects.create_superuser("duena"))
+    with stage.open_site() as base_url:
+        yield Office(base_url, owner, pages)
+
+
+@pytest.fixture(scope="module")
+def browser(office: Office) -> Iterator[Browser]:
+    """Open after the office: with the browser's event loop in this thread, Django refuses its database."""
+    with open_chromium(find_chromium() or "") as opened:
+        yield opened

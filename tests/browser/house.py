@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
@@ -58,7 +58,7 @@ def _book(home: Property) -> dict[str, Booking]:
 
 
 def _guest_pages(home: Property, bookings: dict[str, Booking]) -> list[Address]:
-    pages = {"home": "/", "property": home.get_absolute_url(), "missing": "/nada/"}
+    pages = {"home": "/", "property": reverse("property", args=[home.slug]), "missing": "/nada/"}
     pages |= {f"booking-{name}": booking.get_absolute_url() for name, booking in bookings.items()}
     confirmed = bookings["confirmed"].get_absolute_url()
     pages |= {"change-dates": f"{confirmed}fechas/", "cancel": f"{confirmed}cancelar/"}

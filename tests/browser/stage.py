@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -13,6 +15,8 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test.testcases import LiveServerThread
+
+T = TypeVar("T")
 
 # What migrations and Django itself write once; everything else is swept away after the visitors have left.
 _KEPT = (
@@ -54,6 +58,19 @@ def sign_in(user: User) -> str:
     session.create()
     assert session.session_key is not None
     return session.session_key
+
+
+def ask(question: Callable[[], T]) -> T:
+    """Ask the database something while a browser is open, in a thread without its event loop."""
+
+    def answer() -> T:
+        try:
+            return question()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(answer).result()
 
 
 def sweep() -> None:
