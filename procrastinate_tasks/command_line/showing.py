@@ -124,7 +124,8 @@ def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
     hidden = len(row.args) - sum(name in row.args for name in visible)
     if not hidden:
         return shown
-    return f"{shown} {_('(%(count)d hidden: --show-arguments)') % {'count': hidden}}".strip()
+    left_out = _("(%(count)d hidden: --show-arguments)") % {"count": hidden}
+    return f"{shown} {left_out}".strip()
 
 
 def _write_events(out: Output, job: _Job) -> None:
@@ -139,7 +140,7 @@ def _write_attempts(out: Output, job: _Job, *, with_traceback: bool) -> None:
     headings = (
         _("ATTEMPT"),
         _("OUTCOME"),
-        _("STARTED"),
+        _("BEGAN"),
         _("TOOK"),
         _("HOST"),
         _("RELEASE"),
