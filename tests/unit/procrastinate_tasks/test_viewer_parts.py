@@ -27,7 +27,7 @@ def happened(*events: tuple[str, float]) -> list[Event]:
 
 
 def signs(**changes: Any) -> Signs:
-    usual = {
+    usual: dict[str, Any] = {
         "status": "todo",
         "attempts": 0,
         "is_due": True,
