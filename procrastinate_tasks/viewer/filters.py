@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks import queries
 from procrastinate_tasks.presentation import JobSearch, Kind, find_jobs_meant, presented_tasks
-from procrastinate_tasks.viewer.queries.jobs import JobQuery
+from procrastinate_tasks.viewer.queries.jobs import JobQuery, job_id_at
 from procrastinate_tasks.viewer.states import Tab
 
 PERIODS: Mapping[str, timedelta] = {
@@ -87,7 +87,10 @@ def read_filter(parameters: Mapping[str, str]) -> JobFilter:
 
 
 def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
-    """Turn a filter into a query; what cannot be read is told and left out."""
+    """Turn a filter into a query; what cannot be read is told and left out.
+
+    Jobs do not know when they were deferred: a time becomes the id of the first one since, by one statement.
+    """
     problems: list[str] = []
     query = JobQuery(
         tab=Tab(chosen.tab),
@@ -96,8 +99,8 @@ def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
         queue=chosen.queue,
         lock=chosen.lock,
         min_attempts=_read_attempts(chosen.attempts, problems),
-        since=_since(chosen, problems, now=now or datetime.now(UTC)),
-        until=_day_after(_read_date(chosen.until, problems)),
+        since_id=_id_at(_since(chosen, problems, now=now or datetime.now(UTC))),
+        until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
     )
     meaning = ""
     if chosen.about:
@@ -169,6 +172,10 @@ def _since(chosen: JobFilter, problems: list[str], *, now: datetime) -> datetime
         return now - PERIODS[chosen.period]
     day = _read_date(chosen.since, problems)
     return _start_of(day) if day else None
+
+
+def _id_at(moment: datetime | None) -> int | None:
+    return job_id_at(moment) if moment else None
 
 
 def _read_date(text: str, problems: list[str]) -> date | None:
