@@ -26,5 +26,5 @@ class ProcrastinateTasksConfig(AppConfig):
         for rule in QUEUE_RULES:
             register_rule(rule)
         register_metrics("alerts", alert_metrics)
-        # As with tasks: an app's module "monitoring" registers its own rules and numbers.
-        autodiscover_modules("monitoring")
+        # As with tasks: what an app's modules of these names register is its own.
+        autodiscover_modules("job_presentation", "monitoring")

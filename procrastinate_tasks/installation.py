@@ -28,7 +28,11 @@ def install() -> None:
     hide_arguments_in_procrastinate_logs()
     # Our command subclasses Procrastinate's, whose app stands before ours: by order alone theirs would win.
     get_commands()["procrastinate"] = "procrastinate_tasks"
-    app.import_paths = [*app.import_paths, "procrastinate_tasks.verification.probe"]
+    app.import_paths = [
+        *app.import_paths,
+        "procrastinate_tasks.bulk_runs",
+        "procrastinate_tasks.verification.probe",
+    ]
     if tasks_api.IS_AVAILABLE:
         # Only tasks that a worker has imported can run, and nothing else need import these.
         app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api_runs"]

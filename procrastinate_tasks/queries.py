@@ -113,7 +113,8 @@ class ScheduleInfo:
 
     ``last_tick_at`` is the tick that was last deferred, ``last_deferred_at`` when that happened, ``lateness``
     how long after the tick. ``overdue_since`` is the first tick that no worker has dealt with although its
-    time has come, ``problem`` why the schedule cannot run.
+    time has come, ``problem`` why the schedule cannot run. One that is disabled is never overdue and has no
+    next run.
     """
 
     name: str
@@ -129,6 +130,9 @@ class ScheduleInfo:
     last_job_id: int | None
     missed_count: int
     problem: str = ""
+    disabled_at: datetime | None = None
+    disabled_by: str = ""
+    disable_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +309,7 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         cron=schedule.cron_expression,
         zone=schedule.zone,
         catch_up=schedule.catch_up,
-        next_at=next_at,
+        next_at=None if row.get("disabled_at") else next_at,
         overdue_since=overdue_since,
         last_tick_at=tick_at,
         last_deferred_at=deferred_at,
@@ -313,13 +317,16 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         last_job_id=row.get("last_job_id"),
         missed_count=row.get("missed_count", 0),
         problem=problem,
+        disabled_at=row.get("disabled_at"),
+        disabled_by=row.get("disabled_by", ""),
+        disable_reason=row.get("disable_reason", ""),
     )
 
 
 def _overdue_since(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> datetime | None:
     """Return the first tick that is due; None also for a schedule that no worker has seen yet."""
     since = json.loads(row.get("known_since", "{}")).get(schedule.definition)
-    if since is None:
+    if since is None or row["disabled_at"] is not None:
         return None
     floor = max(datetime.fromisoformat(since), row["last_tick_at"] or _LONG_AGO)
     due_at = schedule.cron.next_after(floor)

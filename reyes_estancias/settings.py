@@ -31,7 +31,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="insecure-development-key") if DEBUG 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "reyes_estancias.apps.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

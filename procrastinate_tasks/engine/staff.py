@@ -129,7 +129,9 @@ class Staff:
         )
         if kill_at + _HARD_LIMIT_MARGIN <= now and not child.kill_reason:
             child.overdue_job_id = job_id
-            self.kill(child, reason=f"job {job_id} ran longer than its time limit")
+            self.kill(
+                child, reason=f"job {job_id} ran longer than its time limit, or did not stop when asked to"
+            )
 
     def _retire_if_spent(self, child: Child) -> None:
         if child.is_retiring:

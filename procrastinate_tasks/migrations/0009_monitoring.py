@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("procrastinate_tasks", "0005_queue_rules"),
+        ("procrastinate_tasks", "0008_rollups_of_failures"),
     ]
 
     operations = [
