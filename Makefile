@@ -3,6 +3,8 @@
 ## make check   lint, types, layers, migrations
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
+## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
+## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
@@ -11,7 +13,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check audit bench soak dev stop lock messages test-newest
+.PHONY: help demo test check audit bench load drill soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -24,6 +26,7 @@ INSTALLED := $(VENV)/installed
 TOOLS := .local/tools
 NEWEST := .local/newest
 CELERY := .local/bench/celery
+LOCUST := .local/bench/locust
 AUDIT := .local/audit
 
 help:
@@ -69,6 +72,17 @@ $(CELERY)/tried: benchmarks/celery-requirements.txt
 	@$(call make-venv,PYTHON,$(CELERY))
 	$(CELERY)/bin/python -m pip install --quiet --requirement benchmarks/celery-requirements.txt || rm -r $(CELERY)/bin
 	@touch $@
+
+load: $(INSTALLED) $(LOCUST)/installed
+	@$(VENV)/bin/python -m benchmarks.load --locust=$(LOCUST)/bin/locust $(ARGS)
+
+$(LOCUST)/installed: benchmarks/locust-requirements.txt
+	@$(call make-venv,PYTHON,$(LOCUST))
+	$(LOCUST)/bin/python -m pip install --quiet --requirement benchmarks/locust-requirements.txt
+	@touch $@
+
+drill: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.drill $(ARGS)
 
 # Postgres is no child of honcho's, which ends all its children at once: it starts before and stops after them.
 dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000

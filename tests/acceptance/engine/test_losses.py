@@ -184,3 +184,22 @@ def test_abort_requests_reach_running_jobs(log: Path):
             query("SELECT procrastinate_cancel_job_v1(%s, true, false)", job_id)
 
         wait_for(lambda: count_jobs("aborted") == 2, within=3)
+
+
+def test_a_running_job_ends_aborted_whatever_it_does(log: Path):
+    (deaf,) = insert_jobs("engine.spin")
+    (stubborn,) = insert_jobs("engine.swallow")
+    (neighbour,) = insert_jobs("engine.async_sleep", {"seconds": 60})
+
+    with started_worker(log, "--processes", "1", "--concurrency", "3"):
+        wait_for(lambda: count_jobs("doing") == 3)
+        for job_id in (deaf, stubborn):
+            query("UPDATE procrastinate_jobs SET abort_requested = true WHERE id = %s RETURNING 1", job_id)
+
+        wait_for(lambda: status_of(deaf) == "aborted", within=5)
+        wait_for(lambda: status_of(stubborn) == "aborted", within=15)
+        wait_for(lambda: started_count(neighbour) == 2, within=5)
+
+    assert [outcome for outcome, *_ in outcomes_of(stubborn)] == ["aborted"]
+    assert [outcome for outcome, *_ in outcomes_of(neighbour)] == ["interrupted"]
+    assert attempts_of(neighbour) == 0
