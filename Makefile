@@ -4,7 +4,7 @@
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make dev     the web server and a worker, until Ctrl-C
-## make soak    the storm of kills and stops, MINUTES=30 long
+## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
@@ -36,7 +36,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 soak: $(INSTALLED)
-	STORM_SECONDS=$$(( $(MINUTES) * 60 )) $(VENV)/bin/python -m pytest tests/acceptance/engine/test_storm.py
+	@$(VENV)/bin/python -m tests.engine.storm --minutes $(MINUTES) $(ARGS)
 
 # The checks read the settings as the tests see them, so that no database server is started for them.
 check: export DJANGO_SETTINGS_MODULE = tests.settings

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.apps.config import AppConfig
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
@@ -26,7 +26,6 @@ _LONGEST_NAME = 128
 _MAY_BE_ZERO = frozenset({"connection_limit", "alert_lasting", "alert_calm_for"})
 
 
-@register("procrastinate_tasks")
 def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Run every check of the queue app; a setting of the wrong type hides the checks that would use it."""
     wrong_types = list(_check_setting_types())

@@ -194,6 +194,13 @@ class WorkerLost(QueueError):
         return f"{worker} {silence}. The job has now lost its worker {times}."
 
 
+class WorkerDied(QueueError):
+    """The worker that held a job died, and its supervisor saw it: no fault of the job."""
+
+    def __str__(self) -> str:
+        return "The worker that held this job died under it. The job was given back at no cost."
+
+
 class AppsInWrongOrder(ImproperlyConfigured):
     """Procrastinate's Django app is missing, or stands after ours."""
 

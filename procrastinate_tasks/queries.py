@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.exceptions import ConnectorException
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.policies import CatchUp, JobFacts, WorkerFacts
 from procrastinate_tasks.reasons import Reason, explain
+from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.schedule import Schedule, all_schedules
 from procrastinate_tasks.statements import statement
 
 MOST_FAILURES_COUNTED = 10_001
+
+# What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
+DATABASE_FAULTS = (DatabaseError, ConnectorException)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -143,6 +149,20 @@ class QueueRuleInfo:
     running: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the queue has come.
+
+    ``jobs_deferred`` and ``attempts_recorded`` count since the tables were made; a transaction that was
+    rolled back may have used up numbers. ``ended_lately`` are the attempts of the last five minutes by
+    outcome.
+    """
+
+    jobs_deferred: int
+    attempts_recorded: int
+    ended_lately: dict[str, int]
+
+
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
     (recent,) = _rows("failures_of_last_day")
@@ -182,6 +202,13 @@ def read_connection_use() -> ConnectionUse:
     """Return the open connections beside the limit that is nearest, the plan's or the server's."""
     (row,) = _rows("connection_use", plan_limit=queue_settings().connection_limit)
     return ConnectionUse(**row)
+
+
+def read_progress() -> Progress:
+    """Return what was deferred and what ended, without counting rows that are long finished."""
+    (row,) = _rows("progress_counts", outcomes=[outcome.value for outcome in Outcome])
+    ended = json.loads(row.pop("ended_lately"))
+    return Progress(**row, ended_lately={outcome.value: ended.get(outcome.value, 0) for outcome in Outcome})
 
 
 def is_paused(queue: str) -> bool:

@@ -24,7 +24,6 @@ from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
 
-from django.db import connections
 from procrastinate.app import App
 
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd, RunJobs
@@ -198,12 +197,3 @@ def exiting_on_fault() -> Iterator[None]:
         logger.critical("A job's end could not be told; this child exits", exc_info=True)
         logging.shutdown()
         os._exit(EXIT_BROKEN)
-
-
-def name_connections(application_name: str) -> None:
-    """Gives this process's database connections a name by which the worker finds and ends them."""
-    os.environ["PGAPPNAME"] = application_name
-    for alias in connections:
-        options = connections[alias].settings_dict.setdefault("OPTIONS", {})
-        if connections[alias].vendor == "postgresql":
-            options["application_name"] = application_name

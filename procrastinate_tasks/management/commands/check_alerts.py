@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks.alerting import delivery, evaluation
 from procrastinate_tasks.alerting.alerts import Alert
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.queries import DATABASE_FAULTS
 
 _PATIENCE = timedelta(seconds=5)
 _PAUSE_SECONDS = 0.5
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         try:
             firing = look_until_decided()
             delivery.deliver_due()
-        except DatabaseError as error:
+        except DATABASE_FAULTS as error:
             raise CommandError(_("The database cannot be asked: %s") % error, returncode=2) from error
         self._write(firing, as_json=options["json"])
         if firing:

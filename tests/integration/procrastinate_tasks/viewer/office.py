@@ -28,7 +28,7 @@ OPERATOR = (
 
 def staff_client(*codenames: str, name: str = "", language: str = "en") -> Client:
     """Return the browser of a member of the staff with these permissions."""
-    user = User.objects.create_user(name or f"staff-{len(codenames)}", is_staff=True)
+    user = User.objects.create_user(name or "-".join(codenames)[:150], is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     return browser_of(user, language=language)
 

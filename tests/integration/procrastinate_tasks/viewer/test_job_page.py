@@ -151,7 +151,7 @@ def test_the_project_s_story_is_told(operator: Client):
 
 def test_what_people_did_to_a_job_is_on_its_page(operator: Client, viewer: Client):
     job_id = make_job(status="failed")
-    act(Action.RETRY, job_ids=[job_id], actor=Actor(name="ana", user_id=-1), reason="The bank is back.")
+    act(Action.RETRY, job_ids=[job_id], actor=Actor(name="ana"), reason="The bank is back.")
 
     assert "The bank is back." in read_page(operator, job_id)
     assert "The bank is back." not in read_page(viewer, job_id)

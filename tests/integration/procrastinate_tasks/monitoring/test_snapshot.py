@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from procrastinate_tasks import operations, queries
 from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.models import LiveWorker, ScheduleState
+from procrastinate_tasks.models import ScheduleState
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
 from procrastinate_tasks.schedule import all_schedules
 from procrastinate_tasks.testing import drain_queue
+from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -24,18 +25,6 @@ HOURLY = "bookings.tasks.mark_expired_holds"
 
 def queue(snapshot: Snapshot, name: str) -> QueueLoad:
     return next(load for load in snapshot.queues if load.queue == name)
-
-
-def register_worker(*, silent: timedelta = timedelta(0), **portrait: object) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s::interval) RETURNING id",
-            [str(silent)],
-        )
-        worker_id: int = cursor.fetchone()[0]
-    facts = {"host": "one", "pid": 7, "capacity": 4, "orphaned_after": timedelta(seconds=3.5), **portrait}
-    LiveWorker.objects.create(worker_id=worker_id, **facts)
-    return worker_id
 
 
 def defer_retry() -> None:

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from typing import Any
 
@@ -25,7 +24,8 @@ from procrastinate_tasks.alerting.watch import Watch
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
 from procrastinate_tasks.models import AlertNotice
 from procrastinate_tasks.monitoring.snapshot import Snapshot
-from tests.integration.procrastinate_tasks.alerting.faults import (
+from tests.alert_receiver import open_receiver
+from tests.integration.procrastinate_tasks.monitoring.faults import (
     look,
     only_rule,
     register_worker,
@@ -44,31 +44,13 @@ def rule(*subjects: str, fails: bool = False) -> AlertRule:
     return AlertRule(name="fire", title="Fire", advice="Run.", find=find)
 
 
-@pytest.fixture
-def _posts() -> Iterator[list[dict[str, Any]]]:
-    received: list[dict[str, Any]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """Stay silent."""
-
-    server = HTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        with settings_at_once(
-            PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL=f"http://127.0.0.1:{server.server_port}/alerts"
-        ):
-            yield received
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+@pytest.fixture(name="posts")
+def _webhook() -> Iterator[list[dict[str, Any]]]:
+    with (
+        open_receiver() as receiver,
+        settings_at_once(PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL=receiver.url),
+    ):
+        yield receiver.received
 
 
 @pytest.mark.django_db
@@ -119,11 +101,11 @@ def test_a_rule_that_fails_leaves_its_alerts_as_they_are(caplog: pytest.LogCaptu
 
 
 @pytest.mark.django_db
-def test_the_webhook_gets_json(_posts: list[dict[str, Any]]):
+def test_the_webhook_gets_json(posts: list[dict[str, Any]]):
     with only_rule(rule("kitchen")):
         look()
 
-    (body,) = _posts
+    (body,) = posts
     assert (body["event"], body["alert"], body["subjects"]) == ("alert_fired", "fire", ["kitchen"])
     assert body["text"].startswith("Alerta: Fire\nkitchen is on fire.")
 
@@ -215,14 +197,14 @@ def test_what_a_process_found_is_dropped_when_another_took_over():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_due_is_sent_on_a_thread_of_its_own(_posts: list[dict[str, Any]]):
+def test_what_is_due_is_sent_on_a_thread_of_its_own(posts: list[dict[str, Any]]):
     with only_rule(rule("kitchen")):
         evaluation.run_once(every=timedelta(0))
         delivery.deliver_in_background()
         (thread,) = (each for each in threading.enumerate() if each.name == "alerts")
         thread.join()
 
-    assert len(_posts) == 1
+    assert len(posts) == 1
 
 
 def test_a_watch_survives_a_database_that_is_away(caplog: pytest.LogCaptureFixture):

@@ -14,7 +14,7 @@ from procrastinate_tasks import operations
 from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.models import LiveWorker, ScheduleState
 from procrastinate_tasks.schedule import all_schedules
-from tests.integration.procrastinate_tasks.alerting.faults import (
+from tests.integration.procrastinate_tasks.monitoring.faults import (
     insert_ready_jobs,
     look,
     register_worker,
