@@ -3,6 +3,7 @@
 ## make check   lint, types, layers, migrations
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
+## make bench-pages  what each page of the admin costs with a million jobs
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    the storm of kills and stops, MINUTES=30 long
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
@@ -11,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check audit bench soak dev stop lock messages test-newest
+.PHONY: help demo test check audit bench bench-pages soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -63,6 +64,9 @@ $(AUDIT)/installed:
 
 bench: $(INSTALLED) $(CELERY)/tried
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-pages: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.pages $(ARGS)
 
 # In an environment of its own: the project does without Celery, and so does the benchmark if it has to.
 $(CELERY)/tried: benchmarks/celery-requirements.txt

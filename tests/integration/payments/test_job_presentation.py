@@ -302,7 +302,7 @@ def test_more_jobs_take_no_more_queries():
             assert len(stories_of(rows)) == 2 * number
         return len([query for query in queries if "SAVEPOINT" not in query["sql"]])
 
-    assert count(1) == count(4) == 3
+    assert count(1) == count(4) == 2
 
 
 # --- Searches ---------------------------------------------------------------------------------------------
