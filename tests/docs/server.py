@@ -97,11 +97,8 @@ class Server:
             )
         deadline = time.monotonic() + _PATIENCE_SECONDS
         others = self._count_workers()
-        while (
-            not self._has_begun(command, log, others)
-            and serving.poll() is None
-            and time.monotonic() < deadline
-        ):
+        while not self._has_begun(command, log, others) and serving.poll() is None:
+            assert time.monotonic() < deadline, f"{command} has not begun: {log.read_text()}"
             time.sleep(0.1)
         serving.send_signal(signal.SIGTERM)
         return Outcome(command, serving.wait(timeout=60), log.read_text())
@@ -113,10 +110,8 @@ class Server:
 
     def _count_workers(self) -> int:
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
-            (count,) = connection.execute(
-                "SELECT count(*) FROM procrastinate_tasks_liveworker"
-            ).fetchone() or (0,)
-        return int(count)
+            row = connection.execute("SELECT count(*) FROM procrastinate_tasks_liveworker").fetchone()
+        return int(row[0]) if row else 0
 
     @contextmanager
     def worker(self) -> Iterator[None]:
