@@ -132,11 +132,63 @@ class ExtraPage:
     permission: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number of a panel, already in words; ``url`` leads to what it counts.
+
+    One that needs attention is marked, in a word beside its colour.
+    """
+
+    label: str
+    value: str
+    url: str = ""
+    needs_attention: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A sentence for the dashboard's list of what needs attention, and the page that shows it."""
+
+    sentence: str
+    url: str
+    is_urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelContent:
+    """What a panel shows at one moment; ``note`` says how to read it."""
+
+    figures: tuple[Figure, ...]
+    notices: tuple[Notice, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A panel of the project's on the dashboard, for those with the ``permission``.
+
+    ``tell`` is asked at each refresh: it should be one query, and cheap.
+    """
+
+    title: str | Promise
+    tell: Callable[[], PanelContent]
+    permission: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldPanel:
+    """A panel as it is shown; ``content`` is None when ``tell`` failed."""
+
+    title: str
+    content: PanelContent | None
+
+
 SearchResolver = Callable[[str], JobSearch | None]
 
 _presentations: dict[str, TaskPresentation] = {}
 _resolvers: list[SearchResolver] = []
 _pages: list[ExtraPage] = []
+_panels: list[Panel] = []
 
 
 # --- Registering ------------------------------------------------------------------------------------------
@@ -161,6 +213,11 @@ def present_search(resolver: SearchResolver) -> None:
 def present_page(page: ExtraPage) -> None:
     """Register a page for the viewer's navigation."""
     _pages.append(page)
+
+
+def present_panel(panel: Panel) -> None:
+    """Register a panel for the dashboard."""
+    _panels.append(panel)
 
 
 # --- Asking -----------------------------------------------------------------------------------------------
@@ -191,6 +248,26 @@ def moves_money(task_name: str) -> bool:
 def extra_pages() -> tuple[ExtraPage, ...]:
     """Return the project's pages, in the order of their registration."""
     return tuple(_pages)
+
+
+def told_panels(may: Callable[[str], bool]) -> tuple[ToldPanel, ...]:
+    """Ask the panels for their content, in the order of their registration; one that fails breaks no page.
+
+    Args:
+        may: whether the reader has a permission.
+    """
+    return tuple(
+        ToldPanel(title=str(panel.title), content=_told(panel)) for panel in _panels if may(panel.permission)
+    )
+
+
+def _told(panel: Panel) -> PanelContent | None:
+    try:
+        with _connection_kept_usable():
+            return panel.tell()
+    except Exception:
+        logger.exception("A panel of the dashboard failed", extra={"panel": panel.tell.__qualname__})
+        return None
 
 
 def find_jobs_meant(term: str) -> JobSearch | None:

@@ -11,5 +11,5 @@ CREATE = "CREATE INDEX CONCURRENTLY ptasks_jobs_task ON procrastinate_jobs (task
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("procrastinate_tasks", "0007_unsuccessful_jobs")]
+    dependencies = [("procrastinate_tasks", "0009_monitoring")]
     operations = [migrations.RunSQL(sql=[DROP, CREATE], reverse_sql=DROP)]

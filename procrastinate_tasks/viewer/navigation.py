@@ -11,6 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from procrastinate_tasks.presentation import ExtraPage, extra_pages
+
 VIEW_JOBS = "procrastinate_tasks.view_job"
 
 
@@ -49,17 +51,21 @@ ENTRIES = (
 
 
 def navigation(request: HttpRequest, *, site_name: str, extra: Iterable[Entry] = ()) -> tuple[Link, ...]:
-    """Return the pages that this user may open."""
+    """Return the pages that this user may open: the viewer's, then the project's."""
     here = request.resolver_match.url_name if request.resolver_match else ""
     return tuple(
         Link(
             title=str(entry.title),
             url=_address(entry.url_name, site_name=site_name),
-            is_current=here in (entry.url_name, *entry.covers),
+            is_current=here in (entry.url_name.rpartition(":")[2], *entry.covers),
         )
-        for entry in (*ENTRIES, *extra)
+        for entry in (*ENTRIES, *map(_entry_for, extra_pages()), *extra)
         if request.user.has_perm(entry.permission)
     )
+
+
+def _entry_for(page: ExtraPage) -> Entry:
+    return Entry(title=page.title, url_name=page.url_name, permission=page.permission)
 
 
 def _address(url_name: str, *, site_name: str) -> str:
