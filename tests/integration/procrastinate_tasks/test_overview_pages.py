@@ -98,6 +98,12 @@ def presented() -> Iterator[None]:
     presentation._panels.clear()
 
 
+def a_slot(slot_at: datetime, *, failed: int) -> None:
+    TaskRollup.objects.create(
+        slot_at=slot_at, task_name="t", queue_name="q", succeeded=0, failed=failed, retried=0
+    )
+
+
 def cards(response: Any) -> dict[str, Any]:
     return {card.title: card for card in response.context["cards"]}
 
@@ -136,19 +142,14 @@ def test_the_change_of_failures_is_told_once_two_days_are_known(viewer, now):
     a_failure(finished_at=now - timedelta(hours=30))
     before = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
     RollupProgress.objects.update_or_create(id=1, defaults={"rolled_up_to": now})
-    for hours in (49, 30, 26):
-        TaskRollup.objects.create(
-            slot_at=now - timedelta(hours=hours),
-            task_name="t",
-            queue_name="q",
-            succeeded=0,
-            failed=2,
-            retried=0,
-        )
+    for hours in (30, 26):
+        a_slot(now - timedelta(hours=hours), failed=2)
+    too_early = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
+    a_slot(now - timedelta(hours=49), failed=2)
 
     after = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
 
-    assert before == {"the day before": "not known yet"}
+    assert before == too_early == {"the day before": "not known yet"}
     assert after == {"the day before": "4", "change": "−4"}
 
 
