@@ -105,6 +105,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 if not DATABASE_URL and not DEBUG:
     raise ImproperlyConfigured(f"DATABASE_URL is not set; with DEBUG off it is required, as in {EXAMPLE}.")
 POSTGRES_BINDIR = env.str("POSTGRES_BINDIR", default="")
+# Behind PgBouncer in transaction mode a server-side cursor would be left in another client's session.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", default=False)
 
 DATABASES = {
     "default": {
@@ -117,9 +119,15 @@ DATABASES = {
         ),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- The queue --------------------------------------------------------------------------------------------
+
+# Stored with every attempt of a job: which release ran it.
+PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")
 
 # --- Payments ---------------------------------------------------------------------------------------------
 
@@ -194,7 +202,6 @@ vars().update(
 )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
 
-EMAIL_TIMEOUT = 10
 # Who is told when something is wrong, and by whom.
 vars().update(admin_settings(env.list("ADMIN_EMAILS", default=[]), takes_addresses=django.VERSION >= (6,)))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -124,7 +124,8 @@ def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
     hidden = len(row.args) - sum(name in row.args for name in visible)
     if not hidden:
         return shown
-    return f"{shown} {_('(%(count)d hidden: --show-arguments)') % {'count': hidden}}".strip()
+    rest = _("(%(count)d hidden: --show-arguments)") % {"count": hidden}
+    return f"{shown} {rest}".strip()
 
 
 def _write_events(out: Output, job: _Job) -> None:

@@ -71,8 +71,12 @@ class ChildProcess(ABC):
     def _serve_control(self) -> None:
         interruption.install_signal()
         watch_connections()
-        threading.Thread(target=self._control.run, name="control", daemon=True).start()
+        threading.Thread(target=self._run_control, name="control", daemon=True).start()
         self._outbox.announce()
+
+    def _run_control(self) -> None:
+        with exiting_on_fault():
+            self._control.run()
 
     def _accept(self, message: RunJobs) -> None:
         """Gives each job its slot here already: limits count from now, and the control thread knows them."""
@@ -187,13 +191,14 @@ def run_child(*, app: App, options: WorkerOptions, link: socket.socket) -> None:
 
 @contextlib.contextmanager
 def exiting_on_fault() -> Iterator[None]:
-    """Ends the process when the machinery around a job fails: the worker sees that, and the job runs again.
+    """Ends the process when the machinery around the jobs fails: the worker sees that, and they run again.
 
-    A task's own errors do not come here. A slot that forgot its job would look busy for ever.
+    A task's own errors do not come here. A slot that forgot its job would look busy for ever, and a child
+    that does not hear its worker any more would look alive.
     """
     try:
         yield
     except BaseException:
-        logger.critical("A job's end could not be told; this child exits", exc_info=True)
+        logger.critical("The machinery around the jobs failed; this child exits", exc_info=True)
         logging.shutdown()
         os._exit(EXIT_BROKEN)
