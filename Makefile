@@ -4,15 +4,18 @@
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make bench-pages  what each page of the admin costs with a million jobs
+## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
+## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
+## make screenshots   a picture of every page, in .local/screenshots (ARGS="-k 1280-light-es")
 ## make dev     the web server and a worker, until Ctrl-C
-## make soak    the storm of kills and stops, MINUTES=30 long
+## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check audit bench bench-pages soak dev stop lock messages test-newest
+.PHONY: help screenshots demo test check audit bench bench-pages load drill soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -25,6 +28,7 @@ INSTALLED := $(VENV)/installed
 TOOLS := .local/tools
 NEWEST := .local/newest
 CELERY := .local/bench/celery
+LOCUST := .local/bench/locust
 AUDIT := .local/audit
 
 help:
@@ -37,7 +41,11 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 soak: $(INSTALLED)
-	STORM_SECONDS=$$(( $(MINUTES) * 60 )) $(VENV)/bin/python -m pytest tests/acceptance/engine/test_storm.py
+	@$(VENV)/bin/python -m tests.engine.storm --minutes $(MINUTES) $(ARGS)
+
+screenshots: export SCREENSHOTS := $(CURDIR)/.local/screenshots
+screenshots: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -m slow tests/browser/test_gallery.py $(ARGS)
 
 # The checks read the settings as the tests see them, so that no database server is started for them.
 check: export DJANGO_SETTINGS_MODULE = tests.settings
@@ -73,6 +81,17 @@ $(CELERY)/tried: benchmarks/celery-requirements.txt
 	@$(call make-venv,PYTHON,$(CELERY))
 	$(CELERY)/bin/python -m pip install --quiet --requirement benchmarks/celery-requirements.txt || rm -r $(CELERY)/bin
 	@touch $@
+
+load: $(INSTALLED) $(LOCUST)/installed
+	@$(VENV)/bin/python -m benchmarks.load --locust=$(LOCUST)/bin/locust $(ARGS)
+
+$(LOCUST)/installed: benchmarks/locust-requirements.txt
+	@$(call make-venv,PYTHON,$(LOCUST))
+	$(LOCUST)/bin/python -m pip install --quiet --requirement benchmarks/locust-requirements.txt
+	@touch $@
+
+drill: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.drill $(ARGS)
 
 # Postgres is no child of honcho's, which ends all its children at once: it starts before and stops after them.
 dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000

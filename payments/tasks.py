@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from payments import policies, task_names
@@ -18,8 +19,11 @@ from procrastinate_tasks.retries import Retries
 from procrastinate_tasks.schedule import CatchUp, periodic
 from procrastinate_tasks.tasks import task
 
+# A database that fails over takes its sessions with it, in the middle of whatever they did.
+DATABASE_LOST = (OperationalError, InterfaceError)
+
 # The old system's max_retries=3, default_retry_delay=30. A decline is an answer, not a fault.
-CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault,))
+CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault, *DATABASE_LOST))
 
 # Charges run before whatever else waits: the events that they cause would otherwise delay them.
 CHARGE_PRIORITY = 10
@@ -30,7 +34,7 @@ PATIENT_RETRIES = Retries(
     delay=timedelta(seconds=30),
     backoff=2,
     max_delay=timedelta(hours=4),
-    on=(TransientFault, OSError),
+    on=(TransientFault, OSError, *DATABASE_LOST),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from procrastinate_tasks.action_policies import Batch, decide_batch
 
@@ -73,9 +74,9 @@ class AuditEntry(models.Model):
 class BulkState(models.TextChoices):
     """How far a bulk operation is."""
 
-    RUNNING = "running", _("Running")
-    STOPPED = "stopped", _("Stopped")
-    FINISHED = "finished", _("Finished")
+    RUNNING = "running", pgettext_lazy("bulk operation", "Running")
+    STOPPED = "stopped", pgettext_lazy("bulk operation", "Stopped")
+    FINISHED = "finished", pgettext_lazy("bulk operation", "Finished")
 
 
 class BulkOperation(models.Model):
@@ -94,10 +95,10 @@ class BulkOperation(models.Model):
     filters = models.JSONField(_("filter"), default=dict)
     pace_per_minute = models.PositiveIntegerField(_("jobs a minute"), null=True)
     state = models.CharField(_("state"), max_length=10, choices=BulkState.choices, default=BulkState.RUNNING)
-    requested = models.PositiveIntegerField(_("requested"), default=0)
-    applied = models.PositiveIntegerField(_("applied"), default=0)
-    refused = models.PositiveIntegerField(_("refused"), default=0)
-    failed = models.PositiveIntegerField(_("failed"), default=0)
+    requested = models.PositiveIntegerField(_("jobs requested"), default=0)
+    applied = models.PositiveIntegerField(_("jobs applied"), default=0)
+    refused = models.PositiveIntegerField(_("jobs refused"), default=0)
+    failed = models.PositiveIntegerField(_("jobs failed"), default=0)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     last_batch_at = models.DateTimeField(_("last batch at"), null=True)
     ended_at = models.DateTimeField(_("ended at"), null=True)

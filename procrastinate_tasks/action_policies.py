@@ -240,7 +240,7 @@ def _decide_run_now(job: JobToActOn) -> Verdict:
 
 def _decide_cancel(job: JobToActOn) -> Verdict:
     if job.status == "doing":
-        return Verdict(refusal=Refusal.RUNS)
+        return Verdict(refusal=Refusal.ORPHANED if job.is_orphaned else Refusal.RUNS)
     return Verdict(refusal=Refusal.ENDED) if job.status in _HAS_ENDED else _POSSIBLE
 
 

@@ -102,6 +102,17 @@ class TaskNameTaken(QueueError):
         )
 
 
+class AlertRuleNameTaken(QueueError):
+    """Two alert rules have one name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"An alert rule named {self.name!r} exists already. Give each rule a name of its own."
+
+
 class ScheduleNameTaken(QueueError):
     """One task has two schedules that are not told apart."""
 
@@ -181,6 +192,13 @@ class WorkerLost(QueueError):
         )
         times = "once" if self.crashes == 1 else f"{self.crashes} times"
         return f"{worker} {silence}. The job has now lost its worker {times}."
+
+
+class WorkerDied(QueueError):
+    """The worker that held a job died, and its supervisor saw it: no fault of the job."""
+
+    def __str__(self) -> str:
+        return "The worker that held this job died under it. The job was given back at no cost."
 
 
 class AppsInWrongOrder(ImproperlyConfigured):

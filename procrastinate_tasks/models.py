@@ -172,6 +172,69 @@ class QueueRule(models.Model):
         return self.queue_name
 
 
+class AlertRound(models.Model):
+    """When the alerts were last looked after: one row, which a process moves on to take the next round."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    evaluated_at = models.DateTimeField(_("evaluated at"))
+
+    class Meta:
+        default_permissions = ()
+        constraints = (models.CheckConstraint(name="ptasks_alert_one_round", condition=models.Q(id=1)),)
+
+    def __str__(self) -> str:
+        return str(self.evaluated_at)
+
+
+class AlertState(models.Model):
+    """A fault that is seen: watched at first, told at ``fired_at``, gone when its row is.
+
+    ``calm_since`` is since when it is not seen any more. ``subject`` is the queue, worker or the like.
+    """
+
+    rule = models.CharField(_("rule"), max_length=100)
+    subject = models.CharField(_("concerns"), max_length=300, blank=True)
+    sentence = models.TextField(_("what is wrong"))
+    seen_at = models.DateTimeField(_("seen at"))
+    fired_at = models.DateTimeField(_("told at"), null=True)
+    calm_since = models.DateTimeField(_("calm since"), null=True)
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        default_permissions = ("view",)
+        constraints = (models.UniqueConstraint(fields=["rule", "subject"], name="ptasks_alert_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.subject}".rstrip()
+
+
+class AlertNotice(models.Model):
+    """What is to be told through one channel, and whether it was; kept for a month."""
+
+    channel = models.CharField(_("channel"), max_length=20)
+    rule = models.CharField(_("rule"), max_length=100)
+    subjects = models.JSONField(_("concerns"), default=list)
+    has_recovered = models.BooleanField(_("is over"))
+    title = models.CharField(_("title"), max_length=300)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("created at"))
+    next_try_at = models.DateTimeField(_("next try"))
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    is_sent = models.BooleanField(_("sent"), default=False)
+
+    class Meta:
+        verbose_name = _("alert message")
+        verbose_name_plural = _("alert messages")
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=["id"], name="ptasks_notice_unsent", condition=models.Q(is_sent=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.title}"
+
+
 class Job(ProcrastinateJob):
     """Procrastinate's job as the job viewer shows it."""
 

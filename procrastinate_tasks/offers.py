@@ -51,24 +51,31 @@ def offers_for(
     """
     safety = safety or {}
     return {
-        job_id: tuple(
-            _offer(action, job, user=user, safety=safety.get(job_id, RetrySafety.UNKNOWN))
-            for action in JOB_ACTIONS
-        )
+        job_id: offers_of(job, user=user, safety=safety.get(job_id, RetrySafety.UNKNOWN))
         for job_id, job in read_jobs(job_ids).items()
     }
 
 
+def offers_of(job: JobToActOn, *, user: HasPermissions, safety: RetrySafety) -> tuple[Offer, ...]:
+    """Return the offers of one job that was read already."""
+    return tuple(_offer(action, job, user=user, safety=safety) for action in JOB_ACTIONS)
+
+
+def needs_care(action: Action, *, task_name: str, safety: RetrySafety) -> bool:
+    """Tell whether an action deserves a second look: money may move, or something may happen twice."""
+    return moves_money(task_name) or (action in _REPEATS and safety not in _SAFE)
+
+
 def _offer(action: Action, job: JobToActOn, *, user: HasPermissions, safety: RetrySafety) -> Offer:
     verdict = decide_action(action, job)
-    needs_care = moves_money(job.task_name) or (action in _REPEATS and safety not in _SAFE)
+    is_delicate = needs_care(action, task_name=job.task_name, safety=safety)
     return Offer(
         action=action,
         label=str(action_words.ACTION_LABELS[action]),
         is_permitted=is_allowed(user, action, task_name=job.task_name),
         is_possible=verdict.is_possible,
         sentence=_sentence_of(verdict.refusal, twin_id=verdict.twin_id),
-        tier=decide_tier(action, needs_care=needs_care),
+        tier=decide_tier(action, needs_care=is_delicate),
         needs_reason=needs_reason(action, moves_money=moves_money(job.task_name)),
     )
 

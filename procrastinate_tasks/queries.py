@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.exceptions import ConnectorException
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.policies import CatchUp, JobFacts, WorkerFacts
 from procrastinate_tasks.reasons import Reason, explain
+from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.schedule import Schedule, all_schedules
 from procrastinate_tasks.statements import statement
 
 MOST_FAILURES_COUNTED = 10_001
+
+# What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
+DATABASE_FAULTS = (DatabaseError, ConnectorException)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -107,7 +113,8 @@ class ScheduleInfo:
 
     ``last_tick_at`` is the tick that was last deferred, ``last_deferred_at`` when that happened, ``lateness``
     how long after the tick. ``overdue_since`` is the first tick that no worker has dealt with although its
-    time has come, ``problem`` why the schedule cannot run.
+    time has come, ``problem`` why the schedule cannot run. One that is disabled is never overdue and has no
+    next run.
     """
 
     name: str
@@ -123,6 +130,9 @@ class ScheduleInfo:
     last_job_id: int | None
     missed_count: int
     problem: str = ""
+    disabled_at: datetime | None = None
+    disabled_by: str = ""
+    disable_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +147,20 @@ class QueueRuleInfo:
     limits_by_hand: bool
     recent_starts: int | None
     running: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the queue has come.
+
+    ``jobs_deferred`` and ``attempts_recorded`` count since the tables were made; a transaction that was
+    rolled back may have used up numbers. ``ended_lately`` are the attempts of the last five minutes by
+    outcome.
+    """
+
+    jobs_deferred: int
+    attempts_recorded: int
+    ended_lately: dict[str, int]
 
 
 def read_status() -> QueueStatus:
@@ -178,6 +202,13 @@ def read_connection_use() -> ConnectionUse:
     """Return the open connections beside the limit that is nearest, the plan's or the server's."""
     (row,) = _rows("connection_use", plan_limit=queue_settings().connection_limit)
     return ConnectionUse(**row)
+
+
+def read_progress() -> Progress:
+    """Return what was deferred and what ended, without counting rows that are long finished."""
+    (row,) = _rows("progress_counts", outcomes=[outcome.value for outcome in Outcome])
+    ended = json.loads(row.pop("ended_lately"))
+    return Progress(**row, ended_lately={outcome.value: ended.get(outcome.value, 0) for outcome in Outcome})
 
 
 def is_paused(queue: str) -> bool:
@@ -278,7 +309,7 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         cron=schedule.cron_expression,
         zone=schedule.zone,
         catch_up=schedule.catch_up,
-        next_at=next_at,
+        next_at=None if row.get("disabled_at") else next_at,
         overdue_since=overdue_since,
         last_tick_at=tick_at,
         last_deferred_at=deferred_at,
@@ -286,13 +317,16 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         last_job_id=row.get("last_job_id"),
         missed_count=row.get("missed_count", 0),
         problem=problem,
+        disabled_at=row.get("disabled_at"),
+        disabled_by=row.get("disabled_by", ""),
+        disable_reason=row.get("disable_reason", ""),
     )
 
 
 def _overdue_since(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> datetime | None:
     """Return the first tick that is due; None also for a schedule that no worker has seen yet."""
     since = json.loads(row.get("known_since", "{}")).get(schedule.definition)
-    if since is None:
+    if since is None or row["disabled_at"] is not None:
         return None
     floor = max(datetime.fromisoformat(since), row["last_tick_at"] or _LONG_AGO)
     due_at = schedule.cron.next_after(floor)

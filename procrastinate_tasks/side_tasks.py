@@ -1,4 +1,4 @@
-"""What every worker process does beside its jobs: heartbeats, schedule, rescue, retention, the roll-up."""
+"""What every worker process does beside its jobs: beats, schedule, rescue, alerts, retention, the roll-up."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.db import close_old_connections, connections
 
 from procrastinate_tasks import rescue, retention, rollup, schedule
+from procrastinate_tasks.alerting import delivery, evaluation
 from procrastinate_tasks.conf import queue_settings
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,13 @@ def run_rollup() -> float:
     return slot - time.time() % slot + _PAUSE_AFTER_SLOT_SECONDS
 
 
+def run_alerts() -> float:
+    """Look after the alerts; whatever is to be told is sent on another thread."""
+    if evaluation.run_once() is not None:
+        delivery.deliver_in_background()
+    return queue_settings().alert_every.total_seconds()
+
+
 class Routines:
     """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
 
@@ -78,6 +86,7 @@ class Routines:
         self._routines = [
             Routine("schedule", run_schedule),
             Routine("rescue", lambda: run_rescue(may_rescue)),
+            Routine("alerts", run_alerts),
             Routine("retention", run_retention),
             Routine("roll-up", run_rollup, retry_after_seconds=60.0),
         ]

@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
     path("favicon.ico", show_icon),
+    path("", include("procrastinate_tasks.monitoring.urls")),
     path("idioma/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
 ]

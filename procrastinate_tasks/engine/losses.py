@@ -68,7 +68,6 @@ def end_of_return(assignment: Assignment, *, started_at: datetime) -> RunEnd:
         started_at=started_at,
         finished_at=now,
         counts_attempt=False,
-        retry_at=now,
     )
 
 

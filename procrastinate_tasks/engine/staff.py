@@ -74,7 +74,7 @@ class Staff:
         self._channel.send(ForkChild(number))
 
     def stop_lost(self, job_ids: Set[int]) -> None:
-        """Kills children that still run what another worker runs by now; their other jobs run again."""
+        """Kills children that still run what is theirs no more; their other jobs run again."""
         for child in self._children:
             lost = child.running.keys() & job_ids
             for job_id in lost:

@@ -157,10 +157,10 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                ("requested", models.PositiveIntegerField(default=0, verbose_name="requested")),
-                ("applied", models.PositiveIntegerField(default=0, verbose_name="applied")),
-                ("refused", models.PositiveIntegerField(default=0, verbose_name="refused")),
-                ("failed", models.PositiveIntegerField(default=0, verbose_name="failed")),
+                ("requested", models.PositiveIntegerField(default=0, verbose_name="jobs requested")),
+                ("applied", models.PositiveIntegerField(default=0, verbose_name="jobs applied")),
+                ("refused", models.PositiveIntegerField(default=0, verbose_name="jobs refused")),
+                ("failed", models.PositiveIntegerField(default=0, verbose_name="jobs failed")),
                 (
                     "created_at",
                     models.DateTimeField(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("procrastinate_tasks", "0006_actions"),
+        ("procrastinate_tasks", "0007_unsuccessful_jobs"),
     ]
 
     operations = [

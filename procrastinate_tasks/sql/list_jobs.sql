@@ -24,7 +24,10 @@ FROM (
         job.scheduled_at,
         job.attempts,
         job.args,
+        job.priority,
+        job.lock,
         job.queueing_lock,
+        job.worker_id,
         job.abort_requested,
         coalesce(
             worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false

@@ -86,7 +86,9 @@ updated AS (
         status = concluded.end_status::procrastinate_job_status,
         attempts = job.attempts + concluded.counts::integer,
         abort_requested = false,
-        scheduled_at = CASE WHEN concluded.end_status = 'todo' THEN coalesce(concluded.retry_at, now()) ELSE job.scheduled_at END,
+        -- None, and not now, for a job that shall run at once: a claim that began a moment earlier would take it for
+        -- one of the future, and jobs of the future do not hold back younger ones with their lock.
+        scheduled_at = CASE WHEN concluded.end_status = 'todo' THEN concluded.retry_at ELSE job.scheduled_at END,
         priority = coalesce(concluded.new_priority, job.priority),
         queue_name = coalesce(concluded.new_queue, job.queue_name),
         lock = coalesce(concluded.new_lock, job.lock)

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.viewer.figures import age_in_words, duration_in_words
 from procrastinate_tasks.viewer.states import STATE_LABELS, ShownState
 
@@ -50,6 +51,12 @@ def exactly(at: datetime) -> str:
 def lasting(duration: timedelta | None) -> str:
     """Return a duration in words."""
     return duration_in_words(duration)
+
+
+@register.filter
+def run_time(attempt: JobAttempt) -> str:
+    """Return how long an attempt ran, in words."""
+    return duration_in_words(attempt.finished_at - attempt.started_at)
 
 
 @register.simple_tag

@@ -11,7 +11,7 @@ from procrastinate_tasks.action_policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHE
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.models import TargetType
 
-MOST_JOBS = 1000
+MOST_JOBS = 500
 _LARGEST_ID = 2**63 - 1
 _LARGEST_NUMBER = 2**31 - 1
 _LONGEST_REASON = 2000

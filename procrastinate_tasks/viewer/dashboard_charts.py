@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from procrastinate_tasks import presentation
 from procrastinate_tasks.viewer.charts import (
@@ -62,7 +63,9 @@ def throughput_chart(day: DayOfRuns, releases: Mapping[str, datetime]) -> Chart:
         title=_("What ended, in each five minutes"),
         summary=summary % totals,
         panels=(
-            _panel(_("Succeeded"), succeeded, looks=("good",), top=_per_slot(succeeded)),
+            _panel(
+                pgettext("several jobs", "Succeeded"), succeeded, looks=("good",), top=_per_slot(succeeded)
+            ),
             _panel(_("Failed for good"), failed, looks=("bad",), top=_per_slot(failed)),
         ),
         ticks=hours_between(day.from_at, day.until, every=6),
@@ -70,7 +73,12 @@ def throughput_chart(day: DayOfRuns, releases: Mapping[str, datetime]) -> Chart:
             Mark(x=place_in((at - day.from_at) / (day.until - day.from_at)), label=name)
             for name, at in marks.items()
         ),
-        headings=(_("From"), _("Succeeded"), _("Failed for good"), _("Retried")),
+        headings=(
+            _("From"),
+            pgettext("several jobs", "Succeeded"),
+            _("Failed for good"),
+            pgettext("several jobs", "Retried"),
+        ),
         rows=tuple(_rows_by_hour(day)),
         note=_releases_in_words(marks),
     )

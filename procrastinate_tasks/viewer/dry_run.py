@@ -11,10 +11,10 @@ from procrastinate_tasks.action_policies import Action, Tier, decide_tier, needs
 from procrastinate_tasks.action_reports import ActionReport, TargetReport
 from procrastinate_tasks.actions import preview
 from procrastinate_tasks.models import Job, TargetType
+from procrastinate_tasks.offers import needs_care
 from procrastinate_tasks.permissions import HasPermissions, allowed_tasks
 from procrastinate_tasks.presentation import JobStory, moves_money, stories_of
 from procrastinate_tasks.viewer.asked import Asked
-from procrastinate_tasks.viewer.offers import needs_care
 from procrastinate_tasks.viewer.rows import amount_in_words
 
 _ANY_REASON = "(dry run)"
@@ -87,7 +87,7 @@ def _line(target: TargetReport, stories: Mapping[int, JobStory]) -> Line:
 
 def _tier(asked: Asked, possible: Sequence[Line]) -> Tier:
     careful = any(
-        needs_care(asked.action, task_name=line.report.task_name, story=line.story)
+        needs_care(asked.action, task_name=line.report.task_name, safety=line.story.retry_safety)
         for line in possible
         if line.story is not None
     )

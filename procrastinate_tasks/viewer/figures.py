@@ -32,7 +32,7 @@ def duration_in_words(duration: timedelta | None) -> str:
         return f"−{duration_in_words(-duration)}"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
+    if seconds < 10 and round(seconds, 1) % 1:
         return f"{number_format(round(seconds, 1), decimal_pos=1)} s"
     return _in_two_units(round(seconds))
 

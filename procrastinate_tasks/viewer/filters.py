@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks import queries
 from procrastinate_tasks.presentation import JobSearch, Kind, find_jobs_meant, presented_tasks
-from procrastinate_tasks.viewer.queries.jobs import JobQuery
+from procrastinate_tasks.viewer.queries.jobs import JobQuery, job_id_at
 from procrastinate_tasks.viewer.states import Tab
 
 PERIODS: Mapping[str, timedelta] = {
@@ -29,7 +29,10 @@ _LONGEST_TEXT = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """What the list's address says, as text; what it does not know of is left out."""
+    """What the list's address says, as text; what it does not know of is left out.
+
+    ``about`` names an object by the argument that does, as in ``booking_id:4521``.
+    """
 
     tab: str = ""
     q: str = ""
@@ -41,12 +44,17 @@ class JobFilter:
     until: str = ""
     lock: str = ""
     attempts: str = ""
+    about: str = ""
 
     def address(self, **changes: object) -> str:
         """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
         values = {field.name: getattr(self, field.name) for field in fields(self)} | changes
         text = urlencode({name: value for name, value in values.items() if value not in ("", None)})
         return f"?{text}" if text else ""
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what is chosen, to be kept."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
 
     @property
     def is_narrow(self) -> bool:
@@ -79,7 +87,10 @@ def read_filter(parameters: Mapping[str, str]) -> JobFilter:
 
 
 def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
-    """Turn a filter into a query; what cannot be read is told and left out."""
+    """Turn a filter into a query; what cannot be read is told and left out.
+
+    Jobs do not know when they were deferred: a time becomes the id of the first one since, by one statement.
+    """
     problems: list[str] = []
     query = JobQuery(
         tab=Tab(chosen.tab),
@@ -88,13 +99,23 @@ def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
         queue=chosen.queue,
         lock=chosen.lock,
         min_attempts=_read_attempts(chosen.attempts, problems),
-        since=_since(chosen, problems, now=now or datetime.now(UTC)),
-        until=_day_after(_read_date(chosen.until, problems)),
+        since_id=_id_at(_since(chosen, problems, now=now or datetime.now(UTC))),
+        until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
     )
-    if not chosen.q:
-        return Understood(query=query, problems=tuple(problems))
-    query, meaning = _search(query, chosen.q)
+    meaning = ""
+    if chosen.about:
+        query, meaning = _narrow_to_object(query, chosen.about)
+    if chosen.q:
+        query, meaning = _search(query, chosen.q)
     return Understood(query=query, meaning=meaning, problems=tuple(problems))
+
+
+def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
+    """Narrow a query to one object's jobs, by an argument that the project has named, and has an index on."""
+    argument, _separator, value = about.partition(":")
+    if argument not in {task.related_argument for task in presented_tasks().values()} - {""}:
+        return query, ""
+    return replace(query, arguments={argument: (value,)}), f"{argument} = {value}"
 
 
 # --- Searching --------------------------------------------------------------------------------------------
@@ -151,6 +172,10 @@ def _since(chosen: JobFilter, problems: list[str], *, now: datetime) -> datetime
         return now - PERIODS[chosen.period]
     day = _read_date(chosen.since, problems)
     return _start_of(day) if day else None
+
+
+def _id_at(moment: datetime | None) -> int | None:
+    return job_id_at(moment) if moment else None
 
 
 def _read_date(text: str, problems: list[str]) -> date | None:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from procrastinate_tasks.presentation import ExtraPage, extra_pages
 
@@ -42,7 +43,7 @@ ENTRIES = (
     Entry(title=_("Failures"), url_name="queue_failures"),
     Entry(title=_("Queues"), url_name="queue_queues"),
     Entry(title=_("Workers"), url_name="queue_workers"),
-    Entry(title=_("Schedule"), url_name="queue_schedule"),
+    Entry(title=pgettext_lazy("navigation", "Schedule"), url_name="queue_schedule"),
     Entry(title=_("Bulk operations"), url_name="queue_bulk", covers=("queue_bulk_new", "queue_bulk_detail")),
     Entry(title=_("Audit log"), url_name="queue_audit"),
     Entry(title=_("System"), url_name="queue_system"),

@@ -17,7 +17,7 @@ from procrastinate_tasks.action_policies import JobToActOn
 from procrastinate_tasks.permissions import HasPermissions
 from procrastinate_tasks.presentation import Amount, JobStory
 from procrastinate_tasks.retries import Retries
-from procrastinate_tasks.viewer.offers import Offer, offers_for
+from procrastinate_tasks.viewer.offers import ShownOffer, shown_offers
 from procrastinate_tasks.viewer.queries.jobs import JobRow
 from procrastinate_tasks.viewer.states import ShownState
 
@@ -55,7 +55,7 @@ class ShownJob:
     moment_label: str
     lasted: timedelta | None
     error: str
-    offers: tuple[Offer, ...]
+    offers: tuple[ShownOffer, ...]
 
 
 def show_rows(
@@ -71,13 +71,13 @@ def show_rows(
         _show_row(
             row,
             stories[row.id],
-            offers_for(_to_act_on(row), stories[row.id], user=user, back=back, site_name=site_name),
+            shown_offers(_to_act_on(row), stories[row.id], user=user, back=back, site_name=site_name),
         )
         for row in rows
     )
 
 
-def _show_row(row: JobRow, story: JobStory, offers: tuple[Offer, ...]) -> ShownJob:
+def _show_row(row: JobRow, story: JobStory, offers: tuple[ShownOffer, ...]) -> ShownJob:
     return ShownJob(
         row=row,
         story=story,

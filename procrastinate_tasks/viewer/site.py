@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from procrastinate_tasks.viewer.navigation import VIEW_JOBS, navigation
@@ -14,6 +15,7 @@ from procrastinate_tasks.viewer.pages import (
     actions,
     audit,
     bulk,
+    bulk_new,
     dashboard,
     failures,
     job,
@@ -25,7 +27,7 @@ from procrastinate_tasks.viewer.pages import (
 )
 from procrastinate_tasks.viewer.rendering import render_refusal
 
-Page = Callable[..., HttpResponse]
+Page = Callable[..., HttpResponseBase]
 
 
 class JobViewerSite(AdminSite):
@@ -56,7 +58,7 @@ class JobViewerSite(AdminSite):
             self._page("queue/workers/", workers.show, "queue_workers"),
             self._page("queue/schedule/", schedule.show, "queue_schedule"),
             self._page("queue/bulk/", bulk.show, "queue_bulk"),
-            self._page("queue/bulk/new/", bulk.show_new, "queue_bulk_new"),
+            self._page("queue/bulk/new/", bulk_new.show, "queue_bulk_new"),
             self._page("queue/bulk/<int:operation_id>/", bulk.show_one, "queue_bulk_detail"),
             self._page("queue/audit/", audit.show, "queue_audit"),
             self._page("queue/system/", system.show, "queue_system"),
@@ -65,7 +67,7 @@ class JobViewerSite(AdminSite):
     def _page(self, route: str, page: Page, name: str, *, permission: str = VIEW_JOBS) -> URLPattern:
         """Serve ``page(request, site, …)`` to staff with the permission, and a 403 to the rest of them."""
 
-        def guarded(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
             if not request.user.has_perm(permission):
                 return render_refusal(request, self)
             return page(request, self, **arguments)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ShownState(StrEnum):
@@ -62,18 +63,18 @@ class Tab(StrEnum):
 
 
 TAB_LABELS: dict[Tab, str | Promise] = {
-    Tab.ALL: _("All"),
-    Tab.ATTENTION: _("Needs attention"),
-    Tab.READY: _("Ready"),
-    Tab.SCHEDULED: _("Scheduled"),
-    Tab.RETRYING: _("To be retried"),
-    Tab.BLOCKED: _("Blocked"),
-    Tab.PAUSED: _("Paused"),
-    Tab.RUNNING: _("Running"),
-    Tab.ORPHANED: _("Orphaned"),
-    Tab.FAILED: _("Failed"),
-    Tab.SUCCEEDED: _("Succeeded"),
-    Tab.CANCELLED: _("Cancelled or aborted"),
+    Tab.ALL: pgettext_lazy("tab", "All"),
+    Tab.ATTENTION: pgettext_lazy("tab", "Needs attention"),
+    Tab.READY: pgettext_lazy("tab", "Ready"),
+    Tab.SCHEDULED: pgettext_lazy("tab", "Scheduled"),
+    Tab.RETRYING: pgettext_lazy("tab", "To be retried"),
+    Tab.BLOCKED: pgettext_lazy("tab", "Blocked"),
+    Tab.PAUSED: pgettext_lazy("tab", "Paused"),
+    Tab.RUNNING: pgettext_lazy("tab", "Running"),
+    Tab.ORPHANED: pgettext_lazy("tab", "Orphaned"),
+    Tab.FAILED: pgettext_lazy("tab", "Failed"),
+    Tab.SUCCEEDED: pgettext_lazy("tab", "Succeeded"),
+    Tab.CANCELLED: pgettext_lazy("tab", "Cancelled or aborted"),
 }
 
 

@@ -15,7 +15,7 @@ from procrastinate_tasks.permissions import is_allowed
 
 pytestmark = pytest.mark.django_db
 
-MIGRATION = ("reyes_estancias", "0001_staff_groups")
+MIGRATION = ("reyes_estancias", "0002_staff_groups")
 MAY = {
     "Recepción": set(),
     "Operación": {Action.RETRY, Action.RELEASE, Action.RUN_NOW, Action.CANCEL, Action.RUN_SCHEDULE},

@@ -25,6 +25,7 @@ from procrastinate_tasks.permissions import allowed_tasks, is_allowed
 from procrastinate_tasks.viewer.asked import MOST_JOBS, Asked, read_asked
 from procrastinate_tasks.viewer.dry_run import DryRun, lines_of, look_first
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token, way_back
+from procrastinate_tasks.viewer.offers import confirmation_address
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal
 
 _RUNS_IT_AGAIN = (Action.RETRY, Action.RELEASE, Action.RESCUE, Action.RUN_NOW)
@@ -195,14 +196,13 @@ def _ask_again(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 def _confirmation_address(request: HttpRequest, site: AdminSite, asked: Asked) -> str:
-    target = (
-        [("job", job_id) for job_id in asked.job_ids]
-        if asked.job_ids
-        else [(asked.target_type.value, asked.name)]
+    return confirmation_address(
+        asked.action,
+        site_name=site.name,
+        back=way_back(request, site_name=site.name),
+        job_ids=asked.job_ids,
+        **({asked.target_type.value: asked.name} if asked.name else {}),
     )
-    back = way_back(request, site_name=site.name)
-    query = urlencode([("action", asked.action.value), *target, ("next", back)])
-    return f"{reverse('admin:queue_confirm', current_app=site.name)}?{query}"
 
 
 def _title(asked: Asked) -> str:

@@ -171,7 +171,7 @@ def _form(chosen: JobFilter) -> dict[str, object]:
         else (),
         "periods": _choices(PERIOD_LABELS, chosen.period),
         "clear_url": JobFilter(tab=chosen.tab).address() or "?",
-        "more_is_chosen": bool(chosen.since or chosen.until or chosen.lock or chosen.attempts),
+        "more_is_chosen": chosen != JobFilter(tab=chosen.tab, q=chosen.q, about=chosen.about),
     }
 
 

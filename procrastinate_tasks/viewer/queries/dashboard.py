@@ -24,10 +24,12 @@ class DashboardFacts:
     """What the dashboard tells beside the snapshot.
 
     ``rolled_up_to`` is None before the first roll-up, ``failed_day_before`` where it does not reach that far
-    back. ``failed_by_task`` counts the last 24 hours, and stops at ``MOST_COUNTED`` in all.
+    back. ``failed_by_task`` counts the last 24 hours, ``blocked_by_queue`` the ready jobs of active queues
+    whose lock another job has; both stop after ``MOST_COUNTED`` in all.
     """
 
     rolled_up_to: datetime | None
+    blocked_by_queue: Mapping[str, int]
     failed_day_before: int | None
     failed_by_task: Mapping[str, int]
     release: str | None
@@ -75,8 +77,9 @@ def read_facts() -> DashboardFacts:
     """Read the facts in one statement."""
     (row,) = _rows("dashboard_facts", at_most=MOST_COUNTED + 1)
     releases = json.loads(row.pop("releases_of_day"))
+    counts = {name: json.loads(row[name]) for name in ("blocked_by_queue", "failed_by_task")}
     return DashboardFacts(
-        **{**row, "failed_by_task": json.loads(row["failed_by_task"])},
+        **{**row, **counts},
         releases_of_day={name: datetime.fromisoformat(at) for name, at in releases.items()},
     )
 

@@ -86,7 +86,8 @@ class JobQuery:
     """What the list is asked for; None and empty mean anything.
 
     ``ids`` and ``arguments``, the values that an argument may have, find a job by either; of arguments there
-    are three at most. ``lock`` is the whole text of a lock or a queueing lock.
+    are three at most. ``until_id`` itself is left out. ``lock`` is the whole text of a lock or a queueing
+    lock.
     """
 
     tab: Tab = Tab.ALL
@@ -94,8 +95,8 @@ class JobQuery:
     tasks: tuple[str, ...] | None = None
     queue: str = ""
     ids: tuple[int, ...] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since_id: int | None = None
+    until_id: int | None = None
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lock: str = ""
     min_attempts: int = 0
@@ -115,7 +116,10 @@ class JobRow:
     status: str
     attempts: int
     args: Mapping[str, object] = field(repr=False)
+    priority: int
+    lock: str | None
     queueing_lock: str | None
+    worker_id: int | None
     twin_id: int | None
     worker_is_alive: bool
     abort_requested: bool
@@ -189,6 +193,13 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
     return counts
 
 
+def list_ids(query: JobQuery, *, limit: int) -> list[int]:
+    """Return the ids of the jobs that a query lets through, the oldest first; of more, any of them."""
+    (row,) = _rows(_compose("ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
+    ids: list[int] = row["ids"]
+    return ids
+
+
 def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
     if not _needs_a_look(query):
         return None
@@ -207,8 +218,8 @@ def _parameters(query: JobQuery) -> dict[str, object]:
         "tasks": None if query.tasks is None else list(query.tasks),
         "queue": query.queue or None,
         "ids": list(query.ids or ()) if query.ids is not None or query.arguments else None,
-        "since_id": job_id_at(query.since) if query.since else None,
-        "until_id": job_id_at(query.until) if query.until else None,
+        "since_id": query.since_id,
+        "until_id": query.until_id,
         **_argument_parameters(query.arguments),
         "lock": query.lock or None,
         "attempts": query.min_attempts or None,

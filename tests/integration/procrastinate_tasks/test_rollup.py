@@ -18,6 +18,7 @@ from procrastinate_tasks.models import JobAttempt, Release, RollupProgress, Task
 from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.rollup import KEPT_FOR, SLOT, run_once
 from procrastinate_tasks.side_tasks import run_rollup
+from procrastinate_tasks.statements import statement
 from procrastinate_tasks.testing import drain_queue
 
 pytestmark = pytest.mark.django_db
@@ -269,3 +270,33 @@ def test_the_database_keeps_one_row_of_progress_and_one_of_each_slot():
     for write in (lambda: RollupProgress.objects.create(id=2), row.save):
         with pytest.raises(IntegrityError), transaction.atomic():
             write()
+
+
+def test_the_attempts_of_a_window_are_found_by_an_index():
+    window = {"slot": SLOT, "from_at": NOON - SLOT, "until": NOON}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {statement('roll_up_attempts')}", window)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "ptasks_attempt_outcome" in plan
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_process_sums_up_at_a_time_and_another_does_not_wait():
+    an_attempt(finished_at=NOON - MINUTE)
+    RollupProgress.objects.create(id=1, rolled_up_to=NOON - SLOT)
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("SELECT FROM procrastinate_tasks_rollupprogress FOR UPDATE")
+
+        meanwhile = run_once(NOW)
+        other.rollback()
+        after = run_once(NOW)
+    finally:
+        other.close()
+
+    assert (meanwhile.rolled_up_to, after.rolled_up_to) == (None, NOON)

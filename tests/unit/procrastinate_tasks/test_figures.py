@@ -40,7 +40,9 @@ def test_a_count_that_was_cut_off_has_a_plus(count, words):
         (timedelta(minutes=3, seconds=5), "3 min 5 s"),
         (timedelta(hours=2), "2 h"),
         (timedelta(days=2, hours=4), "2 d 4 h"),
-        (timedelta(seconds=-2), "−2.0 s"),
+        (timedelta(seconds=5), "5 s"),
+        (timedelta(seconds=9.98), "10 s"),
+        (timedelta(seconds=-2.5), "−2.5 s"),
     ],
 )
 def test_a_duration_has_its_two_greatest_units(duration, words):
