@@ -49,13 +49,22 @@ def show_status(out: Output, options: Options) -> ExitCode:
 
 def _write_status(out: Output, status: QueueStatus) -> None:
     queues = [
-        (queue.queue, queue.ready, queue.scheduled, queue.running, queue.orphaned, queue.oldest_ready_at)
+        (
+            queue.queue,
+            queue.ready,
+            queue.scheduled,
+            queue.to_be_retried,
+            queue.running,
+            queue.orphaned,
+            queue.oldest_ready_at,
+        )
         for queue in status.queues
     ]
     headings = (
         _("QUEUE"),
         _("READY"),
         _("SCHEDULED"),
+        _("TO BE RETRIED"),
         _("RUNNING"),
         _("ORPHANED"),
         _("OLDEST READY SINCE"),

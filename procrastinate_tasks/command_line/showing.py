@@ -132,8 +132,8 @@ def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
     hidden = len(row.args) - sum(name in row.args for name in visible)
     if not hidden:
         return shown
-    rest = _("(%(count)d hidden: --show-arguments)") % {"count": hidden}
-    return f"{shown} {rest}".strip()
+    left_out = _("(%(count)d hidden: --show-arguments)") % {"count": hidden}
+    return f"{shown} {left_out}".strip()
 
 
 def _write_events(out: Output, job: _Job) -> None:
