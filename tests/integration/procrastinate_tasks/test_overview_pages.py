@@ -187,6 +187,15 @@ def test_no_worker_a_long_wait_and_an_overdue_schedule_need_attention(viewer, no
     assert re.search(r"should have started \d h ago \(Every hour, on the hour\)", text)
 
 
+def test_a_schedule_that_stays_disabled_is_not_forgotten(viewer, now):
+    a_worker()
+    ScheduleState.objects.create(
+        name="bookings.tasks.mark_expired_holds", disabled_at=now - timedelta(hours=3), disabled_by="rosa"
+    )
+
+    assert "has been disabled by rosa for 3 h." in read(page(viewer, "queue_dashboard"))
+
+
 def test_a_quiet_queue_says_so_and_an_empty_chart_says_why(viewer):
     a_worker()
 
@@ -387,6 +396,15 @@ def test_a_worker_is_well_doubtful_or_lost_by_the_age_of_its_heartbeat(viewer):
     rows = page(viewer, "queue_workers").context["rows"]
 
     assert [row.state for row in rows] == ["Well", "Doubtful", "Lost"]
+
+
+def test_a_worker_that_beats_each_second_is_lost_sooner(viewer):
+    a_worker(silent=timedelta(seconds=4), orphaned_after=timedelta(seconds=3.5))
+
+    (row,) = page(viewer, "queue_workers").context["rows"]
+
+    assert row.state == "Lost"
+    assert "lost after 3.5 s" in read(page(viewer, "queue_workers"))
 
 
 def test_a_worker_shows_its_jobs_and_its_memory_against_the_limit(viewer):
