@@ -115,7 +115,7 @@ MESSAGES := bookings payments procrastinate_tasks reyes_estancias
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings
 messages: $(INSTALLED)
-	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/python -m django makemessages --locale es_MX \
+	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/django-admin makemessages --locale es_MX \
 		--add-location file --no-wrap --no-obsolete) || exit; done
 	$(VENV)/bin/python manage.py compilemessages --locale es_MX --ignore $(VENV) --ignore .local
 

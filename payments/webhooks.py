@@ -15,6 +15,11 @@ from procrastinate_tasks.actions import Action, Actor, TargetReport
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.models import ActionOutcome, TargetType
 
+# Before the charges of balances: a guest who has just paid looks at the page until it says so. What else
+# Stripe tells us mostly repeats what a charge has recorded by itself.
+GUEST_WAITS_PRIORITY = 20
+_GUEST_WAITS = "checkout.session."
+
 
 def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) -> bool:
     """Store an event and defer its job in one transaction. Returns whether it was news.
@@ -36,7 +41,12 @@ def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: date
             },
         )
         if is_new:
-            defer(task_names.APPLY_STRIPE_EVENT, {"event_id": event.id}, queueing_lock=f"event:{event.id}")
+            defer(
+                task_names.APPLY_STRIPE_EVENT,
+                {"event_id": event.id},
+                queueing_lock=f"event:{event.id}",
+                priority=GUEST_WAITS_PRIORITY if event.type.startswith(_GUEST_WAITS) else 0,
+            )
         else:
             StripeEvent.objects.filter(pk=event.id).update(repetitions=F("repetitions") + 1)
     return is_new

@@ -30,7 +30,7 @@ REPORT = ROOT / "docs" / "load.md"
 LOGS = ROOT / ".local" / "load"
 HOMES = 40
 RAMP_SECONDS = 10
-CHARGES_A_SECOND = 4
+CHARGES_A_SECOND = 2
 
 _UNFINISHED = """
 SELECT count(*) FROM payments_payment payment JOIN bookings_booking booking ON booking.id = payment.booking_id

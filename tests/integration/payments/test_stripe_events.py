@@ -58,6 +58,21 @@ def test_an_event_is_stored_and_its_job_deferred_in_one_transaction(house: House
     refute_enqueued(tasks.apply_stripe_event)
 
 
+def test_what_a_waiting_guest_paid_is_applied_before_balances_are_charged(house: House):
+    booking = house.hold()
+    house.open_page(booking)
+    house.pay_page(booking)
+
+    for event in house.events():
+        house.post_event(event)
+
+    priorities = {event["id"]: 20 if "checkout.session" in event["type"] else 0 for event in house.events()}
+    assert set(priorities.values()) == {0, 20}
+    for event_id, priority in priorities.items():
+        assert assert_enqueued(tasks.apply_stripe_event, {"event_id": event_id}).priority == priority
+    assert tasks.CHARGE_PRIORITY < webhooks.GUEST_WAITS_PRIORITY == 20
+
+
 def test_every_event_five_times_has_one_effect(house: House):
     booking = house.hold()
     house.open_page(booking)
