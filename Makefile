@@ -1,16 +1,19 @@
 ## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
 ## make test    run the tests                              (ARGS="-k charge": some of them)
 ## make check   lint, types, layers, migrations
+## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
+## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
+## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
 ## make dev     the web server and a worker, until Ctrl-C
-## make soak    the storm of kills and stops, MINUTES=30 long
+## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench soak dev stop lock messages test-newest
+.PHONY: help demo test check audit bench load drill soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -23,6 +26,8 @@ INSTALLED := $(VENV)/installed
 TOOLS := .local/tools
 NEWEST := .local/newest
 CELERY := .local/bench/celery
+LOCUST := .local/bench/locust
+AUDIT := .local/audit
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -34,7 +39,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 soak: $(INSTALLED)
-	STORM_SECONDS=$$(( $(MINUTES) * 60 )) $(VENV)/bin/python -m pytest tests/acceptance/engine/test_storm.py
+	@$(VENV)/bin/python -m tests.engine.storm --minutes $(MINUTES) $(ARGS)
 
 # The checks read the settings as the tests see them, so that no database server is started for them.
 check: export DJANGO_SETTINGS_MODULE = tests.settings
@@ -46,6 +51,19 @@ check: $(INSTALLED)
 	$(VENV)/bin/python manage.py check
 	$(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
+# A machine without a way to the advisories says so; it does not pass for one without faults.
+audit: $(AUDIT)/installed
+	@rm -f $(AUDIT)/report.json
+	@if $(AUDIT)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.txt --vulnerability-service osv \
+		--progress-spinner off --timeout 15 --format json --output $(AUDIT)/report.json 2>$(AUDIT)/log; then cat $(AUDIT)/log; \
+	elif [ -s $(AUDIT)/report.json ]; then cat $(AUDIT)/log $(AUDIT)/report.json; exit 1; \
+	else tail -n 1 $(AUDIT)/log; echo 'audit: NOT DONE, the service of advisories cannot be reached from here'; fi
+
+$(AUDIT)/installed:
+	@$(call make-venv,PYTHON,$(AUDIT))
+	$(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	@touch $@
+
 bench: $(INSTALLED) $(CELERY)/tried
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
@@ -54,6 +72,17 @@ $(CELERY)/tried: benchmarks/celery-requirements.txt
 	@$(call make-venv,PYTHON,$(CELERY))
 	$(CELERY)/bin/python -m pip install --quiet --requirement benchmarks/celery-requirements.txt || rm -r $(CELERY)/bin
 	@touch $@
+
+load: $(INSTALLED) $(LOCUST)/installed
+	@$(VENV)/bin/python -m benchmarks.load --locust=$(LOCUST)/bin/locust $(ARGS)
+
+$(LOCUST)/installed: benchmarks/locust-requirements.txt
+	@$(call make-venv,PYTHON,$(LOCUST))
+	$(LOCUST)/bin/python -m pip install --quiet --requirement benchmarks/locust-requirements.txt
+	@touch $@
+
+drill: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.drill $(ARGS)
 
 # Postgres is no child of honcho's, which ends all its children at once: it starts before and stops after them.
 dev: export GUNICORN_CMD_ARGS = --bind 127.0.0.1:8000

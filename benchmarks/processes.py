@@ -76,3 +76,9 @@ def resident_megabytes(pids: Sequence[int], *, shared_once: bool) -> float:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             kilobytes += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(wanted))
     return kilobytes / 1024
+
+
+def bare_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process inherits that says nothing of databases, Django or Stripe."""
+    prefixes = ("PG", "DJANGO", "DATABASE", "STRIPE", "PROCRASTINATE")
+    return {name: value for name, value in environment.items() if not name.startswith(prefixes)}

@@ -26,10 +26,11 @@ class Run:
 
 
 class MarkersMissing(Exception):
-    """The README has no place for the results."""
+    """The document has no place for the results."""
 
-    def __str__(self) -> str:
-        return f"benchmarks/README.md needs the two lines {BEGIN!r} and {END!r}, in this order."
+    def __init__(self, *, begin: str) -> None:
+        self.begin = begin
+        super().__init__(f"The document needs the two lines {begin!r} and {END!r}, in this order.")
 
 
 def render(run: Run) -> str:
@@ -46,17 +47,20 @@ def render(run: Run) -> str:
     )
 
 
-def replace_results(readme: str, results: str) -> str:
-    """Return the README with these results in the place of the last ones.
+def replace_results(document: str, results: str, *, begin: str = BEGIN) -> str:
+    """Return a document with these results in the place of the last ones.
+
+    Args:
+        begin: the line before the results.
 
     Raises:
         MarkersMissing: it has no place for them.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise MarkersMissing
-    return f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
+    before, has_begin, rest = document.partition(begin)
+    _, has_end, after = rest.partition(END)
+    if not has_begin or not has_end:
+        raise MarkersMissing(begin=begin)
+    return f"{before}{begin}\n\n{results}\n\n{END}{after}"
 
 
 def _table(run: Run) -> list[str]:

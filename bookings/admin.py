@@ -2,48 +2,81 @@
 
 from __future__ import annotations
 
-import re
-from uuid import UUID
-
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import formats
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import formats, timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos
-from bookings.read_only import ReadOnly, column, link_to
-
-_FOLIO = re.compile(r"(?:RE-)?([0-9A-F]{8})", re.IGNORECASE)
+from bookings.nights_calendar import NightState, read_first, read_month
+from bookings.read_only import OfficeList, ReadOnly, column, instant, link_to
+from bookings.references import read_reference
 
 
 @admin.register(Property)
-class PropertyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PropertyAdmin(OfficeList, admin.ModelAdmin):  # type: ignore[type-arg]
     form = PropertyForm
-    list_display = ("name", "town", "capacity", "nightly_rate", "min_nights", "is_listed")
+    list_display = ("name", "town", "capacity", "nightly_rate", "min_nights", "is_listed", "calendar_link")
     list_filter = ("is_listed",)
     search_fields = ("name", "town", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
+    change_form_template = "bookings/admin/property.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        calendar = path(
+            "<int:property_id>/calendar/",
+            self.admin_site.admin_view(self.show_calendar),
+            name="bookings_property_calendar",
+        )
+        return [calendar, *super().get_urls()]
+
+    def show_calendar(self, request: HttpRequest, property_id: int) -> HttpResponse:
+        """Show a month of a property's nights; ``?month=2026-12`` chooses it."""
+        if not (self.has_view_permission(request) and request.user.has_perm("bookings.view_booking")):
+            raise PermissionDenied
+        homes = list(Property.objects.all())
+        home = next((home for home in homes if home.pk == property_id), None)
+        if home is None:
+            raise Http404
+        now = timezone.now()
+        first = read_first(request.GET.get("month", ""), today=now.astimezone(home.tz).date())
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Nights of %(home)s") % {"home": home.name},
+            "opts": self.opts,
+            "month": read_month(home=home, first=first, now=now),
+            "homes": homes,
+            "states": NightState,
+        }
+        return TemplateResponse(request, "bookings/admin/calendar.html", context)
 
     @admin.display(description=_("price per night"), ordering="nightly_rate_minor")
     def nightly_rate(self, home: Property) -> str:
         return format_pesos(home.nightly_rate_minor)
 
+    @admin.display(description=_("nights"))
+    def calendar_link(self, home: Property) -> SafeString:
+        address = reverse("admin:bookings_property_calendar", args=[home.pk])
+        return format_html('<a href="{}">{}</a>', address, gettext("Calendar"))
 
-class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+
+class BookingAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Bookings without their money; payments registers it with them."""
 
-    list_display = ("folio", "guest_name", "home", "check_in", "night_count", "status", "total", "created_at")
+    list_display = ("folio", "guest_name", "home", "check_in", "night_count", "status", "total", "made")
     list_filter = ("status", "quote__home", "arrival_at")
     list_select_related = ("quote__home",)
-    list_per_page = 50
-    date_hierarchy = "arrival_at"
     search_fields = ("guest_name", "guest_email")
     search_help_text = _("Folio, public id, guest or e-mail")
-    show_full_result_count = False
     readonly_fields = (
         "folio",
         "whole_id",
@@ -56,27 +89,21 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         "guest_name",
         "guest_email",
         "guest_phone",
-        "arrival_at",
-        "departure_at",
-        "balance_due_at",
-        "hold_expires_at",
-        "checkout_open",
-        "created_at",
-        "confirmed_at",
-        "cancel_requested_at",
-        "cancelled_at",
-        "settled_at",
+        "made",
     )
     fields = readonly_fields
     whole_id = column("public_id", _("public id"))
+    made = instant("created_at", _("created"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Booking], search_term: str
     ) -> tuple[QuerySet[Booking], bool]:
         named = read_reference(search_term)
-        if named is None:
-            return super().get_search_results(request, queryset, search_term)
-        return queryset.filter(public_id__range=named), False
+        if named is not None:
+            return queryset.filter(public_id__range=named), False
+        if "@" in search_term:
+            return queryset.filter(guest_email__iexact=search_term.strip()), False
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description=_("property"), ordering="quote__home__name")
     def home(self, booking: Booking) -> str:
@@ -100,15 +127,16 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(NightBlock)
-class NightBlockAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("home", "first_night", "departure", "booking_link", "active", "created_at", "released_at")
+class NightBlockAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "home", "first_night", "departure", "booking_link", "active", "made", "freed")
     list_filter = ("active", "home")
     list_select_related = ("home", "booking")
-    list_per_page = 50
-    show_full_result_count = False
+    ordering = ("-id",)
     search_fields = ("home__name", "booking__guest_email")
     readonly_fields = (*list_display, "release_proof")
     fields = readonly_fields
+    made = instant("created_at", _("created"))
+    freed = instant("released_at", _("released"))
 
     @admin.display(description=_("first night"), ordering="nights")
     def first_night(self, block: NightBlock) -> str:
@@ -124,14 +152,14 @@ class NightBlockAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(BookingChangeLog)
-class BookingChangeLogAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("booking_link", "before", "after", "price_before", "price_after", "applied_at")
+class BookingChangeLogAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("id", "booking_link", "before", "after", "price_before", "price_after", "applied")
     list_select_related = ("booking", "old_quote", "new_quote")
-    list_per_page = 50
-    show_full_result_count = False
+    ordering = ("-id",)
     search_fields = ("booking__guest_email", "booking__guest_name")
     readonly_fields = list_display
     fields = readonly_fields
+    applied = instant("applied_at", _("applied"))
 
     @admin.display(description=_("booking"))
     def booking_link(self, change: BookingChangeLog) -> SafeString:
@@ -152,19 +180,6 @@ class BookingChangeLogAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-ar
     @admin.display(description=_("price after"))
     def price_after(self, change: BookingChangeLog) -> str:
         return format_pesos(change.new_quote.total_minor)
-
-
-def read_reference(text: str) -> tuple[UUID, UUID] | None:
-    """Return the range of public ids that a folio or a whole public id names, ``None`` for other text."""
-    text = text.strip()
-    folio = _FOLIO.fullmatch(text)
-    if folio is not None:
-        return UUID(folio[1] + "0" * 24), UUID(folio[1] + "f" * 24)
-    try:
-        public_id = UUID(text)
-    except ValueError:
-        return None
-    return public_id, public_id
 
 
 def _write_nights(quote: Quote) -> str:

@@ -19,6 +19,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -198,6 +199,10 @@ class Booking(models.Model):
             models.Index(
                 name="bookings_departures", fields=("departure_at",), condition=Q(status="confirmed")
             ),
+            models.Index(name="bookings_newest", fields=("created_at",)),
+            models.Index(name="bookings_arrivals", fields=("arrival_at",)),
+            models.Index(name="bookings_balance_days", fields=("balance_due_at",)),
+            models.Index(Upper("guest_email"), name="bookings_guest_email"),
         )
         constraints = (
             models.CheckConstraint(

@@ -7,22 +7,32 @@ from typing import Any, Protocol
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from bookings.admin import BookingAdmin, read_reference
+from bookings.admin import BookingAdmin
 from bookings.models import Booking
 from bookings.money import format_pesos
-from bookings.read_only import ReadOnly, column, link_to
+from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
+from bookings.references import read_reference
+from payments.booking_file import read_file
+from payments.booking_jobs import read_jobs
+from payments.event_admin import StripeEventAdmin
+from payments.ledger import breaks
 from payments.models import (
-    BookingAccount,
     GuestEmail,
     LedgerTransfer,
     Payment,
     PaymentAttempt,
+    ReconciliationBreak,
     Refund,
     StripeEvent,
 )
+from procrastinate_tasks.viewer.navigation import VIEW_JOBS
+
+admin.site.register(StripeEvent, StripeEventAdmin)
 
 
 class _HasAmount(Protocol):
@@ -37,14 +47,14 @@ class AmountInPesos:
         return format_pesos(row.amount_minor)
 
 
-class MoneyAdmin(AmountInPesos, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class MoneyAdmin(AmountInPesos, OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """What the lists of money have in common: pesos, and a booking to go to and to search by."""
 
-    list_per_page = 50
-    show_full_result_count = False
     search_help_text = _("Folio or public id of the booking, e-mail, or an id of Stripe's")
+    ordering = ("-id",)
     # How a row leads to its booking.
     to_booking = "booking"
+    made = instant("created_at", _("created"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -52,50 +62,38 @@ class MoneyAdmin(AmountInPesos, ReadOnly, admin.ModelAdmin):  # type: ignore[typ
         named = read_reference(search_term)
         if named is not None:
             return queryset.filter(**{f"{self.to_booking}__public_id__range": named}), False
+        if "@" in search_term:
+            of_guest = {f"{self.to_booking}__guest_email__iexact": search_term.strip()}
+            return queryset.filter(**of_guest), False
         return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description=_("booking"))
     def booking_link(self, row: Any) -> SafeString:
         return link_to(row.booking)
 
+    @admin.display(description=_("status"), ordering="status")
+    def shown_status(self, row: Any) -> SafeString:
+        return _badge(row.status, row.get_status_display())
 
-class AccountInline(ReadOnly, admin.StackedInline):  # type: ignore[type-arg]
-    model = BookingAccount
-    readonly_fields = ("owed", "in_flight", "captured", "refunding", "refunded", "customer")
-    fields = readonly_fields
-    customer = column("stripe_customer_id", _("customer at Stripe"))
-
-    @admin.display(description=_("owed"))
-    def owed(self, account: BookingAccount) -> str:
-        return format_pesos(account.owed_minor)
-
-    @admin.display(description=_("being charged"))
-    def in_flight(self, account: BookingAccount) -> str:
-        return format_pesos(account.in_flight_minor)
-
-    @admin.display(description=_("charged"))
-    def captured(self, account: BookingAccount) -> str:
-        return format_pesos(account.captured_minor)
-
-    @admin.display(description=_("being refunded"))
-    def refunding(self, account: BookingAccount) -> str:
-        return format_pesos(account.refunding_minor)
-
-    @admin.display(description=_("refunded"))
-    def refunded(self, account: BookingAccount) -> str:
-        return format_pesos(account.refunded_minor)
-
-
-class PaymentInline(AmountInPesos, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    model = Payment
-    readonly_fields = ("kind", "amount", "status", "reason", "created_at")
-    fields = readonly_fields
-    show_change_link = True
+    @admin.display(description=_("state"), ordering="state")
+    def shown_state(self, row: Any) -> SafeString:
+        return _badge(row.state, row.get_state_display())
 
 
 @admin.register(Booking)
 class BookingWithMoneyAdmin(BookingAdmin):
-    inlines = (AccountInline, PaymentInline)
+    """A booking with its money, its jobs and its history on one page."""
+
+    change_form_template = "payments/admin/booking.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> Any:
+        booking = context["original"]
+        context["file"] = read_file(booking, now=timezone.now())
+        context["shows_jobs"] = request.user.has_perm(VIEW_JOBS)
+        context["jobs"] = read_jobs(booking) if context["shows_jobs"] else ()
+        return super().render_change_form(request, context, *args, **options)
 
 
 class AttemptInline(AmountInPesos, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
@@ -110,56 +108,53 @@ class AttemptInline(AmountInPesos, ReadOnly, admin.TabularInline):  # type: igno
         "intent",
         "session",
         "checks",
-        "check_at",
-        "created_at",
-        "updated_at",
+        "next_look",
+        "made",
+        "changed",
     )
     fields = readonly_fields
     intent = column("stripe_intent_id", _("PaymentIntent"))
     session = column("stripe_session_id", _("Checkout Session"))
+    next_look = instant("check_at", _("next look"))
+    made = instant("created_at", _("created"))
+    changed = instant("updated_at", _("last change"))
 
 
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
-    list_display = ("id", "booking_link", "kind", "amount", "status", "reason", "created_at")
+    list_display = ("id", "booking_link", "kind", "amount", "shown_status", "made")
     list_filter = ("status", "kind", "created_at")
     list_select_related = ("booking",)
-    search_fields = (
-        "booking__guest_email",
-        "attempts__stripe_intent_id__exact",
-        "attempts__stripe_session_id__exact",
-    )
-    readonly_fields = ("booking_link", "kind", "seq", "amount", "status", "reason", "created_at")
+    search_fields = ("attempts__stripe_intent_id__exact", "attempts__stripe_session_id__exact")
+    readonly_fields = ("booking_link", "kind", "seq", "amount", "shown_status", "reason", "made")
     fields = readonly_fields
     inlines = (AttemptInline,)
 
 
 @admin.register(Refund)
 class RefundAdmin(MoneyAdmin):
-    list_display = ("id", "booking_link", "payment_link", "amount", "state", "reason", "created_at")
+    list_display = ("id", "booking_link", "payment_link", "amount", "shown_state", "made")
     list_filter = ("state", "created_at")
     list_select_related = ("attempt__payment__booking",)
     to_booking = "attempt__payment__booking"
-    search_fields = (
-        "attempt__payment__booking__guest_email",
-        "stripe_refund_id__exact",
-        "attempt__stripe_intent_id__exact",
-    )
+    search_fields = ("stripe_refund_id__exact", "attempt__stripe_intent_id__exact")
     readonly_fields = (
         "booking_link",
         "payment_link",
         "amount",
         "reason",
-        "state",
+        "shown_state",
         "failure",
         "at_stripe",
         "checks",
-        "check_at",
-        "created_at",
-        "updated_at",
+        "next_look",
+        "made",
+        "changed",
     )
     fields = readonly_fields
     at_stripe = column("stripe_refund_id", _("refund at Stripe"))
+    next_look = instant("check_at", _("next look"))
+    changed = instant("updated_at", _("last change"))
 
     @admin.display(description=_("booking"))
     def booking_link(self, row: Any) -> SafeString:
@@ -180,54 +175,72 @@ class LedgerTransferAdmin(MoneyAdmin):
         "debit",
         "credit",
         "amount",
-        "posted_at",
+        "posted",
     )
     list_filter = ("debit", "credit", "posted_at")
     list_select_related = ("booking",)
-    ordering = ("-id",)
-    search_fields = ("booking__guest_email", "source_id__exact")
+    search_fields = ("source_id__exact",)
     readonly_fields = list_display
     fields = readonly_fields
+    posted = instant("posted_at", _("posted"))
 
 
-@admin.register(StripeEvent)
-class StripeEventAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Without the payload, which holds the guest's personal data; Stripe's own dashboard shows it."""
+@admin.register(ReconciliationBreak)
+class ReconciliationBreakAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What the nightly comparison with Stripe could not mend; staff closes it with an explanation."""
 
-    list_display = (
-        "event",
-        "type",
-        "object_id",
-        "state",
-        "note",
-        "created_at",
-        "received_at",
-        "applied_at",
-    )
-    list_filter = ("state", "type", "received_at")
-    list_per_page = 50
-    show_full_result_count = False
-    search_fields = ("event_id__exact", "object_id__exact")
+    list_display = ("stripe_id", "kind", "booking_link", "ours", "theirs", "found", "closed")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
+    list_select_related = ("booking",)
+    search_fields = ("stripe_id__exact",)
     search_help_text = _("An id of Stripe's")
-    readonly_fields = (*list_display, "version")
-    fields = readonly_fields
-    event = column("event_id", _("event"))
-    version = column("api_version", _("version of Stripe's API"))
+    readonly_fields = (*list_display, "seen", "closed_by")
+    fields = (*readonly_fields, "explanation")
+    found = instant("found_at", _("found"))
+    seen = instant("seen_at", _("seen last"))
+    closed = instant("closed_at", _("closed"))
+
+    def has_change_permission(self, request: HttpRequest, obj: ReconciliationBreak | None = None) -> bool:
+        is_open = obj is not None and obj.closed_at is None
+        return is_open and request.user.has_perm("payments.close_reconciliationbreak")
+
+    @admin.display(description=_("booking"), empty_value="–")
+    def booking_link(self, difference: ReconciliationBreak) -> SafeString | None:
+        return link_to(difference.booking) if difference.booking else None
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        if "explanation" in form.base_fields:
+            form.base_fields["explanation"].required = True
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ReconciliationBreak, form: Any, change: bool) -> None:
+        breaks.close(
+            break_id=obj.pk,
+            by=request.user.get_username(),
+            explanation=obj.explanation,
+            now=timezone.now(),
+        )
 
 
 @admin.register(GuestEmail)
 class GuestEmailAdmin(MoneyAdmin):
-    list_display = ("id", "booking_link", "kind", "recipient", "created_at", "sent_at")
+    list_display = ("id", "booking_link", "kind", "recipient", "made", "sent")
     list_filter = ("kind", ("sent_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("booking",)
-    search_fields = ("booking__guest_email",)
+    search_fields = ("booking__guest_email__iexact",)
     readonly_fields = (*list_display, "payment_link")
     fields = readonly_fields
+    sent = instant("sent_at", _("sent"))
 
     @admin.display(description=_("to"))
     def recipient(self, email: GuestEmail) -> str:
         return email.booking.guest_email
 
-    @admin.display(description=_("payment"), empty_value="–")
-    def payment_link(self, email: GuestEmail) -> SafeString | None:
-        return link_to(email.payment) if email.payment else None
+    @admin.display(description=_("payment"))
+    def payment_link(self, email: GuestEmail) -> SafeString | str:
+        return link_to(email.payment) if email.payment else NOTHING
+
+
+def _badge(state: str, words: str) -> SafeString:
+    return format_html('<span class="of-state of-state-{}">{}</span>', state, words)

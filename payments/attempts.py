@@ -17,7 +17,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import translation
 
-from payments import policies, task_names
+from payments import clocks, policies, task_names
 from payments.exceptions import (
     CardDeclined,
     ChargingPaused,
@@ -34,6 +34,9 @@ from payments.policies import Channel, IntentStatus, PaymentKind, Step
 from procrastinate_tasks.queries import is_paused
 
 logger = logging.getLogger(__name__)
+
+# In the address to which Stripe sends a guest who has paid; the news itself comes by webhook.
+RETURNED_FROM_PAYING = "pagado"
 
 # Create, confirm, retrieve, cancel and record are five; twice that is a driver that goes round in circles.
 _MOST_STEPS = 10
@@ -99,9 +102,13 @@ def _drive_off_session(
         logger.info("charge step", extra={"attempt_id": attempt.pk, "step": step.value})
         match step:
             case Step.CREATE:
-                intent = _find_or_create_intent(attempt, gateway, is_fresh=is_fresh)
-                if intent is None:
+                intent = None if is_fresh else _find_intent(attempt, gateway)
+                try:
+                    intent = intent or gateway.create_intent(_intent_request(attempt))
+                except ObjectMissing:
                     return _record_missing_method(attempt, now)
+                except CardDeclined as decline:
+                    return _record_early_decline(attempt, decline, now)
                 attempt = outcomes.store_intent(attempt_id=attempt.pk, intent=intent, now=now)
             case Step.RETRIEVE:
                 intent = gateway.retrieve_intent(_intent_id(attempt))
@@ -116,28 +123,22 @@ def _drive_off_session(
     raise NoProgress(subject=f"attempt {attempt.pk}", steps=_MOST_STEPS)
 
 
-def _find_or_create_intent(attempt: PaymentAttempt, gateway: Gateway, *, is_fresh: bool) -> Intent | None:
-    """Return the attempt's intent, or ``None`` when the customer or card is gone at Stripe.
+def _find_intent(attempt: PaymentAttempt, gateway: Gateway) -> Intent | None:
+    """Look for the intent of a resumed attempt: its idempotency key may be older than Stripe keeps it."""
+    return gateway.find_intent(
+        attempt_key=str(attempt.key), customer_id=attempt.stripe_customer_id, since=attempt.created_at
+    )
 
-    A resumed attempt looks for its intent first: the idempotency key may be older than Stripe keeps it.
-    """
-    key, customer_id = str(attempt.key), attempt.stripe_customer_id
-    if not is_fresh:
-        found = gateway.find_intent(attempt_key=key, customer_id=customer_id, since=attempt.created_at)
-        if found is not None:
-            return found
-    request = IntentRequest(
-        attempt_key=key,
+
+def _intent_request(attempt: PaymentAttempt) -> IntentRequest:
+    return IntentRequest(
+        attempt_key=str(attempt.key),
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
-        customer_id=customer_id,
+        customer_id=attempt.stripe_customer_id,
         payment_method_id=attempt.stripe_payment_method_id,
         description=_describe(attempt),
     )
-    try:
-        return gateway.create_intent(request)
-    except ObjectMissing:
-        return None
 
 
 def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
@@ -149,9 +150,19 @@ def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAtt
     )
 
 
+def _record_early_decline(attempt: PaymentAttempt, decline: CardDeclined, now: datetime) -> PaymentAttempt:
+    return outcomes.record_refusal(
+        attempt_id=attempt.pk,
+        code=decline.code,
+        proof="Stripe declined the card and created nothing",
+        now=now,
+    )
+
+
 def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent:
     if is_paused(task_names.QUEUE):
         raise ChargingPaused(queue=task_names.QUEUE)
+    clocks.require_agreement()
     intent_id = _intent_id(attempt)
     try:
         return gateway.confirm_intent(intent_id=intent_id, attempt_key=str(attempt.key))
@@ -238,7 +249,7 @@ def _session_request(attempt: PaymentAttempt) -> SessionRequest:
         product_name=_describe(attempt),
         customer_id=attempt.stripe_customer_id,
         guest_email=booking.guest_email,
-        success_url=page,
+        success_url=f"{page}?{RETURNED_FROM_PAYING}=1",
         cancel_url=page,
         expires_at=attempt.session_expires_at,
         saves_card=payment.kind == PaymentKind.DEPOSIT,

@@ -42,7 +42,8 @@ class BookingPage:
     Attributes:
         payable: what the guest can pay now, if anything.
         payable_label, payable_minor: its kind and amount; the deposit's also before its payment exists.
-        can_pay: whether a button for it is shown; not while the bank is already at work.
+        can_pay: whether a button for it is shown; not while the bank is already at work, nor to a guest who
+            comes from having paid.
         balance: the balance that will be charged by itself, if one is to come.
         refresh: after how long the page looks again, ``None`` when nothing is expected.
         terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
@@ -62,13 +63,17 @@ class BookingPage:
     can_cancel: bool
 
 
-def describe_booking(booking: Booking, *, now: datetime) -> BookingPage:
-    """Read everything the guest's page shows."""
+def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False) -> BookingPage:
+    """Read everything the guest's page shows.
+
+    Args:
+        has_paid: Stripe sent the guest back as one who has paid; its own word for it may come a little later.
+    """
     payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
     live = _live_attempt(payments)
     payable = find_payable(booking=booking)
     stage = stage_of(_facts(booking, live, payable, now))
-    is_processing = live is not None and live.state == AttemptState.PROCESSING
+    is_processing = live is not None and (has_paid or live.state == AttemptState.PROCESSING)
     return BookingPage(
         booking=booking,
         stage=stage,

@@ -4,13 +4,14 @@ PaymentError
 ├── TransientFault              the task may simply run again
 │   ├── GatewayBusy             Stripe did not act: too many requests, the same key in flight
 │   ├── OutcomeUnknown          Stripe may or may not have acted; ask it before anything else
+│   ├── GatewayRefused          Stripe refuses our key; the queue is paused until somebody mends it
 │   ├── ChargingPaused          somebody has paused the queue of payments
+│   ├── ClocksDisagree          this machine's clock and the database's are too far apart to charge by
 │   ├── BookingBusy             somebody else holds the booking's row
 │   └── SettlementWaits         money of the booking is still under way
 ├── CardDeclined                a definite no, with the bank's reason
 ├── StateConflict               Stripe's object is not in the state the request needs; read it again
 ├── ObjectMissing               Stripe knows no such customer, card or intent
-├── GatewayRefused              Stripe refuses our key
 ├── RequestRejected             Stripe rejects the request before doing anything: our bug, or too late
 ├── KeyReused                   our bug: another request under an idempotency key that was used
 ├── NoProgress                  an attempt goes round in circles
@@ -20,6 +21,8 @@ PaymentError
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from django.utils.translation import gettext as _
 
@@ -58,7 +61,7 @@ class ObjectMissing(_GatewayFault):
         super().__init__(operation=operation, detail=detail, request_id=request_id)
 
 
-class GatewayRefused(_GatewayFault):
+class GatewayRefused(_GatewayFault, TransientFault):
     """Stripe does not accept our key; check STRIPE_SECRET_KEY. Nothing was charged and nothing has failed."""
 
 
@@ -84,6 +87,17 @@ class ChargingPaused(TransientFault):
     def __init__(self, *, queue: str) -> None:
         self.queue = queue
         super().__init__(f"the queue {queue} is paused: nothing is charged until somebody resumes it")
+
+
+class ClocksDisagree(TransientFault):
+    """Nothing is charged by a clock that may be wrong."""
+
+    def __init__(self, *, skew: timedelta) -> None:
+        self.skew = skew
+        super().__init__(
+            f"this machine's clock is {skew.total_seconds():+.0f} s from the database's; "
+            "nothing is charged until they agree: check the time synchronisation of both"
+        )
 
 
 class BookingBusy(TransientFault):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -92,6 +93,7 @@ class RefundAnswer:
     """A refund as Stripe has it now."""
 
     id: str
+    intent_id: str
     status: RefundStatus
     amount_minor: int
     refund_key: str
@@ -167,6 +169,12 @@ class Gateway(Protocol):
 
     def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
         """Return the refund made under a key of ours, or ``None``."""
+
+    def list_intents(self, *, since: datetime) -> Iterator[Intent]:
+        """Yield every intent made since then, newest first, whoever made it."""
+
+    def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
+        """Yield every refund made since then, newest first, whoever made it."""
 
     def read_event(self, *, payload: bytes, signature: str) -> Event:
         """Verify and read a webhook.

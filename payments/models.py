@@ -15,7 +15,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
+from bookings.money import format_pesos
 from payments import policies
+from payments.differences import ReconciliationBreak as ReconciliationBreak
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
 
 
@@ -309,11 +311,11 @@ class Refund(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.attempt} -{self.amount_minor}"
+        return f"{self.attempt} {format_pesos(-self.amount_minor)}"
 
 
 class StripeEvent(models.Model):
-    """Something Stripe told us, once: its id is the key, so a repetition is a conflict and nothing else."""
+    """Something Stripe told us, once: its id is the key, so a repetition is a conflict and only counted."""
 
     class State(models.TextChoices):
         RECEIVED = "received", _("received")
@@ -330,11 +332,18 @@ class StripeEvent(models.Model):
     created_at = models.DateTimeField(_("happened"))
     received_at = models.DateTimeField(_("received"))
     applied_at = models.DateTimeField(_("applied"), null=True, blank=True)
+    repetitions = models.PositiveIntegerField(_("repetitions"), db_default=0, default=0)
 
     class Meta:
         verbose_name = _("Stripe event")
         verbose_name_plural = _("Stripe events")
         ordering = ("-received_at",)
+        indexes = (
+            models.Index(name="payments_events_newest", fields=("received_at",)),
+            models.Index(
+                name="payments_events_to_apply", fields=("received_at",), condition=Q(state="received")
+            ),
+        )
         constraints = (
             models.CheckConstraint(
                 name="payments_event_state_known", condition=Q(state__in=["received", "applied", "ignored"])

@@ -82,6 +82,15 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+class BreakKind(StrEnum):
+    """How Stripe and we can differ."""
+
+    FOREIGN_CHARGE = "foreign_charge"
+    CHARGE_DIFFERS = "charge_differs"
+    FOREIGN_REFUND = "foreign_refund"
+    REFUND_DIFFERS = "refund_differs"
+
+
 class IntentStatus(StrEnum):
     """A PaymentIntent's status, in Stripe's words."""
 

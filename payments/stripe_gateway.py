@@ -148,6 +148,18 @@ class StripeGateway:
             refunds = map(_read_refund, listed.auto_paging_iter())
             return next((refund for refund in refunds if refund.refund_key == refund_key), None)
 
+    def list_intents(self, *, since: datetime) -> Iterator[Intent]:
+        with _translating("list intents"):
+            created = int(since.timestamp())
+            listed = self._api.payment_intents.list({"created": {"gte": created}, "limit": 100})
+            yield from map(_read_intent, listed.auto_paging_iter())
+
+    def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
+        with _translating("list refunds"):
+            created = int(since.timestamp())
+            listed = self._api.refunds.list({"created": {"gte": created}, "limit": 100})
+            yield from map(_read_refund, listed.auto_paging_iter())
+
     def read_event(self, *, payload: bytes, signature: str) -> Event:
         for secret in self._webhook_secrets:
             try:
@@ -223,6 +235,7 @@ def _read_session(session: stripe.checkout.Session) -> Session:
 def _read_refund(refund: stripe.Refund) -> RefundAnswer:
     return RefundAnswer(
         id=refund.id,
+        intent_id=_id_of(refund.payment_intent),
         status=RefundStatus(refund.status or RefundStatus.PENDING),
         amount_minor=refund.amount,
         refund_key=_our_key(refund, _REFUND),

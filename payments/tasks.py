@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from payments import policies, task_names
 from payments.exceptions import TransientFault
 from payments.gateway import get_gateway
-from payments.protocols import charge, guest_email, janitor, refund, scan, settlement, stripe_event
+from payments.key_refusal import pause_when_refused
+from payments.protocols import charge, guest_email, janitor, reconcile, refund, scan, settlement, stripe_event
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.retries import Retries
 from procrastinate_tasks.schedule import CatchUp, periodic
 from procrastinate_tasks.tasks import task
 
+# A database that fails over takes its sessions with it, in the middle of whatever they did.
+DATABASE_LOST = (OperationalError, InterfaceError)
+
 # The old system's max_retries=3, default_retry_delay=30. A decline is an answer, not a fault.
-CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault,))
+CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault, *DATABASE_LOST))
 
 # Charges run before whatever else waits: the events that they cause would otherwise delay them.
 CHARGE_PRIORITY = 10
@@ -29,8 +34,12 @@ PATIENT_RETRIES = Retries(
     delay=timedelta(seconds=30),
     backoff=2,
     max_delay=timedelta(hours=4),
-    on=(TransientFault, OSError),
+    on=(TransientFault, OSError, *DATABASE_LOST),
 )
+
+
+# Of every task that speaks to Stripe.
+AT_STRIPE = (pause_when_refused,)
 
 
 def check_base_url(arguments: Mapping[str, object]) -> None:
@@ -50,6 +59,7 @@ def check_base_url(arguments: Mapping[str, object]) -> None:
     priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
+    task_middleware=AT_STRIPE,
     log_fields=("booking_id",),
 )
 def charge_balance_for_booking(booking_id: int, base_url: str) -> str:
@@ -65,6 +75,7 @@ def charge_balance_for_booking(booking_id: int, base_url: str) -> str:
     priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
+    task_middleware=AT_STRIPE,
     log_fields=("payment_id",),
 )
 def charge_payment(payment_id: int, base_url: str) -> str:
@@ -82,11 +93,24 @@ def scan_and_charge_balances() -> str:
 
 
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.resolve_unfinished_payments", queue=task_names.QUEUE)
+@task(name="payments.tasks.resolve_unfinished_payments", queue=task_names.QUEUE, task_middleware=AT_STRIPE)
 def resolve_unfinished_payments() -> str:
     """Bring money that was left in the middle to Stripe's truth. Returns ``looked_at=N ended=M``."""
     report = janitor.resolve_unfinished(gateway=get_gateway(), now=timezone.now())
     return f"looked_at={report.looked_at} ended={report.ended}"
+
+
+@periodic(cron="30 4 * * *", catch_up=CatchUp.LAST)
+@task(
+    name="payments.tasks.reconcile_with_stripe",
+    queue=task_names.QUEUE,
+    retry=PATIENT_RETRIES,
+    task_middleware=AT_STRIPE,
+)
+def reconcile_with_stripe() -> str:
+    """Compare what Stripe took and paid back with what we have. Returns ``compared=N repaired=M open=K``."""
+    report = reconcile.reconcile(gateway=get_gateway(), now=timezone.now())
+    return f"compared={report.compared} repaired={report.repaired} open={report.open_breaks}"
 
 
 @task(
@@ -94,6 +118,7 @@ def resolve_unfinished_payments() -> str:
     queue=task_names.QUEUE,
     retry=PATIENT_RETRIES,
     validate=check_base_url,
+    task_middleware=AT_STRIPE,
     log_fields=("booking_id",),
 )
 def settle_cancellation(booking_id: int, base_url: str) -> str:
@@ -105,7 +130,11 @@ def settle_cancellation(booking_id: int, base_url: str) -> str:
 
 
 @task(
-    name=task_names.REFUND_PAYMENT, queue=task_names.QUEUE, retry=PATIENT_RETRIES, log_fields=("refund_id",)
+    name=task_names.REFUND_PAYMENT,
+    queue=task_names.QUEUE,
+    retry=PATIENT_RETRIES,
+    task_middleware=AT_STRIPE,
+    log_fields=("refund_id",),
 )
 def refund_payment(refund_id: int) -> str:
     """Pay a refund back. Returns its state, or ``not_found``."""
@@ -116,6 +145,7 @@ def refund_payment(refund_id: int) -> str:
     name=task_names.APPLY_STRIPE_EVENT,
     queue=task_names.QUEUE,
     retry=PATIENT_RETRIES,
+    task_middleware=AT_STRIPE,
     log_fields=("event_id",),
 )
 def apply_stripe_event(event_id: str) -> str:

@@ -27,6 +27,7 @@ from bookings.forms import NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
 from payments import booking_page, cancellation, checkout, date_changes, queries, webhooks
+from payments.attempts import RETURNED_FROM_PAYING
 from payments.cancellation_cost import cancellation_cost
 from payments.exceptions import InvalidSignature, PaymentError, PaymentRefused, TransientFault
 from payments.forms import CancelForm
@@ -190,6 +191,7 @@ def _render(
     now: datetime,
     context: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    page = booking_page.describe_booking(booking, now=now)
+    has_paid = RETURNED_FROM_PAYING in request.GET
+    page = booking_page.describe_booking(booking, now=now, has_paid=has_paid)
     shared = {"page": page, "booking": booking, "quote": booking.quote, "home": booking.home}
     return render(request, f"payments/{name}.html", {**shared, **(context or {})})

@@ -1,15 +1,19 @@
-"""Take in what Stripe tells us: verify, store once, defer its job, answer."""
+"""Take in what Stripe tells us: verify, store once, defer its job, answer; and have it applied again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from payments import task_names
 from payments.gateway import Gateway
 from payments.models import StripeEvent
+from procrastinate_tasks import audit
+from procrastinate_tasks.actions import Action, Actor, TargetReport
 from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.models import ActionOutcome, TargetType
 
 
 def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) -> bool:
@@ -33,4 +37,48 @@ def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: date
         )
         if is_new:
             defer(task_names.APPLY_STRIPE_EVENT, {"event_id": event.id}, queueing_lock=f"event:{event.id}")
+        else:
+            StripeEvent.objects.filter(pk=event.id).update(repetitions=F("repetitions") + 1)
     return is_new
+
+
+def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
+    """Have an event applied once more, and write down who wanted it.
+
+    Harmless at any time: its job asks Stripe what is true now, and records only what is news.
+
+    Returns:
+        The id of the job; ``None`` when the event's job waits already, or there is no such event.
+    """
+    with transaction.atomic():
+        if not StripeEvent.objects.select_for_update().filter(pk=event_id).exists():
+            return None
+        job_id = defer(
+            task_names.APPLY_STRIPE_EVENT, {"event_id": event_id}, queueing_lock=f"event:{event_id}"
+        )
+        if job_id is None:
+            return None
+        StripeEvent.objects.filter(pk=event_id).update(
+            state=StripeEvent.State.RECEIVED, note="", applied_at=None
+        )
+        request = _request_to_apply(job_id, actor=actor, reason=reason)
+        report = TargetReport(
+            action=request.action,
+            target=str(job_id),
+            outcome=ActionOutcome.APPLIED,
+            task_name=task_names.APPLY_STRIPE_EVENT,
+            detail={"event_id": event_id},
+        )
+        audit.record(request, [report])
+    audit.log(request, [report])
+    return job_id
+
+
+def _request_to_apply(job_id: int, *, actor: Actor, reason: str) -> audit.Request:
+    return audit.Request(
+        action=Action.RETRY,
+        target_type=TargetType.JOB,
+        targets=(str(job_id),),
+        actor=actor,
+        reason=reason,
+    )

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps.config import AppConfig
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks import registry, schedule
+from procrastinate_tasks import alert_thresholds, registry, schedule
 from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, InvalidTaskArguments, UnknownTimeZone
 from procrastinate_tasks.job_manager import JobManager, encode_arguments
@@ -22,9 +23,9 @@ from procrastinate_tasks.limits import QueueLimit, find_problem
 from procrastinate_tasks.registry import TaskOptions
 
 _LONGEST_NAME = 128
+_MAY_BE_ZERO = frozenset({"connection_limit", "alert_lasting", "alert_calm_for"})
 
 
-@register("procrastinate_tasks")
 def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Run every check of the queue app; a setting of the wrong type hides the checks that would use it."""
     wrong_types = list(_check_setting_types())
@@ -36,6 +37,7 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         *_check_database(),
         *_check_settings(settings),
         *_check_queue_limits(settings),
+        *_check_alerts(settings),
         *(message for options in registry.all_options() for message in _check_task(options, settings)),
         *(message for declared in schedule.all_schedules() for message in _check_schedule(declared)),
     ]
@@ -87,6 +89,8 @@ def _check_setting_types() -> Iterator[CheckMessage]:
 def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
     for name, default in DEFAULTS.items():
         value = getattr(settings, name)
+        if name in _MAY_BE_ZERO and not value:
+            continue
         if isinstance(default, timedelta | int) and value <= type(default)(0):
             yield Error(
                 f"{django_name(name)} is {value!r}.",
@@ -122,6 +126,23 @@ def _check_queue_limits(settings: QueueSettings) -> Iterator[CheckMessage]:
                 hint=f"{meant}The queues of the registered tasks are: {', '.join(known)}.",
                 id="procrastinate_tasks.W003",
             )
+
+
+def _check_alerts(settings: QueueSettings) -> Iterator[CheckMessage]:
+    problem = alert_thresholds.find_problem(settings.alert_thresholds)
+    if problem:
+        yield Error(
+            f"PROCRASTINATE_TASKS_ALERT_THRESHOLDS: {problem}.",
+            hint="Write AlertThresholds(queue_depth=500, memory_share=0.8), for example.",
+            id="procrastinate_tasks.E013",
+        )
+    url = urlsplit(settings.alert_webhook_url)
+    if settings.alert_webhook_url and (url.scheme not in ("http", "https") or not url.hostname):
+        yield Error(
+            "PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL is no address of a web site.",
+            hint="It begins with https://, and alerts are sent to it with POST.",
+            id="procrastinate_tasks.E014",
+        )
 
 
 def _check_task(options: TaskOptions, settings: QueueSettings) -> Iterator[CheckMessage]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.limits import QueueLimit
 
 PREFIX = "PROCRASTINATE_TASKS_"
@@ -32,6 +33,13 @@ class QueueSettings:
     max_result_bytes: int = 16_384
     queue_limits: dict[str, QueueLimit] = field(default_factory=dict)
     release: str = ""
+    connection_limit: int = 0
+    alert_thresholds: AlertThresholds = field(default_factory=AlertThresholds)
+    alert_every: timedelta = timedelta(seconds=2)
+    alert_lasting: timedelta = timedelta(seconds=5)
+    alert_calm_for: timedelta = timedelta(seconds=60)
+    alert_webhook_url: str = ""
+    monitoring_token: str = ""
 
 
 _DEFAULTS = QueueSettings()

@@ -102,6 +102,17 @@ class TaskNameTaken(QueueError):
         )
 
 
+class AlertRuleNameTaken(QueueError):
+    """Two alert rules have one name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"An alert rule named {self.name!r} exists already. Give each rule a name of its own."
+
+
 class ScheduleNameTaken(QueueError):
     """One task has two schedules that are not told apart."""
 
@@ -114,6 +125,32 @@ class ScheduleNameTaken(QueueError):
             f"A schedule named {self.schedule_name!r} exists already. "
             "Give each further schedule of a task its own schedule_id."
         )
+
+
+class UnknownSchedule(QueueError, LookupError):
+    """No schedule of that name is declared in this process."""
+
+    def __init__(self, schedule_name: str, known_names: Sequence[str]) -> None:
+        self.schedule_name = schedule_name
+        self.suggestion = next(iter(get_close_matches(schedule_name, known_names, n=1)), None)
+        super().__init__(schedule_name, self.suggestion)
+
+    def __str__(self) -> str:
+        hint = f" Did you mean {self.suggestion!r}?" if self.suggestion else ""
+        return (
+            f"No schedule is named {self.schedule_name!r}.{hint} `manage.py jobs schedule` lists the names."
+        )
+
+
+class PresentationTaken(QueueError):
+    """Two presentations are registered for one task."""
+
+    def __init__(self, task_name: str) -> None:
+        self.task_name = task_name
+        super().__init__(task_name)
+
+    def __str__(self) -> str:
+        return f"The task {self.task_name!r} is presented already: present() it in one place only."
 
 
 class InvalidCron(QueueError, ValueError):
@@ -155,6 +192,13 @@ class WorkerLost(QueueError):
         )
         times = "once" if self.crashes == 1 else f"{self.crashes} times"
         return f"{worker} {silence}. The job has now lost its worker {times}."
+
+
+class WorkerDied(QueueError):
+    """The worker that held a job died, and its supervisor saw it: no fault of the job."""
+
+    def __str__(self) -> str:
+        return "The worker that held this job died under it. The job was given back at no cost."
 
 
 class AppsInWrongOrder(ImproperlyConfigured):

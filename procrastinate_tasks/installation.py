@@ -10,6 +10,7 @@ from procrastinate_tasks import tasks_api
 from procrastinate_tasks.exceptions import AppsInWrongOrder
 from procrastinate_tasks.job_manager import JobManager
 from procrastinate_tasks.logging import hide_arguments_in_procrastinate_logs
+from procrastinate_tasks.middleware import sentry
 from procrastinate_tasks.middleware.attempts import record_attempt
 from procrastinate_tasks.middleware.log_context import add_log_context
 from procrastinate_tasks.side_tasks import SideTasks
@@ -27,6 +28,11 @@ def install() -> None:
     hide_arguments_in_procrastinate_logs()
     # Our command subclasses Procrastinate's, whose app stands before ours: by order alone theirs would win.
     get_commands()["procrastinate"] = "procrastinate_tasks"
+    app.import_paths = [
+        *app.import_paths,
+        "procrastinate_tasks.bulk_runs",
+        "procrastinate_tasks.verification.probe",
+    ]
     if tasks_api.IS_AVAILABLE:
         # Only tasks that a worker has imported can run, and nothing else need import these.
         app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api_runs"]
@@ -36,6 +42,10 @@ def install() -> None:
     app.worker_defaults = {
         **defaults,
         "worker_middleware": [record_attempt, add_log_context, *defaults.get("worker_middleware", [])],
+        "task_middleware": [
+            *defaults.get("task_middleware", []),
+            *([sentry.report_sync, sentry.report_async] if sentry.is_on() else []),
+        ],
     }
 
 

@@ -43,6 +43,14 @@ def find_problem(limit: QueueLimit) -> str:
     return ""
 
 
+def limit_facts(limit: QueueLimit) -> dict[str, object]:
+    """Return a limit as JSON holds it: ``count`` starts per ``seconds``, and ``concurrency``, if limited."""
+    facts: dict[str, object] = {}
+    if limit.rate is not None:
+        facts |= {"count": limit.rate.count, "seconds": limit.rate.per.total_seconds()}
+    return facts if limit.concurrency is None else facts | {"concurrency": limit.concurrency}
+
+
 def limit_columns(limits: Mapping[str, QueueLimit]) -> dict[str, list[Any]]:
     """Return the parameters of ``sql/declare_limits.sql``: parallel arrays."""
     rates = [limit.rate for limit in limits.values()]

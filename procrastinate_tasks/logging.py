@@ -71,6 +71,14 @@ class ProcrastinateFilter(logging.Filter):
         return getattr(record, "action", None) not in self._REPLACED
 
 
+class ProbeFilter(logging.Filter):
+    """Drops what Django says about a probe that was answered with an error: the probe itself tells it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        match = getattr(getattr(record, "request", None), "resolver_match", None)
+        return match is None or match.app_name != "monitoring"
+
+
 def hide_arguments_in_procrastinate_logs() -> None:
     """Put ``ProcrastinateFilter`` on the loggers of Procrastinate that name whole jobs, once."""
     for name in (
@@ -94,11 +102,17 @@ def logging_config(*, style: Literal["logfmt", "json"] = "logfmt", level: str = 
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"job": {"()": "procrastinate_tasks.middleware.log_context.JobContextFilter"}},
+        "filters": {
+            "job": {"()": "procrastinate_tasks.middleware.log_context.JobContextFilter"},
+            "probes": {"()": f"{ProbeFilter.__module__}.{ProbeFilter.__qualname__}"},
+        },
         "formatters": {"line": {"()": f"{formatter.__module__}.{formatter.__qualname__}"}},
         "handlers": {
             "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["job"]},
         },
         "root": {"handlers": ["console"], "level": level},
-        "loggers": {"procrastinate.periodic": {"level": "WARNING"}},
+        "loggers": {
+            "procrastinate.periodic": {"level": "WARNING"},
+            "django.request": {"filters": ["probes"]},
+        },
     }

@@ -8,7 +8,17 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from procrastinate_tasks.action_models import ActionOutcome as ActionOutcome
+from procrastinate_tasks.action_models import AuditEntry as AuditEntry
+from procrastinate_tasks.action_models import BulkItem as BulkItem
+from procrastinate_tasks.action_models import BulkOperation as BulkOperation
+from procrastinate_tasks.action_models import BulkState as BulkState
+from procrastinate_tasks.action_models import Channel as Channel
+from procrastinate_tasks.action_models import TargetType as TargetType
 from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.rollup_models import Release as Release
+from procrastinate_tasks.rollup_models import RollupProgress as RollupProgress
+from procrastinate_tasks.rollup_models import TaskRollup as TaskRollup
 
 
 class JobAttempt(models.Model):
@@ -40,6 +50,11 @@ class JobAttempt(models.Model):
         indexes = (
             models.Index(fields=["job_id", "id"], name="ptasks_attempt_job"),
             models.Index(fields=["outcome", "finished_at"], name="ptasks_attempt_outcome"),
+            models.Index(
+                fields=["task_name", "fingerprint", "exception_class", "finished_at"],
+                name="ptasks_attempt_failure",
+                condition=models.Q(exception_class__gt=""),
+            ),
         )
 
     def __str__(self) -> str:
@@ -50,7 +65,7 @@ class ScheduleState(models.Model):
     """How far a schedule has come: one row a schedule, whose lock makes each tick one job.
 
     ``last_tick_at`` is the latest tick that was deferred or missed; ``known_since`` tells when each of its
-    definitions was first seen.
+    definitions was first seen. A schedule that is disabled defers nothing until it is enabled.
     """
 
     name = models.CharField(_("name"), max_length=255, primary_key=True)
@@ -60,11 +75,21 @@ class ScheduleState(models.Model):
     last_deferred_at = models.DateTimeField(_("last deferred at"), null=True)
     last_job_id = models.BigIntegerField(_("last job"), null=True)
     missed_count = models.BigIntegerField(_("missed ticks"), default=0)
+    disabled_at = models.DateTimeField(_("disabled at"), null=True)
+    disabled_by = models.CharField(_("disabled by"), max_length=150, blank=True, db_default="")
+    disable_reason = models.TextField(_("reason"), blank=True, db_default="")
 
     class Meta:
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         default_permissions = ("view",)
+        constraints = (
+            models.CheckConstraint(
+                name="ptasks_schedule_disabling_has_an_author",
+                condition=models.Q(disabled_at__isnull=True, disabled_by="", disable_reason="")
+                | (models.Q(disabled_at__isnull=False) & ~models.Q(disabled_by="")),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -147,6 +172,69 @@ class QueueRule(models.Model):
         return self.queue_name
 
 
+class AlertRound(models.Model):
+    """When the alerts were last looked after: one row, which a process moves on to take the next round."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    evaluated_at = models.DateTimeField(_("evaluated at"))
+
+    class Meta:
+        default_permissions = ()
+        constraints = (models.CheckConstraint(name="ptasks_alert_one_round", condition=models.Q(id=1)),)
+
+    def __str__(self) -> str:
+        return str(self.evaluated_at)
+
+
+class AlertState(models.Model):
+    """A fault that is seen: watched at first, told at ``fired_at``, gone when its row is.
+
+    ``calm_since`` is since when it is not seen any more. ``subject`` is the queue, worker or the like.
+    """
+
+    rule = models.CharField(_("rule"), max_length=100)
+    subject = models.CharField(_("concerns"), max_length=300, blank=True)
+    sentence = models.TextField(_("what is wrong"))
+    seen_at = models.DateTimeField(_("seen at"))
+    fired_at = models.DateTimeField(_("told at"), null=True)
+    calm_since = models.DateTimeField(_("calm since"), null=True)
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        default_permissions = ("view",)
+        constraints = (models.UniqueConstraint(fields=["rule", "subject"], name="ptasks_alert_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.subject}".rstrip()
+
+
+class AlertNotice(models.Model):
+    """What is to be told through one channel, and whether it was; kept for a month."""
+
+    channel = models.CharField(_("channel"), max_length=20)
+    rule = models.CharField(_("rule"), max_length=100)
+    subjects = models.JSONField(_("concerns"), default=list)
+    has_recovered = models.BooleanField(_("is over"))
+    title = models.CharField(_("title"), max_length=300)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("created at"))
+    next_try_at = models.DateTimeField(_("next try"))
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    is_sent = models.BooleanField(_("sent"), default=False)
+
+    class Meta:
+        verbose_name = _("alert message")
+        verbose_name_plural = _("alert messages")
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=["id"], name="ptasks_notice_unsent", condition=models.Q(is_sent=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.title}"
+
+
 class Job(ProcrastinateJob):
     """Procrastinate's job as the job viewer shows it."""
 
@@ -157,7 +245,19 @@ class Job(ProcrastinateJob):
         default_permissions = ("view",)
         permissions = (
             ("view_job_arguments", _("Can see the arguments of jobs")),
-            ("retry_job", _("Can retry failed jobs")),
+            ("view_job_traceback", _("Can see the tracebacks of failed jobs")),
+            ("retry_job", _("Can retry and release jobs")),
+            ("retry_money_job", _("Can retry, release and run at once jobs that move money")),
+            ("run_job", _("Can run waiting jobs at once")),
+            ("cancel_job", _("Can cancel waiting jobs")),
+            ("abort_job", _("Can stop running jobs")),
+            ("rescue_job", _("Can rescue orphaned jobs")),
+            ("pause_queue", _("Can pause and resume queues")),
+            ("limit_queue", _("Can limit queues")),
+            ("run_schedule", _("Can run periodic tasks at once")),
+            ("disable_schedule", _("Can disable and enable periodic tasks")),
+            ("bulk_jobs", _("Can act on more than a hundred jobs at once")),
+            ("view_audit", _("Can see what everybody did")),
         )
 
     def __str__(self) -> str:

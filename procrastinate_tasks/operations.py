@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.action_policies import Action, Refusal
+from procrastinate_tasks.action_reports import TargetReport, refuse_all
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
-from procrastinate_tasks.limits import QueueLimit, Rate, find_problem, limit_columns
-from procrastinate_tasks.queries import list_queue_names
+from procrastinate_tasks.limits import QueueLimit, Rate, find_problem, limit_columns, limit_facts
+from procrastinate_tasks.models import ActionOutcome
+from procrastinate_tasks.queries import list_queue_names, list_queue_rules
 from procrastinate_tasks.statements import statement
 
 _LONGEST_PERSON = 150
@@ -105,6 +108,32 @@ def declare_limits() -> None:
     """Put the limits of the settings in force, as each worker does when it starts."""
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     connector.execute_query_all(statement("declare_limits"), **limit_columns(queue_settings().queue_limits))
+
+
+def act_on_queue(
+    action: Action, *, queue: str, by: str, reason: str, limit_wanted: QueueLimit
+) -> tuple[TargetReport, ...]:
+    """Pause, resume or limit a queue, and tell what became of it instead of raising."""
+    detail: dict[str, object] = {}
+    try:
+        if action is Action.LIMIT:
+            before = _limit_of(queue)
+            limit(queue=queue, rate=limit_wanted.rate, concurrency=limit_wanted.concurrency)
+            detail = {"before": limit_facts(before), "after": limit_facts(_limit_of(queue))}
+        elif action is Action.PAUSE and not pause(queue=queue, by=by, reason=reason):
+            return refuse_all(action, [queue], Refusal.PAUSED_ALREADY)
+        elif action is Action.RESUME and not resume(queue=queue):
+            return refuse_all(action, [queue], Refusal.NOT_PAUSED)
+    except UnknownQueue as unknown:
+        return refuse_all(action, [queue], Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)
+    except InvalidQueueLimit as invalid:
+        return refuse_all(action, [queue], Refusal.INVALID_LIMIT, problem=invalid.problem)
+    return (TargetReport(action=action, target=queue, outcome=ActionOutcome.APPLIED, detail=detail),)
+
+
+def _limit_of(queue: str) -> QueueLimit:
+    rules = {rule.queue: rule.limit for rule in list_queue_rules()}
+    return rules.get(queue, QueueLimit())
 
 
 def _require_known(queue: str) -> None:

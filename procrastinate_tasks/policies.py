@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 # --- Retries ----------------------------------------------------------------------------------------------
@@ -261,3 +261,44 @@ def _cause_among_ready_jobs(job: JobFacts, workers: Sequence[WorkerFacts]) -> Ca
     if not any(worker.has_free_slot for worker in workers):
         return Cause.NO_FREE_SLOT
     return Cause.STARTS_NOW
+
+
+# --- The roll-up ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollupWindow:
+    """Whole slots to sum up, ``from_at`` in, ``until`` out; ``has_more`` when later slots are closed."""
+
+    from_at: datetime
+    until: datetime
+    has_more: bool
+
+
+def decide_rollup_window(
+    *,
+    rolled_up_to: datetime | None,
+    now: datetime,
+    slot: timedelta,
+    lateness: timedelta,
+    kept_for: timedelta,
+    at_most: timedelta,
+) -> RollupWindow:
+    """Choose the closed slots that are new, and those before them that late records may have changed.
+
+    A slot of which attempts may be pruned already is left as it was summed up.
+
+    Args:
+        rolled_up_to: the end of the last slot that was summed up; None at the first turn.
+        kept_for: how long attempts are kept.
+        at_most: how much new time one turn takes on.
+    """
+    closed = _start_of_slot(now, slot)
+    oldest = min(closed, _start_of_slot(now - kept_for, slot) + slot)
+    done = min(max(rolled_up_to or oldest, oldest), closed)
+    until = min(done + at_most, closed)
+    return RollupWindow(from_at=max(oldest, done - lateness), until=until, has_more=until < closed)
+
+
+def _start_of_slot(instant: datetime, slot: timedelta) -> datetime:
+    return instant - (instant - datetime(1970, 1, 1, tzinfo=UTC)) % slot

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.exceptions import ConnectorException
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.policies import CatchUp, JobFacts, WorkerFacts
 from procrastinate_tasks.reasons import Reason, explain
+from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.schedule import Schedule, all_schedules
 from procrastinate_tasks.statements import statement
+
+MOST_FAILURES_COUNTED = 10_001
+
+# What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
+DATABASE_FAULTS = (DatabaseError, ConnectorException)
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
-    """The unfinished jobs of a queue. ``oldest_ready_at`` is since when the oldest ready one could run."""
+    """The unfinished jobs of a queue, each counted once.
+
+    ``to_be_retried`` wait for the time of their retry, ``scheduled`` for that of their first run;
+    ``oldest_ready_at`` is since when the oldest ready one could run.
+    """
 
     queue: str
     ready: int
     scheduled: int
+    to_be_retried: int
     running: int
     orphaned: int
     oldest_ready_at: datetime | None
@@ -33,12 +49,42 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerHeartbeat:
-    """A worker's row: ``is_alive`` unless it has been silent for ``PROCRASTINATE_TASKS_ORPHANED_AFTER``."""
+    """A worker's row: ``is_alive`` unless it has been silent for longer than a worker of its kind may be.
+
+    ``memory_bytes`` is that of its biggest child, which is replaced above ``max_memory_bytes``. A worker of
+    Procrastinate's own says nothing about itself: those fields are empty.
+    """
 
     id: int
     last_heartbeat: datetime
+    heartbeat_age: timedelta
     is_alive: bool
     running: int
+    host: str
+    pid: int | None
+    release: str
+    queues: tuple[str, ...] | None
+    capacity: int | None
+    memory_bytes: int | None
+    max_memory_bytes: int | None
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFailures:
+    """How many jobs of a queue failed for good, of the latest ``MOST_FAILURES_COUNTED`` of all queues."""
+
+    queue: str
+    last_hour: int
+    last_day: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionUse:
+    """How many database connections are open, of how many: by the limit that will be reached first."""
+
+    used: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +111,10 @@ class TaskInfo:
 class ScheduleInfo:
     """A schedule with its past and its future.
 
-    ``last_tick_at`` is the tick that was last deferred, ``lateness`` how long after it that happened,
-    ``problem`` why it cannot run.
+    ``last_tick_at`` is the tick that was last deferred, ``last_deferred_at`` when that happened, ``lateness``
+    how long after the tick. ``overdue_since`` is the first tick that no worker has dealt with although its
+    time has come, ``problem`` why the schedule cannot run. One that is disabled is never overdue and has no
+    next run.
     """
 
     name: str
@@ -75,11 +123,16 @@ class ScheduleInfo:
     zone: str
     catch_up: CatchUp
     next_at: datetime | None
+    overdue_since: datetime | None
     last_tick_at: datetime | None
+    last_deferred_at: datetime | None
     lateness: timedelta | None
     last_job_id: int | None
     missed_count: int
     problem: str = ""
+    disabled_at: datetime | None = None
+    disabled_by: str = ""
+    disable_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +149,66 @@ class QueueRuleInfo:
     running: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the queue has come.
+
+    ``jobs_deferred`` and ``attempts_recorded`` count since the tables were made; a transaction that was
+    rolled back may have used up numbers. ``ended_lately`` are the attempts of the last five minutes by
+    outcome.
+    """
+
+    jobs_deferred: int
+    attempts_recorded: int
+    ended_lately: dict[str, int]
+
+
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
-    orphaned_after = queue_settings().orphaned_after
-    workers = _rows("worker_heartbeats", orphaned_after=orphaned_after)
-    depths = _rows("queue_depths", orphaned_after=orphaned_after)
     (recent,) = _rows("failures_of_last_day")
     return QueueStatus(
         now=recent["now"],
-        queues=tuple(QueueDepth(**row) for row in depths),
-        workers=tuple(WorkerHeartbeat(**row) for row in workers),
+        queues=list_queue_depths(),
+        workers=list_workers(),
         failed_last_day=recent["failed"],
     )
+
+
+def database_now() -> datetime:
+    """Return the time by the clock that every process shares."""
+    now: datetime = _rows("database_now")[0]["now"]
+    return now
+
+
+def list_queue_depths() -> tuple[QueueDepth, ...]:
+    """Return the queues that hold unfinished jobs, by name."""
+    rows = _rows("queue_depths", orphaned_after=queue_settings().orphaned_after)
+    return tuple(QueueDepth(**row) for row in rows)
+
+
+def list_workers() -> tuple[WorkerHeartbeat, ...]:
+    """Return the registered workers, the longest registered first."""
+    rows = _rows("worker_heartbeats", orphaned_after=queue_settings().orphaned_after)
+    return tuple(_worker_heartbeat(row) for row in rows)
+
+
+def list_failures() -> tuple[QueueFailures, ...]:
+    """Return the queues whose jobs failed for good within 24 hours."""
+    rows = _rows("failures_by_queue", at_most=MOST_FAILURES_COUNTED)
+    return tuple(QueueFailures(**row) for row in rows)
+
+
+def read_connection_use() -> ConnectionUse:
+    """Return the open connections beside the limit that is nearest, the plan's or the server's."""
+    (row,) = _rows("connection_use", plan_limit=queue_settings().connection_limit)
+    return ConnectionUse(**row)
+
+
+def read_progress() -> Progress:
+    """Return what was deferred and what ended, without counting rows that are long finished."""
+    (row,) = _rows("progress_counts", outcomes=[outcome.value for outcome in Outcome])
+    ended = json.loads(row.pop("ended_lately"))
+    return Progress(**row, ended_lately={outcome.value: ended.get(outcome.value, 0) for outcome in Outcome})
 
 
 def is_paused(queue: str) -> bool:
@@ -163,7 +264,7 @@ def list_schedule(now: datetime | None = None) -> tuple[ScheduleInfo, ...]:
         now: by default the database's clock.
     """
     rows = {row["name"]: row for row in _rows("schedule_states")}
-    clock = now or _rows("failures_of_last_day")[0]["now"]
+    clock = now or database_now()
     infos = [_schedule_info(item, rows.get(item.name, {}), now=clock) for item in all_schedules()]
     return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or clock, info.name)))
 
@@ -182,6 +283,11 @@ def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:
     )
 
 
+def _worker_heartbeat(row: dict[str, Any]) -> WorkerHeartbeat:
+    queues = row.pop("queues")
+    return WorkerHeartbeat(**row, queues=None if queues is None else tuple(json.loads(queues) or ()) or None)
+
+
 def _worker_facts(job: JobFacts, *, orphaned_after: timedelta) -> tuple[WorkerFacts, ...]:
     rows = _rows(
         "worker_facts", queue=job.queue_name, task=job.task_name, now=job.now, orphaned_after=orphaned_after
@@ -190,9 +296,10 @@ def _worker_facts(job: JobFacts, *, orphaned_after: timedelta) -> tuple[WorkerFa
 
 
 def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> ScheduleInfo:
-    next_at, problem = None, ""
+    next_at, overdue_since, problem = None, None, ""
     try:
         next_at = schedule.cron.next_after(now)
+        overdue_since = _overdue_since(schedule, row, now=now)
     except (InvalidCron, UnknownTimeZone) as error:
         problem = str(error)
     tick_at, deferred_at = row.get("last_deferred_tick_at"), row.get("last_deferred_at")
@@ -202,13 +309,28 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
         cron=schedule.cron_expression,
         zone=schedule.zone,
         catch_up=schedule.catch_up,
-        next_at=next_at,
+        next_at=None if row.get("disabled_at") else next_at,
+        overdue_since=overdue_since,
         last_tick_at=tick_at,
+        last_deferred_at=deferred_at,
         lateness=deferred_at - tick_at if tick_at and deferred_at else None,
         last_job_id=row.get("last_job_id"),
         missed_count=row.get("missed_count", 0),
         problem=problem,
+        disabled_at=row.get("disabled_at"),
+        disabled_by=row.get("disabled_by", ""),
+        disable_reason=row.get("disable_reason", ""),
     )
+
+
+def _overdue_since(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> datetime | None:
+    """Return the first tick that is due; None also for a schedule that no worker has seen yet."""
+    since = json.loads(row.get("known_since", "{}")).get(schedule.definition)
+    if since is None or row["disabled_at"] is not None:
+        return None
+    floor = max(datetime.fromisoformat(since), row["last_tick_at"] or _LONG_AGO)
+    due_at = schedule.cron.next_after(floor)
+    return due_at if due_at is not None and due_at <= now else None
 
 
 def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:

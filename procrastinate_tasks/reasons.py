@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.policies import Cause, JobFacts, WorkerFacts, decide_cause
+from procrastinate_tasks.results import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def _ended(job: JobFacts) -> Reason:
 
 def _end_of(job: JobFacts) -> str:
     if job.last_outcome in ("failed", "parked", "superseded"):
-        how = dict(JobAttempt.outcome.field.flatchoices)[job.last_outcome]
+        how = Outcome(job.last_outcome).label
         return f"{how} ({_error_of(job)})"
     return str(_STATUS_WORDS[job.status]())
 

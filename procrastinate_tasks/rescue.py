@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,9 @@ class RescueReport:
     superseded: tuple[int, ...] = ()
 
 
+Decision = Callable[[OrphanedJob], Rescue]
+
+
 def run_once(now: datetime | None = None) -> RescueReport:
     """Rescue orphaned jobs: those whose worker sent no heartbeat for ``PROCRASTINATE_TASKS_ORPHANED_AFTER``.
 
@@ -65,27 +68,41 @@ def run_once(now: datetime | None = None) -> RescueReport:
     Args:
         now: by default the database's clock.
     """
+    return _rescue(None, decide=by_policy, now=now, batch=BATCH)
+
+
+def rescue_chosen(job_ids: Sequence[int], *, decide: Decision) -> RescueReport:
+    """Rescue those of these jobs that are orphaned, as a person wants it."""
+    return _rescue(list(job_ids), decide=decide, now=None, batch=len(job_ids))
+
+
+def by_policy(orphan: OrphanedJob) -> Rescue:
+    """Decide as every worker does."""
+    return decide_rescue(
+        earlier_crashes=orphan.earlier_crashes,
+        max_crashes=queue_settings().max_crashes,
+        abort_requested=orphan.abort_requested,
+    )
+
+
+def _rescue(job_ids: list[int] | None, *, decide: Decision, now: datetime | None, batch: int) -> RescueReport:
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     with transaction.atomic(using=connector.alias):
         rows = connector.execute_query_all(
             statement("lock_orphaned_jobs"),
+            job_ids=job_ids,
             now=now,
             orphaned_after=queue_settings().orphaned_after,
-            batch=BATCH,
+            batch=batch,
         )
         orphans = [OrphanedJob(**_without_now(row)) for row in rows]
-        settlements = [_settlement_of(orphan, now=rows[0]["now"]) for orphan in orphans]
+        settlements = [_settlement_of(orphan, decide(orphan), now=rows[0]["now"]) for orphan in orphans]
         settled = settle(connector, settlements) if settlements else []
     _log(orphans, settled)
     return _report(settled)
 
 
-def _settlement_of(orphan: OrphanedJob, *, now: datetime) -> Settlement:
-    decision = decide_rescue(
-        earlier_crashes=orphan.earlier_crashes,
-        max_crashes=queue_settings().max_crashes,
-        abort_requested=orphan.abort_requested,
-    )
+def _settlement_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> Settlement:
     status, outcome = _SETTLEMENT_OF[decision]
     return Settlement(
         job_id=orphan.id,

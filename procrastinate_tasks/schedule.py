@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
 from django.db import transaction
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.tasks import Task
@@ -22,7 +23,12 @@ from procrastinate.tasks import Task
 from procrastinate_tasks import deferring
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.cron import Cron
-from procrastinate_tasks.exceptions import InvalidCron, ScheduleNameTaken, UnknownTimeZone
+from procrastinate_tasks.exceptions import (
+    InvalidCron,
+    ScheduleNameTaken,
+    UnknownSchedule,
+    UnknownTimeZone,
+)
 from procrastinate_tasks.policies import CatchUp, decide_ticks
 from procrastinate_tasks.statements import statement
 
@@ -123,6 +129,25 @@ def all_schedules() -> tuple[Schedule, ...]:
     return tuple(_schedules_by_name.values())
 
 
+def find_schedule(name: str) -> Schedule:
+    """Return a schedule of this process's code.
+
+    Raises:
+        UnknownSchedule: with the nearest name that exists.
+    """
+    app.perform_import_paths()
+    if name not in _schedules_by_name:
+        raise UnknownSchedule(name, sorted(_schedules_by_name))
+    return _schedules_by_name[name]
+
+
+def defer_job(schedule: Schedule) -> int | None:
+    """Defer a schedule's job, whatever the time; None when a job with its queueing lock already waits."""
+    return deferring.defer(
+        schedule.task_name, schedule.args, queueing_lock=schedule.queueing_lock, priority=schedule.priority
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeferredTick:
     """A tick that became a job; ``job_id`` is None when a job with its queueing lock already waited."""
@@ -155,6 +180,8 @@ def run_once(now: datetime | None = None) -> ScheduleReport:
     deferred: list[DeferredTick] = []
     upcoming: list[datetime] = []
     for schedule in all_schedules():
+        if schedule.name not in floors:
+            continue  # it is disabled
         try:
             next_at = schedule.cron.next_after(floors[schedule.name])
             if next_at is not None and next_at <= now:
@@ -177,7 +204,7 @@ def _defer_due(schedule: Schedule, *, now: datetime) -> list[DeferredTick]:
             statement("lock_schedule"), name=schedule.name, definition=schedule.definition
         )
         if not rows:
-            return []  # another process holds the row, and defers the same ticks
+            return []  # another process defers the same ticks, or somebody has just disabled them
         return _defer_ticks(schedule, floor=rows[0]["floor"], now=now)
 
 
@@ -195,7 +222,7 @@ def _defer_ticks(schedule: Schedule, *, floor: datetime, now: datetime) -> list[
         limit=settings.catch_up_limit,
     )
     deferred = [
-        DeferredTick(schedule_name=schedule.name, tick_at=tick, job_id=_defer(schedule))
+        DeferredTick(schedule_name=schedule.name, tick_at=tick, job_id=defer_job(schedule))
         for tick in decision.defer
     ]
     _connector().execute_query(
@@ -209,12 +236,6 @@ def _defer_ticks(schedule: Schedule, *, floor: datetime, now: datetime) -> list[
     )
     _log_ticks(deferred, now=now, missed=decision.missed)
     return deferred
-
-
-def _defer(schedule: Schedule) -> int | None:
-    return deferring.defer(
-        schedule.task_name, schedule.args, queueing_lock=schedule.queueing_lock, priority=schedule.priority
-    )
 
 
 def _log_ticks(deferred: list[DeferredTick], *, now: datetime, missed: int) -> None:
@@ -232,7 +253,7 @@ def _log_ticks(deferred: list[DeferredTick], *, now: datetime, missed: int) -> N
 
 
 def _floors(now: datetime) -> dict[str, datetime]:
-    """Return, for each schedule, the instant its due ticks lie after; make the rows of new ones."""
+    """Return, for each enabled schedule, the instant its due ticks lie after; make the rows of new ones."""
     schedules = all_schedules()
     rows = _connector().execute_query_all(
         statement("know_schedules"),

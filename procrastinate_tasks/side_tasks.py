@@ -1,4 +1,4 @@
-"""What every worker process does beside its jobs: heartbeats, the schedule, rescue, retention."""
+"""What every worker process does beside its jobs: beats, schedule, rescue, alerts, retention, the roll-up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 from django.db import close_old_connections, connections
 
-from procrastinate_tasks import rescue, retention, schedule
+from procrastinate_tasks import rescue, retention, rollup, schedule
+from procrastinate_tasks.alerting import delivery, evaluation
 from procrastinate_tasks.conf import queue_settings
 
 logger = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE_SECONDS = 0.05
 _PAUSE_AFTER_TICK_SECONDS = 0.01
+_PAUSE_AFTER_SLOT_SECONDS = 10.0
 _STOP_PATIENCE_SECONDS = 5.0
 
 
@@ -62,6 +64,21 @@ def run_retention() -> float:
     return 0 if retention.run_once().has_more else queue_settings().retention_every.total_seconds()
 
 
+def run_rollup() -> float:
+    """Sum up; then wait for the end of a slot, and a little, so that what ended in it is recorded."""
+    if rollup.run_once().has_more:
+        return 0
+    slot = rollup.SLOT.total_seconds()
+    return slot - time.time() % slot + _PAUSE_AFTER_SLOT_SECONDS
+
+
+def run_alerts() -> float:
+    """Look after the alerts; whatever is to be told is sent on another thread."""
+    if evaluation.run_once() is not None:
+        delivery.deliver_in_background()
+    return queue_settings().alert_every.total_seconds()
+
+
 class Routines:
     """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
 
@@ -69,7 +86,9 @@ class Routines:
         self._routines = [
             Routine("schedule", run_schedule),
             Routine("rescue", lambda: run_rescue(may_rescue)),
+            Routine("alerts", run_alerts),
             Routine("retention", run_retention),
+            Routine("roll-up", run_rollup, retry_after_seconds=60.0),
         ]
 
     def run_once(self) -> float:

@@ -43,8 +43,9 @@ from procrastinate_tasks.engine.supervision import (
     WorkerAlive,
     WorkerRegistered,
 )
-from procrastinate_tasks.execution.child_process import name_connections, run_child
+from procrastinate_tasks.execution.child_process import run_child
 from procrastinate_tasks.options import WorkerOptions
+from procrastinate_tasks.sessions import prepare_sessions
 from procrastinate_tasks.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -156,6 +157,7 @@ class Supervisor:
 
     def _run_worker(self, end: socket.socket) -> None:
         end.setblocking(True)
+        prepare_sessions(f"worker upkeep {socket.gethostname()}"[:63])
         worker = Worker(
             app=self._app,
             options=self._options,
@@ -216,7 +218,7 @@ class Supervisor:
 
     def _run_child(self, link: socket.socket, application_name: str, log_tail: LogTail) -> None:
         logging.getLogger().addHandler(LogTailHandler(log_tail))
-        name_connections(application_name)
+        prepare_sessions(application_name)
         run_child(app=self._app, options=self._options, link=link)
 
     def _kill_child(self, worker: WorkerProcess, number: int) -> None:

@@ -9,10 +9,18 @@ from datetime import timedelta
 from gunicorn.glogging import Logger
 
 LONG_SEGMENT = re.compile(r"[^/]{20,}")
+PROBED = re.compile(r"/(salud/\w+|metrics)(\?|$)")
 
 
 class AccessLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
     """Masks long path segments: a guest reaches a booking by an unguessable link, which no log may hold."""
+
+    def access(
+        self, resp: object, req: object, environ: Mapping[str, object], request_time: timedelta
+    ) -> None:
+        """Keep silent about the probes that come every few seconds: what they find is told elsewhere."""
+        if not PROBED.match(str(environ["RAW_URI"])):
+            super().access(resp, req, environ, request_time)
 
     def atoms(
         self, resp: object, req: object, environ: Mapping[str, object], request_time: timedelta

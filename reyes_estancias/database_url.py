@@ -8,6 +8,8 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from procrastinate_tasks.sessions import PATIENCE_WITH_THE_SERVER
+
 EXAMPLE = "postgres://user:password@host:5432/name"
 
 # libpq's own messages repeat parts of the URL, and with them the password: each is told again without.
@@ -24,7 +26,8 @@ def parse_database_url(url: str) -> dict[str, object]:
     """Return the entry of Django's ``DATABASES`` that ``url`` describes.
 
     Percent-encoded socket directories (``postgres://user@%2Frun%2Fpostgresql/name``), several hosts
-    (``host1:5432,host2:5432``) and every option of libpq (``?target_session_attrs=read-write``) work.
+    (``host1:5432,host2:5432``) and every option of libpq (``?target_session_attrs=read-write``) work. Unless
+    the URL says otherwise, a server that has vanished is noticed as soon as by a worker.
 
     Raises:
         ImproperlyConfigured: the URL cannot be used; the message tells why and never repeats any of it.
@@ -44,7 +47,7 @@ def parse_database_url(url: str) -> dict[str, object]:
         "PASSWORD": parameters.pop("password", ""),
         "HOST": parameters.pop("host", ""),
         "PORT": parameters.pop("port", ""),
-        "OPTIONS": parameters,
+        "OPTIONS": {**PATIENCE_WITH_THE_SERVER, **parameters},
     }
 
 

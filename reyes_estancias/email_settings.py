@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 # What environ reads from an e-mail URL, and the option of a mail backend it stands for.
 _OPTIONS = {
@@ -14,6 +14,15 @@ _OPTIONS = {
     "EMAIL_USE_SSL": "use_ssl",
 }
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+def admin_settings(addresses: Sequence[str], *, takes_addresses: bool) -> dict[str, object]:
+    """Return the setting for those who are told when something is wrong.
+
+    Args:
+        takes_addresses: whether ``ADMINS`` holds addresses (from Django 6.0 on) or pairs of name and address.
+    """
+    return {"ADMINS": list(addresses) if takes_addresses else [("", address) for address in addresses]}
 
 
 def email_settings(read: Mapping[str, object], *, has_mailers: bool) -> dict[str, object]:

@@ -6,6 +6,9 @@ platform that gives a request 30 s, and kills a process 30 s after SIGTERM.
 
 from __future__ import annotations
 
+from django.utils.module_loading import import_string
+from gunicorn.workers.base import Worker
+
 wsgi_app = "reyes_estancias.wsgi:application"
 
 worker_class = "gthread"
@@ -23,3 +26,11 @@ access_log_format = (
     'event=request method=%(m)s path="%(U)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s'
     ' request_id="%({x-request-id}i)s"'
 )
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Let each web process look after the alerts too: when every queue worker is dead, nobody else would.
+
+    By its name, because the project is not loaded yet when gunicorn reads this file.
+    """
+    import_string("procrastinate_tasks.alerting.watch.start_watch")()

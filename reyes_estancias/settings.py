@@ -5,16 +5,19 @@ Production differs from a laptop by its environment alone; ``.env.example`` list
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from procrastinate_tasks.limits import Rate
 from procrastinate_tasks.logging import logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
-from reyes_estancias.email_settings import email_settings
+from reyes_estancias.email_settings import admin_settings, email_settings
 from reyes_estancias.postgres.server import start_or_join
+from reyes_estancias.sentry import start_sentry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -28,7 +31,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="insecure-development-key") if DEBUG 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "reyes_estancias.apps.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -55,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "reyes_estancias.form_limits.FormLimitMiddleware",
 ]
 
 ROOT_URLCONF = "reyes_estancias.urls"
@@ -101,6 +105,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 if not DATABASE_URL and not DEBUG:
     raise ImproperlyConfigured(f"DATABASE_URL is not set; with DEBUG off it is required, as in {EXAMPLE}.")
 POSTGRES_BINDIR = env.str("POSTGRES_BINDIR", default="")
+# Behind PgBouncer in transaction mode a server-side cursor would be left in another client's session.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", default=False)
 
 DATABASES = {
     "default": {
@@ -113,9 +119,15 @@ DATABASES = {
         ),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- The queue --------------------------------------------------------------------------------------------
+
+# Stored with every attempt of a job: which release ran it.
+PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")
 
 # --- Payments ---------------------------------------------------------------------------------------------
 
@@ -139,6 +151,25 @@ STRIPE_WEBHOOK_SECRETS = env.list(
     "STRIPE_WEBHOOK_SECRETS", default=["whsec_local"] if _LOCAL_STRIPE else environ.Env.NOTSET
 )
 
+# Five charges an hour may fail by themselves; whose outcome is unknown should be known within minutes.
+PAYMENTS_ALERT_FAILED_PER_HOUR = 5
+PAYMENTS_ALERT_UNKNOWN_AFTER = timedelta(minutes=10)
+
+# --- Security ---------------------------------------------------------------------------------------------
+
+# A site with an https address is reached by nothing else: the proxy in front says how a request came.
+_IS_HTTPS = SITE_BASE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _IS_HTTPS else None
+SECURE_SSL_REDIRECT = _IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^salud/", r"^metrics$"]  # probes come from inside, without the proxy
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600) if _IS_HTTPS else 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _IS_HTTPS
+SILENCED_SYSTEM_CHECKS = [
+    # Whether every other host of the domain speaks https too, for ever, is for the domain's owner to say.
+    "security.W005",
+    "security.W021",
+]
+
 # The pages need nothing but our own files. A form that leads to a payment page names that page's host too:
 # browsers hold redirects to the same rule.
 _CHECKOUT = "https://checkout.stripe.com" if STRIPE_API_BASE == "https://api.stripe.com" else STRIPE_API_BASE
@@ -152,6 +183,18 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- Visitors ---------------------------------------------------------------------------------------------
+
+# How many proxies of ours stand before the site: each has added the address it was asked from.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+# How many forms one visitor may send, by the name of the page's address; "" is every other page.
+FORM_LIMITS = {
+    "login": Rate(10, per=timedelta(minutes=5)),
+    "property": Rate(10, per=timedelta(minutes=10)),
+    "": Rate(60, per=timedelta(minutes=1)),
+}
+
 # --- E-mail -----------------------------------------------------------------------------------------------
 
 vars().update(
@@ -159,8 +202,32 @@ vars().update(
 )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
 
+EMAIL_TIMEOUT = 10
+# Who is told when something is wrong, and by whom.
+vars().update(admin_settings(env.list("ADMIN_EMAILS", default=[]), takes_addresses=django.VERSION >= (6,)))
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_SUBJECT_PREFIX = "[Reyes Estancias] "
+
 # --- Logs -------------------------------------------------------------------------------------------------
 
 # One line a record on standard error; those made inside a job carry its id and what its task shows.
-LOGGING = logging_config()
+LOGGING = logging_config(style=env.str("LOG_FORMAT", default="logfmt", choices=["logfmt", "json"]))
+LOGGING["filters"]["request"] = {"()": "reyes_estancias.log_privacy.RequestFilter"}
+LOGGING["handlers"]["console"]["filters"].append("request")
 LOGGING["loggers"] |= {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "stripe")}
+# Without this, Django mails whole requests to the ADMINS: what guests wrote has no place there.
+LOGGING["loggers"]["django"] = {"level": "INFO", "handlers": []}
+
+# --- Monitoring -------------------------------------------------------------------------------------------
+
+PROCRASTINATE_TASKS_MONITORING_TOKEN = env.str("MONITORING_TOKEN", default="")
+PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", default="")
+PROCRASTINATE_TASKS_CONNECTION_LIMIT = env.int("DATABASE_CONNECTION_LIMIT", default=0)
+PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")
+
+# gunicorn reads it itself; here it tells how many connections the web processes may hold.
+WEB_PROCESSES = env.int("WEB_CONCURRENCY", default=1)
+
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    start_sentry(dsn=SENTRY_DSN, release=PROCRASTINATE_TASKS_RELEASE)

@@ -7,6 +7,8 @@ from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
+from reyes_estancias.favicon import show_icon
+
 admin.site.site_title = "Reyes Estancias"
 admin.site.site_header = _("Reyes Estancias, the office")
 admin.site.index_title = _("What there is to see")
@@ -14,6 +16,8 @@ admin.site.index_title = _("What there is to see")
 urlpatterns = [
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
+    path("favicon.ico", show_icon),
+    path("", include("procrastinate_tasks.monitoring.urls")),
     path("idioma/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
 ]

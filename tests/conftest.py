@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
 from pytest_django import DjangoDbBlocker
+
+from tests.log_scan import ScanningHandler
 
 QUEUE_TABLES = (
     "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
@@ -28,6 +31,16 @@ def _empty_queue_after_transactional_tests(
             "SET LOCAL lock_timeout = '10s'"
         )  # a worker left behind by the test should fail it, not hang it
         cursor.execute(f"TRUNCATE {QUEUE_TABLES} CASCADE")
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_logged() -> Iterator[None]:
+    """Fail a test in which any line of any log holds a key, a card number, an e-mail address or a link."""
+    handler = ScanningHandler()
+    logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)
+    assert not handler.found, f"in the log: {handler.found}"
 
 
 def _commits(request: pytest.FixtureRequest) -> bool:

@@ -48,6 +48,7 @@ class FakeGateway:
     def create_refund(self, *, intent_id: str, amount_minor: int, refund_key: str) -> RefundAnswer:
         return RefundAnswer(
             id=f"re_{refund_key}",
+            intent_id=intent_id,
             status=RefundStatus.PENDING,
             amount_minor=amount_minor,
             refund_key=refund_key,

@@ -43,13 +43,18 @@ def record_refund(*, refund_id: int, answer: RefundAnswer, now: datetime) -> Ref
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         if refund.state != RefundState.SUCCEEDED:
             _apply_refund(booking, refund, answer, now)
-        elif _REFUND_STATES[answer.status] == RefundState.FAILED:
+        elif state_of(answer.status) == RefundState.FAILED:
             _reopen_refund(booking, refund, answer, now)
         elif answer.status != RefundStatus.SUCCEEDED:
             raise ContradictoryEvidence(
                 subject=f"refund {refund.pk}", stored=refund.state, said=answer.status
             )
         return refund
+
+
+def state_of(status: RefundStatus) -> RefundState:
+    """Return what a refund's status at Stripe is to us."""
+    return _REFUND_STATES[status]
 
 
 def note_refund_look(*, refund_id: int, now: datetime) -> int:
@@ -83,7 +88,7 @@ def _reopen_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: 
 
 def _store(refund: Refund, answer: RefundAnswer, now: datetime) -> None:
     refund.stripe_refund_id = answer.id
-    refund.state = _REFUND_STATES[answer.status]
+    refund.state = state_of(answer.status)
     refund.failure = answer.failure
     refund.updated_at = now
     refund.save(update_fields=("stripe_refund_id", "state", "failure", "updated_at"))

@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db.models import QuerySet
 
 from payments import attempts, policies, refunds
-from payments.exceptions import PaymentError
+from payments.exceptions import GatewayRefused, PaymentError
 from payments.gateway import Gateway
 from payments.ledger import outcomes
 from payments.ledger import refunds as ledger_refunds
@@ -81,6 +81,8 @@ def _look(step: Callable[[], _T], subject: str, checks: int) -> _T | None:
     """Take one step; a fault is logged and left for the next look, so that it keeps nothing else waiting."""
     try:
         return step()
+    except GatewayRefused:
+        raise  # No other look would fare better.
     except PaymentError as fault:
         level = logging.CRITICAL if policies.needs_a_person(checks) else logging.WARNING
         logger.log(

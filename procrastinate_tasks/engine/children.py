@@ -28,19 +28,34 @@ from procrastinate_tasks.options import WorkerOptions
 
 logger = logging.getLogger(__name__)
 
+# How long a job that staff asked to stop may go on before its process is killed.
+SECONDS_TO_STOP = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A job in a child. Times are on the monotonic clock; ``kill_at`` is when the hard limit is enforced."""
+    """A job in a child. Times are on the monotonic clock; ``kill_at`` is when its process is killed for it.
+
+    That is at its hard limit, or some time after staff ``asked_to_stop`` it.
+    """
 
     assignment: Assignment
     started: float
     hard_seconds: float | None
     stack: str = ""
+    asked_to_stop: float | None = None
 
     @property
     def kill_at(self) -> float | None:
-        return None if self.hard_seconds is None else self.started + self.hard_seconds
+        ends = [
+            start + seconds
+            for start, seconds in (
+                (self.started, self.hard_seconds),
+                (self.asked_to_stop, SECONDS_TO_STOP),
+            )
+            if start is not None and seconds is not None
+        ]
+        return min(ends, default=None)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -185,7 +200,10 @@ class Children:
         """Tells the children to stop these jobs, as far as they run here."""
         for job_id in job_ids:
             if (found := self.find_running(job_id)) is not None:
-                found[0].send(AbortJob(job_id=job_id, shutting_down=shutting_down))
+                child, running = found
+                child.send(AbortJob(job_id=job_id, shutting_down=shutting_down))
+                if running.asked_to_stop is None and not shutting_down:
+                    child.running[job_id] = replace(running, asked_to_stop=time.monotonic())
 
     def _room_in(self, child: Child) -> int:
         room = self._options.concurrency - len(child.running)

@@ -53,5 +53,4 @@ def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> RunEnd:
         started_at=now,
         finished_at=now,
         counts_attempt=False,
-        retry_at=now,
     )

@@ -91,6 +91,8 @@ class ClaimLoop:
             await self._rest(found_some=bool(claimed))
 
     def _start(self, claimed: list[Assignment]) -> None:
+        # While this worker was silent others gave its jobs back, and it claimed one that still runs here.
+        self._staff.stop_lost({each.job_id for each in claimed})
         for suspect in (each for each in claimed if each.crashes):
             self._staff.isolate(suspect)
         unplaced = self._children.start([each for each in claimed if not each.crashes])

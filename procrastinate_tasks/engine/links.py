@@ -12,15 +12,10 @@ from typing import Any, LiteralString
 import psycopg
 from procrastinate.contrib.django.utils import connector_params
 
-# A peer that vanished without a goodbye is noticed within about six seconds instead of two hours.
-_DEAD_PEER_PARAMETERS: Mapping[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 3,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 6000,
-}
+from procrastinate_tasks.sessions import PATIENCE_WITH_THE_SERVER
+
+# Each host of an address has its own, shorter time; this one is also for its name to be found.
+_OPEN_WITHIN = timedelta(seconds=30)
 
 # Planning a claim takes longer than the claim itself. A plan is kept for so many statements and no more: the
 # tables may have been empty when it was made.
@@ -64,12 +59,16 @@ class DatabaseLink:
 
     @contextlib.asynccontextmanager
     async def connection(
-        self, *, within: timedelta | None
+        self, *, within: timedelta
     ) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
-        """Lends the connection; errors that leave its state in doubt close it."""
+        """Lends the connection; errors that leave its state in doubt close it.
+
+        Opening it does not count: when the first of several hosts is gone, that alone may take longer.
+        """
         try:
-            async with asyncio.timeout(within.total_seconds() if within else None):
-                yield await self._open()
+            connection = await self._open()
+            async with asyncio.timeout(within.total_seconds()):
+                yield connection
         except psycopg.errors.IntegrityError:
             raise  # the connection is sound: in autocommit mode the statement alone was undone
         except BaseException:
@@ -85,8 +84,9 @@ class DatabaseLink:
 
     async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
-            await _keep_plans(self._connection)
+            async with asyncio.timeout(_OPEN_WITHIN.total_seconds()):
+                self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
+                await _keep_plans(self._connection)
         return self._connection
 
     async def _renew_plans(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
@@ -95,7 +95,7 @@ class DatabaseLink:
             await connection.execute("DISCARD PLANS", prepare=False)
 
     def _parameters(self) -> dict[str, Any]:
-        params = {**_DEAD_PEER_PARAMETERS, **connector_params(self._alias)}
+        params = {**PATIENCE_WITH_THE_SERVER, **connector_params(self._alias)}
         params["application_name"] = self._application_name
         params["autocommit"] = True
         params["prepare_threshold"] = None

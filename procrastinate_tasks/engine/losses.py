@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from procrastinate.app import App
+from procrastinate.exceptions import JobAborted
+from procrastinate.job_context import AbortReason
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.engine.children import Child, Running
+from procrastinate_tasks.engine.children import SECONDS_TO_STOP, Child, Running
 from procrastinate_tasks.engine.settlements import Finished
 from procrastinate_tasks.engine.staff import cause_of
 from procrastinate_tasks.engine.supervision import ChildExited
@@ -41,7 +43,9 @@ def _ends_of_running(app: App, child: Child, exited: ChildExited, now: float) ->
     neighbours = len(child.running) - 1
     for running in child.running.values():
         started_at = datetime.now(UTC) - timedelta(seconds=now - running.started)
-        if running.assignment.job_id == child.overdue_job_id:
+        if running.assignment.job_id == child.overdue_job_id and running.asked_to_stop is not None:
+            end = _end_of_unheeding(app, running, started_at)
+        elif running.assignment.job_id == child.overdue_job_id:
             end = _end_of_overdue(app, running, started_at)
         elif child.kill_reason:
             end = end_of_return(running.assignment, started_at=started_at)
@@ -64,7 +68,6 @@ def end_of_return(assignment: Assignment, *, started_at: datetime) -> RunEnd:
         started_at=started_at,
         finished_at=now,
         counts_attempt=False,
-        retry_at=now,
     )
 
 
@@ -79,6 +82,20 @@ def _end_of_overdue(app: App, running: Running, started_at: datetime) -> RunEnd:
         abort_reason=None,
     )
     return end._replace(traceback=running.stack + end.traceback)
+
+
+def _end_of_unheeding(app: App, running: Running, started_at: datetime) -> RunEnd:
+    """The end of a job that was asked to stop, did not, and was stopped with its process."""
+    return end_of_error(
+        running.assignment,
+        job=job_of(running.assignment),
+        task=app.tasks.get(running.assignment.task_name),
+        started=started_at.timestamp(),
+        error=JobAborted(
+            f"The job was asked to stop and went on for {SECONDS_TO_STOP:g} s; its process was ended."
+        ),
+        abort_reason=AbortReason.USER_REQUEST,
+    )
 
 
 def _end_of_crash(

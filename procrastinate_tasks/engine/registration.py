@@ -18,6 +18,7 @@ from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.engine.supervision import Channel, WorkerRegistered
+from procrastinate_tasks.exceptions import WorkerDied
 from procrastinate_tasks.limits import limit_columns
 from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.statements import statement
@@ -89,7 +90,7 @@ class Registration:
         """
         if self.worker_id is None:
             return []
-        return await self._unregister([self.worker_id])
+        return await self._unregister([self.worker_id], reason=None)
 
     async def terminate_backends(self, application_name: str) -> None:
         """Ends the database sessions that a dead child left behind.
@@ -103,7 +104,7 @@ class Registration:
     async def _clear_predecessors(self) -> None:
         if not self._lost_worker_ids:
             return
-        returned = await self._unregister(self._lost_worker_ids)
+        returned = await self._unregister(self._lost_worker_ids, reason=WorkerDied())
         self._lost_worker_ids = []
         if returned:
             logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
@@ -115,8 +116,12 @@ class Registration:
         self._channel.send(WorkerRegistered(worker_id))
         return worker_id
 
-    async def _unregister(self, worker_ids: list[int]) -> list[int]:
-        params = {"worker_ids": worker_ids}
+    async def _unregister(self, worker_ids: list[int], *, reason: WorkerDied | None) -> list[int]:
+        params = {
+            "worker_ids": worker_ids,
+            "exception_class": f"{WorkerDied.__module__}.{WorkerDied.__qualname__}" if reason else "",
+            "message": str(reason) if reason else "",
+        }
         return [
             row[0] for row in await self._link.fetch(statement("unregister_workers"), params, within=_WITHIN)
         ]

@@ -74,7 +74,7 @@ class Staff:
         self._channel.send(ForkChild(number))
 
     def stop_lost(self, job_ids: Set[int]) -> None:
-        """Kills children that still run what another worker runs by now; their other jobs run again."""
+        """Kills children that still run what is theirs no more; their other jobs run again."""
         for child in self._children:
             lost = child.running.keys() & job_ids
             for job_id in lost:
@@ -129,7 +129,9 @@ class Staff:
         )
         if kill_at + _HARD_LIMIT_MARGIN <= now and not child.kill_reason:
             child.overdue_job_id = job_id
-            self.kill(child, reason=f"job {job_id} ran longer than its time limit")
+            self.kill(
+                child, reason=f"job {job_id} ran longer than its time limit, or did not stop when asked to"
+            )
 
     def _retire_if_spent(self, child: Child) -> None:
         if child.is_retiring:

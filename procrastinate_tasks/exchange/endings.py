@@ -125,7 +125,7 @@ def _end_of_retry(end: RunEnd, decision: RetryDecision) -> RunEnd:
     return end._replace(
         status="todo",
         outcome=Outcome.RETRYING.value,
-        retry_at=decision.retry_at or datetime.now(UTC),
+        retry_at=decision.retry_at,
         priority=decision.priority,
         queue=decision.queue,
         lock=decision.lock,

@@ -24,7 +24,6 @@ from collections import deque
 from collections.abc import Iterator
 from queue import SimpleQueue
 
-from django.db import connections
 from procrastinate.app import App
 
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd, RunJobs
@@ -72,8 +71,12 @@ class ChildProcess(ABC):
     def _serve_control(self) -> None:
         interruption.install_signal()
         watch_connections()
-        threading.Thread(target=self._control.run, name="control", daemon=True).start()
+        threading.Thread(target=self._run_control, name="control", daemon=True).start()
         self._outbox.announce()
+
+    def _run_control(self) -> None:
+        with exiting_on_fault():
+            self._control.run()
 
     def _accept(self, message: RunJobs) -> None:
         """Gives each job its slot here already: limits count from now, and the control thread knows them."""
@@ -193,22 +196,14 @@ def run_child(*, app: App, options: WorkerOptions, link: socket.socket) -> None:
 
 @contextlib.contextmanager
 def exiting_on_fault() -> Iterator[None]:
-    """Ends the process when the machinery around a job fails: the worker sees that, and the job runs again.
+    """Ends the process when the machinery around the jobs fails: the worker sees that, and they run again.
 
-    A task's own errors do not come here. A slot that forgot its job would look busy for ever.
+    A task's own errors do not come here. A slot that forgot its job would look busy for ever, and a child
+    that does not hear its worker any more would look alive.
     """
     try:
         yield
     except BaseException:
-        logger.critical("A job's end could not be told; this child exits", exc_info=True)
+        logger.critical("The machinery around the jobs failed; this child exits", exc_info=True)
         logging.shutdown()
         os._exit(EXIT_BROKEN)
-
-
-def name_connections(application_name: str) -> None:
-    """Gives this process's database connections a name by which the worker finds and ends them."""
-    os.environ["PGAPPNAME"] = application_name
-    for alias in connections:
-        options = connections[alias].settings_dict.setdefault("OPTIONS", {})
-        if connections[alias].vendor == "postgresql":
-            options["application_name"] = application_name

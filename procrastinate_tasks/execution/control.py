@@ -21,6 +21,8 @@ from procrastinate_tasks.execution.stacks import stack_of
 EXIT_ORPHANED = 70
 _CHUNK = 1 << 18
 _LONGEST_WAIT = 3600.0
+# A sync job that asks ``should_abort()`` gets this long to end in its own way.
+_POLITE_SECONDS = 2.0
 
 
 class Control:
@@ -74,19 +76,27 @@ class Control:
             with slot.guard:
                 if slot.assignment is None or slot.assignment.job_id != message.job_id:
                     continue
+                is_news = slot.abort_reason is None
                 slot.abort_reason = reason
                 if slot.task is not None:
                     slot.task.get_loop().call_soon_threadsafe(_cancel, slot, slot.task)
+                elif is_news and not message.shutting_down:
+                    slot.abort_at = time.monotonic() + _POLITE_SECONDS
 
     def _seconds_to_next_limit(self) -> float:
         limits = [
-            limit for slot in self._slots for limit in (slot.soft_at, slot.hard_at) if limit is not None
+            limit
+            for slot in self._slots
+            for limit in (slot.soft_at, slot.abort_at, slot.hard_at)
+            if limit is not None
         ]
         return max(0.0, min(limits) - time.monotonic()) if limits else _LONGEST_WAIT
 
     def _enforce_limits(self, slot: Slot, now: float) -> None:
         if slot.soft_at is not None and slot.soft_at <= now:
             interruption.raise_soft_limit(slot)
+        if slot.abort_at is not None and slot.abort_at <= now:
+            interruption.raise_abortion(slot)
         if slot.hard_at is not None and slot.hard_at <= now:
             self._tell_stack(slot)
 

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import psycopg
+from procrastinate.exceptions import JobAborted
 
 from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
 from procrastinate_tasks.execution.slots import Slot
@@ -46,13 +47,23 @@ def leave_main_thread() -> None:
 
 def raise_soft_limit(slot: Slot) -> None:
     """Raises ``SoftTimeLimitExceeded`` in the job that occupies the slot; called from another thread."""
+    slot.soft_at = None
+    _interrupt(slot, SoftTimeLimitExceeded(seconds=slot.soft_seconds))
+
+
+def raise_abortion(slot: Slot) -> None:
+    """Raises ``JobAborted`` in the job that occupies the slot; called from another thread."""
+    slot.abort_at = None
+    _interrupt(slot, JobAborted())
+
+
+def _interrupt(slot: Slot, interruption: BaseException) -> None:
     with slot.guard:
         if slot.assignment is None:
             return
-        slot.soft_at = None
-        slot.interruption = SoftTimeLimitExceeded(seconds=slot.soft_seconds)
+        slot.interruption = interruption
         if slot.thread_id is not None and slot.thread_id != threading.main_thread().ident:
-            _raise_in_thread(slot.thread_id)
+            _raise_in_thread(slot.thread_id, type(interruption))
         elif slot.task is not None:
             slot.task.get_loop().call_soon_threadsafe(_interrupt_await, slot, slot.task)
         _cancel_queries(slot)  # under the guard: this thread's next job must not lose its query
@@ -68,8 +79,8 @@ def withdraw(slot: Slot) -> None:
             slot.thread_id = None
 
 
-def _raise_in_thread(thread_id: int) -> None:
-    exception = ctypes.py_object(SoftTimeLimitExceeded)
+def _raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:
+    exception = ctypes.py_object(kind)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), exception)
 
 
@@ -97,4 +108,4 @@ def _cancel_queries(slot: Slot) -> None:
             try:
                 connection.cancel_safe(timeout=_CANCEL_SECONDS)
             except psycopg.Error:
-                logger.exception("The query of a job over its soft limit could not be cancelled")
+                logger.exception("The query of a job that is interrupted could not be cancelled")

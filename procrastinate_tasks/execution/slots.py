@@ -37,6 +37,7 @@ class Slot:
 
     Attributes:
         soft_at: When the soft limit falls due, on the monotonic clock; None once it was raised.
+        abort_at: When a sync job that was asked to stop is made to; None once ``JobAborted`` was raised.
         hard_at: When the worker will have the process killed; None once the job's stack was told.
         thread_id: The thread that runs a sync job.
         connections: Django's connections that its job may use, so that another thread can cancel a query:
@@ -52,6 +53,7 @@ class Slot:
     soft_at: float | None = None
     soft_seconds: float | None = None
     hard_at: float | None = None
+    abort_at: float | None = None
     abort_reason: AbortReason | None = None
     thread_id: int | None = None
     connections: set[BaseDatabaseWrapper] = field(default_factory=set)
@@ -69,6 +71,7 @@ class Slot:
             self.soft_seconds = limits.soft
             self.soft_at = None if limits.soft is None else now + limits.soft
             self.hard_at = None if limits.hard is None else now + limits.hard
+            self.abort_at = None
             self.abort_reason = None
             self.interruption = None
             self.connections = self.async_connections
@@ -79,6 +82,7 @@ class Slot:
             self.assignment = None
             self.soft_at = None
             self.hard_at = None
+            self.abort_at = None
             self.thread_id = None
             self.task = None
             self.coroutine = None

@@ -1,10 +1,11 @@
 -- Remember since when each schedule has its present definition (cron and zone), and tell after which instant its
--- due ticks lie: its last tick, under whatever definition, or the moment the present one was first seen.
+-- due ticks lie: its last tick, under whatever definition, or the moment the present one was first seen. A disabled
+-- schedule is left out of the answer.
 WITH declared AS MATERIALIZED (
     SELECT * FROM unnest(%(names)s::text[], %(definitions)s::text[]) AS schedule (name, definition)
 ),
 known AS (
-    SELECT declared.name, declared.definition, state.last_tick_at,
+    SELECT declared.name, declared.definition, state.last_tick_at, state.disabled_at,
         (state.known_since ->> declared.definition)::timestamptz AS since
     FROM declared
     LEFT JOIN procrastinate_tasks_schedulestate AS state USING (name)
@@ -19,3 +20,4 @@ inserted AS (
 )
 SELECT name, greatest(last_tick_at, coalesce(since, %(now)s)) AS floor
 FROM known
+WHERE disabled_at IS NULL

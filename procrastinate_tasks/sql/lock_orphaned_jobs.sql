@@ -1,6 +1,6 @@
 -- Lock jobs that are `doing` under a worker that is gone or silent, leaving those another process has locked.
 -- Our own workers beat more often than Procrastinate's, and say themselves how long they may be silent.
--- Crashes are counted since the job was last retried by hand.
+-- Without ids, any of them. Crashes are counted since the job was last retried by hand.
 SELECT
     job.id,
     job.task_name,
@@ -39,6 +39,7 @@ CROSS JOIN (SELECT coalesce(%(now)s::timestamptz, now()) AS now) AS clock
 LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
 WHERE job.status = 'doing'
+  AND (%(job_ids)s::bigint[] IS NULL OR job.id = ANY(%(job_ids)s::bigint[]))
   AND (worker.id IS NULL OR worker.last_heartbeat < clock.now - coalesce(live.orphaned_after, %(orphaned_after)s::interval))
 ORDER BY job.id
 LIMIT %(batch)s

@@ -1,9 +1,11 @@
 -- Unfinished jobs by queue. Both branches read partial indexes: finished jobs cost nothing.
+-- Our own workers say how long they may be silent before their jobs count as orphaned.
 WITH waiting AS (
     SELECT
         queue_name,
         count(*) FILTER (WHERE scheduled_at IS NULL OR scheduled_at <= now()) AS ready,
-        count(*) FILTER (WHERE scheduled_at > now()) AS scheduled,
+        count(*) FILTER (WHERE scheduled_at > now() AND attempts = 0) AS scheduled,
+        count(*) FILTER (WHERE scheduled_at > now() AND attempts > 0) AS to_be_retried,
         min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
         min(scheduled_at) FILTER (WHERE scheduled_at <= now()) AS oldest_due_at
     FROM procrastinate_jobs
@@ -15,10 +17,12 @@ running AS (
         job.queue_name,
         count(*) AS running,
         count(*) FILTER (
-            WHERE worker.id IS NULL OR worker.last_heartbeat < now() - %(orphaned_after)s::interval
+            WHERE worker.id IS NULL
+               OR worker.last_heartbeat < now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval)
         ) AS orphaned
     FROM procrastinate_jobs AS job
     LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+    LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
     WHERE job.status = 'doing'
     GROUP BY job.queue_name
 )
@@ -26,6 +30,7 @@ SELECT
     queue_name AS queue,
     coalesce(waiting.ready, 0) AS ready,
     coalesce(waiting.scheduled, 0) AS scheduled,
+    coalesce(waiting.to_be_retried, 0) AS to_be_retried,
     coalesce(running.running, 0) - coalesce(running.orphaned, 0) AS running,
     coalesce(running.orphaned, 0) AS orphaned,
     least(

@@ -46,7 +46,9 @@ updated AS (
         (status, scheduled_at) = (
             SELECT
                 decided.status::procrastinate_job_status,
-                CASE WHEN decided.status = 'todo' THEN coalesce(wanted.retry_at, now()) ELSE job.scheduled_at END
+                -- None, and not now, for a job that shall run at once: a claim that began a moment earlier would
+                -- take it for one of the future, and those do not hold back younger ones with their lock.
+                CASE WHEN decided.status = 'todo' THEN wanted.retry_at ELSE job.scheduled_at END
             FROM (
                 SELECT
                     CASE

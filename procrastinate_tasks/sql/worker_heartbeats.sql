@@ -1,8 +1,18 @@
--- The registered workers, whether each still sends heartbeats, and how many jobs it runs.
+-- The registered workers, whether each still sends heartbeats, how many jobs it runs, and what it says about itself.
 SELECT
     worker.id,
     worker.last_heartbeat,
-    worker.last_heartbeat >= now() - %(orphaned_after)s::interval AS is_alive,
-    (SELECT count(*) FROM procrastinate_jobs AS job WHERE job.worker_id = worker.id AND job.status = 'doing') AS running
+    now() - worker.last_heartbeat AS heartbeat_age,
+    worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS is_alive,
+    (SELECT count(*) FROM procrastinate_jobs AS job WHERE job.worker_id = worker.id AND job.status = 'doing') AS running,
+    coalesce(live.host, '') AS host,
+    live.pid,
+    coalesce(live.release, '') AS release,
+    live.queues::text AS queues,
+    live.capacity,
+    live.memory_bytes,
+    live.max_memory_bytes,
+    live.started_at
 FROM procrastinate_workers AS worker
+LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = worker.id
 ORDER BY worker.id

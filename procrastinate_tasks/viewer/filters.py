@@ -1,81 +1,199 @@
-"""Filters of the job list: their choices come from the code, never from a scan of the table."""
+"""The job list's filter as its address holds it, and what it asks of the database."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import urlencode
 
-from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
-from django.http import HttpRequest
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
 
 from procrastinate_tasks import queries
-from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.models import Job
-from procrastinate_tasks.policies import JobState
+from procrastinate_tasks.presentation import JobSearch, Kind, find_jobs_meant, presented_tasks
+from procrastinate_tasks.viewer.queries.jobs import JobQuery, job_id_at
+from procrastinate_tasks.viewer.states import Tab
 
-STATE_LABELS: dict[JobState, Promise] = {
-    JobState.READY: _("Ready"),
-    JobState.SCHEDULED: _("Scheduled"),
-    JobState.RETRYING: _("Waiting for its retry"),
-    JobState.RUNNING: _("Running"),
-    JobState.ORPHANED: _("Orphaned"),
-    JobState.SUCCEEDED: _("Succeeded"),
-    JobState.FAILED: _("Failed"),
-    JobState.CANCELLED: _("Cancelled"),
-    JobState.ABORTED: _("Aborted"),
+PERIODS: Mapping[str, timedelta] = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
 }
+_LARGEST_ID = 2**63 - 1
+_LARGEST_ATTEMPTS = 2**31 - 1
+_LONGEST_TEXT = 300
 
 
-def in_state(state: JobState, *, orphaned_after: timedelta) -> Q:
-    """Return the condition of a state: what ``policies.job_state`` tells of one job, for many."""
-    is_due = Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now())
-    is_alive = Q(worker__last_heartbeat__gte=Now() - orphaned_after)
-    conditions = {
-        JobState.READY: Q(status="todo") & is_due,
-        JobState.SCHEDULED: Q(status="todo", scheduled_at__gt=Now(), attempts=0),
-        JobState.RETRYING: Q(status="todo", scheduled_at__gt=Now(), attempts__gt=0),
-        JobState.RUNNING: Q(status="doing") & is_alive,
-        JobState.ORPHANED: Q(status="doing") & (Q(worker__isnull=True) | ~is_alive),
-        JobState.ABORTED: Q(status__in=("aborted", "aborting")),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """What the list's address says, as text; what it does not know of is left out.
+
+    ``about`` names an object by the argument that does, as in ``booking_id:4521``.
+    """
+
+    tab: str = ""
+    q: str = ""
+    task: str = ""
+    queue: str = ""
+    kind: str = ""
+    period: str = ""
+    since: str = ""
+    until: str = ""
+    lock: str = ""
+    attempts: str = ""
+    about: str = ""
+
+    def address(self, **changes: object) -> str:
+        """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | changes
+        text = urlencode({name: value for name, value in values.items() if value not in ("", None)})
+        return f"?{text}" if text else ""
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what is chosen, to be kept."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether anything but the tab is chosen."""
+        return self != JobFilter(tab=self.tab)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """A filter as a query, what its search was taken for, and what of it made no sense."""
+
+    query: JobQuery
+    meaning: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def read_filter(parameters: Mapping[str, str]) -> JobFilter:
+    """Read a filter from an address; unknown tabs, kinds and periods count as none."""
+    values = {
+        field.name: parameters.get(field.name, "").strip()[:_LONGEST_TEXT].replace("\x00", "")
+        for field in fields(JobFilter)
     }
-    return conditions.get(state, Q(status=state.value))
+    found = JobFilter(**values)
+    return replace(
+        found,
+        tab=found.tab if found.tab in set(Tab) else "",
+        kind=found.kind if found.kind in set(Kind) else "",
+        period=found.period if found.period in PERIODS else "",
+    )
 
 
-class StateFilter(admin.SimpleListFilter):
-    title = _("state")
-    parameter_name = "state"
+def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
+    """Turn a filter into a query; what cannot be read is told and left out.
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(state.value, label) for state, label in STATE_LABELS.items()]
+    Jobs do not know when they were deferred: a time becomes the id of the first one since, by one statement.
+    """
+    problems: list[str] = []
+    query = JobQuery(
+        tab=Tab(chosen.tab),
+        task=chosen.task,
+        tasks=_tasks_of(chosen.kind),
+        queue=chosen.queue,
+        lock=chosen.lock,
+        min_attempts=_read_attempts(chosen.attempts, problems),
+        since_id=_id_at(_since(chosen, problems, now=now or datetime.now(UTC))),
+        until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
+    )
+    meaning = ""
+    if chosen.about:
+        query, meaning = _narrow_to_object(query, chosen.about)
+    if chosen.q:
+        query, meaning = _search(query, chosen.q)
+    return Understood(query=query, meaning=meaning, problems=tuple(problems))
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        state = next((state for state in JobState if state.value == self.value()), None)
-        if state is None:
-            return queryset
-        return queryset.filter(in_state(state, orphaned_after=queue_settings().orphaned_after))
+
+def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
+    """Narrow a query to one object's jobs, by an argument that the project has named, and has an index on."""
+    argument, _separator, value = about.partition(":")
+    if argument not in {task.related_argument for task in presented_tasks().values()} - {""}:
+        return query, ""
+    return replace(query, arguments={argument: (value,)}), f"{argument} = {value}"
 
 
-class TaskFilter(admin.SimpleListFilter):
-    title = _("task")
-    parameter_name = "task"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(task.name, task.name) for task in queries.list_tasks()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(task_name=self.value()) if self.value() else queryset
+# --- Searching --------------------------------------------------------------------------------------------
 
 
-class QueueFilter(admin.SimpleListFilter):
-    title = _("queue")
-    parameter_name = "queue"
+def _search(query: JobQuery, term: str) -> tuple[JobQuery, str]:
+    """Narrow a query by a term: what the project knows, a job's number, a task's name, or else a lock."""
+    meant = find_jobs_meant(term)
+    job_ids = (min(int(term), _LARGEST_ID),) if term.isascii() and term.isdecimal() else ()
+    if meant is not None:
+        return _meant(query, meant, job_ids)
+    if job_ids:
+        return replace(query, ids=job_ids), _("job %(id)s") % {"id": term}
+    tasks = tuple(name for name in _task_names() if term.casefold() in name.casefold())
+    if tasks:
+        return replace(query, tasks=_both(query.tasks, tasks)), _("tasks: %(names)s") % {
+            "names": ", ".join(tasks)
+        }
+    return replace(query, lock=term), _("the lock “%(lock)s”") % {"lock": term}
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(queue, queue) for queue in sorted({task.queue for task in queries.list_tasks()})]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(queue_name=self.value()) if self.value() else queryset
+def _meant(query: JobQuery, meant: JobSearch, job_ids: tuple[int, ...]) -> tuple[JobQuery, str]:
+    return replace(query, ids=(*job_ids, *meant.job_ids), arguments=meant.arguments), meant.label
+
+
+def _both(first: tuple[str, ...] | None, second: tuple[str, ...]) -> tuple[str, ...]:
+    return second if first is None else tuple(name for name in second if name in first)
+
+
+def _task_names() -> Iterable[str]:
+    return (task.name for task in queries.list_tasks())
+
+
+def _tasks_of(kind: str) -> tuple[str, ...] | None:
+    if not kind:
+        return None
+    return tuple(sorted(name for name, task in presented_tasks().items() if task.kind == kind))
+
+
+# --- Reading values ---------------------------------------------------------------------------------------
+
+
+def _read_attempts(text: str, problems: list[str]) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdecimal()):
+        problems.append(_("“%(text)s” is no number of attempts.") % {"text": text})
+        return 0
+    return min(int(text), _LARGEST_ATTEMPTS)
+
+
+def _since(chosen: JobFilter, problems: list[str], *, now: datetime) -> datetime | None:
+    if chosen.period:
+        return now - PERIODS[chosen.period]
+    day = _read_date(chosen.since, problems)
+    return _start_of(day) if day else None
+
+
+def _id_at(moment: datetime | None) -> int | None:
+    return job_id_at(moment) if moment else None
+
+
+def _read_date(text: str, problems: list[str]) -> date | None:
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+    except ValueError:
+        day = None
+    if day is None or not date(2000, 1, 1) <= day <= date(9000, 1, 1):
+        problems.append(_("“%(text)s” is no date.") % {"text": text})
+        return None
+    return day
+
+
+def _day_after(day: date | None) -> datetime | None:
+    return _start_of(day + timedelta(days=1)) if day else None
+
+
+def _start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

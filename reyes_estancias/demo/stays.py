@@ -80,7 +80,7 @@ class Booker:
             check_in=check_in,
             check_out=check_in + timedelta(days=_NIGHTS),
             guests=1 + number % home.capacity,
-            guest=_guest(number),
+            guest=make_guest(number),
             now=booked_at,
         )
         checkout.open_checkout(booking=booking, base_url=self.base_url, gateway=self.gateway, now=booked_at)
@@ -124,7 +124,8 @@ def _card_for(number: int) -> str | None:
     return _ASKS if number % _ASKS_EVERY == 3 else None
 
 
-def _guest(number: int) -> Guest:
+def make_guest(number: int) -> Guest:
+    """Return one of a hundred names, with an address nobody has."""
     first = _FIRST_NAMES[number % len(_FIRST_NAMES)]
     last = _LAST_NAMES[number // len(_FIRST_NAMES) % len(_LAST_NAMES)]
     return Guest(name=f"{first} {last}", email=f"huesped{number + 1}@correo.example")

@@ -149,10 +149,22 @@ def throw_away_server(
 ) -> Iterator[Address]:
     """Run a server for the length of the block; its cluster is empty, and deleted at the end.
 
-    Servers that earlier processes left behind, because they were killed, are swept away first.
-
     Args:
         options: server settings, by default fast and unsafe.
+
+    Raises:
+        PostgresUnavailable: with the reason and the remedy.
+    """
+    with throw_away_cluster(bindir=bindir, options=options) as cluster:
+        clusters.bring_up(cluster)
+        yield _address(cluster, DATABASE)
+
+
+@contextmanager
+def throw_away_cluster(*, bindir: Path | None = None, options: Mapping[str, str]) -> Iterator[Cluster]:
+    """Find a place for a cluster that the caller brings up; stop its server and delete it at the end.
+
+    Clusters that earlier processes left behind, because they were killed, are swept away first.
 
     Raises:
         PostgresUnavailable: with the reason and the remedy.
@@ -170,8 +182,7 @@ def throw_away_server(
             options=options,
         )
         stack.callback(clusters.stop, cluster.data)
-        clusters.bring_up(cluster)
-        yield _address(cluster, DATABASE)
+        yield cluster
 
 
 def _project_cluster(home: Home, account: Account, bindir: Path | None) -> Cluster:

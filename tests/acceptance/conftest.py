@@ -29,6 +29,9 @@ def live_house(
     """A house whose workers, started by ``worker()``, charge through the local Stripe."""
     _local_stripe.control.clear_faults()
     _local_stripe.control.reset()
+    monkeypatch.setenv(
+        "EMAIL_URL", "dummymail://"
+    )  # the worker's output is its log, which no address may enter
     monkeypatch.setenv("STRIPE_API_BASE", _local_stripe.base_url)
     monkeypatch.setenv("STRIPE_SECRET_KEY", TEST_KEY)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", SECRET)

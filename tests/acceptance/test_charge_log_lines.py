@@ -11,6 +11,7 @@ from bookings.models import Booking
 from payments.sandbox.faults import FaultKind
 from payments.tasks import charge_balance_for_booking
 from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.queries import is_paused
 from tests.acceptance.live_house import LiveHouse, wait_until
 from tests.factories import BASE_URL, make_hold
 from tests.house import CONFIRM_INTENT
@@ -60,15 +61,18 @@ def test_every_line_of_a_charge_names_its_job_and_its_booking_and_nothing_privat
     assert "sk_test" not in log
 
 
-def test_a_charge_that_fails_for_good_says_why_with_its_job_and_booking(live_house: LiveHouse):
+def test_a_key_that_stripe_refuses_is_in_the_log_with_its_job_and_booking_and_stops_the_queue(
+    live_house: LiveHouse,
+):
     (booking,) = live_house.book_due()
     live_house.arm(FaultKind.UNAUTHORIZED, path=CONFIRM_INTENT, count=1, seconds=0)
 
     with live_house.worker():
-        wait_until(lambda: "Job failed" in messages_about(live_house, booking))
+        wait_until(lambda: "Job failed, will be retried" in messages_about(live_house, booking))
 
-    (failure,) = [line for line in read_lines(live_house) if line["message"] == "Job failed"]
-    assert failure["level"] == "error"
+    (failure,) = [line for line in read_lines(live_house) if line["message"].startswith("Job failed")]
     assert (failure["task"], failure["booking_id"]) == (CHARGE, booking.pk)
     assert failure["job_id"]
     assert "GatewayRefused" in failure["error"]
+    assert "charging paused: Stripe refuses our key" in messages_about(live_house, booking)
+    assert is_paused("payments")

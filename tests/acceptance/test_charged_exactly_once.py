@@ -6,7 +6,6 @@ is slow before or after it acts, and by rows that the test has locked.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -35,7 +34,7 @@ from tests.acceptance.live_house import (
     wait_until,
     waiting_for_a_row,
 )
-from tests.engine.workers import count_jobs, forks_of, query
+from tests.engine.workers import count_jobs, query, send
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_INTENT
 
@@ -144,12 +143,10 @@ def test_a_worker_that_freezes_and_wakes_after_its_job_went_elsewhere_charges_on
 
     with live_house.worker() as frozen:
         wait_until(lambda: states_of_attempts(bookings) == ["confirming"] * 2)
-        processes = [frozen.pid, *forks_of(frozen.pid)]
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
+        processes = frozen.pids()
+        send(processes, signal.SIGSTOP)
         live_house.finish()
-        for pid in reversed(processes):
-            os.kill(pid, signal.SIGCONT)
+        send(reversed(processes), signal.SIGCONT)
         wait_until(lambda: count_jobs("doing") == 0)
         assert frozen.stop() == 0
 

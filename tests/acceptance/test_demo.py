@@ -16,6 +16,7 @@ import pytest
 from django.db import connection
 
 from tests.engine.workers import current_database_url
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0
@@ -39,14 +40,9 @@ def environment(db: None) -> Iterator[dict[str, str]]:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def run_demo(environment: dict[str, str], *, port: int) -> subprocess.CompletedProcess[str]:
-    options = ["--once", "--bookings=6", "--sample=1", "--latency-ms=0", f"--port={port}"]
+def run_demo(environment: dict[str, str], *, port: int, files: Path) -> subprocess.CompletedProcess[str]:
+    own = [f"--port={port}", f"--files={files}"]
+    options = ["--once", "--bookings=6", "--sample=1", "--latency-ms=0", *own]
     return subprocess.run(
         [sys.executable, "manage.py", "demo", *options],
         cwd=ROOT,
@@ -66,11 +62,11 @@ def busy_port() -> Iterator[int]:
         yield int(other.getsockname()[1])
 
 
-def test_the_demo_ends_with_its_table_and_does_so_again(environment: dict[str, str]):
+def test_the_demo_ends_with_its_table_and_does_so_again(environment: dict[str, str], tmp_path: Path):
     port = free_port()
 
     for _ in range(2):
-        demo = run_demo(environment, port=port)
+        demo = run_demo(environment, port=port, files=tmp_path)
 
         assert demo.returncode == 0, demo.stderr
         table = re.sub(r" {2,}", "  ", demo.stdout)
@@ -85,9 +81,11 @@ def test_the_demo_ends_with_its_table_and_does_so_again(environment: dict[str, s
         assert demo.stderr == ""
 
 
-def test_a_busy_port_is_told_in_one_sentence_before_anything_starts(environment: dict[str, str]):
+def test_a_busy_port_is_told_in_one_sentence_before_anything_starts(
+    environment: dict[str, str], tmp_path: Path
+):
     with busy_port() as port:
-        demo = run_demo(environment, port=port)
+        demo = run_demo(environment, port=port, files=tmp_path)
 
     assert demo.returncode == 1
     assert demo.stderr.strip() == (
@@ -97,8 +95,10 @@ def test_a_busy_port_is_told_in_one_sentence_before_anything_starts(environment:
     assert demo.stdout == ""
 
 
-def test_the_demo_refuses_to_charge_at_the_real_stripe(environment: dict[str, str]):
-    demo = run_demo({**environment, "STRIPE_API_BASE": "https://api.stripe.com"}, port=free_port())
+def test_the_demo_refuses_to_charge_at_the_real_stripe(environment: dict[str, str], tmp_path: Path):
+    demo = run_demo(
+        {**environment, "STRIPE_API_BASE": "https://api.stripe.com"}, port=free_port(), files=tmp_path
+    )
 
     assert demo.returncode == 1
     assert "charges cards at the local Stripe only" in demo.stderr

@@ -36,6 +36,11 @@ def add(left: int, right: int) -> int:
     return left + right
 
 
+@task(name="engine.own_pid")
+def own_pid() -> int:
+    return os.getpid()
+
+
 @task(name="engine.sleep")
 def sleep(seconds: float) -> str:
     time.sleep(seconds)

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from django.db import connection
+
+from tests.log_scan import assert_no_secrets_in
 
 T = TypeVar("T")
 
@@ -45,11 +47,24 @@ class StartedWorker:
     def stop(self, *, within: float = QUIET_SECONDS) -> int:
         """Sends SIGTERM and returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=within)
+        return self.wait(within=within)
+
+    def wait(self, *, within: float = QUIET_SECONDS) -> int:
+        """Waits until the supervisor has ended, and returns its exit code; see ``wait_for``."""
+        return self.process.wait(timeout=within * SLACK)
+
+    def forks(self) -> list[int]:
+        """The supervisor's living forks; none once it has ended, when its pid may be somebody else's."""
+        return forks_of(self.pid) if self.process.poll() is None else []
 
     def fork_named(self, name: str) -> list[int]:
         """The supervisor's forks with this name: ``queue worker``, ``queue child``."""
-        return [pid for pid in forks_of(self.pid) if name_of(pid).startswith(name)]
+        return [pid for pid in self.forks() if name_of(pid).startswith(name)]
+
+    def pids(self) -> list[int]:
+        """The whole host: the supervisor and its forks."""
+        forks = self.forks()
+        return [self.pid, *forks] if self.process.poll() is None else forks
 
 
 def forks_of(pid: int) -> list[int]:
@@ -64,6 +79,12 @@ def name_of(pid: int) -> str:
 def is_running(pid: int) -> bool:
     status = read_proc(pid, "status")
     return bool(status) and "\nState:\tZ" not in status
+
+
+def peak_memory_of(pid: int) -> int:
+    """The most bytes a process ever had resident; 0 when it has ended."""
+    lines = (line.split() for line in read_proc(pid, "status").splitlines())
+    return next((int(line[1]) * 1024 for line in lines if line[0] == "VmHWM:"), 0)
 
 
 def read_proc(pid: int, file: str) -> str:
@@ -84,17 +105,19 @@ def started_worker(
     database_url: str | None = None,
     wait_until_up: bool = True,
     settings_module: str = "tests.engine.settings",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[StartedWorker]:
     """Runs a worker on the test database until the block ends."""
-    environment = {
+    whole_environment = {
         **os.environ,
+        **(environment or {}),
         "DJANGO_SETTINGS_MODULE": settings_module,
         "DATABASE_URL": database_url or current_database_url(),
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "manage.py", "procrastinate", "worker", *options]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=ROOT, env=whole_environment, stdout=output, stderr=output)
     worker = StartedWorker(process, log)
     try:
         if wait_until_up:
@@ -102,15 +125,23 @@ def started_worker(
         yield worker
     finally:
         end(worker)
+    assert_no_secrets_in(log)
 
 
 def end(worker: StartedWorker) -> None:
-    """Kills what is left, stopped or not."""
-    pids = [worker.pid, *forks_of(worker.pid)]
-    for pid in pids:
-        if is_running(pid):
-            os.kill(pid, signal.SIGKILL)
+    """Kills what is left, stopped or not, and waits until it is gone: the next test shall not meet it."""
+    forks = worker.forks()
+    worker.process.kill()
+    send(forks, signal.SIGKILL)
     worker.process.wait()
+    wait_for(lambda: not any(is_running(pid) for pid in forks))
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Signals processes; one that has just ended needs none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def current_database_url() -> str:
@@ -194,3 +225,13 @@ def outcomes_of(job_id: int) -> list[tuple[Any, ...]]:
         " WHERE job_id = %s ORDER BY id",
         job_id,
     )
+
+
+def sessions_asleep() -> int:
+    """Database sessions that still sleep in a job's query."""
+    rows = query(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database()"
+        " AND query LIKE 'SELECT pg_sleep%%' AND state = 'active' AND application_name LIKE 'queue child%%'"
+    )
+    return int(rows[0][0])

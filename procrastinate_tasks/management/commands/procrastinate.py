@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -13,6 +15,8 @@ from procrastinate.contrib.django.management.commands import procrastinate as up
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.options import InvalidWorkerOption, read_options
 from procrastinate_tasks.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
 
 
 class Command(upstream.Command):
@@ -31,7 +35,19 @@ class Command(upstream.Command):
         except InvalidWorkerOption as error:
             raise CommandError(str(error)) from error
         app.perform_import_paths()
+        for queue in worker_options.queues or ():
+            warn_of_unused_queue(queue)
         sys.exit(Supervisor(app=app, options=worker_options).run())
+
+
+def warn_of_unused_queue(queue: str) -> None:
+    """Says so when no task of the project uses a queue: it is perhaps misspelt, and served all the same."""
+    known = sorted({task.queue for task in app.tasks.values()})
+    if queue in known:
+        return
+    likely = get_close_matches(queue, known, n=1)
+    meant = f" Did you mean {likely[0]!r}?" if likely else ""
+    logger.warning("--queues: no task uses the queue %r.%s Tasks use: %s", queue, meant, ", ".join(known))
 
 
 def worker_defaults() -> dict[str, Any]:

@@ -58,6 +58,9 @@ class Command(BaseCommand):
             "--latency-ms", type=int, default=300, help="how long the local Stripe takes to answer"
         )
         parser.add_argument("--port", type=int, default=8000, help="where the site is served")
+        parser.add_argument(
+            "--files", type=Path, default=LOCAL, help="where its logs and the local Stripe's state are kept"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._refuse_a_real_stripe()
@@ -77,16 +80,16 @@ class Command(BaseCommand):
     def _play(self, stage: ExitStack, options: dict[str, Any]) -> None:
         base_url = f"http://127.0.0.1:{options['port']}"
         check_port_is_free(port=options["port"], option="--port")
-        sandbox = self._start_stripe(stage, base_url)
+        sandbox = self._start_stripe(stage, base_url, files=options["files"])
         self.stdout.write("Preparing the database …")
         call_command("migrate", verbosity=0)
         sample, due = self._book(sandbox, base_url, options)
         sandbox.control.set_latency(milliseconds=options["latency_ms"])
         inline_each = self._charge_one_after_another(sample, base_url)
         project = Path(settings.BASE_DIR)
-        stage.enter_context(running_web(project=project, logs=LOCAL, port=options["port"]))
+        stage.enter_context(running_web(project=project, logs=options["files"], port=options["port"]))
         worker = stage.enter_context(
-            running_worker(project=project, logs=LOCAL, concurrency=options["concurrency"])
+            running_worker(project=project, logs=options["files"], concurrency=options["concurrency"])
         )
         self._wait_for_the_worker(worker)
         took = self._charge_through_the_queue(due, worker)
@@ -100,9 +103,11 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"\n{table}\n")
         if outcome.unfinished or outcome.charged_twice or outcome.taken_minor != outcome.recorded_minor:
-            raise CommandError(f"This is not what the demo promises: {outcome}. The logs are in {LOCAL}.")
+            raise CommandError(
+                f"This is not what the demo promises: {outcome}. The logs are in {options['files']}."
+            )
         if not options["once"]:
-            self._serve(base_url)
+            self._serve(base_url, logs=options["files"])
 
     def _refuse_a_real_stripe(self) -> None:
         if "127.0.0.1" not in settings.STRIPE_API_BASE:
@@ -111,10 +116,10 @@ class Command(BaseCommand):
                 "STRIPE_API_BASE from the environment and from .env, then run it again."
             )
 
-    def _start_stripe(self, stage: ExitStack, base_url: str) -> RunningSandbox:
+    def _start_stripe(self, stage: ExitStack, base_url: str, *, files: Path) -> RunningSandbox:
         port = int(settings.STRIPE_API_BASE.rpartition(":")[2])
         sandbox = start_sandbox(
-            state=LOCAL / "stripe.jsonl",
+            state=files / "stripe.jsonl",
             port=port,
             webhook_url=f"{base_url}/webhooks/stripe/",
             webhook_secret=settings.STRIPE_WEBHOOK_SECRETS[0],
@@ -165,13 +170,13 @@ class Command(BaseCommand):
         self._show_progress("Charging through the queue", len(due), len(due))
         return timedelta(seconds=time.monotonic() - started)
 
-    def _serve(self, base_url: str) -> None:
+    def _serve(self, base_url: str, *, logs: Path) -> None:
         password = _make_login()
         self.stdout.write(
             f"\nThe site   {base_url}/\n"
             f"The admin  {base_url}/admin/   login {LOGIN}, password {password}\n"
             f"The bank   {settings.STRIPE_API_BASE}/_sandbox/statement\n"
-            f"The logs   {LOCAL}\n\nCtrl-C ends everything."
+            f"The logs   {logs}\n\nCtrl-C ends everything."
         )
         signal.pause()
 

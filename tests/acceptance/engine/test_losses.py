@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -10,11 +9,12 @@ from tests.engine.workers import (
     StartedWorker,
     attempts_of,
     count_jobs,
-    forks_of,
     insert_jobs,
     is_running,
     outcomes_of,
+    peak_memory_of,
     query,
+    send,
     started_count,
     started_worker,
     status_of,
@@ -24,18 +24,13 @@ from tests.engine.workers import (
 CHILD_LOST = "procrastinate_tasks.exceptions.ChildLost"
 
 
-def send_to_all(worker: StartedWorker, number: signal.Signals) -> None:
-    for pid in (worker.pid, *forks_of(worker.pid)):
-        os.kill(pid, number)
-
-
 def test_the_jobs_of_a_killed_child_run_again_within_two_seconds(log: Path):
     job_ids = insert_jobs("engine.sleep", {"seconds": 30}, count=2)
 
     with started_worker(log, "--processes", "1", "--concurrency", "2") as worker:
         wait_for(lambda: count_jobs("doing") == 2)
         (child,) = worker.fork_named("queue child")
-        os.kill(child, signal.SIGKILL)
+        send([child], signal.SIGKILL)
 
         wait_for(lambda: [started_count(job_id) for job_id in job_ids] == [2, 2], within=2)
 
@@ -48,12 +43,13 @@ def test_the_jobs_of_a_killed_worker_run_again_within_two_seconds(log: Path):
     with started_worker(log) as worker:
         wait_for(lambda: status_of(job_id) == "doing")
         old_child = worker.fork_named("queue child")[0]
-        os.kill(worker.fork_named("queue worker")[0], signal.SIGKILL)
+        send(worker.fork_named("queue worker"), signal.SIGKILL)
 
         wait_for(lambda: started_count(job_id) == 2, within=2)
 
         assert not is_running(old_child)
         assert attempts_of(job_id) == 0
+        assert outcomes_of(job_id) == [("interrupted", "procrastinate_tasks.exceptions.WorkerDied", None)]
 
 
 def test_the_jobs_of_a_lost_host_run_again_within_five_seconds(log: Path, tmp_path: Path):
@@ -63,7 +59,7 @@ def test_the_jobs_of_a_lost_host_run_again_within_five_seconds(log: Path, tmp_pa
         wait_for(lambda: status_of(job_id) == "doing")
         with started_worker(tmp_path / "other.log"):
             wait_for(lambda: workers_up_for(5) == 2)
-            send_to_all(lost, signal.SIGKILL)
+            send(lost.pids(), signal.SIGKILL)
 
             wait_for(lambda: started_count(job_id) == 2, within=5)
 
@@ -84,11 +80,11 @@ def test_a_worker_that_was_stopped_and_wakes_cannot_finish_what_it_lost(log: Pat
     ):
         (job_id,) = insert_jobs("engine.sleep", {"seconds": 30})
         wait_for(lambda: status_of(job_id) == "doing")
-        send_to_all(stopped, signal.SIGSTOP)
+        send(stopped.pids(), signal.SIGSTOP)
         wait_for(lambda: status_of(job_id) == "todo", within=12)
         query("UPDATE procrastinate_jobs SET queue_name = 'nowhere' RETURNING id")
 
-        send_to_all(stopped, signal.SIGCONT)
+        send(stopped.pids(), signal.SIGCONT)
 
         wait_for(lambda: "taken over by another worker" in stopped.read_log())
         (after,) = insert_jobs("engine.no_op")
@@ -154,29 +150,28 @@ def test_a_parked_job_that_is_released_by_hand_gets_two_new_chances(log: Path):
 
 
 def test_a_child_is_replaced_after_its_share_of_jobs_and_none_is_lost(log: Path):
-    insert_jobs("engine.no_op", count=95)
+    insert_jobs("engine.own_pid", count=95)
 
-    with started_worker(log, "--max-jobs", "10", "--concurrency", "3") as worker:
+    with started_worker(log, "--max-jobs", "10", "--concurrency", "3"):
         wait_for(lambda: count_jobs("succeeded") == 95)
-        pids = query("SELECT count(*) FROM procrastinate_jobs WHERE attempts = 1")
 
-        assert pids == [(95,)]
-        assert worker.fork_named("queue child")[0] > worker.pid + 8
+    shares = query("SELECT count(*) FROM procrastinate_tasks_jobattempt GROUP BY result")
+    assert max(share for (share,) in shares) == 10
+    assert sum(share for (share,) in shares) == 95
 
 
 def test_a_leaking_child_is_replaced_before_it_is_ten_percent_over_its_limit(log: Path):
     insert_jobs("engine.leak", {"megabytes": 5}, count=80)
 
-    with started_worker(log, "--max-memory", "150", "--concurrency", "2"):
-        wait_for(lambda: count_jobs("succeeded") == 80 or biggest_child() > 165)
+    with started_worker(log, "--max-memory", "150", "--concurrency", "2") as worker:
+        wait_for(lambda: count_jobs("succeeded") == 80 or peak_megabytes(worker) > 165)
 
         assert count_jobs("succeeded") == 80
 
 
-def biggest_child() -> int:
-    """Megabytes of the biggest child, as its worker reports them."""
-    rows = query("SELECT coalesce(max(memory_bytes), 0) FROM procrastinate_tasks_liveworker")
-    return int(rows[0][0]) // (1024 * 1024)
+def peak_megabytes(worker: StartedWorker) -> float:
+    """The most that any of its present children ever held, by the kernel's own high-water mark."""
+    return max((peak_memory_of(pid) for pid in worker.fork_named("queue child")), default=0) / 1024**2
 
 
 def test_abort_requests_reach_running_jobs(log: Path):
@@ -189,3 +184,22 @@ def test_abort_requests_reach_running_jobs(log: Path):
             query("SELECT procrastinate_cancel_job_v1(%s, true, false)", job_id)
 
         wait_for(lambda: count_jobs("aborted") == 2, within=3)
+
+
+def test_a_running_job_ends_aborted_whatever_it_does(log: Path):
+    (deaf,) = insert_jobs("engine.spin")
+    (stubborn,) = insert_jobs("engine.swallow")
+    (neighbour,) = insert_jobs("engine.async_sleep", {"seconds": 60})
+
+    with started_worker(log, "--processes", "1", "--concurrency", "3"):
+        wait_for(lambda: count_jobs("doing") == 3)
+        for job_id in (deaf, stubborn):
+            query("UPDATE procrastinate_jobs SET abort_requested = true WHERE id = %s RETURNING 1", job_id)
+
+        wait_for(lambda: status_of(deaf) == "aborted", within=5)
+        wait_for(lambda: status_of(stubborn) == "aborted", within=15)
+        wait_for(lambda: started_count(neighbour) == 2, within=5)
+
+    assert [outcome for outcome, *_ in outcomes_of(stubborn)] == ["aborted"]
+    assert [outcome for outcome, *_ in outcomes_of(neighbour)] == ["interrupted"]
+    assert attempts_of(neighbour) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from procrastinate_tasks import operations
 from procrastinate_tasks.limits import Rate
 from tests.engine.workers import (
+    SLACK,
     insert_jobs,
     query,
     started_worker,
@@ -99,11 +100,11 @@ def test_limits_hold_over_four_workers_are_used_up_and_hold_no_other_queue_back(
 
     starts = claims_of("slow")
     assert most_within(starts, SECOND) == RATE
-    assert starts[-1] - starts[0] < 3.5 * SECOND
+    assert starts[-1] - starts[0] < 3.5 * SECOND * SLACK
     assert slow_meanwhile < 3 * RATE
     narrow = runs_of("narrow")
     assert most_at_a_time(narrow) == 3
-    assert max(end for _, end in narrow) - min(start for start, _ in narrow) < 10 * SECOND
+    assert max(end for _, end in narrow) - min(start for start, _ in narrow) < 10 * SECOND * SLACK
 
 
 def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path):
@@ -125,7 +126,7 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
         resumed = time.monotonic()
 
         wait_for(lambda: status_of(waiting) == "succeeded")
-        assert time.monotonic() - resumed < 1
+        assert time.monotonic() - resumed < SLACK
 
 
 def test_a_one_shot_worker_does_not_leave_before_what_a_rate_holds_back(tmp_path: Path):
@@ -133,7 +134,7 @@ def test_a_one_shot_worker_does_not_leave_before_what_a_rate_holds_back(tmp_path
     operations.limit(queue="slow", rate=Rate(2, per=SECOND / 2))
 
     with started_worker(tmp_path / "worker.log", *NO_POLLING, "--one-shot", wait_until_up=False) as worker:
-        assert worker.process.wait(timeout=15) == 0
+        assert worker.wait(within=15) == 0
 
     assert count_in("slow", "succeeded") == 5
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from procrastinate.contrib.django.models import ProcrastinateEvent
 
 from tests.engine.workers import (
+    SLACK,
     attempts_of,
     count_jobs,
     insert_jobs,
     outcomes_of,
     query,
+    sessions_asleep,
     started_worker,
     status_of,
     wait_for,
@@ -52,41 +54,20 @@ def test_a_failed_job_keeps_its_traceback(log: Path):
     assert "in fail" in traceback[0]
 
 
-def test_a_job_of_an_unknown_task_fails_and_says_so(log: Path):
-    (job_id,) = insert_jobs("engine.removed_last_week")
-
-    with started_worker(log):
-        wait_for(lambda: status_of(job_id) == "failed")
-
-    (message,) = query("SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
-    assert "engine.removed_last_week" in message[0]
-
-
-def test_arguments_that_are_no_object_fail_the_job_alone(log: Path):
-    insert_jobs("engine.no_op")
-    query("UPDATE procrastinate_jobs SET args = '[1]'::jsonb RETURNING id")
-    (fine,) = insert_jobs("engine.no_op")
-
-    with started_worker(log):
-        wait_for(lambda: status_of(fine) == "succeeded" and count_jobs("failed") == 1)
-
-
 def test_sync_jobs_that_wait_run_as_many_at_a_time_as_the_concurrency_says(log: Path):
     job_ids = insert_jobs("engine.sleep", {"seconds": 0.3}, count=40)
 
     with started_worker(log, "--processes", "1", "--concurrency", "20"):
         wait_for(lambda: count_jobs("succeeded") == 40)
 
-    assert timedelta(seconds=0.6) <= longest_wait(job_ids) < timedelta(seconds=1.5)
+    assert timedelta(seconds=0.6) <= longest_wait(job_ids) < timedelta(seconds=1.5) * SLACK
 
 
 def test_async_orm_jobs_do_not_queue_up_behind_one_connection(log: Path):
-    job_ids = insert_jobs("engine.async_query", {"seconds": 0.5}, count=4)
+    insert_jobs("engine.async_query", {"seconds": 60}, count=4)
 
     with started_worker(log, "--concurrency", "4"):
-        wait_for(lambda: count_jobs("succeeded") == 4)
-
-    assert longest_wait(job_ids) < timedelta(seconds=1.5)
+        wait_for(lambda: sessions_asleep() == 4)
 
 
 def test_no_more_jobs_are_claimed_than_there_are_slots(log: Path):
@@ -147,7 +128,7 @@ def test_a_scheduled_job_starts_on_time_and_not_at_the_next_poll(log: Path):
         wait_for(lambda: status_of(job_id) == "succeeded")
 
     started = ProcrastinateEvent.objects.get(job_id=job_id, type="started").at
-    assert timedelta(0) <= started - due_at < timedelta(seconds=0.3)
+    assert timedelta(0) <= started - due_at < timedelta(seconds=0.3) * SLACK
 
 
 def test_a_retry_starts_on_time_and_not_at_the_next_poll(log: Path):
@@ -156,7 +137,7 @@ def test_a_retry_starts_on_time_and_not_at_the_next_poll(log: Path):
         wait_for(lambda: status_of(job_id) == "succeeded")
 
     first, second = ProcrastinateEvent.objects.filter(job_id=job_id, type="started").order_by("at")
-    assert timedelta(seconds=0.5) <= second.at - first.at < timedelta(seconds=0.9)
+    assert timedelta(seconds=0.5) <= second.at - first.at < timedelta(seconds=0.5 + 0.4 * SLACK)
     assert [outcome for outcome, *_ in outcomes_of(job_id)] == ["retrying", "succeeded"]
 
 
@@ -172,6 +153,6 @@ def test_a_one_shot_worker_drains_the_queue_and_exits(log: Path):
     insert_jobs("engine.no_op", scheduled_at=datetime.now(UTC) + timedelta(days=1))
 
     with started_worker(log, "--one-shot", wait_until_up=False) as worker:
-        assert worker.process.wait(timeout=20) == 0
+        assert worker.wait(within=20) == 0
 
     assert (count_jobs("succeeded"), count_jobs("todo")) == (20, 1)

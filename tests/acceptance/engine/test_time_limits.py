@@ -12,6 +12,7 @@ from tests.engine.workers import (
     insert_jobs,
     outcomes_of,
     query,
+    sessions_asleep,
     started_count,
     started_worker,
     status_of,
@@ -35,16 +36,6 @@ ENDLESS = {
     "swallowed exception": ("engine.swallow", {}),
     "swallowed cancellation": ("engine.async_swallow", {}),
 }
-
-
-def sessions_asleep() -> int:
-    """Database sessions that still sleep in a job's query."""
-    rows = query(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database()"
-        " AND query LIKE 'SELECT pg_sleep%%' AND state = 'active' AND application_name LIKE 'queue child%%'"
-    )
-    return int(rows[0][0])
 
 
 @pytest.mark.parametrize("name", list(ENDLESS))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 from tests.acceptance.tiny import TinyProject, wait_until
+from tests.engine.workers import forks_of, name_of, send
 
 IMPORTS = "import json; from tests.tiny_project.notes import django_tasks as tasks\n"
 
@@ -77,6 +79,30 @@ def test_a_task_whose_worker_is_killed_runs_again_and_knows_it(tiny: TinyProject
 
     result = read(tiny, "kill_own_worker_once", result_id)
     assert (result["status"], result["value"], result["attempts"]) == ("SUCCESSFUL", 2, 2)
+
+
+def test_a_run_whose_child_was_killed_is_an_error_of_the_result(tiny: TinyProject):
+    result_id = enqueue(tiny, "kill_own_worker_once.enqueue()")
+
+    tiny.start_worker()
+    wait_for(tiny, result_id)
+
+    ((exception, _),) = read(tiny, "kill_own_worker_once", result_id)["errors"]
+    assert exception == "ChildLost"
+
+
+def test_a_run_whose_worker_was_killed_is_an_error_of_the_result(tiny: TinyProject):
+    result_id = enqueue(tiny, "sleep.enqueue(60)")
+    supervisor = tiny.start_worker()
+    wait_until(lambda: tiny.status_of(int(result_id)) == "doing", what="the task has started")
+
+    send([pid for pid in forks_of(supervisor.pid) if name_of(pid) == "queue worker"], signal.SIGKILL)
+    wait_until(lambda: tiny.outcomes(int(result_id)) == ["interrupted"], what="the run was given back")
+
+    wait_until(lambda: tiny.status_of(int(result_id)) == "doing", what="the task runs again")
+    result = read(tiny, "sleep", result_id)
+    ((exception, _),) = result["errors"]
+    assert (exception, result["status"], result["attempts"]) == ("WorkerDied", "RUNNING", 2)
 
 
 def test_a_task_enqueued_in_a_transaction_that_fails_never_runs(tiny: TinyProject):

@@ -112,6 +112,18 @@ def test_a_payment_under_way_is_confirmed_by_a_page_that_looks_again(client, hol
     assert '<meta http-equiv="refresh" content="5">' in response.content.decode()
 
 
+def test_a_guest_who_comes_back_from_paying_is_not_asked_to_pay_again(client, hold, gateway):
+    open_checkout(hold, gateway)
+    (request,) = gateway.requests
+
+    text = read(client.get(request.success_url.removeprefix(BASE_URL)))
+    assert "Confirmando tu pago…" in text
+    assert "Pagar anticipo" not in text
+    assert "¿No terminaste de pagar?" in text
+
+    assert "Pagar anticipo" in read(client.get(request.cancel_url.removeprefix(BASE_URL)))
+
+
 def test_a_payment_that_lies_about_is_looked_at_less_often(client, hold, gateway):
     open_checkout(hold, gateway)
 

@@ -6,15 +6,23 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.utils import translation
+from django.utils import timezone, translation
 
 from bookings import tasks as booking_tasks
 from bookings.models import Booking, BookingStatus
-from payments import tasks
-from payments.exceptions import GatewayRefused, KeyReused, ObjectMissing, OutcomeUnknown
+from payments import clocks, tasks
+from payments.exceptions import (
+    CardDeclined,
+    ClocksDisagree,
+    GatewayRefused,
+    KeyReused,
+    ObjectMissing,
+    OutcomeUnknown,
+)
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.sandbox.faults import FaultKind
+from procrastinate_tasks import operations, queries
 from tests.factories import balance_of
 from tests.house import (
     CANCEL_INTENT,
@@ -256,6 +264,53 @@ def test_a_revoked_key_fails_no_payment_and_the_charge_goes_on_with_the_next_key
 
     assert tasks.scan_and_charge_balances() == "enqueued=0", "its own job still waits"
     assert house.run_jobs().succeeded >= 1
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+@pytest.mark.parametrize("path", [CREATE_INTENT, CONFIRM_INTENT])
+def test_a_worker_that_meets_a_revoked_key_pauses_charging_and_costs_the_job_nothing(house: House, path: str):
+    booking = house.book_due()
+    house.arm(FaultKind.UNAUTHORIZED, path=path)
+
+    house.run_jobs()
+    (rule,) = [rule for rule in queries.list_queue_rules() if rule.queue == "payments"]
+    assert "STRIPE_SECRET_KEY" in rule.pause_reason
+    assert house.charges(booking) == []
+
+    operations.resume(queue="payments")
+    house.wait(minutes=1)
+    house.run_jobs()
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_nothing_is_charged_by_a_clock_that_is_wrong(house: House, monkeypatch: pytest.MonkeyPatch):
+    booking = house.book_due()
+    monkeypatch.setattr(clocks, "read_database_clock", lambda: timezone.now() - timedelta(seconds=61))
+    with pytest.raises(ClocksDisagree, match=r"\+61 s .* time synchronisation"):
+        house.charge(booking)
+    assert house.charges(booking) == []
+
+    monkeypatch.setattr(clocks, "read_database_clock", lambda: timezone.now() + timedelta(seconds=59))
+    assert house.charge(booking) == "succeeded"
+
+
+def test_a_card_that_is_declined_before_anything_was_created_leads_to_a_link(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    booking = house.book_due()
+
+    def decline(request):
+        raise CardDeclined(code="card_not_supported")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.gateway, "create_intent", decline)
+        assert house.charge(booking) == "failed"
+
+    assert last_attempt(balance_of(booking)).proof
+    assert GuestEmail.objects.filter(booking=booking, kind=GuestEmail.Kind.PAYMENT_LINK).exists()
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
     assert house.charges(booking) == [booking.quote.balance_minor]
 
 

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from procrastinate.contrib.django.procrastinate_app import current_app
 
 from procrastinate_tasks import checks, registry, schedule
+from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.schedule import periodic
@@ -42,6 +45,13 @@ def register(**options: Any) -> None:
     registry.register(registry.TaskOptions(**fields))
 
 
+def test_manage_py_check_runs_them(settings):
+    settings.PROCRASTINATE_TASKS_TIME_LIMIT = timedelta(seconds=1)
+
+    with pytest.raises(SystemCheckError, match=r"procrastinate_tasks\.E008"):
+        call_command("check")
+
+
 def test_a_sound_project_has_no_complaint():
     assert ids() == []
 
@@ -50,6 +60,8 @@ def test_a_sound_project_has_no_complaint():
     ("name", "value", "check_id"),
     [
         ("TIME_LIMIT", 600, "procrastinate_tasks.E004"),
+        ("ALERT_THRESHOLDS", AlertThresholds(queue_depth=0), "procrastinate_tasks.E013"),
+        ("ALERT_WEBHOOK_URL", "file:///etc/passwd", "procrastinate_tasks.E014"),
         ("MAX_CRASHES", "two", "procrastinate_tasks.E004"),
         ("MAX_CRASHES", 0, "procrastinate_tasks.E005"),
         ("RESCUE_EVERY", timedelta(0), "procrastinate_tasks.E005"),

@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from procrastinate_tasks import schedule
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.limits import Rate
+from procrastinate_tasks.models import AuditEntry
 from procrastinate_tasks.operations import limit
 from procrastinate_tasks.queries import is_paused, read_status
 from procrastinate_tasks.schedule import periodic
@@ -136,11 +137,11 @@ def test_a_queue_is_paused_and_resumed():
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-def test_an_unknown_queue_exits_with_one_and_a_suggestion(verb: str):
+def test_an_unknown_queue_exits_with_four_and_a_suggestion(verb: str):
     with pytest.raises(CommandError, match="Did you mean 'sample'") as refusal:
         jobs(verb, "smaple")
 
-    assert refusal.value.returncode == 1
+    assert refusal.value.returncode == 4
 
 
 def test_limits_lists_who_paused_and_what_is_limited():
@@ -166,8 +167,64 @@ def test_why_tells_the_sentence_and_as_json_the_cause():
     assert json.loads(jobs("why", str(job_id), "--json"))["cause"] == "no_worker"
 
 
-def test_why_exits_with_one_when_there_is_no_such_job():
+def test_why_exits_with_four_when_there_is_no_such_job():
     with pytest.raises(CommandError, match="There is no job 987654") as refusal:
         jobs("why", "987654")
 
+    assert refusal.value.returncode == 4
+
+
+def test_a_queue_is_limited_and_the_settings_hold_again():
+    assert jobs("limit", "sample", "--rate", "20/60", "--concurrency", "5") == (
+        "Queue 'sample': rate 20 per 60 s, running jobs 5.\n"
+    )
+    assert json.loads(jobs("limit", "sample", "--json"))["after"] == {}
+
+
+@pytest.mark.parametrize("options", [("--rate", "fast"), ("--rate", "0"), ("--concurrency", "0")])
+def test_a_limit_that_is_none_exits_with_one(options: tuple[str, str]):
+    with pytest.raises(CommandError) as refusal:
+        jobs("limit", "sample", *options)
+
     assert refusal.value.returncode == 1
+
+
+def test_a_schedule_is_run_disabled_and_enabled():
+    assert "The next regular run stays where it was." in jobs("schedule", "run", "sample.locked")
+    assert "disabled" in jobs("schedule", "disable", "sample.locked", "--by", "Ana", "--reason", "no more")
+    assert "disabled by Ana" in jobs("schedule")
+    assert json.loads(jobs("schedule", "enable", "sample.locked", "--json"))["changed"] is True
+    assert json.loads(jobs("schedule", "enable", "sample.locked", "--json"))["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("run",), 1), (("run", "sample.lokced"), 4), (("disable", "sample.lokced"), 4)],
+)
+def test_a_schedule_that_is_none_is_told_by_the_exit_code(arguments: tuple[str, ...], code: int):
+    with pytest.raises(CommandError) as refusal:
+        jobs("schedule", *arguments)
+
+    assert refusal.value.returncode == code
+
+
+def test_a_schedule_whose_job_waits_is_not_run_again():
+    jobs("schedule", "run", "sample.locked")
+
+    with pytest.raises(CommandError, match="waits already") as refusal:
+        jobs("schedule", "run", "sample.locked")
+
+    assert refusal.value.returncode == 6
+
+
+def test_what_the_command_does_is_written_down_with_who_did_it():
+    jobs("pause", "sample", "--by", "Ana", "--reason", "bank down")
+    jobs("limit", "sample", "--concurrency", "5", "--by", "Berta")
+    jobs("schedule", "run", "sample.locked", "--by", "Carla")
+
+    entries = AuditEntry.objects.order_by("id").values_list("actor", "channel", "action", "target_id")
+    assert list(entries) == [
+        ("Ana", "cli", "pause", "sample"),
+        ("Berta", "cli", "limit", "sample"),
+        ("Carla", "cli", "run_schedule", "sample.locked"),
+    ]

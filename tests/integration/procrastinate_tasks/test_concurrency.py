@@ -106,6 +106,7 @@ def wait_until_blocked() -> None:
     """Wait until another connection waits for a lock of this one."""
     for _ in range(1000):
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees no new connection
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
             )

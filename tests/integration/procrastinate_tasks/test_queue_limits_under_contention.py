@@ -19,8 +19,9 @@ from tests.integration.procrastinate_tasks.claiming import claim, execute
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CLAIMANTS = 6
-SECONDS = 1.5
-PERIOD = timedelta(seconds=0.1)
+SECONDS = 2.0
+# Long enough for a busy machine to use a rate up.
+PERIOD = timedelta(seconds=0.4)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_never_more_jobs_run_than_may():
     running = storm(count_running_then_end)
 
     assert max(running) == 3
-    assert len(starts()) > 100
+    assert len(starts()) > 10 * 3
 
 
 def test_never_more_jobs_start_within_a_period_than_may_and_hardly_fewer():

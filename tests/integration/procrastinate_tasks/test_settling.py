@@ -158,6 +158,15 @@ def test_a_failed_job_that_was_asked_to_stop_is_aborted_and_can_be_retried_by_ha
     assert (job(attempt.job.id).status, job(attempt.job.id).abort_requested) == ("aborted", False)
 
 
+def test_a_job_that_runs_again_at_once_keeps_its_place_before_younger_ones_with_its_lock():
+    job_id = defer("sample.remember", {"number": 1})
+    attempt = claim(job_id)
+
+    settle_one(put_back(attempt, retry_at=None))
+
+    assert ProcrastinateJob.objects.get(id=job_id).scheduled_at is None
+
+
 def test_an_interrupted_attempt_costs_the_job_nothing():
     attempt = claim(defer("sample.remember", {"number": 1}))
 

@@ -72,5 +72,5 @@ def test_new_results_take_the_place_of_the_last_and_leave_the_rest():
 
 @pytest.mark.parametrize("readme", ["", BEGIN, END, f"{END} {BEGIN}"])
 def test_a_readme_without_a_place_for_results_is_refused(readme: str):
-    with pytest.raises(MarkersMissing, match="benchmarks/README"):
+    with pytest.raises(MarkersMissing, match="needs the two lines"):
         replace_results(readme, "new")

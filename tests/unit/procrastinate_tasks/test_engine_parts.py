@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import socket
 from datetime import timedelta
 from unittest.mock import create_autospec
 
 import pytest
+from procrastinate.contrib.django import app
 
 from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.claim_loop import ClaimLoop
+from procrastinate_tasks.engine.claims import Claims
 from procrastinate_tasks.engine.log_tail import LogTail
 from procrastinate_tasks.engine.pulse import Pulse
+from procrastinate_tasks.engine.registration import Registration
+from procrastinate_tasks.engine.settlements import Settlements
+from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.engine.supervision import Channel
 from procrastinate_tasks.exchange.frames import Assignment, FrameReader, RunJobs, encode
+from procrastinate_tasks.execution.child_process import EXIT_BROKEN, ManyJobsChild
+from procrastinate_tasks.execution.control import Control
 from procrastinate_tasks.options import InvalidWorkerOption, WorkerOptions, read_options
 
 
@@ -172,3 +184,48 @@ def test_jobs_in_retiring_children_count_against_the_capacity():
     next(iter(children)).is_retiring = True
 
     assert children.free_slots == 1
+
+
+# --- Runs that were lost ------------------------------------------------------------------------------------
+
+
+def claim_loop(options: WorkerOptions, children: Children, claims: Claims) -> ClaimLoop:
+    channel = create_autospec(Channel, instance=True)
+    return ClaimLoop(
+        options=options,
+        claims=claims,
+        children=children,
+        staff=Staff(options=options, children=children, channel=channel),
+        settlements=create_autospec(Settlements, instance=True),
+        registration=create_autospec(Registration, instance=True, worker_id=1),
+        on_dry=lambda: None,
+    )
+
+
+def test_a_job_claimed_again_while_its_lost_run_goes_on_ends_that_run_and_starts_elsewhere():
+    options = WorkerOptions(processes=2, concurrency=1)
+    children = ready_children(options)
+    children.start([assignment(7)])
+    first = next(child for child in children if child.running)
+    claims = create_autospec(Claims, instance=True)
+    claims.claim.return_value = [assignment(7)._replace(attempts=1)]
+
+    asyncio.run(claim_loop(options, children, claims).run_once())
+
+    assert first.kill_reason == "job 7 was taken over by another worker"
+    (running,) = [child.running[7] for child in children if child.running]
+    assert running.assignment.attempts == 1
+
+
+def test_a_child_that_can_no_longer_hear_its_worker_exits(monkeypatch: pytest.MonkeyPatch):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = ManyJobsChild(app=app, options=WorkerOptions(), link=theirs)
+    monkeypatch.setattr(Control, "run", create_autospec(Control.run, side_effect=IndexError("no slot")))
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+
+    child._run_control()
+
+    assert exits == [EXIT_BROKEN]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reyes_estancias.access_log import mask_path
+from reyes_estancias.access_log import PROBED, mask_path
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,18 @@ from reyes_estancias.access_log import mask_path
 )
 def test_segments_as_long_as_a_token_are_masked(path: str, logged: str):
     assert mask_path(path) == logged
+
+
+@pytest.mark.parametrize(
+    ("address", "is_probed"),
+    [
+        ("/salud/vivo", True),
+        ("/salud/listo?from=uptime", True),
+        ("/metrics", True),
+        ("/metrics/more", False),
+        ("/casas/salud/vivo", False),
+        ("/", False),
+    ],
+)
+def test_probes_are_told_from_visits(address: str, is_probed: bool):
+    assert bool(PROBED.match(address)) == is_probed

@@ -23,6 +23,7 @@ CALLS = {
     "gettext_lazy": (0, None),
     "ngettext": (0, None),
     "pgettext": (1, 0),
+    "pgettext_lazy": (1, 0),
     "npgettext": (1, 0),
 }
 CALL_IN_TEMPLATE = re.compile(

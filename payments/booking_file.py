@@ -1,0 +1,179 @@
+"""All that staff see of a booking on one page: its money, its jobs, and what happened when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+from django.utils import formats
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from bookings.models import Booking
+from bookings.money import format_pesos
+from payments.models import (
+    BookingAccount,
+    GuestEmail,
+    LedgerTransfer,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    StripeEvent,
+)
+from payments.policies import LIVE_STATES, RefundState
+
+MOST_EVENTS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Something that happened, or will."""
+
+    at: datetime
+    words: str
+    detail: str = ""
+    url: str = ""
+    is_ahead: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingFile:
+    """A booking with everything about it; the account is None before the first payment page."""
+
+    booking: Booking
+    account: BookingAccount | None
+    payments: Sequence[Payment]
+    transfers: Sequence[LedgerTransfer]
+    emails: Sequence[GuestEmail]
+    events: Sequence[StripeEvent]
+    moments: tuple[Moment, ...]
+
+
+def read_file(booking: Booking, *, now: datetime) -> BookingFile:
+    """Read it in a number of queries that does not grow with the booking."""
+    payments = list(booking.payments.prefetch_related("attempts__refunds").order_by("pk"))
+    emails = list(booking.emails.select_related("payment").order_by("pk"))
+    events = _events(payments)
+    moments = [*_of_booking(booking), *_of_payments(payments), *_of_emails(emails), *_of_events(events)]
+    moments += _ahead(booking, now)
+    return BookingFile(
+        booking=booking,
+        account=BookingAccount.objects.filter(booking=booking).first(),
+        payments=payments,
+        transfers=list(booking.transfers.order_by("pk")),
+        emails=emails,
+        events=events,
+        moments=tuple(sorted(moments, key=lambda moment: moment.at)),
+    )
+
+
+def _events(payments: Sequence[Payment]) -> list[StripeEvent]:
+    objects: set[str | None] = set()
+    for attempt in _attempts(payments):
+        objects |= {attempt.stripe_intent_id, attempt.stripe_session_id}
+        objects |= {refund.stripe_refund_id for refund in attempt.refunds.all()}
+    events = StripeEvent.objects.defer("payload").filter(object_id__in=objects - {None, ""})
+    return list(events.order_by("received_at")[:MOST_EVENTS])
+
+
+def _attempts(payments: Sequence[Payment]) -> Iterator[PaymentAttempt]:
+    return (attempt for payment in payments for attempt in payment.attempts.all())
+
+
+def _of_booking(booking: Booking) -> Iterator[Moment]:
+    yield Moment(at=booking.created_at, words=_("The nights were held"))
+    instants = (
+        (booking.confirmed_at, _("The booking was confirmed")),
+        (booking.settled_at, _("Nothing was owed any more")),
+        (booking.cancel_requested_at, _("The cancellation was asked for")),
+        (booking.cancelled_at, _("The booking was cancelled and its nights released")),
+    )
+    for at, words in instants:
+        if at is not None:
+            yield Moment(at=at, words=words)
+    for change in booking.changes.select_related("old_quote", "new_quote"):
+        nights = {
+            "before": formats.date_format(change.old_quote.check_in),
+            "after": formats.date_format(change.new_quote.check_in),
+        }
+        yield Moment(
+            at=change.applied_at, words=_("The arrival was moved from %(before)s to %(after)s") % nights
+        )
+
+
+def _of_payments(payments: Sequence[Payment]) -> Iterator[Moment]:
+    for payment in payments:
+        for attempt in payment.attempts.all():
+            attempt.payment = payment
+            yield from _of_attempt(attempt)
+            for refund in attempt.refunds.all():
+                yield from _of_refund(refund)
+
+
+def _of_attempt(attempt: PaymentAttempt) -> Iterator[Moment]:
+    words = {
+        "n": attempt.n,
+        "kind": capfirst(attempt.payment.get_kind_display()),
+        "channel": attempt.get_channel_display(),
+        "amount": format_pesos(attempt.amount_minor),
+        "state": attempt.get_state_display(),
+    }
+    url = reverse("admin:payments_payment_change", args=[attempt.payment_id])
+    yield Moment(
+        at=attempt.created_at,
+        words=_("%(kind)s, attempt %(n)s: %(amount)s, %(channel)s") % words,
+        detail=attempt.stripe_intent_id or attempt.stripe_session_id or "",
+        url=url,
+    )
+    if attempt.state not in LIVE_STATES:
+        detail = attempt.decline_code or attempt.proof
+        yield Moment(
+            at=attempt.updated_at,
+            words=_("%(kind)s, attempt %(n)s: %(state)s") % words,
+            detail=detail,
+            url=url,
+        )
+
+
+def _of_refund(refund: Refund) -> Iterator[Moment]:
+    words = {"amount": format_pesos(refund.amount_minor), "state": refund.get_state_display()}
+    url = reverse("admin:payments_refund_change", args=[refund.pk])
+    yield Moment(at=refund.created_at, words=_("A refund of %(amount)s was asked for") % words, url=url)
+    if refund.state in (RefundState.SUCCEEDED, RefundState.FAILED):
+        yield Moment(
+            at=refund.updated_at,
+            words=_("The refund of %(amount)s: %(state)s") % words,
+            detail=refund.stripe_refund_id or refund.failure,
+            url=url,
+        )
+
+
+def _of_emails(emails: Sequence[GuestEmail]) -> Iterator[Moment]:
+    for email in emails:
+        if email.sent_at is not None:
+            words = {"kind": email.get_kind_display()}
+            yield Moment(at=email.sent_at, words=_("The e-mail “%(kind)s” was sent") % words)
+
+
+def _of_events(events: Sequence[StripeEvent]) -> Iterator[Moment]:
+    for event in events:
+        yield Moment(
+            at=event.received_at,
+            words=_("Stripe told us: %(type)s") % {"type": event.type},
+            detail=event.get_state_display(),
+            url=reverse("admin:payments_stripeevent_change", args=[event.pk]),
+        )
+
+
+def _ahead(booking: Booking, now: datetime) -> Iterator[Moment]:
+    is_over = booking.status in ("cancelled", "expired")
+    instants = (
+        (booking.arrival_at, _("Arrival")),
+        (booking.departure_at, _("Departure")),
+        (None if booking.settled_at else booking.balance_due_at, _("The balance falls due")),
+    )
+    for at, words in instants:
+        if at is not None and not is_over:
+            yield Moment(at=at, words=words, is_ahead=at > now)

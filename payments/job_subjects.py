@@ -1,0 +1,109 @@
+"""What jobs are about: bookings, payments, refunds, events and e-mails, read for many jobs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
+
+from bookings.models import Booking
+from payments.models import GuestEmail, Payment, PaymentAttempt, Refund, StripeEvent
+from payments.policies import PaymentKind, PaymentStatus
+from procrastinate_tasks.models import Job
+from procrastinate_tasks.presentation import JobArgs
+
+MOST_JOBS = 200
+_LARGEST_ID = 2**63 - 1
+
+
+def read_ids(jobs: Sequence[JobArgs], argument: str) -> dict[int, int]:
+    """Return by job id what an argument names; jobs whose argument is no id are left out."""
+    found = {job.id: job.args.get(argument) for job in jobs}
+    return {
+        job_id: value
+        for job_id, value in found.items()
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_ID
+    }
+
+
+def find_bookings(ids: Iterable[int]) -> Mapping[int, Booking]:
+    return Booking.objects.select_related("quote__home").in_bulk(set(ids))
+
+
+def find_balances(booking_ids: Iterable[int]) -> dict[int, Payment]:
+    """Return the balance of each booking that has one, by the booking's id."""
+    balances = Payment.objects.filter(booking_id__in=set(booking_ids), kind=PaymentKind.BALANCE)
+    return {balance.booking_id: balance for balance in balances.exclude(status=PaymentStatus.VOID)}
+
+
+def find_payments(ids: Iterable[int]) -> Mapping[int, Payment]:
+    return Payment.objects.select_related("booking").in_bulk(set(ids))
+
+
+def find_refunds(ids: Iterable[int]) -> Mapping[int, Refund]:
+    return Refund.objects.select_related("attempt__payment__booking").in_bulk(set(ids))
+
+
+def find_emails(ids: Iterable[int]) -> Mapping[int, GuestEmail]:
+    return GuestEmail.objects.select_related("booking", "payment").in_bulk(set(ids))
+
+
+def find_events(ids: Iterable[str]) -> Mapping[str, StripeEvent]:
+    """Return events without their payloads, which hold personal data."""
+    return StripeEvent.objects.defer("payload").in_bulk(set(ids))
+
+
+def find_owners(object_ids: Collection[str]) -> dict[str, Payment]:
+    """Return the payment to which each of Stripe's objects belongs, in two queries.
+
+    Args:
+        object_ids: ids of PaymentIntents, Checkout Sessions and refunds; others are left out.
+    """
+    wanted = {object_id for object_id in object_ids if object_id}
+    owners: dict[str, Payment] = {}
+    attempts = PaymentAttempt.objects.filter(
+        Q(stripe_intent_id__in=wanted) | Q(stripe_session_id__in=wanted)
+    ).select_related("payment__booking")
+    for attempt in attempts:
+        for object_id in (attempt.stripe_intent_id, attempt.stripe_session_id):
+            if object_id in wanted:
+                owners[object_id] = attempt.payment
+    refunds = Refund.objects.filter(stripe_refund_id__in=wanted).select_related("attempt__payment__booking")
+    return owners | {refund.stripe_refund_id or "": refund.attempt.payment for refund in refunds}
+
+
+def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
+    """Return by argument which values the jobs of these bookings have, in five queries."""
+    payments = Payment.objects.filter(booking_id__in=booking_ids)
+    attempts = PaymentAttempt.objects.filter(payment__booking_id__in=booking_ids)
+    refunds = Refund.objects.filter(attempt__payment__booking_id__in=booking_ids)
+    emails = GuestEmail.objects.filter(booking_id__in=booking_ids)
+    refund_ids = list(refunds.values_list("pk", "stripe_refund_id"))
+    objects = [
+        each for pair in attempts.values_list("stripe_intent_id", "stripe_session_id") for each in pair
+    ]
+    objects += [stripe_id for _, stripe_id in refund_ids]
+    events = StripeEvent.objects.filter(object_id__in={each for each in objects if each})
+    references = {
+        "booking_id": booking_ids,
+        "payment_id": payments.values_list("pk", flat=True),
+        "refund_id": [pk for pk, _ in refund_ids],
+        "email_id": emails.values_list("pk", flat=True),
+        "event_id": events.values_list("pk", flat=True),
+    }
+    return {
+        argument: tuple(str(each) for each in values) for argument, values in references.items() if values
+    }
+
+
+def find_job_ids(references: Mapping[str, Sequence[str]]) -> tuple[int, ...]:
+    """Return the newest jobs whose arguments have one of these values, the newest first.
+
+    Each argument is looked up by an index of its own; asked for together, the planner may read the table.
+    """
+    found: set[int] = set()
+    for argument, values in references.items():
+        jobs = Job.objects.annotate(value=KeyTextTransform(argument, "args")).filter(value__in=values)
+        found |= set(jobs.order_by("-pk").values_list("pk", flat=True)[:MOST_JOBS])
+    return tuple(sorted(found, reverse=True)[:MOST_JOBS])

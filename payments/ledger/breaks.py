@@ -1,0 +1,73 @@
+"""Differences between Stripe and us: kept until they are gone, or until somebody has explained them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from payments.models import ReconciliationBreak
+from payments.policies import BreakKind
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One object of Stripe's that is not what we have of it, in words for staff."""
+
+    kind: BreakKind
+    stripe_id: str
+    ours: str
+    theirs: str
+    booking_id: int | None = None
+
+
+def keep(difference: Difference, *, now: datetime) -> None:
+    """Keep a difference as one row; one that was explained stays closed until it changes."""
+    with transaction.atomic():
+        row, is_new = ReconciliationBreak.objects.select_for_update().get_or_create(
+            kind=difference.kind,
+            stripe_id=difference.stripe_id,
+            defaults={
+                "ours": difference.ours,
+                "theirs": difference.theirs,
+                "booking_id": difference.booking_id,
+                "found_at": now,
+                "seen_at": now,
+            },
+        )
+        has_changed = (row.ours, row.theirs) != (difference.ours, difference.theirs)
+        if has_changed:
+            row.ours, row.theirs = difference.ours, difference.theirs
+            row.closed_at, row.closed_by, row.explanation = None, "", ""
+        row.seen_at = now
+        row.save()
+    if is_new or has_changed:
+        logger.error(
+            "Stripe and we differ", extra={"kind": difference.kind.value, "stripe_id": difference.stripe_id}
+        )
+
+
+def close(*, break_id: int, by: str, explanation: str, now: datetime) -> bool:
+    """Close a difference that a person has explained; False when it was closed already.
+
+    Raises:
+        ValueError: nobody is named, or nothing is said.
+    """
+    if not by.strip() or not explanation.strip():
+        raise ValueError("Closing a difference needs a name and an explanation.")
+    is_open = ReconciliationBreak.objects.filter(pk=break_id, closed_at__isnull=True)
+    return bool(is_open.update(closed_at=now, closed_by=by.strip()[:150], explanation=explanation.strip()))
+
+
+def close_agreed(*, stripe_id: str, now: datetime) -> None:
+    """Close what was open about an object that agrees now."""
+    still_open = ReconciliationBreak.objects.filter(stripe_id=stripe_id, closed_at__isnull=True)
+    still_open.update(closed_at=now, closed_by="reconcile", explanation="Stripe and we agree again.")
+
+
+def count_open() -> int:
+    return ReconciliationBreak.objects.filter(closed_at__isnull=True).count()

@@ -1,0 +1,144 @@
+"""What monitoring is told of money: charges in doubt and charges that fail. No names, no amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy, ngettext
+
+from payments import task_names
+from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
+from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
+from procrastinate_tasks.alerting.rules import AlertRule, Finding, register_rule
+from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.monitoring.metrics import gauge, register_metrics, single
+from procrastinate_tasks.monitoring.prometheus import Metric
+from procrastinate_tasks.monitoring.snapshot import Snapshot
+from procrastinate_tasks.results import Outcome
+
+# A charge under way whose end nobody has written down: money may have moved.
+_IN_DOUBT = (AttemptState.CONFIRMING, AttemptState.UNKNOWN)
+_CHARGES = (task_names.CHARGE_BALANCE, task_names.CHARGE_PAYMENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesInDoubt:
+    """Charges that Stripe was asked for, and whose outcome is not known."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+def charges_in_doubt(*, before: datetime) -> ChargesInDoubt:
+    """Count the charges in doubt that were begun before an instant."""
+    found = PaymentAttempt.objects.filter(
+        state__in=_IN_DOUBT, channel=Channel.OFF_SESSION, created_at__lte=before
+    ).aggregate(count=Count("pk"), oldest_at=Min("created_at"))
+    return ChargesInDoubt(**found)
+
+
+def count_failed_charges(*, since: datetime) -> int:
+    """Count the charges to saved cards that the bank declined or that failed for good since an instant."""
+    declined = PaymentAttempt.objects.filter(
+        state=AttemptState.DECLINED, channel=Channel.OFF_SESSION, updated_at__gte=since
+    )
+    broken = JobAttempt.objects.filter(
+        outcome__in=(Outcome.FAILED, Outcome.PARKED), finished_at__gte=since, task_name__in=_CHARGES
+    )
+    return declined.count() + broken.count()
+
+
+def find_failing_charges(snapshot: Snapshot) -> Iterator[Finding]:
+    failed = count_failed_charges(since=snapshot.taken_at - timedelta(hours=1))
+    if failed > settings.PAYMENTS_ALERT_FAILED_PER_HOUR:
+        yield Finding(
+            sentence=ngettext(
+                "%(failed)d charge failed within the last hour.",
+                "%(failed)d charges failed within the last hour.",
+                failed,
+            )
+            % {"failed": failed}
+        )
+
+
+def find_charges_in_doubt(snapshot: Snapshot) -> Iterator[Finding]:
+    doubt = charges_in_doubt(before=snapshot.taken_at - settings.PAYMENTS_ALERT_UNKNOWN_AFTER)
+    if doubt.oldest_at is not None:
+        facts = {
+            "count": doubt.count,
+            "minutes": (snapshot.taken_at - doubt.oldest_at).total_seconds() / 60,
+        }
+        sentence = ngettext(
+            "Of %(count)d charge the outcome is not known, since %(minutes).0f min.",
+            "Of %(count)d charges the outcome is not known, of the oldest since %(minutes).0f min.",
+            doubt.count,
+        )
+        yield Finding(sentence=sentence % facts)
+
+
+ALERT_RULES = (
+    AlertRule(
+        name="charges_failing",
+        title=gettext_lazy("Many charges fail"),
+        advice=gettext_lazy(
+            "Look at the failed payments in the administration, and at Stripe's status page. If it is"
+            " our fault, pause the queue: manage.py jobs pause payments."
+        ),
+        find=find_failing_charges,
+    ),
+    AlertRule(
+        name="charge_unknown",
+        title=gettext_lazy("A charge is in doubt"),
+        advice=gettext_lazy(
+            "Do not charge again. Stripe is asked each minute; look whether it can be reached, and whether a"
+            " worker serves the queue payments."
+        ),
+        find=find_charges_in_doubt,
+    ),
+)
+
+for _rule in ALERT_RULES:
+    register_rule(_rule)
+
+
+def payment_metrics() -> Iterator[Metric]:
+    now = timezone.now()
+    doubt = charges_in_doubt(before=now)
+    yield single("payments_charges_in_doubt", "Charges whose outcome is not known.", doubt.count)
+    yield single(
+        "payments_charges_in_doubt_oldest_seconds",
+        "Since when the oldest of them is.",
+        now - doubt.oldest_at if doubt.oldest_at else 0,
+    )
+    yield single(
+        "payments_charges_failed_last_hour",
+        "Charges to saved cards that were declined, or failed for good, within the last hour.",
+        count_failed_charges(since=now - timedelta(hours=1)),
+    )
+    yield gauge("payments_open", "Payments that are neither paid nor void.", _open_payments(), label="status")
+    yield single(
+        "payments_refunds_open",
+        "Refunds that are asked for and not paid yet.",
+        Refund.objects.filter(state__in=(RefundState.REQUESTED, RefundState.SUBMITTED)).count(),
+    )
+    yield single(
+        "payments_stripe_events_waiting",
+        "Events of Stripe's that are received and not applied yet.",
+        StripeEvent.objects.filter(state=StripeEvent.State.RECEIVED).count(),
+    )
+
+
+def _open_payments() -> dict[str, int]:
+    is_open = ~Q(status__in=(PaymentStatus.PAID, PaymentStatus.VOID))
+    rows = Payment.objects.filter(is_open).values_list("status").annotate(Count("pk")).order_by()
+    counts = dict(rows)
+    closed = (PaymentStatus.PAID, PaymentStatus.VOID)
+    return {status.value: counts.get(status.value, 0) for status in PaymentStatus if status not in closed}
+
+
+register_metrics("payments", payment_metrics)

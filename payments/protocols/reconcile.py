@@ -1,0 +1,249 @@
+"""Every night: what Stripe took and paid back beside what we have of it, both ways.
+
+Where our own rows lag behind, they are brought up to Stripe's truth by the functions that the webhooks use.
+What is left after that no program can explain: it becomes a row that a person has to close.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from payments import attempts
+from payments.exceptions import ObjectMissing, PaymentError, TransientFault
+from payments.gateway import Gateway, Intent, RefundAnswer, RefundStatus
+from payments.ledger import breaks, refunds
+from payments.ledger.breaks import Difference
+from payments.models import PaymentAttempt, Refund
+from payments.policies import LIVE_STATES, AttemptState, BreakKind, IntentStatus, RefundState
+
+logger = logging.getLogger(__name__)
+
+# Workers may have been down for days, and banks send refunds back weeks later.
+CHARGE_WINDOW = timedelta(days=7)
+REFUND_WINDOW = timedelta(days=35)
+
+_Row = TypeVar("_Row", PaymentAttempt, Refund)
+
+_UNKNOWN_TO_STRIPE = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileReport:
+    """How many objects were compared, how many of our rows were brought up to date, what is still open."""
+
+    compared: int
+    repaired: int
+    open_breaks: int
+
+
+class _Verdict(Enum):
+    AGREES = auto()
+    REPAIRED = auto()
+    DIFFERS = auto()
+
+
+def reconcile(*, gateway: Gateway, now: datetime) -> ReconcileReport:
+    """Compare the charges of the last week and the refunds of the last five.
+
+    Raises:
+        TransientFault: Stripe cannot be asked; run it again, nothing is lost.
+    """
+    verdicts = Counter(_reconcile_charges(gateway, now))
+    verdicts.update(_reconcile_refunds(gateway, now))
+    return ReconcileReport(
+        compared=verdicts.total(), repaired=verdicts[_Verdict.REPAIRED], open_breaks=breaks.count_open()
+    )
+
+
+def _reconcile_charges(gateway: Gateway, now: datetime) -> Iterator[_Verdict]:
+    listed = set()
+    for intent in gateway.list_intents(since=now - CHARGE_WINDOW):
+        listed.add(intent.id)
+        yield _reconcile_intent(intent, gateway, now)
+    for attempt in _captures_since(now - CHARGE_WINDOW):
+        if attempt.stripe_intent_id and attempt.stripe_intent_id not in listed:
+            yield _reconcile_older_capture(attempt, attempt.stripe_intent_id, gateway, now)
+
+
+def _reconcile_refunds(gateway: Gateway, now: datetime) -> Iterator[_Verdict]:
+    listed = set()
+    for answer in gateway.list_refunds(since=now - REFUND_WINDOW):
+        listed.add(answer.id)
+        yield _reconcile_refund(answer, now)
+    for refund in _refunds_since(now - REFUND_WINDOW):
+        if refund.stripe_refund_id not in listed:
+            yield _keep(_difference_of_refund(refund, theirs=_UNKNOWN_TO_STRIPE), now)
+
+
+def _reconcile_intent(intent: Intent, gateway: Gateway, now: datetime) -> _Verdict:
+    attempt = _find(PaymentAttempt.objects.select_related("payment"), intent.attempt_key)
+    if attempt is None:
+        return _judge(lambda: _foreign_charge(intent), None, intent.id, now)
+    return _judge(
+        lambda: compare_charge(PaymentAttempt.objects.select_related("payment").get(pk=attempt.pk), intent),
+        lambda: attempts.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now),
+        intent.id,
+        now,
+    )
+
+
+def _reconcile_older_capture(
+    attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime
+) -> _Verdict:
+    """A payment page's intent may be older than the window in which its money came."""
+    try:
+        intent = gateway.retrieve_intent(intent_id)
+    except ObjectMissing:
+        return _keep(_difference_of_charge(attempt, intent_id, theirs=_UNKNOWN_TO_STRIPE), now)
+    return _judge(lambda: compare_charge(attempt, intent), None, intent_id, now)
+
+
+def _reconcile_refund(answer: RefundAnswer, now: datetime) -> _Verdict:
+    refund = _find(Refund.objects.select_related("attempt__payment"), answer.refund_key)
+    if refund is None:
+        return _judge(lambda: _foreign_refund(answer), None, answer.id, now)
+    return _judge(
+        lambda: compare_refund(Refund.objects.select_related("attempt__payment").get(pk=refund.pk), answer),
+        lambda: refunds.record_refund(refund_id=refund.pk, answer=answer, now=now),
+        answer.id,
+        now,
+    )
+
+
+def _judge(
+    compare: Callable[[], Difference | None],
+    repair: Callable[[], object] | None,
+    stripe_id: str,
+    now: datetime,
+) -> _Verdict:
+    """Compare; where we lag behind, catch up and compare again; keep what is left."""
+    difference = compare()
+    if difference is None:
+        breaks.close_agreed(stripe_id=stripe_id, now=now)
+        return _Verdict.AGREES
+    if repair is not None:
+        _try(repair, difference)
+        difference = compare()
+    if difference is None:
+        breaks.close_agreed(stripe_id=stripe_id, now=now)
+        return _Verdict.REPAIRED
+    return _keep(difference, now)
+
+
+def _try(repair: Callable[[], object], difference: Difference) -> None:
+    try:
+        repair()
+    except TransientFault:
+        raise
+    except PaymentError as fault:  # What Stripe said before excludes it: the difference itself tells of it.
+        logger.warning(
+            "not repaired", extra={"stripe_id": difference.stripe_id, "fault": type(fault).__name__}
+        )
+
+
+def _keep(difference: Difference, now: datetime) -> _Verdict:
+    breaks.keep(difference, now=now)
+    return _Verdict.DIFFERS
+
+
+# --- What differs -----------------------------------------------------------------------------------------
+
+
+def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Difference | None:
+    """Tell whether Stripe took exactly what an attempt says; one that is under way is the janitor's."""
+    has_taken = intent.status == IntentStatus.SUCCEEDED
+    if attempt.state in LIVE_STATES and not has_taken:
+        return None
+    ours = (attempt.state == AttemptState.SUCCEEDED, attempt.amount_minor, attempt.currency)
+    theirs = (has_taken, intent.amount_minor, intent.currency)
+    if ours == theirs:
+        return None
+    return _difference_of_charge(attempt, intent.id, theirs=_write(intent.status, intent.amount_minor))
+
+
+def compare_refund(refund: Refund, answer: RefundAnswer) -> Difference | None:
+    """Tell whether Stripe paid back exactly what a refund says."""
+    ours = (refund.state, refund.amount_minor)
+    if ours == (refunds.state_of(answer.status), answer.amount_minor):
+        return None
+    return _difference_of_refund(
+        refund, theirs=_write(answer.status, answer.amount_minor), stripe_id=answer.id
+    )
+
+
+def _foreign_charge(intent: Intent) -> Difference | None:
+    if intent.status != IntentStatus.SUCCEEDED:
+        return None
+    return Difference(
+        kind=BreakKind.FOREIGN_CHARGE,
+        stripe_id=intent.id,
+        ours="",
+        theirs=_write(intent.status, intent.amount_minor),
+    )
+
+
+def _foreign_refund(answer: RefundAnswer) -> Difference | None:
+    if answer.status != RefundStatus.SUCCEEDED:
+        return None
+    attempt = PaymentAttempt.objects.select_related("payment").filter(stripe_intent_id=answer.intent_id)
+    return Difference(
+        kind=BreakKind.FOREIGN_REFUND,
+        stripe_id=answer.id,
+        ours="",
+        theirs=_write(answer.status, answer.amount_minor),
+        booking_id=next((each.payment.booking_id for each in attempt), None),
+    )
+
+
+def _difference_of_charge(attempt: PaymentAttempt, intent_id: str, *, theirs: str) -> Difference:
+    return Difference(
+        kind=BreakKind.CHARGE_DIFFERS,
+        stripe_id=intent_id,
+        ours=_write(attempt.state, attempt.amount_minor),
+        theirs=theirs,
+        booking_id=attempt.payment.booking_id,
+    )
+
+
+def _difference_of_refund(refund: Refund, *, theirs: str, stripe_id: str = "") -> Difference:
+    return Difference(
+        kind=BreakKind.REFUND_DIFFERS,
+        stripe_id=stripe_id or refund.stripe_refund_id or str(refund.key),
+        ours=_write(refund.state, refund.amount_minor),
+        theirs=theirs,
+        booking_id=refund.attempt.payment.booking_id,
+    )
+
+
+def _write(state: str, amount_minor: int) -> str:
+    return f"{state} {amount_minor / 100:,.2f}"
+
+
+# --- Our rows ---------------------------------------------------------------------------------------------
+
+
+def _captures_since(since: datetime) -> Iterator[PaymentAttempt]:
+    captured = PaymentAttempt.objects.filter(state=AttemptState.SUCCEEDED, updated_at__gte=since)
+    return captured.select_related("payment").iterator()
+
+
+def _refunds_since(since: datetime) -> Iterator[Refund]:
+    paid_back = Refund.objects.filter(state=RefundState.SUCCEEDED, created_at__gte=since)
+    return paid_back.select_related("attempt__payment").iterator()
+
+
+def _find(rows: QuerySet[_Row], key: str) -> _Row | None:
+    """Return the row whose key we put into the metadata of what Stripe has, if it is one of ours."""
+    try:
+        return rows.filter(key=UUID(key)).first()
+    except ValueError:
+        return None

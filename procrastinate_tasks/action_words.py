@@ -1,0 +1,92 @@
+"""What became of an action, in words, in the language of whoever reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from procrastinate_tasks.action_policies import Action, Refusal
+
+ACTION_LABELS: Mapping[Action, Promise] = {
+    Action.RETRY: _("Retry"),
+    Action.RUN_NOW: _("Run now"),
+    Action.CANCEL: _("Cancel"),
+    Action.ABORT: _("Stop"),
+    Action.RELEASE: _("Release"),
+    Action.RESCUE: _("Rescue"),
+    Action.PAUSE: _("Pause"),
+    Action.RESUME: _("Resume"),
+    Action.LIMIT: _("Limit"),
+    Action.RUN_SCHEDULE: _("Run now"),
+    Action.DISABLE_SCHEDULE: _("Disable"),
+    Action.ENABLE_SCHEDULE: _("Enable"),
+    Action.START_BULK: _("Start a bulk operation"),
+    Action.STOP_BULK: _("Stop a bulk operation"),
+}
+
+_APPLIED: Mapping[Action, Promise] = {
+    Action.RETRY: _("It waits again."),
+    Action.RUN_NOW: _("It is due now."),
+    Action.CANCEL: _("It was cancelled."),
+    Action.ABORT: _("It was asked to stop."),
+    Action.RELEASE: _("It was released, and waits again."),
+    Action.RESCUE: _("It was taken from its lost worker."),
+    Action.PAUSE: _("The queue is paused: running jobs finish, none starts."),
+    Action.RESUME: _("The queue runs again."),
+    Action.LIMIT: _("The queue's limits were changed."),
+    Action.RUN_SCHEDULE: _("Job %(job_id)s was deferred. The next regular run stays where it was."),
+    Action.DISABLE_SCHEDULE: _("The schedule is disabled: it defers nothing until it is enabled."),
+    Action.ENABLE_SCHEDULE: _("The schedule is enabled, from its next time on."),
+    Action.START_BULK: _("The bulk operation was started, on %(requested)s jobs."),
+    Action.STOP_BULK: _("The bulk operation was stopped; what was done stays done."),
+}
+
+_REFUSED: Mapping[Refusal, Promise] = {
+    Refusal.NO_SUCH_JOB: _("There is no such job: it never was, or it ended and was pruned."),
+    Refusal.SUCCEEDED: _("It succeeded: there is nothing to retry."),
+    Refusal.ENDED: _("It has ended already."),
+    Refusal.WAITS: _("It waits already."),
+    Refusal.RUNS: _("It is running, and its worker is alive."),
+    Refusal.ORPHANED: _("Its worker is lost: rescue it."),
+    Refusal.DUE_ALREADY: _("It is due already: its page tells what it waits for."),
+    Refusal.PARKED: _("It is parked, because it kept losing its workers: release it."),
+    Refusal.NOT_PARKED: _("It is not parked."),
+    Refusal.ASKED_TO_STOP: _("It was asked to stop already."),
+    Refusal.LOCK_TAKEN: _("Job %(twin_id)s waits with its queueing lock."),
+    Refusal.CHANGED_MEANWHILE: _("It changed at the same moment. Look at it again."),
+    Refusal.BUSY: _("Somebody else was changing it. Try again."),
+    Refusal.REASON_MISSING: _("A reason is needed."),
+    Refusal.NOT_PERMITTED: _("The permission is missing."),
+    Refusal.UNKNOWN_QUEUE: _("There is no such queue."),
+    Refusal.PAUSED_ALREADY: _("It is paused already."),
+    Refusal.NOT_PAUSED: _("It is not paused."),
+    Refusal.INVALID_LIMIT: _("This is no limit: %(problem)s."),
+    Refusal.UNKNOWN_SCHEDULE: _("There is no such schedule."),
+    Refusal.DISABLED_ALREADY: _("It is disabled already."),
+    Refusal.NOT_DISABLED: _("It is not disabled."),
+    Refusal.INVALID_SCHEDULE: _("It cannot run: %(problem)s"),
+    Refusal.RUN_WAITS: _("A job of it waits already."),
+    Refusal.NO_JOB_MATCHES: _("No job matches."),
+    Refusal.TOO_MANY_JOBS: _("More than %(most)s jobs match: narrow the filter."),
+    Refusal.BULK_HAS_ENDED: _("The bulk operation has ended already."),
+}
+
+
+def tell_applied(action: str, detail: Mapping[str, object]) -> str:
+    """Say what was done."""
+    return str(_APPLIED[Action(action)]) % detail
+
+
+def tell_refused(refusal: str, detail: Mapping[str, object]) -> str:
+    """Say why something was not done; a code of a later release is told as it is."""
+    try:
+        return str(_REFUSED[Refusal(refusal)]) % detail
+    except ValueError:
+        return refusal
+
+
+def tell_failed() -> str:
+    """Say that the database did not do it."""
+    return str(_("The database refused it; nothing was changed. Try again; if it stays so, look at the log."))

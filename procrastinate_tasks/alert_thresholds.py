@@ -1,0 +1,37 @@
+"""When the queue's own alerts fire: the terms in which settings say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertThresholds:
+    """What is still in order; None switches a rule off.
+
+    Fewer living workers than ``min_workers``, a tick that waits longer than ``schedule_overdue``, more ready
+    jobs in one queue than ``queue_depth``, a worker above ``memory_share`` of its limit, connections above
+    ``connection_share`` of theirs: these are faults.
+    """
+
+    min_workers: int | None = 1
+    schedule_overdue: timedelta | None = timedelta(seconds=5)
+    queue_depth: int | None = 500
+    memory_share: float | None = 0.8
+    connection_share: float | None = 0.8
+
+
+def find_problem(thresholds: AlertThresholds) -> str:
+    """Say what is wrong with thresholds; nothing if they make sense."""
+    for field in fields(thresholds):
+        value = getattr(thresholds, field.name)
+        if value is None:
+            continue
+        if isinstance(value, timedelta) != (field.name == "schedule_overdue"):
+            return f"{field.name} is {value!r}, and must be of another type"
+        if value <= type(value)(0):
+            return f"{field.name} is {value!r}, and must be more than zero"
+        if field.name.endswith("_share") and value > 1:
+            return f"{field.name} is {value!r}: a share is at most 1, as 0.8 for 80 %"
+    return ""

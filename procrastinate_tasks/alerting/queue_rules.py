@@ -1,0 +1,134 @@
+"""The queue's own alert rules: workers, schedule, backlog, memory, connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from procrastinate_tasks.alert_thresholds import AlertThresholds
+from procrastinate_tasks.alerting.rules import AlertRule, Finding
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.monitoring.snapshot import Snapshot
+
+_MEGABYTE = 1024 * 1024
+
+
+def _thresholds() -> AlertThresholds:
+    return queue_settings().alert_thresholds
+
+
+def find_stopped_workers(snapshot: Snapshot) -> Iterator[Finding]:
+    wanted, alive = _thresholds().min_workers, len(snapshot.living_workers)
+    if wanted is None or alive >= wanted:
+        return
+    yield Finding(
+        sentence=ngettext(
+            "%(alive)d worker is alive, and there should be %(wanted)d at least.",
+            "%(alive)d workers are alive, and there should be %(wanted)d at least.",
+            alive,
+        )
+        % {"alive": alive, "wanted": wanted}
+    )
+
+
+def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find schedules whose tick nobody defers; those that ran late are not overdue any more."""
+    allowed = _thresholds().schedule_overdue
+    if allowed is None:
+        return
+    overdue = [item for item in snapshot.schedule if item.overdue_since is not None]
+    late = [
+        item.name
+        for item in overdue
+        if item.overdue_since and snapshot.taken_at - item.overdue_since > allowed
+    ]
+    broken = [item.name for item in snapshot.schedule if item.problem]
+    names = sorted({*late, *broken})
+    if names:
+        yield Finding(sentence=_("These tasks did not start at their time: %s.") % ", ".join(names))
+
+
+def find_long_queues(snapshot: Snapshot) -> Iterator[Finding]:
+    most = _thresholds().queue_depth
+    for queue in snapshot.queues:
+        if most is None or queue.ready <= most:
+            continue
+        facts = {
+            "queue": queue.queue,
+            "ready": queue.ready,
+            "minutes": queue.oldest_wait.total_seconds() / 60,
+        }
+        sentence = _(
+            "%(ready)d jobs of the queue “%(queue)s” could run and wait, the oldest for %(minutes).0f min."
+        )
+        yield Finding(
+            subject=queue.queue,
+            sentence=sentence % facts + (" " + _("The queue is paused.") if queue.is_paused else ""),
+        )
+
+
+def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
+    share = _thresholds().memory_share
+    for worker in snapshot.living_workers:
+        if share is None or not worker.max_memory_bytes or worker.memory_bytes is None:
+            continue
+        if worker.memory_bytes > share * worker.max_memory_bytes:
+            yield Finding(
+                subject=f"{worker.host}:{worker.pid}",
+                sentence=_("The worker %(worker)s uses %(used)d of %(limit)d MB.")
+                % {
+                    "worker": f"{worker.host}:{worker.pid}",
+                    "used": worker.memory_bytes // _MEGABYTE,
+                    "limit": worker.max_memory_bytes // _MEGABYTE,
+                },
+            )
+
+
+def find_scarce_connections(snapshot: Snapshot) -> Iterator[Finding]:
+    share, use = _thresholds().connection_share, snapshot.connections
+    if share is not None and use.used > share * use.limit:
+        yield Finding(
+            sentence=_("%(used)d of %(limit)d database connections are in use.")
+            % {"used": use.used, "limit": use.limit}
+        )
+
+
+QUEUE_RULES = (
+    AlertRule(
+        name="worker_stopped",
+        title=gettext_lazy("Workers are missing"),
+        advice=gettext_lazy(
+            "Start one: manage.py procrastinate worker. On a platform, look at how many workers it runs."
+        ),
+        find=find_stopped_workers,
+    ),
+    AlertRule(
+        name="schedule_stopped",
+        title=gettext_lazy("The schedule has stopped"),
+        advice=gettext_lazy("Look at manage.py jobs schedule, and at whether a worker is alive."),
+        find=find_stopped_schedules,
+    ),
+    AlertRule(
+        name="queue_too_long",
+        title=gettext_lazy("Jobs pile up"),
+        advice=gettext_lazy("Look at manage.py jobs status; add workers, or raise --concurrency."),
+        find=find_long_queues,
+    ),
+    AlertRule(
+        name="worker_memory_high",
+        title=gettext_lazy("A worker is running out of memory"),
+        advice=gettext_lazy(
+            "Above its limit it is replaced between jobs. If that happens often, a task holds on to memory:"
+            " lower --max-jobs, or look for it."
+        ),
+        find=find_large_workers,
+    ),
+    AlertRule(
+        name="connections_scarce",
+        title=gettext_lazy("Database connections are running out"),
+        advice=gettext_lazy("Lower --concurrency or WEB_CONCURRENCY, or take a larger database plan."),
+        find=find_scarce_connections,
+    ),
+)

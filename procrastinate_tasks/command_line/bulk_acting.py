@@ -1,0 +1,136 @@
+"""Acting on all jobs that a filter finds: looked at first, then done in batches, here or by a worker."""
+
+from __future__ import annotations
+
+import time
+
+from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks import action_words, bulk
+from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.action_reports import TargetReport
+from procrastinate_tasks.bulk import BulkPreview
+from procrastinate_tasks.command_line.exit_codes import ExitCode, code_of_counts
+from procrastinate_tasks.command_line.filtering import Choice
+from procrastinate_tasks.command_line.output import Output
+from procrastinate_tasks.command_line.people import Person, person_of
+from procrastinate_tasks.command_line.verbs import Options
+from procrastinate_tasks.models import BulkOperation
+from procrastinate_tasks.viewer.queries.jobs import list_ids
+from procrastinate_tasks.viewer.states import STATE_LABELS, ShownState
+
+MOST_AT_ONCE = 1000
+
+
+def run(action: Action, out: Output, options: Options, choice: Choice) -> ExitCode:
+    """Tell what would become of the jobs, or act on them; exit with 3 when none matches."""
+    if options["pace"] is not None and options["pace"] < 1:
+        raise CommandError(_("The pace must be 1 or more jobs a minute."), returncode=ExitCode.ERROR)
+    job_ids = list_ids(choice.query, limit=bulk.MOST_JOBS + 1)
+    if not job_ids:
+        return _tell_none(out)
+    person = person_of(options)
+    if options["dry_run"] or not options["yes"]:
+        may = person.may(action)
+        preview = bulk.preview(action, job_ids=job_ids, reason=options["reason"], may=may)
+        _write_preview(out, preview)
+        return code_of_counts(applied=preview.possible, others=preview.looked_at - preview.possible)
+    operation = _start(action, options, choice, person, job_ids)
+    if not options["background"]:
+        _carry_out(operation)
+    return _tell(out, operation, is_in_background=options["background"])
+
+
+def _tell_none(out: Output) -> ExitCode:
+    if out.as_json:
+        out.json({"requested": 0})
+    else:
+        out.line(_("No job matches."))
+    return ExitCode.NONE_MATCHED
+
+
+def row_of(target: TargetReport, *, is_dry_run: bool) -> tuple[object, ...]:
+    """Return a job's line in a table: its number, task, state, and what became of it."""
+    sentence = _("It would be done.") if is_dry_run and target.was_applied else target.sentence
+    before = target.detail.get("before")
+    state = STATE_LABELS[ShownState(str(before))] if before else None
+    return (target.target, target.task_name, state, sentence)
+
+
+# --- Looking first ----------------------------------------------------------------------------------------
+
+
+def _write_preview(out: Output, preview: BulkPreview) -> None:
+    if out.as_json:
+        out.json(
+            {
+                "action": preview.action.value,
+                "is_dry_run": True,
+                "requested": preview.requested,
+                "looked_at": preview.looked_at,
+                "possible": preview.possible,
+                "refused": preview.refused,
+            }
+        )
+        return
+    headings = (_("JOB"), _("TASK"), _("WAS"), _("WHAT WOULD BECOME OF IT"))
+    out.table(headings, [row_of(target, is_dry_run=True) for target in preview.sample])
+    if preview.looked_at > len(preview.sample):
+        out.line("…")
+    out.line()
+    for refusal, count in preview.refused.items():
+        out.line(f"{count} × {action_words.tell_refused(refusal, {'twin_id': '…'})}")
+    values = {"possible": preview.possible, "looked_at": preview.looked_at, "requested": preview.requested}
+    if preview.looked_at < preview.requested:
+        out.line(_("%(requested)d jobs match; the first %(looked_at)d were looked at.") % values)
+    out.line(
+        _("Nothing was done. It would be possible for %(possible)d of %(looked_at)d: --yes does it.") % values
+    )
+
+
+# --- Acting -----------------------------------------------------------------------------------------------
+
+
+def _start(
+    action: Action, options: Options, choice: Choice, person: Person, job_ids: list[int]
+) -> BulkOperation:
+    report = bulk.start(
+        action,
+        job_ids=job_ids,
+        filters=choice.written,
+        actor=person.actor,
+        reason=options["reason"],
+        pace_per_minute=options["pace"],
+        in_background=options["background"],
+    )
+    (target,) = report.targets
+    if not target.was_applied:
+        raise CommandError(target.sentence, returncode=ExitCode.ERROR)
+    return BulkOperation.objects.get(pk=target.target)
+
+
+def _carry_out(operation: BulkOperation) -> None:
+    """Take batch after batch; who interrupts it leaves an operation that can be stopped, or started anew."""
+    while bulk.run_batch(operation.pk):
+        time.sleep(operation.batch.pause.total_seconds())
+
+
+def _tell(out: Output, operation: BulkOperation, *, is_in_background: bool) -> ExitCode:
+    operation.refresh_from_db()
+    if out.as_json:
+        names = ("id", "action", "state", "requested", "applied", "refused", "failed", "remaining")
+        out.json({name: getattr(operation, name) for name in names})
+    elif is_in_background:
+        out.line(
+            _("Bulk operation %(id)d was started, on %(count)d jobs.")
+            % {"id": operation.pk, "count": operation.requested}
+        )
+    else:
+        values = {"id": operation.pk, "applied": operation.applied, "all": operation.requested}
+        out.line(_("Bulk operation %(id)d: done for %(applied)d of %(all)d.") % values)
+    if is_in_background:
+        return ExitCode.DONE
+    if operation.failed:
+        return ExitCode.ERROR
+    return code_of_counts(applied=operation.applied, others=operation.requested - operation.applied)

@@ -1,0 +1,170 @@
+"""Verbs that show the whole queue: its tasks, its depth, its limits, its workers."""
+
+from __future__ import annotations
+
+from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks import queries
+from procrastinate_tasks.command_line.exit_codes import ExitCode
+from procrastinate_tasks.command_line.output import Output, cell
+from procrastinate_tasks.command_line.verbs import Options, Verb
+from procrastinate_tasks.limits import QueueLimit
+from procrastinate_tasks.models import LiveWorker
+from procrastinate_tasks.queries import QueueRuleInfo, QueueStatus
+
+_MEGABYTE = 1024 * 1024
+
+
+def show_tasks(out: Output, options: Options) -> ExitCode:
+    tasks = queries.list_tasks()
+    if out.as_json:
+        out.json(tasks)
+        return ExitCode.DONE
+    rows = [(task.name, task.queue, task.queueing_lock, ", ".join(task.schedules)) for task in tasks]
+    out.table((_("TASK"), _("QUEUE"), _("QUEUEING LOCK"), _("SCHEDULES")), rows)
+    return ExitCode.DONE
+
+
+# --- How deep the queues are ------------------------------------------------------------------------------
+
+
+def show_status(out: Output, options: Options) -> ExitCode:
+    """Show it, and fail when jobs find no worker."""
+    status = queries.read_status()
+    if out.as_json:
+        out.json(status)
+    else:
+        _write_status(out, status)
+    if not any(worker.is_alive for worker in status.workers) and any(
+        queue.ready or queue.orphaned for queue in status.queues
+    ):
+        raise CommandError(
+            _("Jobs wait and no worker is alive. Start one: manage.py procrastinate worker"),
+            returncode=ExitCode.ERROR,
+        )
+    return ExitCode.DONE
+
+
+def _write_status(out: Output, status: QueueStatus) -> None:
+    queues = [
+        (queue.queue, queue.ready, queue.scheduled, queue.running, queue.orphaned, queue.oldest_ready_at)
+        for queue in status.queues
+    ]
+    headings = (
+        _("QUEUE"),
+        _("READY"),
+        _("SCHEDULED"),
+        _("RUNNING"),
+        _("ORPHANED"),
+        _("OLDEST READY SINCE"),
+    )
+    out.table(headings, queues)
+    out.line()
+    workers = [
+        (worker.id, _("alive") if worker.is_alive else _("silent"), worker.running, worker.last_heartbeat)
+        for worker in status.workers
+    ]
+    out.table((_("WORKER"), _("STATE"), _("RUNNING"), _("LAST HEARTBEAT")), workers)
+    out.line()
+    out.line(_("Failed in the last 24 hours: %(count)s") % {"count": status.failed_last_day})
+
+
+# --- What holds queues back -------------------------------------------------------------------------------
+
+
+def show_limits(out: Output, options: Options) -> ExitCode:
+    rules = queries.list_queue_rules()
+    if out.as_json:
+        out.json(rules)
+        return ExitCode.DONE
+    headings = (
+        _("QUEUE"),
+        _("PAUSED BY"),
+        _("REASON"),
+        _("RATE"),
+        _("STARTED"),
+        _("AT A TIME"),
+        _("RUNNING"),
+        _("LIMITED BY"),
+    )
+    out.table(headings, [_row_of(rule) for rule in rules])
+    return ExitCode.DONE
+
+
+def _row_of(rule: QueueRuleInfo) -> tuple[object, ...]:
+    by_whom = _("staff") if rule.limits_by_hand else _("the settings")
+    return (
+        rule.queue,
+        f"{rule.paused_by}, {cell(rule.paused_at)}" if rule.paused_at else None,
+        rule.pause_reason,
+        rule.limit.rate,
+        rule.recent_starts,
+        rule.limit.concurrency,
+        rule.running,
+        by_whom if rule.limits_by_hand or rule.limit != QueueLimit() else None,
+    )
+
+
+# --- Who works --------------------------------------------------------------------------------------------
+
+
+def show_workers(out: Output, options: Options) -> ExitCode:
+    """Show the registered workers; a plain Procrastinate worker says little about itself."""
+    beats = queries.read_status().workers
+    said = LiveWorker.objects.in_bulk([beat.id for beat in beats])
+    workers = [_facts_of(beat, said.get(beat.id)) for beat in beats]
+    if out.as_json:
+        out.json(workers)
+        return ExitCode.DONE
+    headings = (
+        _("WORKER"),
+        _("STATE"),
+        _("HOST"),
+        _("PID"),
+        _("RELEASE"),
+        _("QUEUES"),
+        _("RUNNING"),
+        _("SLOTS"),
+        _("MEMORY"),
+        _("LAST HEARTBEAT"),
+    )
+    out.table(headings, [_row_of_worker(worker) for worker in workers])
+    return ExitCode.DONE
+
+
+def _facts_of(beat: queries.WorkerHeartbeat, said: LiveWorker | None) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "id": beat.id,
+        "is_alive": beat.is_alive,
+        "running": beat.running,
+        "last_heartbeat": beat.last_heartbeat,
+    }
+    names = ("host", "pid", "release", "queues", "capacity", "memory_bytes", "started_at")
+    return facts | {name: getattr(said, name, None) for name in names}
+
+
+def _row_of_worker(worker: dict[str, object]) -> tuple[object, ...]:
+    queues, memory = worker["queues"], worker["memory_bytes"]
+    return (
+        worker["id"],
+        _("alive") if worker["is_alive"] else _("silent"),
+        worker["host"],
+        worker["pid"],
+        worker["release"],
+        ", ".join(queues) if isinstance(queues, list) else _("all"),
+        worker["running"],
+        worker["capacity"],
+        f"{memory // _MEGABYTE} MB" if isinstance(memory, int) and memory else None,
+        worker["last_heartbeat"],
+    )
+
+
+VERBS = (
+    Verb(name="status", summary="queues, workers and failures; 1 when jobs find no worker", run=show_status),
+    Verb(name="tasks", summary="the registered tasks", run=show_tasks),
+    Verb(name="limits", summary="the queues that are paused or limited", run=show_limits),
+    Verb(
+        name="workers", summary="the registered workers, and what they say about themselves", run=show_workers
+    ),
+)

@@ -1,0 +1,231 @@
+"""The verbs that show one job: its story, and why it does not run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.management.base import CommandError
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django.models import ProcrastinateEvent
+
+from procrastinate_tasks import audit, queries, registry
+from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.action_words import ACTION_LABELS
+from procrastinate_tasks.command_line.exit_codes import ExitCode
+from procrastinate_tasks.command_line.listing import add_show_arguments, json_of
+from procrastinate_tasks.command_line.output import Output
+from procrastinate_tasks.command_line.verbs import Options, Verb
+from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
+from procrastinate_tasks.policies import Cause
+from procrastinate_tasks.presentation import JobStory, stories_of
+from procrastinate_tasks.reasons import Reason
+from procrastinate_tasks.viewer.queries.jobs import JobQuery, JobRow, list_jobs
+from procrastinate_tasks.viewer.states import STATE_LABELS
+
+_MOST_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    row: JobRow
+    story: JobStory
+    reason: Reason
+    events: Sequence[ProcrastinateEvent]
+    attempts: Sequence[JobAttempt]
+    entries: Sequence[AuditEntry]
+
+
+def add_job_id(parser: ArgumentParser) -> None:
+    parser.add_argument("job_id", type=int, metavar="ID")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_job_id(parser)
+    add_show_arguments(parser)
+    parser.add_argument("--show-traceback", action="store_true", help="also print the last traceback")
+
+
+def show_why(out: Output, options: Options) -> ExitCode:
+    """Tell why a job is not running."""
+    reason = queries.why_not_running(options["job_id"])
+    if out.as_json:
+        out.json(reason)
+    elif reason.cause is not Cause.NO_SUCH_JOB:
+        out.line(reason.sentence)
+    if reason.cause is Cause.NO_SUCH_JOB:
+        raise CommandError(reason.sentence, returncode=ExitCode.NOT_FOUND)
+    return ExitCode.DONE
+
+
+def show_job(out: Output, options: Options) -> ExitCode:
+    """Show what is known of a job."""
+    job = _read(options["job_id"])
+    if out.as_json:
+        out.json(_json_of(job, options))
+        return ExitCode.DONE
+    _write_head(out, job, options)
+    _write_events(out, job)
+    _write_attempts(out, job, with_traceback=options["show_traceback"])
+    _write_audit(out, job)
+    return ExitCode.DONE
+
+
+def _read(job_id: int) -> _Job:
+    reason = queries.why_not_running(job_id)
+    rows = () if reason.cause is Cause.NO_SUCH_JOB else list_jobs(JobQuery(ids=(job_id,))).rows
+    if not rows:
+        raise CommandError(reason.sentence, returncode=ExitCode.NOT_FOUND)
+    (row,) = rows
+    return _Job(
+        row=row,
+        story=stories_of([row])[job_id],
+        reason=reason,
+        events=list(ProcrastinateEvent.objects.filter(job_id=job_id).order_by("id")[:_MOST_ROWS]),
+        attempts=list(JobAttempt.objects.filter(job_id=job_id).order_by("id")[:_MOST_ROWS]),
+        entries=list(_entries_about(job_id)[:_MOST_ROWS]),
+    )
+
+
+def _entries_about(job_id: int) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(target_type=TargetType.JOB, target_id=str(job_id)).order_by("id")
+
+
+# --- For people -------------------------------------------------------------------------------------------
+
+
+def _write_head(out: Output, job: _Job, options: Options) -> None:
+    row, story = job.row, job.story
+    out.line(_("Job %(id)s: %(sentence)s") % {"id": row.id, "sentence": story.sentence})
+    out.line(f"{STATE_LABELS[row.state]}. {job.reason.sentence}")
+    out.line()
+    out.facts(
+        [
+            (_("Task"), row.task_name),
+            (_("Queue"), row.queue_name),
+            (_("Attempts"), row.attempts),
+            (_("Due"), row.scheduled_at),
+            (_("Queueing lock"), row.queueing_lock),
+            (_("About"), ", ".join(related.label for related in story.related)),
+            (_("Retry"), f"{story.retry_safety.value}. {story.retry_reason}"),
+            (_("When it fails"), story.runbook),
+            (_("Arguments"), _arguments_in_words(row, shows_all=options["show_arguments"])),
+        ]
+    )
+
+
+def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
+    """Return the arguments that may be seen: those that log lines show, or all where they are asked for."""
+    task = registry.find_options(row.task_name)
+    visible = row.args if shows_all else dict.fromkeys(task.log_fields if task else ())
+    shown = ", ".join(f"{name}={row.args[name]!r}" for name in visible if name in row.args)
+    hidden = len(row.args) - sum(name in row.args for name in visible)
+    if not hidden:
+        return shown
+    return f"{shown} {_('(%(count)d hidden: --show-arguments)') % {'count': hidden}}".strip()
+
+
+def _write_events(out: Output, job: _Job) -> None:
+    out.line()
+    out.table((_("TIME"), _("EVENT")), [(event.at, event.type) for event in job.events])
+
+
+def _write_attempts(out: Output, job: _Job, *, with_traceback: bool) -> None:
+    if not job.attempts:
+        return
+    out.line()
+    headings = (
+        _("ATTEMPT"),
+        _("OUTCOME"),
+        _("BEGAN"),
+        _("TOOK"),
+        _("HOST"),
+        _("RELEASE"),
+        _("RESULT OR ERROR"),
+    )
+    out.table(headings, [_row_of(attempt) for attempt in job.attempts])
+    traceback = job.attempts[-1].traceback
+    if with_traceback and traceback:
+        out.line()
+        out.line(traceback)
+
+
+def _row_of(attempt: JobAttempt) -> tuple[object, ...]:
+    error = f"{attempt.exception_class.rpartition('.')[2]}: {attempt.message}"
+    return (
+        attempt.attempt,
+        attempt.get_outcome_display(),
+        attempt.started_at,
+        attempt.finished_at - attempt.started_at,
+        attempt.host,
+        attempt.release,
+        error if attempt.exception_class else attempt.result,
+    )
+
+
+def _write_audit(out: Output, job: _Job) -> None:
+    if not job.entries:
+        return
+    out.line()
+    rows = [
+        (
+            entry.at,
+            entry.actor,
+            ACTION_LABELS[Action(entry.action)],
+            entry.reason,
+            audit.report_of(entry).sentence,
+        )
+        for entry in job.entries
+    ]
+    out.table((_("TIME"), _("WHO"), _("ACTION"), _("REASON"), _("WHAT BECAME OF IT")), rows)
+
+
+# --- For scripts ------------------------------------------------------------------------------------------
+
+
+def _json_of(job: _Job, options: Options) -> dict[str, object]:
+    return {
+        **json_of(job.row, with_arguments=options["show_arguments"]),
+        "sentence": job.story.sentence,
+        "retry_safety": job.story.retry_safety.value,
+        "why": job.reason,
+        "events": [{"at": event.at, "type": event.type} for event in job.events],
+        "attempts": [_json_of_attempt(attempt, options) for attempt in job.attempts],
+        "actions": [
+            {"at": entry.at, "actor": entry.actor, "action": entry.action, "outcome": entry.outcome}
+            for entry in job.entries
+        ],
+    }
+
+
+def _json_of_attempt(attempt: JobAttempt, options: Options) -> dict[str, object]:
+    names = [
+        "attempt",
+        "outcome",
+        "started_at",
+        "finished_at",
+        "host",
+        "release",
+        "result",
+        "exception_class",
+    ]
+    names += ["message", "fingerprint", *(["traceback"] if options["show_traceback"] else [])]
+    return {name: getattr(attempt, name) for name in names}
+
+
+VERBS = (
+    Verb(
+        name="show",
+        summary="one job with its events, attempts and actions; 4 when there is none",
+        run=show_job,
+        add_arguments=add_arguments,
+    ),
+    Verb(
+        name="why",
+        summary="why a job is not running; 4 when there is none",
+        run=show_why,
+        add_arguments=add_job_id,
+    ),
+)

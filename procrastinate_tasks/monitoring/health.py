@@ -1,0 +1,155 @@
+"""Whether the queue does its work, and whether this process can do its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
+
+_LONGEST_WAIT = timedelta(minutes=5)
+_PATIENCE_SECONDS = 2
+# What libpq calls the time without an answer after which a connection is dead, in milliseconds.
+_SILENCE = {"connect_timeout": _PATIENCE_SECONDS, "tcp_user_timeout": 1000 * _PATIENCE_SECONDS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """One thing that is in order, or not; ``sentence`` says how it stands."""
+
+    name: str
+    is_ok: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What was looked at; healthy when all of it is in order."""
+
+    checks: tuple[HealthCheck, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        return all(check.is_ok for check in self.checks)
+
+
+def check_health(*, queue: str | None = None, longest_wait: timedelta = _LONGEST_WAIT) -> Health:
+    """Tell whether workers live, jobs are taken in time and the schedule runs.
+
+    Args:
+        queue: look at the waiting jobs of this queue only.
+        longest_wait: how long a ready job may wait, unless its queue is paused.
+
+    Raises:
+        DatabaseError, ConnectorException: the database cannot be asked (``queries.DATABASE_FAULTS``).
+    """
+    return judge(take_snapshot(), queue=queue, longest_wait=longest_wait)
+
+
+def judge(snapshot: Snapshot, *, queue: str | None, longest_wait: timedelta) -> Health:
+    """Say what a snapshot means."""
+    return Health(
+        checks=(
+            _judge_workers(snapshot),
+            _judge_waiting(snapshot, queue=queue, longest_wait=longest_wait),
+            _judge_orphans(snapshot),
+            _judge_schedule(snapshot),
+        )
+    )
+
+
+def _judge_workers(snapshot: Snapshot) -> HealthCheck:
+    wanted = queue_settings().alert_thresholds.min_workers or 0
+    alive = len(snapshot.living_workers)
+    return HealthCheck(
+        name="workers",
+        is_ok=alive >= wanted,
+        sentence=_("Living workers: %(alive)d; wanted: %(wanted)d") % {"alive": alive, "wanted": wanted},
+    )
+
+
+def _judge_waiting(snapshot: Snapshot, *, queue: str | None, longest_wait: timedelta) -> HealthCheck:
+    looked_at = [load for load in snapshot.queues if queue in (None, load.queue) and not load.is_paused]
+    longest = max((load.oldest_wait for load in looked_at), default=timedelta(0))
+    facts = {"waited": longest.total_seconds(), "allowed": longest_wait.total_seconds()}
+    return HealthCheck(
+        name="waiting",
+        is_ok=longest <= longest_wait,
+        sentence=_("Longest wait of a ready job: %(waited).0f s; allowed: %(allowed).0f s") % facts,
+    )
+
+
+def _judge_orphans(snapshot: Snapshot) -> HealthCheck:
+    orphaned = sum(load.orphaned for load in snapshot.queues)
+    return HealthCheck(
+        name="orphaned", is_ok=orphaned == 0, sentence=_("Jobs whose worker is gone: %d") % orphaned
+    )
+
+
+def _judge_schedule(snapshot: Snapshot) -> HealthCheck:
+    allowed = queue_settings().alert_thresholds.schedule_overdue
+    late = [
+        item.name
+        for item in snapshot.schedule
+        if item.problem
+        or (allowed and item.overdue_since and snapshot.taken_at - item.overdue_since > 2 * allowed)
+    ]
+    return HealthCheck(
+        name="schedule",
+        is_ok=not late,
+        sentence=_("Tasks that did not start at their time: %s") % (", ".join(late) or "–"),
+    )
+
+
+# --- Readiness --------------------------------------------------------------------------------------------
+
+
+class Readiness:
+    """Tells whether this process can serve: the database answers soon, and has this code's tables.
+
+    Each look takes a connection of its own for a moment: the process's may hang. Migrations that were once
+    applied are not looked for again.
+    """
+
+    def __init__(self) -> None:
+        self._is_migrated = False
+
+    def check(self) -> Health:
+        """Look; takes a few seconds at most."""
+        connection = connections[procrastinate_settings.DATABASE_ALIAS].copy()
+        connection.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], **_SILENCE}
+        try:
+            return Health(checks=tuple(self._look(connection)))
+        finally:
+            connection.close()
+
+    def _look(self, connection: BaseDatabaseWrapper) -> Iterator[HealthCheck]:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            yield HealthCheck(name="database", is_ok=True, sentence=_("The database answers."))
+            self._is_migrated = self._is_migrated or not has_unapplied_migrations(connection)
+        except DatabaseError:
+            # Its words may name hosts and users, and this is shown to anybody.
+            yield HealthCheck(name="database", is_ok=False, sentence=_("The database does not answer."))
+            return
+        yield HealthCheck(
+            name="migrations",
+            is_ok=self._is_migrated,
+            sentence=_("All migrations are applied.")
+            if self._is_migrated
+            else _("Migrations are missing: manage.py migrate"),
+        )
+
+
+def has_unapplied_migrations(connection: BaseDatabaseWrapper) -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,0 +1,210 @@
+"""The queue in numbers, read from the database when they are asked for.
+
+So they are right however many web processes answer, and hold for all workers and hosts together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from django.db import transaction
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks import queries
+from procrastinate_tasks.monitoring.prometheus import Kind, Metric, Sample, Value
+from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
+from procrastinate_tasks.queries import WorkerHeartbeat
+
+logger = logging.getLogger(__name__)
+
+MetricSource = Callable[[], Iterable[Metric]]
+
+_sources: dict[str, MetricSource] = {}
+
+
+def register_metrics(name: str, source: MetricSource) -> None:
+    """Let an app add its own numbers; it does so in its ``ready()``. A name that is known is replaced."""
+    _sources[name] = source
+
+
+def collect() -> Iterator[Metric]:
+    """Read the queue's numbers, then every app's; a source that fails is logged, left out and counted."""
+    failed = []
+    for name, source in {"queue": queue_metrics, **_sources}.items():
+        try:
+            with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+                metrics = tuple(source())
+        except Exception:
+            logger.exception("Metrics could not be read", extra={"source": name})
+            metrics = ()
+            failed.append(name)
+        yield from metrics
+    yield gauge(
+        "procrastinate_metrics_up",
+        "Whether the numbers of a source could be read.",
+        {name: name not in failed for name in ("queue", *_sources)},
+        label="source",
+    )
+
+
+def gauge(name: str, help_text: str, values: Mapping[str, Value | None], *, label: str) -> Metric:
+    """Make a metric from numbers by the value of one label; None is left out."""
+    samples = tuple(
+        Sample(value=value, labels={label: key}) for key, value in values.items() if value is not None
+    )
+    return Metric(name=name, help=help_text, samples=samples)
+
+
+def single(name: str, help_text: str, value: Value, *, kind: Kind = Kind.GAUGE) -> Metric:
+    """Make a metric of one number."""
+    return Metric(name=name, help=help_text, samples=(Sample(value=value),), kind=kind)
+
+
+def queue_metrics() -> Iterator[Metric]:
+    snapshot = take_snapshot()
+    yield from _of_queues(snapshot)
+    yield from _of_workers(snapshot.workers)
+    yield from _of_schedule(snapshot)
+    yield from _of_connections(snapshot)
+    yield from _of_progress()
+
+
+def _of_queues(snapshot: Snapshot) -> Iterator[Metric]:
+    states = ("ready", "scheduled", "to_be_retried", "running", "orphaned")
+    yield Metric(
+        name="procrastinate_jobs",
+        help="Unfinished jobs, each in one state.",
+        samples=tuple(
+            Sample(value=getattr(load, state), labels={"queue": load.queue, "state": state})
+            for load in snapshot.queues
+            for state in states
+        ),
+    )
+    by_queue = {load.queue: load for load in snapshot.queues}
+    for name, help_text, values in (
+        (
+            "oldest_wait_seconds",
+            "How long the oldest ready job could have run already.",
+            {queue: load.oldest_wait for queue, load in by_queue.items()},
+        ),
+        (
+            "paused",
+            "Whether staff has paused the queue.",
+            {queue: load.is_paused for queue, load in by_queue.items()},
+        ),
+        (
+            "failed_last_hour",
+            "Jobs that failed for good within the last hour.",
+            {queue: load.failed_last_hour for queue, load in by_queue.items()},
+        ),
+        (
+            "failed_last_day",
+            "Jobs that failed for good within 24 hours.",
+            {queue: load.failed_last_day for queue, load in by_queue.items()},
+        ),
+    ):
+        yield gauge(f"procrastinate_queue_{name}", help_text, values, label="queue")
+
+
+def _of_workers(workers: Sequence[WorkerHeartbeat]) -> Iterator[Metric]:
+    alive = [worker for worker in workers if worker.is_alive]
+    yield single("procrastinate_workers", "Workers that send heartbeats.", len(alive))
+    by_worker = {_worker_label(worker): worker for worker in workers}
+    for name, help_text, values in (
+        (
+            "heartbeat_age_seconds",
+            "Since when a worker was not heard of.",
+            {label: worker.heartbeat_age for label, worker in by_worker.items()},
+        ),
+        (
+            "running_jobs",
+            "Jobs that a worker runs.",
+            {label: worker.running for label, worker in by_worker.items()},
+        ),
+        (
+            "capacity",
+            "Jobs that a worker can run at a time.",
+            {label: worker.capacity for label, worker in by_worker.items()},
+        ),
+        (
+            "memory_bytes",
+            "Memory of a worker's biggest process that runs jobs.",
+            {label: worker.memory_bytes for label, worker in by_worker.items()},
+        ),
+        (
+            "memory_limit_bytes",
+            "Memory above which such a process is replaced.",
+            {label: worker.max_memory_bytes for label, worker in by_worker.items()},
+        ),
+    ):
+        yield gauge(f"procrastinate_worker_{name}", help_text, values, label="worker")
+
+
+def _worker_label(worker: WorkerHeartbeat) -> str:
+    return f"{worker.host}:{worker.pid}" if worker.host else f"worker {worker.id}"
+
+
+def _of_schedule(snapshot: Snapshot) -> Iterator[Metric]:
+    by_name = {item.name: item for item in snapshot.schedule}
+    overdue = {
+        name: snapshot.taken_at - item.overdue_since if item.overdue_since else 0
+        for name, item in by_name.items()
+    }
+    for name, help_text, values in (
+        ("overdue_seconds", "How long the first tick that nobody dealt with is due.", overdue),
+        (
+            "lateness_seconds",
+            "How long after its tick the last job was deferred.",
+            {name: item.lateness for name, item in by_name.items()},
+        ),
+        (
+            "last_tick_timestamp_seconds",
+            "The tick that was deferred last.",
+            {name: item.last_tick_at for name, item in by_name.items()},
+        ),
+        (
+            "next_tick_timestamp_seconds",
+            "The tick that comes next.",
+            {name: item.next_at for name, item in by_name.items()},
+        ),
+    ):
+        yield gauge(f"procrastinate_schedule_{name}", help_text, values, label="schedule")
+    yield Metric(
+        name="procrastinate_schedule_missed_total",
+        help="Ticks that passed without a worker and were not made up for.",
+        kind=Kind.COUNTER,
+        samples=tuple(
+            Sample(value=item.missed_count, labels={"schedule": name}) for name, item in by_name.items()
+        ),
+    )
+
+
+def _of_connections(snapshot: Snapshot) -> Iterator[Metric]:
+    use = snapshot.connections
+    yield single("procrastinate_database_connections", "Database connections in use.", use.used)
+    yield single(
+        "procrastinate_database_connections_limit", "How many there may be, by the nearest limit.", use.limit
+    )
+
+
+def _of_progress() -> Iterator[Metric]:
+    progress = queries.read_progress()
+    yield single(
+        "procrastinate_jobs_deferred_total",
+        "Numbers given to jobs since the table was made, those of rolled-back transactions included.",
+        progress.jobs_deferred,
+        kind=Kind.COUNTER,
+    )
+    yield single(
+        "procrastinate_attempts_recorded_total",
+        "Numbers given to ended attempts since the table was made.",
+        progress.attempts_recorded,
+        kind=Kind.COUNTER,
+    )
+    yield gauge(
+        "procrastinate_attempts_ended_lately",
+        "Attempts that ended within the last five minutes.",
+        dict(progress.ended_lately),
+        label="outcome",
+    )

@@ -1,0 +1,274 @@
+"""Fills the queue's tables with a past and a present, by SQL that works on whole stretches of jobs."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.schedule import all_schedules
+from procrastinate_tasks.seeding.samples import SampleRow, sample_rows
+from procrastinate_tasks.statements import statement
+
+STRETCH = 50_000
+RELEASE = "v42"
+_WORKERS = 3
+# Tasks of Procrastinate and of this app: their arguments are not for people to make up.
+_OURS = ("builtin:", "procrastinate_tasks.")
+_LEAST_SAMPLES = 20
+_MOST_SAMPLES_OF_A_TASK = 4_000
+_PAUSE_REASON = "seeded: the mail server is being moved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeding:
+    """What is to be made.
+
+    Attributes:
+        span: how far back the oldest job goes.
+        locks: how many distinct locks the jobs share.
+    """
+
+    count: int
+    seed: int
+    locks: int = 100_000
+    span: timedelta = timedelta(days=30)
+
+    @property
+    def recent(self) -> int:
+        """How many of the newest jobs are in part still waiting."""
+        return min(max(100, self.count // 200), max(1, self.count // 10))
+
+    @property
+    def running(self) -> int:
+        return min(36, self.count // 20)
+
+    @property
+    def orphans(self) -> int:
+        return min(5, self.count // 100)
+
+    @property
+    def blocked(self) -> int:
+        return min(12, self.running)
+
+
+def seed(seeding: Seeding) -> Iterator[int]:
+    """Make workers, jobs with all that belongs to them, schedules and rules.
+
+    Each stretch of jobs is a transaction, and noted in it: an interrupted seeding is removed like a whole
+    one.
+
+    Yields:
+        How many jobs there are so far.
+    """
+    connector = _connector()
+    connector.execute_query(statement("seed_note_table"))
+    rows = sample_rows(_tasks(), rng=random.Random(seeding.seed))  # noqa: S311 - no secret is drawn
+    samples = _store_samples(connector, rows)
+    try:
+        worker_ids = _make_setting(connector, seeding)
+        for first in range(1, seeding.count + 1, STRETCH):
+            last = min(first + STRETCH - 1, seeding.count)
+            _make_stretch(connector, seeding, first=first, last=last, samples=samples, worker_ids=worker_ids)
+            yield last
+        _make_schedules(connector, seeding)
+    finally:
+        _execute("DROP TABLE IF EXISTS seed_sample, seed_fault")
+    _analyze()
+
+
+def beat() -> int:
+    """Let the seeded workers that live beat once more. Returns how many do."""
+    return len(_connector().execute_query_all(statement("seed_beat")))
+
+
+def has_seeded() -> bool:
+    row = _connector().execute_query_one("SELECT to_regclass('procrastinate_tasks_seeded') IS NOT NULL AS it")
+    return bool(row["it"])
+
+
+def clear() -> Iterator[int]:
+    """Remove what seeding made, and nothing else.
+
+    Yields:
+        How many jobs are gone so far.
+    """
+    if not has_seeded():
+        return
+    connector = _connector()
+    gone = 0
+    for note in connector.execute_query_all("SELECT id FROM procrastinate_tasks_seeded ORDER BY id DESC"):
+        with transaction.atomic(using=connector.alias):
+            gone += connector.execute_query_one(statement("seed_remove"), note=note["id"])["jobs"]
+        yield gone
+    connector.execute_query("DROP TABLE procrastinate_tasks_seeded")
+    _analyze()
+
+
+def _tasks() -> list[tuple[str, str, int]]:
+    app.perform_import_paths()
+    unique = {task.name: task for task in app.tasks.values() if not task.name.startswith(_OURS)}
+    return [(name, task.queue, task.priority) for name, task in sorted(unique.items())]
+
+
+def _store_samples(connector: DjangoConnector, rows: Sequence[SampleRow]) -> int:
+    """Copy what to draw from into tables of this connection. Returns how many samples there are."""
+    connector.execute_query(statement("seed_fault_table"))
+    connector.execute_query(statement("seed_sample_table"))
+    faults = [fault for row in rows for fault in row.faults]
+    connector.execute_query(
+        statement("seed_faults"),
+        classes=[fault.exception_class for fault in faults],
+        messages=[fault.message for fault in faults],
+        tracebacks=[fault.traceback for fault in faults],
+        fingerprints=[fault.fingerprint for fault in faults],
+    )
+    samples = _spread(rows)
+    connector.execute_query(
+        statement("seed_samples"),
+        task_names=[sample["task_name"] for sample in samples],
+        queues=[sample["queue"] for sample in samples],
+        priorities=[sample["priority"] for sample in samples],
+        arguments=[sample["args"] for sample in samples],
+        fault_ids=[sample["fault_ids"] for sample in samples],
+    )
+    return len(samples)
+
+
+def _spread(rows: Sequence[SampleRow]) -> list[dict[str, Any]]:
+    """Repeat each task's samples by its weight, its arguments in turn."""
+    widest = max((len(row.arguments) / row.weight for row in rows), default=1)
+    unit = int(min(max(widest, _LEAST_SAMPLES), _MOST_SAMPLES_OF_A_TASK))
+    samples: list[dict[str, Any]] = []
+    next_fault = 1
+    for row in rows:
+        fault_ids = ",".join(str(next_fault + place) for place in range(len(row.faults)))
+        next_fault += len(row.faults)
+        samples += [
+            {
+                "task_name": row.task_name,
+                "queue": row.queue,
+                "priority": row.priority,
+                "args": json.dumps(row.arguments[place % len(row.arguments)]),
+                "fault_ids": fault_ids,
+            }
+            for place in range(unit * row.weight)
+        ]
+    return samples
+
+
+def _make_setting(connector: DjangoConnector, seeding: Seeding) -> list[int]:
+    """Make the workers and the rules of queues. Returns the ids of the workers, the lost one last."""
+    tasks = _tasks()
+    with transaction.atomic(using=connector.alias):
+        worker_ids: list[int] = connector.execute_query_one(
+            statement("seed_workers"),
+            count=_WORKERS,
+            release=RELEASE,
+            tasks=json.dumps([name for name, _, _ in tasks]),
+            orphaned_after=queue_settings().orphaned_after,
+        )["ids"]
+        queues = connector.execute_query_one(
+            statement("seed_rules"),
+            queues=sorted({queue for _, queue, _ in tasks})[1:3],
+            reason=_PAUSE_REASON,
+        )["queues"]
+        connector.execute_query(
+            statement("seed_note_setting"), worker_ids=worker_ids, schedule_names=[], queues=queues
+        )
+    return worker_ids
+
+
+def _make_stretch(
+    connector: DjangoConnector,
+    seeding: Seeding,
+    *,
+    first: int,
+    last: int,
+    samples: int,
+    worker_ids: list[int],
+) -> None:
+    settings = queue_settings()
+    with transaction.atomic(using=connector.alias):
+        # Nobody's jobs get numbers between ours: what was seeded is then a range.
+        connector.execute_query("LOCK TABLE procrastinate_jobs IN SHARE ROW EXCLUSIVE MODE")
+        connector.execute_query(
+            statement("seed_plan"),
+            first=first,
+            last=last,
+            count=seeding.count,
+            seed=seeding.seed,
+            locks=max(1, min(seeding.locks, seeding.count // 4)),
+            span=seeding.span,
+            recent=seeding.recent,
+            running=seeding.running,
+            orphans=seeding.orphans,
+            blocked=seeding.blocked,
+            samples=samples,
+            worker_ids=worker_ids,
+            release=RELEASE,
+            stamp=worker_ids[0],
+        )
+        connector.execute_query(statement("seed_jobs"))
+        connector.execute_query(statement("seed_forget_events"))
+        connector.execute_query(statement("seed_events"))
+        connector.execute_query(
+            statement("seed_attempts"),
+            worker_ids=worker_ids,
+            keep_successes_for=settings.keep_successes_for,
+            keep_failures_for=settings.keep_failures_for,
+        )
+        connector.execute_query(statement("seed_note"))
+        connector.execute_query("DROP TABLE seed_plan")
+
+
+def _make_schedules(connector: DjangoConnector, seeding: Seeding) -> None:
+    now = timezone.now()
+    schedules = [(schedule, _last_tick(schedule.cron.next_after, now)) for schedule in all_schedules()]
+    with transaction.atomic(using=connector.alias):
+        names = connector.execute_query_one(
+            statement("seed_schedules"),
+            names=[schedule.name for schedule, _ in schedules],
+            tasks=[schedule.task_name for schedule, _ in schedules],
+            definitions=[schedule.definition for schedule, _ in schedules],
+            ticked_ats=[ticked_at for _, ticked_at in schedules],
+            span=seeding.span,
+        )["names"]
+        connector.execute_query(
+            statement("seed_note_setting"), worker_ids=[], schedule_names=names, queues=[]
+        )
+
+
+def _last_tick(next_after: Callable[[datetime], datetime | None], now: datetime) -> datetime | None:
+    """Return the latest tick before now that can be found by looking back further and further."""
+    for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=8), timedelta(days=40)):
+        tick = next_after(now - back)
+        latest = None
+        while tick is not None and tick <= now:
+            tick, latest = next_after(tick), tick
+        if latest is not None:
+            return latest
+    return None
+
+
+def _analyze() -> None:
+    _execute("ANALYZE procrastinate_jobs, procrastinate_events, procrastinate_tasks_jobattempt")
+
+
+def _execute(sql: str) -> None:
+    with connections[_connector().alias].cursor() as cursor:
+        cursor.execute(sql)
+
+
+def _connector() -> DjangoConnector:
+    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)

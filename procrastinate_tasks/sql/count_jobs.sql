@@ -1,0 +1,12 @@
+-- How many of the newest %(window)s jobs of a group are in each of its parts; `seen` tells whether there may be more.
+SELECT {group} AS "group", count(*) AS seen, ARRAY[{parts}] AS parts
+FROM (
+    SELECT job.*
+    FROM procrastinate_jobs AS job
+    WHERE {in_group}
+      AND
+{filtered}
+    ORDER BY job.id DESC
+    LIMIT %(window)s
+) AS job
+{joined}

@@ -1,0 +1,75 @@
+-- A page of jobs. The inner query reads at most %(window)s jobs by an index, in the order of their ids; the rest of
+-- the filter looks at those.
+SELECT
+    page.*,
+    now() AS now,
+    event.created_at,
+    event.started_at,
+    event.changed_at,
+    coalesce(attempt.outcome, '') AS last_outcome,
+    coalesce(attempt.exception_class, '') AS last_exception,
+    left(coalesce(attempt.message, ''), 200) AS last_message,
+    (
+        SELECT twin.id FROM procrastinate_jobs AS twin
+        WHERE twin.queueing_lock = page.queueing_lock
+          AND twin.status = 'todo'
+          AND twin.id <> page.id
+    ) AS twin_id
+FROM (
+    SELECT
+        job.id,
+        job.task_name,
+        job.queue_name,
+        job.status::text AS status,
+        job.scheduled_at,
+        job.attempts,
+        job.args,
+        job.priority,
+        job.lock,
+        job.queueing_lock,
+        job.worker_id,
+        job.abort_requested,
+        coalesce(
+            worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false
+        ) AS worker_is_alive,
+        job.scheduled_at IS NULL OR job.scheduled_at <= now() AS is_due,
+        rule.paused_at IS NOT NULL AS is_paused,
+        job.status = 'todo' AND
+{blocked}
+        AS is_blocked
+    FROM (
+        SELECT job.*
+        FROM procrastinate_jobs AS job
+        WHERE {in_group}
+          AND (%(before)s::bigint IS NULL OR job.id < %(before)s)
+          AND (%(after)s::bigint IS NULL OR job.id > %(after)s)
+          AND
+{filtered}
+        ORDER BY job.id {order}
+        LIMIT %(window)s
+    ) AS job
+    LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+    LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
+    LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
+    WHERE {in_tab}
+      AND
+{looked_at}
+    ORDER BY job.id {order}
+    LIMIT %(limit)s
+) AS page
+LEFT JOIN LATERAL (
+    SELECT
+        min(at) AS created_at,
+        max(at) FILTER (WHERE type = 'started') AS started_at,
+        max(at) FILTER (WHERE type <> 'scheduled') AS changed_at
+    FROM procrastinate_events
+    WHERE job_id = page.id
+) AS event ON true
+LEFT JOIN LATERAL (
+    SELECT outcome, exception_class, message
+    FROM procrastinate_tasks_jobattempt
+    WHERE job_id = page.id
+    ORDER BY id DESC
+    LIMIT 1
+) AS attempt ON true
+ORDER BY page.id DESC

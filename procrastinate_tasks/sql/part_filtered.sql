@@ -1,0 +1,13 @@
+-- A part of other statements: the jobs a filter lets through, by what an index can tell.
+    (%(task)s::text IS NULL OR job.task_name = %(task)s)
+    AND (%(tasks)s::text[] IS NULL OR job.task_name = ANY(%(tasks)s::text[]))
+    AND (%(queue)s::text IS NULL OR job.queue_name = %(queue)s)
+    AND (%(since_id)s::bigint IS NULL OR job.id >= %(since_id)s)
+    AND (%(until_id)s::bigint IS NULL OR job.id < %(until_id)s)
+    AND (
+        %(ids)s::bigint[] IS NULL
+        OR job.id = ANY(%(ids)s::bigint[])
+        OR (%(argument_1)s::text IS NOT NULL AND job.args ->> %(argument_1)s = ANY(%(values_1)s::text[]))
+        OR (%(argument_2)s::text IS NOT NULL AND job.args ->> %(argument_2)s = ANY(%(values_2)s::text[]))
+        OR (%(argument_3)s::text IS NOT NULL AND job.args ->> %(argument_3)s = ANY(%(values_3)s::text[]))
+    )

@@ -1,0 +1,104 @@
+"use strict";
+// Refreshes a page's live region. Without this script every page works, and is as new as its last load.
+{
+  const region = document.querySelector("[data-live]");
+  const controls = document.querySelector("[data-live-controls]");
+  const KEY = "job-viewer-refresh";
+  let every = 15;
+  let loadedAt = Date.now();
+  let failures = 0;
+  let tag = "";
+  let timer = 0;
+  let fetching = null;
+
+  const remembered = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
+  const remember = (value) => { try { localStorage.setItem(KEY, value); } catch { /* private window */ } };
+
+  const isChoosing = () => {
+    const focused = document.activeElement;
+    const writes = focused && focused.closest("#content") && focused.matches("input, select, textarea") && !focused.closest("[data-live-controls]");
+    return writes || document.querySelector("#content input[type=checkbox]:checked, [data-live] .jv-menu[open]") !== null || !document.getSelection().isCollapsed;
+  };
+
+  // The age ticks for the eye only; what is announced changes when something happens.
+  const say = () => {
+    const status = controls.querySelector("[data-live-status]");
+    const age = controls.querySelector("[data-live-age]");
+    const happens = every && failures ? "failed" : every && isChoosing() ? "paused" : "updated";
+    if (status.textContent !== status.dataset[happens]) status.textContent = status.dataset[happens];
+    age.textContent = happens === "updated" ? age.dataset.ago.replace("%s", `${Math.round((Date.now() - loadedAt) / 1000)} s`) : "";
+  };
+
+  const pause = () => Math.min(every * 2 ** failures, 300);
+
+  // Keeps focus and open details by what identifies them, and the scroll by replacing nothing else.
+  const replace = (html) => {
+    const focused = region.contains(document.activeElement) ? document.activeElement : null;
+    const href = focused && (focused.getAttribute("href") || focused.value || focused.getAttribute("aria-label"));
+    const open = [...region.querySelectorAll("details[id][open]")].map((details) => details.id);
+    const { scrollX, scrollY } = window;
+    region.innerHTML = html;
+    open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+    if (href) [...region.querySelectorAll("a, button, summary")].find((each) => [each.getAttribute("href"), each.value, each.getAttribute("aria-label")].includes(href))?.focus({ preventScroll: true });
+    window.scrollTo(scrollX, scrollY);
+  };
+
+  const refresh = async () => {
+    fetching = new AbortController();
+    try {
+      const headers = { "X-Live-Region": "1", ...(tag && { "If-None-Match": tag }) };
+      const response = await fetch(location.href, { headers, cache: "no-store", credentials: "same-origin", redirect: "error", signal: fetching.signal });
+      if (response.status !== 304) {
+        if (!response.ok) throw new Error(response.status);
+        const html = await response.text();
+        if (isChoosing()) return;
+        tag = response.headers.get("ETag") || "";
+        replace(html);
+      }
+      loadedAt = Date.now();
+      failures = 0;
+    } catch (error) {
+      if (error.name !== "AbortError") failures = Math.min(failures + 1, 5);
+    } finally {
+      fetching = null;
+    }
+  };
+
+  const tick = async () => {
+    const isDue = every && (Date.now() - loadedAt) / 1000 >= pause();
+    if (isDue && !document.hidden && !fetching && !isChoosing()) {
+      await refresh();
+      if (failures) loadedAt = Date.now();
+    }
+    say();
+  };
+
+  if (region && controls) {
+    const select = controls.querySelector("[data-live-every]");
+    if ([...select.options].some((option) => option.value === remembered())) select.value = remembered();
+    every = Number(select.value);
+    controls.hidden = false;
+    controls.addEventListener("submit", (event) => event.preventDefault());
+    select.addEventListener("change", () => { every = Number(select.value); failures = 0; remember(select.value); say(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
+    timer = setInterval(tick, 1000);
+    window.addEventListener("pagehide", () => { clearInterval(timer); fetching?.abort(); });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) timer = setInterval(tick, 1000); });
+    say();
+  }
+
+  // A menu closes by Esc and by a click beside it; a form is sent once however often it is clicked.
+  const closeMenus = (except) => document.querySelectorAll(".jv-menu[open]").forEach((menu) => { if (menu !== except) menu.open = false; });
+  document.addEventListener("click", (event) => closeMenus(event.target.closest(".jv-menu")));
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && document.activeElement.closest(".jv-menu[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+  document.querySelectorAll("[data-copy]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+      button.textContent = button.dataset.copied;
+    });
+  });
+}

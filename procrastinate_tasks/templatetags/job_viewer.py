@@ -1,0 +1,75 @@
+"""Template tags of the job viewer: moments, durations, states."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.viewer.figures import age_in_words, duration_in_words
+from procrastinate_tasks.viewer.states import STATE_LABELS, ShownState
+
+register = template.Library()
+
+
+@register.simple_tag
+def moment(at: datetime | None, now: datetime | None = None) -> SafeString | str:
+    """Show how long ago something was; its title has the local time and UTC."""
+    if at is None:
+        return "–"
+    words = age_in_words(at, now=now or datetime.now(UTC))
+    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(at), exactly(at), words)
+
+
+@register.simple_tag
+def clock(at: datetime | None) -> SafeString | str:
+    """Show a moment to the second, in local time; its title adds UTC."""
+    if at is None:
+        return "–"
+    local = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
+    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(at), exactly(at), local)
+
+
+@register.filter
+def exactly(at: datetime) -> str:
+    """Return a moment in the local zone, with its name, and in UTC."""
+    local = timezone.localtime(at)
+    zone = timezone.get_current_timezone_name()
+    return _("%(local)s (%(zone)s) · %(utc)s UTC") % {
+        "local": local.strftime("%Y-%m-%d %H:%M:%S"),
+        "zone": zone,
+        "utc": at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+@register.filter
+def lasting(duration: timedelta | None) -> str:
+    """Return a duration in words."""
+    return duration_in_words(duration)
+
+
+@register.filter
+def run_time(attempt: JobAttempt) -> str:
+    """Return how long an attempt ran, in words."""
+    return duration_in_words(attempt.finished_at - attempt.started_at)
+
+
+@register.simple_tag
+def state_badge(state: str) -> SafeString:
+    """Show a job's state as an icon and a word."""
+    shown = ShownState(state)
+    return format_html(
+        '<span class="jv-state jv-state-{}"><svg aria-hidden="true"><use href="#jv-{}"></use></svg>{}</span>',
+        shown.value,
+        shown.value,
+        STATE_LABELS[shown],
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

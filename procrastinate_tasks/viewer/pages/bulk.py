@@ -1,0 +1,190 @@
+"""Bulk operations: what each came to so far, job by job, and the form that stops one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from procrastinate_tasks import bulk
+from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.action_words import ACTION_LABELS
+from procrastinate_tasks.actions import record_refused
+from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, BulkState, TargetType
+from procrastinate_tasks.permissions import is_allowed
+from procrastinate_tasks.viewer.filters import JobFilter
+from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
+from procrastinate_tasks.viewer.queries.audit import VIEW_AUDIT, read_id
+from procrastinate_tasks.viewer.rendering import render_page, render_refusal
+from procrastinate_tasks.viewer.states import TAB_LABELS, Tab
+from procrastinate_tasks.viewer.tables import stream_csv
+
+OPERATIONS_PER_PAGE = 50
+ITEMS_PER_PAGE = 100
+_LARGEST_ID = 2**63 - 1
+
+_FILTER_LABELS: Mapping[str, str | Promise] = {
+    "tab": gettext_lazy("State"),
+    "q": gettext_lazy("Search"),
+    "task": gettext_lazy("Task"),
+    "queue": gettext_lazy("Queue"),
+    "kind": gettext_lazy("About"),
+    "period": gettext_lazy("Deferred in"),
+    "since": gettext_lazy("From"),
+    "until": gettext_lazy("To, inclusive"),
+    "lock": gettext_lazy("Lock, its whole text"),
+    "attempts": gettext_lazy("Attempts, at least"),
+    "about": gettext_lazy("About"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownOperation:
+    """An operation in words; ``done`` is how many jobs have had their turn."""
+
+    operation: BulkOperation
+    label: str
+    filters: str
+    done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownItem:
+    item: BulkItem
+    sentence: str
+
+
+# --- All of them ------------------------------------------------------------------------------------------
+
+
+def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    operations = _visible(request)
+    before = read_id(request.GET.get("before", ""))
+    if before is not None:
+        operations = operations.filter(pk__lt=before)
+    found = list(operations[: OPERATIONS_PER_PAGE + 1])
+    shown = found[:OPERATIONS_PER_PAGE]
+    context = {
+        "title": _("Bulk operations"),
+        "operations": [show_operation(operation) for operation in shown],
+        "older_url": f"?before={shown[-1].pk}" if len(found) > OPERATIONS_PER_PAGE else "",
+        "newest_url": "?" if before is not None else "",
+        "may_bulk": is_allowed(request.user, Action.START_BULK),
+        "now": timezone.now(),
+    }
+    return render_page(request, site, "bulk.html", context)
+
+
+# --- One of them ------------------------------------------------------------------------------------------
+
+
+def show_one(
+    request: HttpRequest, site: AdminSite, operation_id: int
+) -> HttpResponse | StreamingHttpResponse:
+    """Show an operation and its jobs; a POST stops it."""
+    operation = _visible(request).filter(pk=min(operation_id, _LARGEST_ID)).first()
+    if operation is None:
+        context = {"title": _("Bulk operation %(id)d is not known") % {"id": operation_id}}
+        return render_page(request, site, "bulk_gone.html", context, status=404)
+    if request.method == "POST":
+        return _stop(request, site, operation)
+    if request.GET.get("format") == "csv":
+        return _export(operation)
+    return render_page(request, site, "bulk_detail.html", _describe(request, operation))
+
+
+def _stop(request: HttpRequest, site: AdminSite, operation: BulkOperation) -> HttpResponse:
+    actor = actor_of(request)
+    if not is_allowed(request.user, Action.STOP_BULK):
+        record_refused(
+            Action.STOP_BULK, target_type=TargetType.BULK, targets=[str(operation.pk)], actor=actor
+        )
+        return render_refusal(request, site)
+    report = bulk.stop(operation.pk, actor=actor, token=read_token(request))
+    for target in report.targets:
+        messages.add_message(
+            request, messages.SUCCESS if target.was_applied else messages.WARNING, target.sentence
+        )
+    return redirect(request.get_full_path())
+
+
+def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, object]:
+    outcome = request.GET.get("outcome", "")
+    items = operation.items.order_by("id")
+    if outcome in set(ActionOutcome):
+        items = items.filter(outcome=outcome)
+    after = read_id(request.GET.get("after", ""))
+    found = list(items.filter(id__gt=after or 0)[: ITEMS_PER_PAGE + 1])
+    shown = found[:ITEMS_PER_PAGE]
+    chosen = f"outcome={outcome}&" if outcome in set(ActionOutcome) else ""
+    return {
+        "title": _("Bulk operation %(id)d") % {"id": operation.pk},
+        "shown": show_operation(operation),
+        "items": [_show_item(item, action=Action(operation.action)) for item in shown],
+        "outcome": outcome,
+        "outcomes": ActionOutcome.choices,
+        "more_url": f"?{chosen}after={shown[-1].pk}" if len(found) > ITEMS_PER_PAGE else "",
+        "first_url": f"?{chosen}" if after else "",
+        "may_stop": operation.state == BulkState.RUNNING and is_allowed(request.user, Action.STOP_BULK),
+        "token": new_token(),
+        "now": timezone.now(),
+    }
+
+
+def _export(operation: BulkOperation) -> StreamingHttpResponse:
+    heading = (_("Job"), _("Outcome"), _("What became of it"), _("When (UTC)"))
+    return stream_csv(heading, _rows(operation), name=f"bulk-operation-{operation.pk}")
+
+
+def _rows(operation: BulkOperation) -> Iterator[tuple[object, ...]]:
+    for item in operation.items.order_by("id").iterator(chunk_size=500):
+        shown = _show_item(item, action=Action(operation.action))
+        done_at = item.done_at.isoformat(timespec="seconds") if item.done_at else ""
+        yield item.job_id, item.get_outcome_display(), shown.sentence, done_at
+
+
+# --- In words ---------------------------------------------------------------------------------------------
+
+
+def show_operation(operation: BulkOperation) -> ShownOperation:
+    return ShownOperation(
+        operation=operation,
+        label=str(ACTION_LABELS[Action(operation.action)]),
+        filters=describe_filter(operation.filters),
+        done=operation.requested - operation.remaining,
+    )
+
+
+def describe_filter(snapshot: Mapping[str, str]) -> str:
+    """Return a kept filter in words: ``State: Failed · Queue: payments``."""
+    words = {
+        name: str(TAB_LABELS[Tab(value)]) if name == "tab" and value in set(Tab) else value
+        for name, value in snapshot.items()
+    }
+    parts = [f"{_FILTER_LABELS.get(name, name)}: {value}" for name, value in words.items()]
+    return " · ".join(parts) or _("all jobs")
+
+
+def filter_in_words(chosen: JobFilter) -> str:
+    return describe_filter(chosen.snapshot())
+
+
+def _show_item(item: BulkItem, *, action: Action) -> ShownItem:
+    report = bulk.report_of_item(item, action=action)
+    return ShownItem(item=item, sentence=report.sentence if report else _("Its turn has not come."))
+
+
+def _visible(request: HttpRequest) -> QuerySet[BulkOperation]:
+    operations = BulkOperation.objects.order_by("-id")
+    if request.user.has_perm(VIEW_AUDIT):
+        return operations
+    return operations.filter(user_id=str(request.user.pk))

@@ -1,0 +1,175 @@
+"""Starting a bulk operation: what the filter finds, what would become of it, and the form that starts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks import bulk
+from procrastinate_tasks.action_policies import JOB_ACTIONS, Action
+from procrastinate_tasks.action_reports import ActionReport
+from procrastinate_tasks.action_words import ACTION_LABELS, tell_refused
+from procrastinate_tasks.actions import record_refused
+from procrastinate_tasks.models import TargetType
+from procrastinate_tasks.permissions import allowed_tasks, is_allowed
+from procrastinate_tasks.viewer.dry_run import lines_of
+from procrastinate_tasks.viewer.filters import JobFilter, read_filter, understand
+from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
+from procrastinate_tasks.viewer.pages.bulk import filter_in_words
+from procrastinate_tasks.viewer.patience import TookTooLong, patience
+from procrastinate_tasks.viewer.queries.jobs import list_ids
+from procrastinate_tasks.viewer.rendering import render_page, render_refusal
+
+PACES = (20, 60, 300)
+_LONGEST_REASON = 2000
+_ANY_REASON = "(dry run)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is about to be started, and what is still missing of it."""
+
+    chosen: JobFilter
+    action: Action | None
+    job_ids: list[int]
+    reason: str = ""
+    pace_per_minute: int | None = None
+    typed: str = ""
+
+    @property
+    def is_too_large(self) -> bool:
+        return len(self.job_ids) > bulk.MOST_JOBS
+
+    def find_problem(self) -> str:
+        if not self.reason:
+            return _("A reason is needed: colleagues will read it in the audit log.")
+        if self.typed != str(len(self.job_ids)):
+            return _("Type “%(text)s” to confirm: so many jobs match now. Nothing was done.") % {
+                "text": len(self.job_ids)
+            }
+        return ""
+
+
+def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Look at what a filter finds; a POST starts the operation."""
+    action = _read_action(request)
+    if not _is_permitted(request, action):
+        return _refuse(request, site)
+    try:
+        with patience():
+            plan = _plan(request, action)
+            context = _describe(request, plan)
+    except TookTooLong:
+        context = {"title": _("New bulk operation"), "took_too_long": True}
+        return render_page(request, site, "bulk_new.html", context)
+    if request.method != "POST" or plan.action is None or plan.is_too_large or not plan.job_ids:
+        return render_page(request, site, "bulk_new.html", context)
+    problem = plan.find_problem()
+    if problem:
+        return render_page(request, site, "bulk_new.html", context | {"problem": problem})
+    return _start(request, site, plan, plan.action)
+
+
+def _start(request: HttpRequest, site: AdminSite, plan: Plan, action: Action) -> HttpResponse:
+    report = bulk.start(
+        action,
+        job_ids=plan.job_ids,
+        filters=plan.chosen.snapshot(),
+        actor=actor_of(request),
+        reason=plan.reason,
+        token=read_token(request),
+        pace_per_minute=plan.pace_per_minute,
+    )
+    (target,) = report.targets
+    messages.add_message(
+        request, messages.SUCCESS if target.was_applied else messages.WARNING, target.sentence
+    )
+    if not target.was_applied:
+        return redirect(request.get_full_path())
+    return redirect(reverse("admin:queue_bulk_detail", args=[target.target], current_app=site.name))
+
+
+def _plan(request: HttpRequest, action: Action | None) -> Plan:
+    chosen = read_filter(request.GET)
+    return Plan(
+        chosen=chosen,
+        action=action,
+        job_ids=list_ids(understand(chosen).query, limit=bulk.MOST_JOBS + 1),
+        reason=request.POST.get("reason", "").strip().replace("\x00", "")[:_LONGEST_REASON],
+        pace_per_minute=next((pace for pace in PACES if str(pace) == request.POST.get("pace")), None),
+        typed=request.POST.get("typed", "").strip(),
+    )
+
+
+def _describe(request: HttpRequest, plan: Plan) -> dict[str, object]:
+    return {
+        "title": _("New bulk operation"),
+        "plan": plan,
+        "filters": filter_in_words(plan.chosen),
+        "hidden": plan.chosen.snapshot(),
+        "count": _count(plan),
+        "most": number_format(bulk.MOST_JOBS, force_grouping=True),
+        "actions": _allowed_actions(request),
+        "paces": PACES,
+        "back_query": plan.chosen.address(),
+        "token": read_token(request) or new_token(),
+        **(_dry_run(request, plan, plan.action) if plan.action else {}),
+    }
+
+
+def _dry_run(request: HttpRequest, plan: Plan, action: Action) -> dict[str, object]:
+    if plan.is_too_large or not plan.job_ids:
+        return {}
+    preview = bulk.preview(
+        action,
+        job_ids=plan.job_ids,
+        reason=plan.reason or _ANY_REASON,
+        may=allowed_tasks(request.user, action),
+    )
+    return {
+        "preview": preview,
+        "label": ACTION_LABELS[action],
+        "refused": [
+            (tell_refused(refusal, {"twin_id": "…"}), count) for refusal, count in preview.refused.items()
+        ],
+        "lines": lines_of(ActionReport(action=action, targets=preview.sample, is_dry_run=True)),
+        "is_sample": preview.looked_at < preview.requested,
+        "looked_at": number_format(preview.looked_at, force_grouping=True),
+    }
+
+
+def _count(plan: Plan) -> str:
+    count = min(len(plan.job_ids), bulk.MOST_JOBS)
+    return number_format(count, force_grouping=True) + ("+" if plan.is_too_large else "")
+
+
+def _read_action(request: HttpRequest) -> Action | None:
+    word = (request.POST or request.GET).get("action", "")
+    return next((action for action in JOB_ACTIONS if action == word), None)
+
+
+def _allowed_actions(request: HttpRequest) -> list[tuple[str, str]]:
+    return [
+        (action.value, str(ACTION_LABELS[action]))
+        for action in JOB_ACTIONS
+        if is_allowed(request.user, action)
+    ]
+
+
+def _is_permitted(request: HttpRequest, action: Action | None) -> bool:
+    return is_allowed(request.user, Action.START_BULK) and (
+        action is None or is_allowed(request.user, action)
+    )
+
+
+def _refuse(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    if request.method == "POST":
+        record_refused(Action.START_BULK, target_type=TargetType.BULK, targets=["-"], actor=actor_of(request))
+    return render_refusal(request, site)

@@ -1,0 +1,74 @@
+"""T1: the queue at a glance, what needs attention, and the last 24 hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks import presentation
+from procrastinate_tasks.monitoring.snapshot import take_snapshot
+from procrastinate_tasks.presentation import ToldPanel
+from procrastinate_tasks.viewer.attention import MOST_SENTENCES, Concern, Urgency, find_concerns
+from procrastinate_tasks.viewer.cards import build_cards, total_up
+from procrastinate_tasks.viewer.dashboard_charts import duration_charts, task_lines, throughput_chart
+from procrastinate_tasks.viewer.links import Links
+from procrastinate_tasks.viewer.queries.dashboard import DashboardFacts, read_day, read_facts
+from procrastinate_tasks.viewer.rendering import render_page
+from procrastinate_tasks.viewer.state import state_response
+
+
+def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show the dashboard; ``task`` chooses whose durations are drawn, by default the busiest task's."""
+    links = Links(site.name)
+    snapshot, facts = take_snapshot(), read_facts()
+    panels = presentation.told_panels(request.user.has_perm)
+    concerns = [*find_concerns(snapshot, facts, links=links), *_concerns_of(panels)]
+    concerns.sort(key=lambda concern: -concern.urgency)
+    totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
+    context = {
+        "title": _("Dashboard"),
+        "taken_at": snapshot.taken_at,
+        "concerns": concerns[:MOST_SENTENCES],
+        "concerns_left_out": max(0, len(concerns) - MOST_SENTENCES),
+        "cards": build_cards(snapshot, facts, totals, links=links),
+        "panels": panels,
+        **_charts(facts, chosen=request.GET.get("task", "")),
+    }
+    return render_page(request, site, "dashboard.html", context)
+
+
+def show_state_json(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Answer the same numbers for programs."""
+    return state_response(take_snapshot(), read_facts())
+
+
+def _concerns_of(panels: Sequence[ToldPanel]) -> list[Concern]:
+    return [
+        Concern(
+            urgency=Urgency.NOW if notice.is_urgent else Urgency.SOON,
+            sentence=notice.sentence,
+            url=notice.url,
+        )
+        for panel in panels
+        if panel.content is not None
+        for notice in panel.content.notices
+    ]
+
+
+def _charts(facts: DashboardFacts, *, chosen: str) -> dict[str, object]:
+    if facts.rolled_up_to is None:
+        return {"rolled_up_to": None}
+    day = read_day(facts.rolled_up_to)
+    tasks = task_lines(day)
+    busiest = tasks[0].name if tasks else ""
+    shown = chosen if chosen in day.tasks else busiest
+    return {
+        "rolled_up_to": facts.rolled_up_to,
+        "throughput": throughput_chart(day, facts.releases_of_day),
+        "tasks": tasks,
+        "chosen_task": shown,
+        "durations": duration_charts(day, shown) if shown else (),
+    }

@@ -1,0 +1,133 @@
+"""The page of one job: its story, what became of each attempt, who stands in its way, what can be done."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks import audit
+from procrastinate_tasks.action_reports import TargetReport
+from procrastinate_tasks.action_words import ACTION_LABELS
+from procrastinate_tasks.models import AuditEntry, JobAttempt
+from procrastinate_tasks.presentation import JobStory, find_presentation, stories_of
+from procrastinate_tasks.queries import why_not_running
+from procrastinate_tasks.viewer.arguments import show_arguments
+from procrastinate_tasks.viewer.figures import duration_in_words
+from procrastinate_tasks.viewer.filters import JobFilter
+from procrastinate_tasks.viewer.forms import new_token
+from procrastinate_tasks.viewer.queries.job import (
+    LockSharer,
+    find_job,
+    list_attempts,
+    list_audit,
+    list_events,
+    list_lock_sharers,
+)
+from procrastinate_tasks.viewer.queries.jobs import JobRow
+from procrastinate_tasks.viewer.rendering import render_page
+from procrastinate_tasks.viewer.rows import ShownJob, show_rows
+from procrastinate_tasks.viewer.states import STATE_LABELS
+from procrastinate_tasks.viewer.timeline import tell_steps
+
+_HAS_NOT_ENDED = ("todo", "doing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """An audit entry in words."""
+
+    entry: AuditEntry
+    label: str
+    report: TargetReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSharer:
+    sharer: LockSharer
+    story: JobStory
+
+
+def show(request: HttpRequest, site: AdminSite, job_id: int) -> HttpResponse:
+    attempts = list_attempts(min(job_id, 2**63 - 1))
+    row = find_job(job_id)
+    seen = {
+        "attempts": attempts,
+        "shows_tracebacks": request.user.has_perm("procrastinate_tasks.view_job_traceback"),
+    }
+    if row is None:
+        title = _("Job %(id)d is not kept") % {"id": job_id}
+        return render_page(request, site, "job_gone.html", {"title": title, **seen}, status=404)
+    return render_page(request, site, "job.html", {**_describe(request, site, row, attempts), **seen})
+
+
+def _describe(
+    request: HttpRequest, site: AdminSite, row: JobRow, attempts: Sequence[JobAttempt]
+) -> dict[str, object]:
+    sharers = list_lock_sharers(row)
+    stories = stories_of([row, *sharers])
+    (shown,) = show_rows([row], stories, user=request.user, back=request.get_full_path(), site_name=site.name)
+    may_see_arguments = request.user.has_perm("procrastinate_tasks.view_job_arguments")
+    deeds = list_audit(row.id, user=request.user, user_id=request.user.pk)
+    return {
+        "title": shown.story.sentence,
+        "job": shown,
+        "why": why_not_running(row.id) if row.status in _HAS_NOT_ENDED else None,
+        "steps": tell_steps(list_events(row.id)),
+        "arguments": show_arguments(row.args) if may_see_arguments else None,
+        "sharers": [ShownSharer(sharer=sharer, story=stories[sharer.id]) for sharer in sharers],
+        "deeds": [_deed(entry) for entry in deeds],
+        "siblings_query": _siblings(row),
+        "summary": _summarize(shown, attempts),
+        "not_now": _not_now(shown),
+        "token": new_token(),
+    }
+
+
+def _not_now(shown: ShownJob) -> dict[str, str]:
+    """Return which actions are impossible, by the reason that they share."""
+    labels: dict[str, list[str]] = defaultdict(list)
+    for offer in shown.offers:
+        if offer.why_not:
+            labels[offer.why_not].append(offer.label)
+    return {reason: ", ".join(names) for reason, names in labels.items()}
+
+
+def _deed(entry: AuditEntry) -> Deed:
+    report = audit.report_of(entry)
+    return Deed(entry=entry, label=str(ACTION_LABELS[report.action]), report=report)
+
+
+def _siblings(row: JobRow) -> str:
+    """Return the list of all jobs about the same object, "" if the task names none."""
+    presentation = find_presentation(row.task_name)
+    value = row.args.get(presentation.related_argument) if presentation else None
+    if presentation is None or not isinstance(value, int | str):
+        return ""
+    return JobFilter(about=f"{presentation.related_argument}:{value}").address()
+
+
+def _summarize(shown: ShownJob, attempts: Sequence[JobAttempt]) -> str:
+    """Return what a colleague or supporter needs to know, without arguments or messages."""
+    row = shown.row
+    facts = {
+        _("Job"): f"{row.id} · {row.task_name} · {row.queue_name}",
+        _("State"): f"{STATE_LABELS[row.state]} ({row.status}), {shown.attempt}/{shown.most_attempts or '?'}",
+        _("Last event"): row.changed_at.isoformat(timespec="seconds") if row.changed_at else "–",
+        _("Ran for"): duration_in_words(shown.lasted),
+    }
+    if attempts:
+        last = attempts[0]
+        known = (
+            last.get_outcome_display(),
+            last.exception_class,
+            last.fingerprint,
+            last.host,
+            last.release,
+        )
+        facts[_("Last attempt")] = " · ".join(filter(None, known))
+    return "\n".join(f"{name}: {fact}" for name, fact in facts.items())

@@ -1,0 +1,194 @@
+"""The list of jobs: tabs, filters, search, and what may be done with each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from procrastinate_tasks import queries
+from procrastinate_tasks.action_policies import JOB_ACTIONS, Action
+from procrastinate_tasks.action_words import ACTION_LABELS
+from procrastinate_tasks.permissions import HasPermissions, is_allowed
+from procrastinate_tasks.presentation import Kind, presented_tasks, stories_of, title_of
+from procrastinate_tasks.viewer.filters import JobFilter, read_filter, understand
+from procrastinate_tasks.viewer.forms import new_token
+from procrastinate_tasks.viewer.patience import TookTooLong, patience
+from procrastinate_tasks.viewer.queries.jobs import (
+    MOST_COUNTED,
+    WINDOW,
+    Count,
+    JobPage,
+    JobQuery,
+    count_tabs,
+    list_jobs,
+)
+from procrastinate_tasks.viewer.rendering import render_page
+from procrastinate_tasks.viewer.rows import show_rows
+from procrastinate_tasks.viewer.states import TAB_LABELS, Tab
+
+_LARGEST_ID = 2**63 - 1
+
+KIND_LABELS: Mapping[Kind, str | Promise] = {
+    Kind.MONEY: gettext_lazy("Money"),
+    Kind.MAIL: gettext_lazy("E-mail"),
+    Kind.CALENDAR: gettext_lazy("Calendar"),
+    Kind.OTHER: gettext_lazy("Other"),
+}
+PERIOD_LABELS: Mapping[str, str | Promise] = {
+    "1h": gettext_lazy("the last hour"),
+    "24h": gettext_lazy("the last 24 hours"),
+    "7d": gettext_lazy("the last 7 days"),
+    "30d": gettext_lazy("the last 30 days"),
+}
+_EMPTY: Mapping[Tab, str | Promise] = {
+    Tab.ALL: gettext_lazy("There are no jobs yet. The first appears here as soon as it is deferred."),
+    Tab.ATTENTION: gettext_lazy("Nothing needs attention: no job has failed, and none has lost its worker."),
+    Tab.READY: gettext_lazy("No job waits for a worker: what falls due starts at once."),
+    Tab.SCHEDULED: gettext_lazy("No job is scheduled for later."),
+    Tab.RETRYING: gettext_lazy("No job waits for a retry: whatever was tried has ended."),
+    Tab.BLOCKED: gettext_lazy("No job waits for another one's lock."),
+    Tab.PAUSED: gettext_lazy("No job is held back by a paused queue."),
+    Tab.RUNNING: gettext_lazy("No job is running at this moment."),
+    Tab.ORPHANED: gettext_lazy("No job has lost its worker."),
+    Tab.FAILED: gettext_lazy("No failed job is kept."),
+    Tab.SUCCEEDED: gettext_lazy("No succeeded job is kept: they are pruned after a while."),
+    Tab.CANCELLED: gettext_lazy("No job was cancelled or aborted."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TabLink:
+    label: str
+    url: str
+    count: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    value: str
+    label: str
+    is_chosen: bool
+
+
+def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    chosen = read_filter(request.GET)
+    context = {"title": _("Jobs"), **_form(chosen), **_what_may_be_done(request.user, chosen)}
+    try:
+        with patience():
+            found = _find(request, chosen, site_name=site.name)
+    except TookTooLong:
+        found = {"took_too_long": True}
+    return render_page(request, site, "jobs.html", context | found)
+
+
+# --- What is found ----------------------------------------------------------------------------------------
+
+
+def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[str, object]:
+    understood = understand(chosen)
+    before, after = _read_id(request.GET.get("before", "")), _read_id(request.GET.get("after", ""))
+    page = list_jobs(understood.query, before=before, after=after)
+    stories = stories_of(page.rows)
+    rows = show_rows(page.rows, stories, user=request.user, back=request.get_full_path(), site_name=site_name)
+    return {
+        "rows": rows,
+        "now": page.rows[0].now if page.rows else None,
+        "tabs": _tabs(chosen, count_tabs(understood.query)),
+        "meaning": understood.meaning,
+        "problems": understood.problems,
+        **_pager(chosen, page),
+        **_emptiness(chosen, understood.query, page),
+    }
+
+
+def _tabs(chosen: JobFilter, counts: Mapping[Tab, Count]) -> tuple[TabLink, ...]:
+    return tuple(
+        TabLink(
+            label=str(label),
+            url=chosen.address(tab=tab.value) or "?",
+            count=_count_in_words(counts[tab]) if tab in counts else "",
+            is_current=tab.value == chosen.tab,
+        )
+        for tab, label in TAB_LABELS.items()
+    )
+
+
+def _count_in_words(count: Count) -> str:
+    """Return a count as it is known; of one that is not nearly known nothing is told."""
+    if count.is_capped and not count.number:
+        return ""
+    return number_format(count.number, force_grouping=True) + ("+" if count.is_capped else "")
+
+
+def _pager(chosen: JobFilter, page: JobPage) -> dict[str, object]:
+    oldest = page.looked_until or (page.rows[-1].id if page.rows else None)
+    return {
+        "newest_url": chosen.address() or "?",
+        "newer_url": chosen.address(after=page.rows[0].id) if page.has_newer and page.rows else "",
+        "older_url": chosen.address(before=oldest) if page.has_older and oldest else "",
+        "stopped_looking": page.looked_until is not None,
+        "window": number_format(WINDOW, force_grouping=True),
+        "most_counted": number_format(MOST_COUNTED, force_grouping=True),
+    }
+
+
+def _emptiness(chosen: JobFilter, query: JobQuery, page: JobPage) -> dict[str, object]:
+    if page.rows:
+        return {}
+    if chosen.is_narrow:
+        return {"nothing_matches": True}
+    return {"empty": str(_EMPTY[query.tab])}
+
+
+def _read_id(text: str) -> int | None:
+    return min(int(text), _LARGEST_ID) if text.isascii() and text.isdecimal() else None
+
+
+# --- What can be chosen -----------------------------------------------------------------------------------
+
+
+def _form(chosen: JobFilter) -> dict[str, object]:
+    tasks = queries.list_tasks()
+    named = {task.name: title_of(task.name) for task in tasks}
+    labels = {name: title if title == name else f"{title} ({name})" for name, title in named.items()}
+    labels.setdefault(chosen.task, chosen.task)
+    queues = dict.fromkeys(sorted({task.queue for task in tasks} | ({chosen.queue} - {""})))
+    has_kinds = any(task.kind is not Kind.OTHER for task in presented_tasks().values())
+    return {
+        "chosen": chosen,
+        "tasks": _choices(labels, chosen.task),
+        "queues": _choices({queue: queue for queue in queues}, chosen.queue),
+        "kinds": _choices({kind.value: label for kind, label in KIND_LABELS.items()}, chosen.kind)
+        if has_kinds
+        else (),
+        "periods": _choices(PERIOD_LABELS, chosen.period),
+        "clear_url": JobFilter(tab=chosen.tab).address() or "?",
+        "more_is_chosen": chosen != JobFilter(tab=chosen.tab, q=chosen.q, about=chosen.about),
+    }
+
+
+def _choices(labels: Mapping[str, str | Promise], chosen: str) -> Sequence[Choice]:
+    found = [
+        Choice(value=value, label=str(label), is_chosen=value == chosen)
+        for value, label in labels.items()
+        if value
+    ]
+    return sorted(found, key=lambda choice: choice.label.casefold()) if labels is not PERIOD_LABELS else found
+
+
+def _what_may_be_done(user: HasPermissions, chosen: JobFilter) -> dict[str, object]:
+    allowed = [action for action in JOB_ACTIONS if is_allowed(user, action)]
+    return {
+        "actions": [(action.value, ACTION_LABELS[action]) for action in allowed],
+        "may_bulk": bool(allowed) and is_allowed(user, Action.START_BULK) and chosen != JobFilter(),
+        "bulk_query": chosen.address(),
+        "token": new_token(),
+    }

@@ -1,0 +1,97 @@
+"""T6: the workers, what each runs, and the jobs that lost theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from procrastinate_tasks import queries
+from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.permissions import is_allowed
+from procrastinate_tasks.queries import WorkerHeartbeat
+from procrastinate_tasks.viewer.cards import Health
+from procrastinate_tasks.viewer.figures import bytes_in_words, percentage_in_words
+from procrastinate_tasks.viewer.links import Links
+from procrastinate_tasks.viewer.queries.workers import MOST_JOBS, JobInProgress, list_jobs_in_progress
+from procrastinate_tasks.viewer.rendering import render_page
+
+PROMPT_HEARTBEAT = timedelta(seconds=15)
+_MOST_RESCUED_AT_ONCE = 100
+_MOST_JOBS_NAMED = 5
+_NEARLY_FULL = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A worker as it is shown; ``others`` are jobs it runs beyond those that are named."""
+
+    worker: WorkerHeartbeat
+    state: str
+    health: Health
+    memory: str
+    is_memory_short: bool
+    jobs: tuple[tuple[JobInProgress, str], ...]
+    others: int
+
+
+def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    links = Links(site.name)
+    now, workers, jobs = queries.database_now(), queries.list_workers(), list_jobs_in_progress()
+    orphaned = [job for job in jobs if job.is_orphaned]
+    may_rescue = is_allowed(request.user, Action.RESCUE)
+    to_rescue = [job.id for job in orphaned][:_MOST_RESCUED_AT_ONCE]
+    context = {
+        "title": _("Workers"),
+        "now": now,
+        "rows": [_row(worker, jobs, links) for worker in workers],
+        "alive": sum(worker.is_alive for worker in workers),
+        "orphaned": [(job, links.to_job(job.id)) for job in orphaned],
+        "is_cut": len(jobs) >= MOST_JOBS,
+        "rescue_url": links.to_confirm(Action.RESCUE, back=links.to("workers"), job_ids=to_rescue)
+        if may_rescue and to_rescue
+        else "",
+        "to_rescue": len(to_rescue),
+    }
+    return render_page(request, site, "workers.html", context)
+
+
+def _row(worker: WorkerHeartbeat, jobs: Sequence[JobInProgress], links: Links) -> WorkerRow:
+    own = [job for job in jobs if job.worker_id == worker.id]
+    state, health = heartbeat_verdict(worker)
+    return WorkerRow(
+        worker=worker,
+        state=state,
+        health=health,
+        memory=_memory(worker),
+        is_memory_short=bool(worker.max_memory_bytes)
+        and (worker.memory_bytes or 0) > _NEARLY_FULL * (worker.max_memory_bytes or 0),
+        jobs=tuple((job, links.to_job(job.id)) for job in own[:_MOST_JOBS_NAMED]),
+        others=max(0, worker.running - _MOST_JOBS_NAMED),
+    )
+
+
+def heartbeat_verdict(worker: WorkerHeartbeat) -> tuple[str, Health]:
+    """Say whether a worker is well: silent for 15 s is doubtful, for as long as it may be at all is lost."""
+    if not worker.is_alive:
+        return _("Lost"), Health.BAD
+    if worker.heartbeat_age > PROMPT_HEARTBEAT:
+        return _("Doubtful"), Health.SLOW
+    return _("Well"), Health.GOOD
+
+
+def _memory(worker: WorkerHeartbeat) -> str:
+    if worker.memory_bytes is None:
+        return "–"
+    if not worker.max_memory_bytes:
+        return _("%(used)s, no limit") % {"used": bytes_in_words(worker.memory_bytes)}
+    text = _("%(used)s of %(limit)s (%(share)s)")
+    return text % {
+        "used": bytes_in_words(worker.memory_bytes),
+        "limit": bytes_in_words(worker.max_memory_bytes),
+        "share": percentage_in_words(worker.memory_bytes, worker.max_memory_bytes),
+    }

@@ -1,0 +1,134 @@
+"""Each of the queue's own rules: its fault is told once, with what to do, and so is its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+
+from procrastinate_tasks import operations
+from procrastinate_tasks.alert_thresholds import AlertThresholds
+from procrastinate_tasks.models import LiveWorker, ScheduleState
+from procrastinate_tasks.schedule import all_schedules
+from tests.integration.procrastinate_tasks.monitoring.faults import (
+    insert_ready_jobs,
+    look,
+    register_worker,
+    settings_at_once,
+    told,
+)
+
+pytestmark = pytest.mark.django_db
+
+HOURLY = "bookings.tasks.mark_expired_holds"
+
+
+@pytest.fixture(autouse=True)
+def _tell_at_once() -> Iterator[None]:
+    with settings_at_once():
+        yield
+
+
+def delete_jobs() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+
+
+def test_a_healthy_queue_is_silent():
+    register_worker()
+
+    assert look() == set()
+    assert told() == []
+
+
+def test_a_stopped_worker_is_told_once_and_so_is_its_successor():
+    register_worker(silent=timedelta(seconds=4))
+
+    assert look() == {"worker_stopped"}
+    look()
+    assert told() == ["Alerta: Faltan trabajadores"]
+
+    register_worker()
+    assert look() == set()
+    assert told() == ["Terminó: Faltan trabajadores"]
+
+
+def test_fewer_workers_than_wanted_are_told():
+    register_worker()
+
+    with settings_at_once(PROCRASTINATE_TASKS_ALERT_THRESHOLDS=AlertThresholds(min_workers=2)):
+        assert look() == {"worker_stopped"}
+
+    assert "1 trabajador" in mail.outbox[0].body
+
+
+def test_a_stopped_schedule_is_told_until_its_tick_was_dealt_with():
+    register_worker()
+    (hourly,) = (item for item in all_schedules() if item.name == HOURLY)
+    last = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    state = ScheduleState.objects.create(
+        name=HOURLY, known_since={hourly.definition: last.isoformat()}, last_tick_at=last
+    )
+
+    assert look() == {"schedule_stopped"}
+    assert HOURLY in mail.outbox[0].body
+    told()
+
+    state.last_tick_at = last + timedelta(hours=2)
+    state.save()
+    assert look() == set()
+    assert told() == ["Terminó: El horario se detuvo"]
+
+
+def test_a_long_queue_is_told_by_name_and_another_is_told_apart():
+    register_worker()
+    insert_ready_jobs(500, queue="payments")
+    assert look() == set()
+
+    insert_ready_jobs(1, queue="payments")
+    operations.pause(queue="payments", by="Ana", reason="the bank is down")
+    assert look() == {"queue_too_long"}
+    assert "«payments»" in mail.outbox[0].body
+    assert "en pausa" in mail.outbox[0].body
+    assert "Ana" not in mail.outbox[0].body
+    assert len(told()) == 1
+
+    insert_ready_jobs(501, queue="emails")
+    look()
+    assert "«payments»" not in mail.outbox[0].body
+    assert len(told()) == 1
+
+    delete_jobs()
+    assert look() == set()
+    assert told() == ["Terminó: Se acumulan trabajos"]
+
+
+def test_a_large_worker_is_told_until_it_was_replaced():
+    megabyte = 1024 * 1024
+    worker_id = register_worker(memory_bytes=321 * megabyte, max_memory_bytes=400 * megabyte)
+
+    assert look() == {"worker_memory_high"}
+    assert "321 de 400 MB" in mail.outbox[0].body
+    told()
+
+    LiveWorker.objects.filter(worker_id=worker_id).update(memory_bytes=320 * megabyte)
+    assert look() == set()
+    assert len(told()) == 1
+
+
+def test_scarce_connections_are_told_against_the_plan_s_limit():
+    register_worker()
+
+    with settings_at_once(PROCRASTINATE_TASKS_CONNECTION_LIMIT=1):
+        assert look() == {"connections_scarce"}
+    assert "de 1 conexiones" in mail.outbox[0].body
+    assert look() == set()
+
+
+def test_a_rule_without_a_threshold_is_off():
+    with settings_at_once(PROCRASTINATE_TASKS_ALERT_THRESHOLDS=AlertThresholds(min_workers=None)):
+        assert look() == set()

@@ -1,0 +1,150 @@
+"""Probes learn what they ask for, at no cost to secrets, caches or logs."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from procrastinate_tasks import operations
+from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.logging import ProbeFilter
+from procrastinate_tasks.monitoring import health, views
+from procrastinate_tasks.monitoring.health import Readiness, check_health
+from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
+
+TOKEN = "only-for-the-probe"
+
+
+def failing(found: health.Health) -> list[str]:
+    return [check.name for check in found.checks if not check.is_ok]
+
+
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the database's port be one where nobody answers."""
+    monkeypatch.setitem(connections["default"].settings_dict, "HOST", "127.0.0.1")
+    monkeypatch.setitem(connections["default"].settings_dict, "PORT", "1")
+
+
+def test_liveness_does_without_the_database(client: Client):
+    response = client.get("/salud/vivo")
+
+    assert (response.status_code, response.json()) == (200, {"ok": True})
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_readiness_needs_database_and_migrations(client: Client):
+    response = client.get("/salud/listo")
+
+    assert response.status_code == 200
+    assert [check["name"] for check in response.json()["checks"]] == ["database", "migrations"]
+
+
+@pytest.mark.django_db
+def test_readiness_answers_503_soon_when_the_database_is_away_and_names_no_host(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    nowhere(monkeypatch)
+
+    response = client.get("/salud/listo")
+
+    assert response.status_code == 503
+    assert response["Cache-Control"] == "no-store"
+    assert "127.0.0.1" not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_readiness_answers_503_while_migrations_are_missing(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(health, "has_unapplied_migrations", lambda connection: True)
+    monkeypatch.setattr(views, "_readiness", Readiness())
+
+    response = client.get("/salud/listo")
+
+    assert response.status_code == 503
+    assert "manage.py migrate" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_the_database_of_the_tests_is_migrated():
+    assert not health.has_unapplied_migrations(connections["default"])
+
+
+@pytest.mark.parametrize("path", ["/salud/cola", "/metrics"])
+@pytest.mark.parametrize(
+    ("token", "sent", "status"),
+    [("", "Bearer ", 404), (TOKEN, "", 401), (TOKEN, "Bearer wrong", 401), (TOKEN, TOKEN, 401)],
+)
+def test_the_queue_s_state_needs_the_token(client: Client, path: str, token: str, sent: str, status: int):
+    with override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=token):
+        response = client.get(path, headers={"authorization": sent})
+
+    assert response.status_code == status
+
+
+@pytest.mark.django_db
+@override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
+def test_the_queue_is_healthy_while_workers_take_its_jobs(client: Client):
+    asking = {"authorization": f"Bearer {TOKEN}"}
+    assert client.get("/salud/cola", headers=asking).status_code == 503
+    register_worker()
+
+    response = client.get("/salud/cola", headers=asking)
+
+    assert (response.status_code, response.json()["ok"]) == (200, True)
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_each_thing_that_is_wrong_is_named():
+    register_worker(silent=timedelta(minutes=1))
+    defer("sample.remember", {"number": 1}, schedule_at=timezone.now() - timedelta(minutes=6))
+
+    assert failing(check_health()) == ["workers", "waiting"]
+    assert failing(check_health(queue="payments")) == ["workers"]
+    assert failing(check_health(longest_wait=timedelta(minutes=7))) == ["workers"]
+
+
+@pytest.mark.django_db
+def test_jobs_may_wait_in_a_paused_queue():
+    register_worker()
+    defer("sample.remember", {"number": 1}, schedule_at=timezone.now() - timedelta(hours=6))
+    operations.pause(queue="sample", by="Ana", reason="")
+
+    assert check_health().is_healthy
+
+
+@pytest.mark.django_db
+def test_a_probe_that_fails_leaves_no_line_of_django_s(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    nowhere(monkeypatch)
+    probes = ProbeFilter()
+    caplog.handler.addFilter(probes)
+    try:
+        with caplog.at_level(logging.WARNING):
+            client.get("/salud/listo")
+            client.get("/no-such-page")
+    finally:
+        caplog.handler.removeFilter(probes)
+
+    assert [record.message for record in caplog.records] == ["Not Found: /no-such-page"]
+
+
+@pytest.mark.django_db
+@override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
+def test_the_queue_is_not_healthy_while_nobody_can_ask_it(client: Client):
+    away = connections["default"].copy()
+    away.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
+    kept = connections["default"]
+    connections["default"] = away
+    try:
+        response = client.get("/salud/cola", headers={"authorization": f"Bearer {TOKEN}"})
+    finally:
+        connections["default"] = kept
+
+    assert (response.status_code, response.json()) == (503, {"ok": False, "checks": []})

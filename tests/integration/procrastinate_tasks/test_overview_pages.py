@@ -1,0 +1,554 @@
+"""The pages that show the whole queue: their numbers, their cost, who sees what, and in which language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from procrastinate_tasks import operations, presentation, rollup
+from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.limits import Rate
+from procrastinate_tasks.models import Release, RollupProgress, ScheduleState, TaskRollup
+from procrastinate_tasks.presentation import Figure, Notice, Panel, PanelContent, TaskPresentation
+from procrastinate_tasks.results import Outcome
+from tests.integration.pages import english_words, read
+from tests.integration.procrastinate_tasks import overview
+from tests.integration.procrastinate_tasks.overview import PAGES, a_failure, a_worker, an_attempt, page, staff
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+MOST_QUERIES = 12
+
+_NO_WORDS = re.compile(
+    rb'<code[^>]*>.*?</code>|<span lang="">.*?</span>|<strong>.*?</strong>|<th scope="row">.*?</th>',
+    re.DOTALL,
+)
+
+
+@pytest.fixture
+def viewer() -> Client:
+    return staff("view_job")
+
+
+@pytest.fixture
+def operator() -> Client:
+    return staff(
+        "view_job",
+        "pause_queue",
+        "limit_queue",
+        "run_schedule",
+        "disable_schedule",
+        "rescue_job",
+        "retry_job",
+    )
+
+
+@pytest.fixture
+def now() -> datetime:
+    return timezone.now()
+
+
+@pytest.fixture
+def busy(now: datetime) -> None:
+    """Leave something of everything: waiting, blocked, paused, running, orphaned, failed, summed up."""
+    for number in range(3):
+        defer("sample.remember", {"number": number}, priority=number)
+    first, second = (defer("sample.remember", {"number": number}) for number in (8, 9))
+    for job_id in (first, second):
+        overview.set_job(job_id, lock="booking:1")
+    defer("sample.remember", {"number": 4}, schedule_at=now + timedelta(hours=1))
+    retrying = defer("sample.remember", {"number": 5}, schedule_at=now + timedelta(hours=1))
+    overview.set_job(retrying, attempts=1)
+    alive, lost = a_worker(), a_worker(silent=timedelta(minutes=2), host="worker.2", release="v41")
+    for worker_id in (alive, lost):
+        overview.set_job(defer("sample.remember", {"number": 6}), status="doing", worker_id=worker_id)
+    failed = defer("sample.remember", {"number": 7})
+    overview.set_job(failed, status="doing")
+    overview.set_job(failed, status="failed")
+    a_failure(finished_at=now - 10 * MINUTE, job_id=failed or 0)
+    for minutes in range(3, 60, 7):
+        an_attempt(finished_at=now - minutes * MINUTE)
+    sum_up(now + 6 * MINUTE)
+
+
+def sum_up(now: datetime) -> None:
+    while rollup.run_once(now).has_more:
+        pass
+
+
+@pytest.fixture
+def presented() -> Iterator[None]:
+    """Register a task that moves money and a panel, and forget both after the test."""
+    presentation._presentations["sample.remember"] = TaskPresentation(
+        title="Charge the balance", tell=lambda jobs: {}, moves_money=True
+    )
+    yield
+    del presentation._presentations["sample.remember"]
+    presentation._panels.clear()
+
+
+def cards(response: Any) -> dict[str, Any]:
+    return {card.title: card for card in response.context["cards"]}
+
+
+def details(card: Any) -> dict[str, str]:
+    return {detail.label: detail.value for detail in card.details}
+
+
+# --- Dashboard --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("busy")
+def test_the_cards_split_what_waits_and_what_is_in_progress(viewer):
+    shown = cards(page(viewer, "queue_dashboard"))
+
+    assert (shown["Ready"].value, shown["Running"].value, shown["Orphaned"].value) == ("4", "1", "1")
+    assert details(shown["Ready"])["blocked by a lock"] == "1"
+    assert details(shown["Ready"])["scheduled for later"] == "1"
+    assert details(shown["Ready"])["to be retried"] == "1"
+    assert shown["Running"].verdict == "of 4 slots"
+    assert (shown["Workers"].value, details(shown["Workers"])["lost"]) == ("1", "1")
+    assert shown["Failed in 24 h"].value == "1"
+    assert shown["Release"].value == "v42"
+
+
+@pytest.mark.usefixtures("busy")
+def test_ready_jobs_of_a_paused_queue_count_as_paused(viewer):
+    operations.pause(queue="sample", by="rosa")
+
+    shown = details(cards(page(viewer, "queue_dashboard"))["Ready"])
+
+    assert (shown["in a paused queue"], shown["blocked by a lock"]) == ("5", "0")
+
+
+def test_the_change_of_failures_is_told_once_two_days_are_known(viewer, now):
+    a_failure(finished_at=now - timedelta(hours=30))
+    before = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
+    RollupProgress.objects.update_or_create(id=1, defaults={"rolled_up_to": now})
+    for hours in (49, 30, 26):
+        TaskRollup.objects.create(
+            slot_at=now - timedelta(hours=hours),
+            task_name="t",
+            queue_name="q",
+            succeeded=0,
+            failed=2,
+            retried=0,
+        )
+
+    after = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
+
+    assert before == {"the day before": "not known yet"}
+    assert after == {"the day before": "4", "change": "−4"}
+
+
+@pytest.mark.usefixtures("busy", "presented")
+def test_what_needs_attention_is_told_in_sentences_the_most_urgent_first(viewer):
+    operations.pause(queue="sample", by="rosa")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_tasks_queuerule SET paused_at = now() - interval '2 hours'")
+
+    sentences = [concern.sentence for concern in page(viewer, "queue_dashboard").context["concerns"]]
+
+    assert sentences == [
+        "1 job has lost its worker.",
+        "Money: “Charge the balance” failed 1 time in the last 24 h.",
+        "Queue sample has been paused by rosa for 2 h.",
+    ]
+
+
+def test_no_worker_a_long_wait_and_an_overdue_schedule_need_attention(viewer, now):
+    job_id = defer("sample.remember", {"number": 1})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_events SET at = now() - interval '6 minutes' WHERE job_id = %s", [job_id]
+        )
+    ScheduleState.objects.create(
+        name="bookings.tasks.mark_expired_holds",
+        known_since={"0 * * * * America/Mexico_City": (now - timedelta(days=1)).isoformat()},
+        last_tick_at=now - timedelta(hours=3),
+    )
+
+    text = read(page(viewer, "queue_dashboard"))
+
+    assert "No worker is alive, and 1 job waits" in text
+    assert "Queue sample: the oldest ready job has waited for 6 min." in text
+    assert re.search(r"should have started \d h ago \(Every hour, on the hour\)", text)
+
+
+def test_a_quiet_queue_says_so_and_an_empty_chart_says_why(viewer):
+    a_worker()
+
+    text = read(page(viewer, "queue_dashboard"))
+
+    assert "Nothing: jobs are prompt, no worker is lost" in text
+    assert "Nothing to draw yet: workers sum up every five minutes" in text
+
+
+def test_only_seven_sentences_are_shown_and_the_rest_are_counted(viewer, presented):
+    a_worker()
+    notices = tuple(Notice(sentence=f"Sentence {number}.", url="/x/") for number in range(9))
+    presentation.present_panel(
+        Panel(
+            title="Today in money",
+            tell=lambda: PanelContent(figures=(), notices=notices),
+            permission="procrastinate_tasks.view_job",
+        )
+    )
+
+    response = page(viewer, "queue_dashboard")
+
+    assert len(response.context["concerns"]) == 7
+    assert "And 2 more." in read(response)
+
+
+def test_a_panel_of_the_project_is_shown_to_those_who_may_see_it(viewer, presented):
+    shown = Panel(
+        title="Today in money",
+        tell=lambda: PanelContent(figures=(Figure(label="Charged", value="$1,200.00 MXN", url="/paid/"),)),
+        permission="procrastinate_tasks.view_job",
+    )
+    hidden = Panel(title="Salaries", tell=lambda: PanelContent(figures=()), permission="x.view_salary")
+    for panel in (shown, hidden):
+        presentation.present_panel(panel)
+
+    response = page(viewer, "queue_dashboard")
+
+    assert "Today in money Charged $1,200.00 MXN" in read(response)
+    assert 'href="/paid/"' in response.content.decode()
+    assert "Salaries" not in read(response)
+
+
+def test_a_panel_that_fails_breaks_no_page(viewer, presented, caplog):
+    def tell() -> PanelContent:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+        raise AssertionError
+
+    presentation.present_panel(Panel(title="Money", tell=tell, permission="procrastinate_tasks.view_job"))
+
+    assert "These numbers could not be read just now" in read(page(viewer, "queue_dashboard"))
+    assert "A panel of the dashboard failed" in caplog.text
+
+
+@pytest.mark.usefixtures("busy")
+def test_the_charts_hold_what_ended_and_their_tables_the_same(viewer):
+    response = page(viewer, "queue_dashboard")
+
+    throughput, (task,) = response.context["throughput"], response.context["tasks"]
+    assert throughput.summary == "In 24 h 9 runs succeeded, 1 failed for good, 0 were retried."
+    assert sum(int(row[1]) for row in throughput.rows) == 9
+    assert len(throughput.rows) == 24
+    assert (task.name, task.runs, task.failed) == ("sample.remember", 10, 1)
+    assert task.run_typical == timedelta(seconds=1)
+    assert "table-throughput" in response.content.decode()
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_release_of_the_day_is_a_mark_in_the_chart(viewer, now):
+    Release.objects.update_or_create(name="v42", defaults={"first_seen_at": now - timedelta(hours=2)})
+    Release.objects.update_or_create(name="v41", defaults={"first_seen_at": now - timedelta(days=3)})
+
+    chart = page(viewer, "queue_dashboard").context["throughput"]
+
+    assert [mark.label for mark in chart.marks] == ["v42"]
+    assert "first worker of release v42" in chart.note
+
+
+@pytest.mark.usefixtures("busy")
+def test_the_state_is_there_for_programs_too(viewer):
+    state = page(viewer, "queue_state_json").json()
+
+    assert state["jobs"] == {
+        "ready": 4,
+        "blocked": 1,
+        "paused": 0,
+        "scheduled": 1,
+        "to_be_retried": 1,
+        "running": 1,
+        "orphaned": 1,
+        "failed_last_day": 1,
+    }
+    assert [queue["queue"] for queue in state["queues"]] == ["sample"]
+    assert isinstance(state["queues"][0]["oldest_wait"], float)
+    assert datetime.fromisoformat(state["now"]).tzinfo is not None
+
+
+# --- Failures ---------------------------------------------------------------------------------------------
+
+
+def test_failures_are_grouped_by_task_and_fault_over_four_times(viewer, now):
+    for age in (10 * MINUTE, timedelta(hours=5), timedelta(days=3), timedelta(days=10)):
+        a_failure(finished_at=now - age)
+    a_failure(finished_at=now - 2 * MINUTE, fingerprint="f2", outcome=Outcome.RETRYING)
+    an_attempt(finished_at=now)
+
+    newest, other = (group for group, _cells in page(viewer, "queue_failures").context["rows"])
+
+    assert (newest.fingerprint, newest.total) == ("f2", 1)
+    assert (other.last_hour, other.last_day, other.last_week, other.total) == (1, 2, 3, 4)
+    assert other.first_seen_at == now - timedelta(days=10)
+    assert other.last_seen_at == now - 10 * MINUTE
+    assert (other.exception_name, other.first_line, other.release) == ("Broken", "it broke", "v42")
+
+
+def test_each_number_leads_to_the_jobs_it_counts(viewer, now):
+    for age in (10 * MINUTE, timedelta(hours=5)):
+        job_id = defer("sample.remember", {"number": 1})
+        overview.set_job(job_id, status="doing")
+        overview.set_job(job_id, status="failed")
+        a_failure(finished_at=now - age, job_id=job_id or 0)
+    ((_group, cells),) = page(viewer, "queue_failures").context["rows"]
+
+    struck = [len(viewer.get(cell["url"]).context["jobs"]) for cell in cells]
+
+    assert struck == [1, 2, 2, 2]
+    assert [cell["count"] for cell in cells] == struck
+
+
+def test_a_group_is_retried_through_the_page_that_looks_first(now):
+    jobs = []
+    for status in ("failed", "succeeded"):
+        job_id = defer("sample.remember", {"number": 1})
+        overview.set_job(job_id, status="doing")
+        overview.set_job(job_id, status=status)
+        a_failure(finished_at=now, job_id=job_id or 0)
+        jobs.append(job_id)
+    group = {"task": "sample.remember", "fault": "f1", "exception": "sample.errors.Broken"}
+
+    offered = page(staff("view_job", "retry_job"), "queue_failures", **group).context["retry_url"]
+    hidden = page(staff("view_job"), "queue_failures", **group).context["retry_url"]
+
+    assert f"action=retry&job={jobs[0]}&next=" in offered
+    assert hidden == ""
+
+
+def test_a_fault_that_was_pruned_leads_back_to_the_list(viewer):
+    response = page(viewer, "queue_failures", task="sample.remember", fault="gone", exception="x.Y")
+
+    assert "The runs of that fault were pruned" in read(response)
+
+
+# --- Queues -----------------------------------------------------------------------------------------------
+
+
+def queue_row(client: Client, name: str = "sample") -> Any:
+    return next(row for row in page(client, "queue_queues").context["rows"] if row.load.queue == name)
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_queue_tells_what_it_waits_for_and_who_serves_it(viewer):
+    row = queue_row(viewer)
+
+    assert (row.ready, row.blocked, row.load.scheduled, row.load.to_be_retried) == (4, 1, 1, 1)
+    assert (row.load.running, row.load.orphaned, row.load.failed_last_day) == (1, 1, 1)
+    assert (row.listening, row.ended) == (1, 10)
+    assert "resume" not in row.links
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_paused_and_limited_queue_says_by_whom_why_and_how(operator):
+    operations.pause(queue="sample", by="rosa", reason="the mail is down")
+    operations.limit(queue="sample", rate=Rate(20, per=timedelta(seconds=1)), concurrency=3)
+
+    row, text = queue_row(operator), read(page(operator, "queue_queues"))
+
+    assert row.limits == ("20 per 1 s (0 started)", "3 at a time", "set by hand")
+    assert "by rosa, 0 s ago : the mail is down" in text.replace("  ", " ")
+    assert "action=resume&queue=sample" in row.links["resume"]
+    assert "rate=20&rate_seconds=1&concurrency=3" in row.links["limit"]
+    assert "pause" not in row.links
+
+
+def test_a_queue_without_work_is_listed_because_a_task_is_in_it(viewer):
+    row = queue_row(viewer)
+
+    assert (row.ready, row.is_waiting, row.drawing) == (0, False, None)
+
+
+# --- Workers ----------------------------------------------------------------------------------------------
+
+
+def test_a_worker_is_well_doubtful_or_lost_by_the_age_of_its_heartbeat(viewer):
+    for seconds in (3, 20, 40):
+        a_worker(silent=timedelta(seconds=seconds))
+
+    rows = page(viewer, "queue_workers").context["rows"]
+
+    assert [row.state for row in rows] == ["Well", "Doubtful", "Lost"]
+
+
+def test_a_worker_shows_its_jobs_and_its_memory_against_the_limit(viewer):
+    worker_id = a_worker(memory_bytes=450 * 1024**2)
+    job_id = defer("sample.remember", {"number": 1})
+    overview.set_job(job_id, status="doing", worker_id=worker_id)
+
+    (row,) = page(viewer, "queue_workers").context["rows"]
+
+    assert [job.id for job, _url in row.jobs] == [job_id]
+    assert (row.memory, row.is_memory_short) == ("450 MB of 512 MB (88 %)", True)
+
+
+def test_orphaned_jobs_are_listed_and_rescued_by_those_who_may(viewer, operator):
+    job_id = defer("sample.remember", {"number": 1})
+    overview.set_job(job_id, status="doing", worker_id=a_worker(silent=MINUTE))
+
+    of_operator = page(operator, "queue_workers").context
+    of_viewer = page(viewer, "queue_workers").context
+
+    assert [job.id for job, _url in of_viewer["orphaned"]] == [job_id]
+    assert f"action=rescue&job={job_id}" in of_operator["rescue_url"]
+    assert of_viewer["rescue_url"] == ""
+
+
+def test_without_workers_the_page_says_how_to_start_one(viewer):
+    assert "manage.py procrastinate worker" in read(page(viewer, "queue_workers"))
+
+
+# --- Schedule ---------------------------------------------------------------------------------------------
+
+
+def schedule_row(client: Client, name: str = "bookings.tasks.mark_expired_bookings") -> Any:
+    return next(row for row in page(client, "queue_schedule").context["rows"] if row.item.name == name)
+
+
+def test_a_schedule_is_told_in_words_with_its_last_run_and_the_latest_ones(operator, now):
+    name, last = "bookings.tasks.mark_expired_bookings", now - timedelta(hours=2)
+    job_id = defer(name, {})
+    overview.set_job(job_id, status="doing")
+    overview.set_job(job_id, status="succeeded")
+    an_attempt(finished_at=last, job_id=job_id or 0, task_name=name, result="bookings_expired=3")
+    an_attempt(finished_at=last - timedelta(hours=1), task_name=name, outcome=Outcome.FAILED)
+    ScheduleState.objects.create(
+        name=name,
+        last_tick_at=last,
+        last_deferred_tick_at=last,
+        last_deferred_at=last + timedelta(seconds=2),
+        last_job_id=job_id,
+        missed_count=2,
+    )
+    sum_up(now)
+
+    row = schedule_row(operator)
+
+    assert row.words == "Every day at 03:00, Mexico City time"
+    assert (row.last_words, row.last_result) == ("Succeeded (1 s)", "bookings_expired=3")
+    assert row.item.lateness == timedelta(seconds=2)
+    assert row.runs_words == "2 runs, 1 failed"
+    assert set(row.actions) == {"run_schedule", "disable_schedule"}
+
+
+def test_a_disabled_schedule_says_by_whom_and_is_enabled_again(operator, viewer):
+    ScheduleState.objects.create(
+        name="bookings.tasks.mark_expired_bookings",
+        disabled_at=timezone.now(),
+        disabled_by="rosa",
+        disable_reason="moving house",
+    )
+
+    row = schedule_row(operator)
+
+    assert row.state == "Disabled"
+    assert "moving house" in read(page(operator, "queue_schedule"))
+    assert set(row.actions) == {"run_schedule", "enable_schedule"}
+    assert schedule_row(viewer).actions == {}
+
+
+# --- System -----------------------------------------------------------------------------------------------
+
+
+@override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN="s3cret", PROCRASTINATE_TASKS_RETENTION_BATCH=77)
+def test_settings_are_shown_but_no_secret(viewer):
+    text = read(page(viewer, "queue_system"))
+
+    assert "PROCRASTINATE_TASKS_RETENTION_BATCH 77 the project" in text
+    assert "PROCRASTINATE_TASKS_MONITORING_TOKEN set, not shown" in text
+    assert "s3cret" not in text
+
+
+def test_versions_migrations_and_clocks_are_told(viewer):
+    text = read(page(viewer, "queue_system"))
+
+    assert re.search(r"Procrastinate \d+\.\d+", text)
+    assert "All are applied." in text
+    assert "clock" in text
+
+
+# --- All of them ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("name", [*PAGES, "queue_state_json"])
+def test_a_page_takes_few_queries_and_no_more_with_more_to_show(name, now):
+    client = Client()
+    client.force_login(User.objects.create_superuser("rosa"))
+    client.get(reverse(f"admin:{name}"))
+
+    with CaptureQueriesContext(connection) as with_little:
+        page(client, name)
+    for number in range(6):
+        a_worker(silent=number * 10 * timedelta(seconds=1))
+        a_failure(finished_at=now, fingerprint=f"g{number}", task_name=f"sample.{number}")
+    sum_up(now + 6 * MINUTE)
+    with CaptureQueriesContext(connection) as with_more:
+        page(client, name)
+
+    assert len(with_more) <= len(with_little)
+    assert len(with_little) <= MOST_QUERIES
+
+
+@pytest.mark.parametrize("name", [*PAGES, "queue_state_json"])
+def test_without_the_permission_a_page_is_refused(name):
+    assert staff().get(reverse(f"admin:{name}")).status_code == 403
+    assert Client().get(reverse(f"admin:{name}")).status_code == 302
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reader_is_offered_no_action(name, viewer):
+    assert "confirm" not in page(viewer, name).content.decode()
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_obeys_the_strict_policy_of_contents(name, operator):
+    body = page(operator, name).content.decode()
+
+    assert " style=" not in body
+    assert "<style" not in body
+    assert " onclick" not in body
+    assert re.findall(r"<script(?![^>]* src=)[^>]*>", body) == []
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("name", PAGES)
+def test_no_english_word_is_on_a_spanish_page(name, operator, now):
+    operations.pause(queue="sample", by="rosa")
+    operations.limit(queue="sample", concurrency=3)
+    operator.cookies["django_language"] = "es-mx"
+    response = operator.get(reverse(f"admin:{name}"))
+
+    # Codes, names and what the code itself said are no words of ours.
+    response.content = _NO_WORDS.sub(b"", response.content)
+    text = re.sub(r"\S*[._]\S*", " ", read(response)).replace("worker=1", "")
+    assert english_words(text) == set()
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("name", PAGES)
+def test_the_part_that_refreshes_itself_holds_no_token_of_a_form(name, operator):
+    response = operator.get(reverse(f"admin:{name}"), headers={"X-Live-Region": "1"})
+
+    assert response.status_code == 200
+    assert b"csrfmiddlewaretoken" not in response.content
+    assert b"<html" not in response.content

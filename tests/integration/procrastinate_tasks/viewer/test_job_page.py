@@ -1,0 +1,183 @@
+"""The page of one job: its story, its attempts, what it waits for, what may be seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.actions import Actor, act
+from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.presentation import Amount, JobArgs, JobStory, Related, RetrySafety, present
+from procrastinate_tasks.queries import why_not_running
+from procrastinate_tasks.testing import drain_queue
+from tests.integration.procrastinate_tasks.claiming import execute
+from tests.integration.procrastinate_tasks.job_states import (
+    MAKERS,
+    TASK,
+    make_failed_with_taken_lock,
+    make_job,
+    make_running,
+)
+from tests.integration.procrastinate_tasks.viewer.office import (
+    OPERATOR,
+    address,
+    safe_to_repeat,
+    staff_client,
+)
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "ana@example.com"
+
+
+def read_page(client: Client, job_id: int | None) -> str:
+    return client.get(address("queue_job", job_id)).content.decode()
+
+
+def a_failed_job() -> int:
+    job_id = defer("sample.flaky", {"email": SECRET, "hopeless": True})
+    drain_queue()
+    return job_id or 0
+
+
+@pytest.mark.parametrize("state", [state for state in MAKERS if state != "pruned"])
+def test_a_job_in_any_state_has_a_page(operator: Client, state: str):
+    job_id = MAKERS[state]()
+
+    assert operator.get(address("queue_job", job_id)).status_code == 200
+
+
+def test_the_page_tells_what_happened_step_by_step(viewer: Client):
+    job_id = a_failed_job()
+
+    steps = viewer.get(address("queue_job", job_id)).context["steps"]
+
+    assert [step.label for step in steps] == ["Deferred", "Started", "Failed"]
+    assert steps[1].lasted.startswith("waited")
+    assert steps[2].lasted.startswith("ran")
+
+
+def test_attempts_are_shown_with_result_or_error(viewer: Client):
+    succeeded = defer("sample.remember", {"number": 4})
+    failed = a_failed_job()
+
+    assert "remembered=4" in read_page(viewer, succeeded)
+    assert "sample_tasks.Hopeless" in read_page(viewer, failed)
+
+
+def test_arguments_need_a_permission_of_their_own(viewer: Client):
+    job_id = defer("sample.flaky", {"email": SECRET})
+
+    assert SECRET not in read_page(viewer, job_id)
+    assert SECRET in read_page(staff_client("view_job", "view_job_arguments"), job_id)
+
+
+def test_tracebacks_need_a_permission_of_their_own(viewer: Client):
+    job_id = a_failed_job()
+
+    assert "Traceback (most recent call last)" not in read_page(viewer, job_id)
+    assert "Traceback (most recent call last)" in read_page(
+        staff_client("view_job", "view_job_traceback"), job_id
+    )
+
+
+def test_the_summary_for_support_holds_no_argument(operator: Client):
+    job_id = a_failed_job()
+
+    summary = operator.get(address("queue_job", job_id)).context["summary"]
+
+    assert str(job_id) in summary
+    assert "Hopeless" in summary
+    assert SECRET not in summary
+
+
+def test_a_waiting_job_says_why_it_does_not_run(viewer: Client):
+    job_id = make_job()
+
+    assert why_not_running(job_id).sentence in read_page(viewer, job_id)
+
+
+def test_who_has_the_lock_is_named_and_linked(viewer: Client):
+    holder, waiting = make_running(), make_job()
+    execute("UPDATE procrastinate_jobs SET lock = 'home:1' WHERE id = ANY(%s)", [holder, waiting])
+
+    html = read_page(viewer, waiting)
+
+    assert f'It is held by <a href="{address("queue_job", holder)}">' in html
+
+
+def test_who_has_the_queueing_lock_is_named(operator: Client):
+    job_id = make_failed_with_taken_lock()
+
+    html = read_page(operator, job_id)
+
+    assert f'It is held by <a href="{address("queue_job", job_id + 1)}">' in html
+    assert f"Job {job_id + 1} waits with its queueing lock." in html
+
+
+def test_the_project_s_story_is_told(operator: Client):
+    def tell(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
+        story = JobStory(
+            sentence="Charge the balance of RE-1",
+            related=(Related(label="RE-1", url="/bookings/1/", key="booking:1"),),
+            amount=Amount(minor=373520, currency="MXN"),
+            retry_safety=RetrySafety.SAFE_BY_KEY,
+            retry_reason="Stripe knows the key.",
+            runbook="Call the guest.",
+        )
+        return dict.fromkeys((call.id for call in calls), story)
+
+    present(TASK, safe_to_repeat(tell=tell, related_argument="number"))
+    job_id = make_job(status="failed")
+
+    html = read_page(operator, job_id)
+
+    for told in (
+        "<h1>Charge the balance of RE-1</h1>",
+        '<a href="/bookings/1/">RE-1</a>',
+        "3,735.20 MXN",
+        "Yes, it repeats nothing.",
+        "Stripe knows the key.",
+        "Call the guest.",
+        "?about=number%3A1",
+    ):
+        assert told in html
+
+
+def test_what_people_did_to_a_job_is_on_its_page(operator: Client, viewer: Client):
+    job_id = make_job(status="failed")
+    act(Action.RETRY, job_ids=[job_id], actor=Actor(name="ana"), reason="The bank is back.")
+
+    assert "The bank is back." in read_page(operator, job_id)
+    assert "The bank is back." not in read_page(viewer, job_id)
+
+
+def test_a_pruned_job_leaves_what_is_known_of_its_attempts(viewer: Client):
+    job_id = a_failed_job()
+    execute("DELETE FROM procrastinate_jobs WHERE id = %s", job_id)
+
+    response = viewer.get(address("queue_job", job_id))
+
+    assert response.status_code == 404
+    assert "It never was, or it ended and was pruned." in response.content.decode()
+    assert "sample_tasks.Hopeless" in response.content.decode()
+
+
+@pytest.mark.parametrize("job_id", [0, 10**40])
+def test_a_job_that_never_was_is_no_error(viewer: Client, job_id: int):
+    assert viewer.get(address("queue_job", job_id)).status_code == 404
+
+
+def test_the_page_takes_few_queries():
+    client = staff_client(*OPERATOR)
+    job_id = a_failed_job()
+
+    with CaptureQueriesContext(connection) as taken:
+        client.get(address("queue_job", job_id))
+
+    assert len(taken) <= 14

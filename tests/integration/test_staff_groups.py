@@ -1,0 +1,92 @@
+"""The groups of the staff, as the migration makes them on a fresh and on a grown database."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.permissions import is_allowed
+
+pytestmark = pytest.mark.django_db
+
+MIGRATION = ("reyes_estancias", "0002_staff_groups")
+MAY = {
+    "Recepción": set(),
+    "Operación": {Action.RETRY, Action.RELEASE, Action.RUN_NOW, Action.CANCEL, Action.RUN_SCHEDULE},
+    "Soporte": set(Action),
+    "Dueño": set(Action),
+}
+
+
+def make_groups() -> None:
+    apps = MigrationLoader(connection).project_state([MIGRATION]).apps
+    module = import_module(".migrations.".join(MIGRATION))
+    module.make_groups(apps, SimpleNamespace(connection=connection))
+
+
+def member_of(group: str) -> User:
+    user = User.objects.create_user(group, is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+@pytest.mark.parametrize("group", list(MAY))
+def test_each_group_may_do_what_the_matrix_says(group: str):
+    Group.objects.all().delete()
+    make_groups()
+
+    user = member_of(group)
+
+    assert {action for action in Action if is_allowed(user, action, task_name="any")} == MAY[group]
+    assert user.has_perm("procrastinate_tasks.view_job")
+    assert user.has_perm("bookings.view_booking")
+    assert user.has_perm("payments.view_payment")
+    assert user.has_perm("bookings.change_property") is (group == "Dueño")
+
+
+@pytest.mark.parametrize(
+    ("permission", "groups"),
+    [
+        ("view_job_arguments", {"Operación", "Soporte", "Dueño"}),
+        ("view_job_traceback", {"Soporte", "Dueño"}),
+        ("retry_money_job", {"Operación", "Soporte", "Dueño"}),
+        ("view_audit", {"Operación", "Soporte", "Dueño"}),
+        ("bulk_jobs", {"Soporte", "Dueño"}),
+    ],
+)
+def test_what_may_be_seen_and_moved_is_shared_out(permission: str, groups: set[str]):
+    Group.objects.all().delete()
+    make_groups()
+
+    holders = Group.objects.filter(permissions__codename=permission).values_list("name", flat=True)
+
+    assert set(holders) == groups
+
+
+def test_the_permissions_are_made_first_where_none_exist_yet():
+    Group.objects.all().delete()
+    Permission.objects.all().delete()
+
+    make_groups()
+
+    assert Group.objects.get(name="Soporte").permissions.filter(codename="abort_job").exists()
+
+
+def test_a_group_that_exists_keeps_its_people_and_what_else_it_may():
+    Group.objects.all().delete()
+    extra = Permission.objects.get(codename="add_user")
+    group = Group.objects.create(name="Soporte")
+    group.permissions.add(extra)
+    user = member_of("Soporte")
+
+    make_groups()
+    make_groups()
+
+    assert extra in group.permissions.all()
+    assert user.has_perm("procrastinate_tasks.abort_job")

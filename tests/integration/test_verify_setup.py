@@ -1,0 +1,273 @@
+"""``verify_setup`` names what is wrong, and how to mend it: set-ups broken on purpose, one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection, connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone, translation
+from procrastinate.contrib.django import app
+
+from payments import gateway, task_names
+from payments.exceptions import GatewayBusy, GatewayRefused, ObjectMissing
+from procrastinate_tasks import operations, registry, schedule
+from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.models import JobAttempt
+from tests.gateways import FakeGateway
+from tests.integration.procrastinate_tasks.monitoring.faults import insert_ready_jobs, register_worker
+from tests.integration.procrastinate_tasks.sample_tasks import remember
+
+HOURLY = "bookings.tasks.mark_expired_holds"
+PRODUCTION = {
+    "PRODUCTION": True,
+    "SITE_BASE_URL": "https://reyes.example",
+    "ALLOWED_HOSTS": ["reyes.example"],
+}
+
+pytestmark = pytest.mark.django_db
+
+Verdicts = dict[str, dict[str, str]]
+
+
+class Stripe(FakeGateway):
+    """A provider that has no object of any id."""
+
+    def retrieve_intent(self, intent_id: str) -> gateway.Intent:
+        raise ObjectMissing(operation="retrieve intent", detail="no such intent", param="intent")
+
+
+@pytest.fixture(autouse=True)
+def _stripe_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "_build_gateway", lambda path: Stripe())
+
+
+def verify(*, job_timeout: float = 0.2) -> Verdicts:
+    output = StringIO()
+    with suppress(CommandError), translation.override("en"):
+        call_command("verify_setup", "--json", "--job-timeout", str(job_timeout), stdout=output)
+    return {check["check"]: check for check in json.loads(output.getvalue())["checks"]}
+
+
+def failed(verdicts: Verdicts) -> list[str]:
+    return [name for name, verdict in verdicts.items() if verdict["level"] == "failed"]
+
+
+def assert_named(verdicts: Verdicts, check: str, *, cause: str, fix: str) -> None:
+    assert verdicts[check]["level"] == "failed"
+    assert cause in verdicts[check]["sentence"]
+    assert fix in verdicts[check]["fix"]
+
+
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_where_only_a_worker_is_missing_only_that_is_named():
+    verdicts = verify()
+
+    assert failed(verdicts) == ["worker_job", "worker_does_not_start"]
+    assert_named(verdicts, "worker_job", cause="No worker is alive", fix="manage.py procrastinate worker")
+
+
+def test_a_worker_that_does_nothing_is_named_with_the_reason():
+    register_worker()
+
+    verdicts = verify()
+
+    assert failed(verdicts) == ["worker_job"]
+    assert_named(verdicts, "worker_job", cause="did not succeed within", fix="worker's log")
+
+
+def test_a_database_that_is_away_is_named_and_nothing_else_is_blamed_for_it():
+    away = connections["default"].copy()
+    away.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
+    kept = connections["default"]
+    connections["default"] = away
+    try:
+        verdicts = verify()
+    finally:
+        connections["default"] = kept
+
+    assert failed(verdicts) == ["database", "worker_does_not_start"]
+    assert_named(verdicts, "database", cause="Connection refused", fix="DATABASE_URL")
+    assert verdicts["migrations"]["level"] == "skipped"
+
+
+def test_a_missing_extension_is_named():
+    execute("DROP EXTENSION btree_gist CASCADE")
+
+    assert_named(verify(), "extensions", cause="btree_gist", fix="CREATE EXTENSION btree_gist")
+
+
+def test_missing_migrations_are_named_twice():
+    ((app_label, latest),) = MigrationLoader(connection).graph.leaf_nodes("payments")
+    MigrationRecorder(connection).record_unapplied(app_label, latest)
+
+    verdicts = verify()
+
+    assert_named(verdicts, "migrations", cause="lacks migrations", fix="manage.py migrate")
+    assert_named(verdicts, "worker_does_not_start", cause="lacks migrations", fix="manage.py migrate")
+
+
+def test_a_table_that_cannot_be_read_is_named():
+    execute("ALTER TABLE payments_refund RENAME TO payments_refund_elsewhere")
+
+    assert_named(verify(), "models", cause="payments_refund", fix="manage.py migrate")
+
+
+def test_time_limits_in_the_wrong_order_are_named(settings):
+    settings.PROCRASTINATE_TASKS_SOFT_TIME_LIMIT = timedelta(seconds=600)
+    settings.PROCRASTINATE_TASKS_TIME_LIMIT = timedelta(seconds=540)
+
+    verdicts = verify()
+
+    assert_named(verdicts, "queue_settings", cause="E008", fix="lower the soft limit")
+    assert_named(verdicts, "worker_does_not_start", cause="E008", fix="lower the soft limit")
+
+
+def test_a_task_that_is_not_registered_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(app.tasks, task_names.CHARGE_BALANCE)
+
+    assert_named(verify(), "tasks", cause=task_names.CHARGE_BALANCE, fix="INSTALLED_APPS")
+
+
+def test_a_schedule_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(schedule._schedules_by_name, HOURLY)
+
+    assert_named(verify(), "schedule", cause=HOURLY, fix="@periodic")
+
+
+def test_a_connection_budget_that_does_not_fit_the_plan_is_named(settings):
+    settings.PROCRASTINATE_TASKS_CONNECTION_LIMIT = 12
+    register_worker(capacity=4)
+
+    assert_named(
+        verify(),
+        "connections",
+        cause="Web 5 + workers 8 = 13; in a restart up to 28; the limit is 12.",
+        fix="--concurrency",
+    )
+
+
+def test_a_budget_that_is_exceeded_in_a_restart_only_is_a_warning(settings):
+    settings.PROCRASTINATE_TASKS_CONNECTION_LIMIT = 20
+    register_worker(capacity=4)
+
+    assert verify()["connections"]["level"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "cause", "fix"),
+    [
+        ({"SITE_BASE_URL": "reyes.example"}, "site", "must be a URL", "SITE_BASE_URL"),
+        ({"ALLOWED_HOSTS": ["other.example"]}, "site", "ALLOWED_HOSTS has not 127.0.0.1", "Add it"),
+        ({**PRODUCTION, "SITE_BASE_URL": "http://reyes.example"}, "site", "not https", "SITE_BASE_URL"),
+        ({"TIME_ZONE": "UTC"}, "time_zone", "TIME_ZONE is UTC", "America/Mexico_City"),
+        ({**PRODUCTION, "DEBUG": True}, "deployment", "DEBUG is on", "DEBUG=False"),
+        ({**PRODUCTION, "SECURE_SSL_REDIRECT": False}, "deployment", "security.W008", "check --deploy"),
+        (PRODUCTION, "stripe_keys", "is a test key", "Stripe's page"),
+        ({"STRIPE_WEBHOOK_SECRETS": []}, "webhook_secret", "no secret", "/webhooks/stripe/"),
+        ({**PRODUCTION}, "webhook_secret", "local Stripe", "https://reyes.example/webhooks/stripe/"),
+    ],
+)
+def test_a_wrong_setting_of_the_site_is_named(
+    settings, changed: dict[str, Any], check: str, cause: str, fix: str
+):
+    for name, value in changed.items():
+        setattr(settings, name, value)
+
+    assert_named(verify(), check, cause=cause, fix=fix)
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "fix"),
+    [
+        (GatewayRefused, "does not know the key", "STRIPE_SECRET_KEY"),
+        (GatewayBusy, "cannot be reached", "STRIPE_API_BASE"),
+    ],
+)
+def test_a_stripe_that_refuses_or_is_away_is_named(
+    monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Exception], cause: str, fix: str
+):
+    def refuse(self: Stripe, intent_id: str) -> gateway.Intent:
+        raise fault(operation="retrieve intent", detail="refused")
+
+    monkeypatch.setattr(Stripe, "retrieve_intent", refuse)
+
+    assert_named(verify(), "stripe", cause=cause, fix=fix)
+
+
+# --- The five usual problems ------------------------------------------------------------------------------
+
+
+def test_tasks_that_do_not_run_are_answered_with_the_reason():
+    register_worker()
+    defer(remember.name, {"number": 1}, schedule_at=timezone.now() - timedelta(minutes=2))
+    operations.pause(queue="sample", by="Ana", reason="")
+
+    assert_named(verify(), "tasks_do_not_run", cause="Ana", fix="manage.py jobs why")
+
+
+def test_the_decimal_error_is_answered_by_the_charge_s_own_check(monkeypatch: pytest.MonkeyPatch):
+    assert verify()["decimal_error"]["level"] == "ok"
+    monkeypatch.delitem(registry._options_by_name, task_names.CHARGE_BALANCE)
+
+    assert_named(verify(), "decimal_error", cause="A Decimal is taken", fix="validate")
+
+
+def test_attempts_that_failed_with_a_decimal_are_found():
+    JobAttempt.objects.create(
+        job_id=1,
+        attempt=1,
+        task_name=task_names.CHARGE_BALANCE,
+        queue_name="payments",
+        host="one",
+        started_at=timezone.now(),
+        finished_at=timezone.now(),
+        outcome="failed",
+        exception_class="decimal.InvalidOperation",
+    )
+
+    assert_named(verify(), "decimal_error", cause="an error of Decimal: 1", fix="traceback")
+
+
+def test_memory_that_grows_is_named():
+    register_worker(memory_bytes=390_000_000, max_memory_bytes=400_000_000)
+
+    assert_named(verify(), "memory_grows", cause="of 381 MB", fix="--max-jobs")
+
+
+def test_a_worker_without_a_memory_limit_is_a_warning():
+    register_worker(memory_bytes=390_000_000)
+
+    assert verify()["memory_grows"]["level"] == "warning"
+
+
+def test_jobs_that_pile_up_are_named_by_queue():
+    register_worker()
+    insert_ready_jobs(501, queue="payments")
+
+    assert_named(verify(), "jobs_pile_up", cause="Queue payments: 501 ready jobs", fix="Add workers")
+
+
+def test_the_exit_code_is_one_and_people_read_marks():
+    output = StringIO()
+
+    with pytest.raises(CommandError, match="2 checks failed") as failure, translation.override("en"):
+        call_command("verify_setup", "--job-timeout", "0.1", stdout=output)
+
+    assert failure.value.returncode == 1
+    assert "\nThe queue\n✓ Database: PostgreSQL" in output.getvalue()
+    assert "✗ A job through a worker: No worker is alive.\n    → Start one" in output.getvalue()
+    assert "\nThe five usual problems\n" in output.getvalue()

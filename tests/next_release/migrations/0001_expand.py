@@ -1,0 +1,14 @@
+"""Adds to tables that every charge uses; each statement needs a lock that shuts everybody out for a moment."""
+
+from __future__ import annotations
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = (("payments", "0001_initial"), ("procrastinate_tasks", "0003_engine"))
+
+    operations = (
+        migrations.RunSQL("ALTER TABLE procrastinate_jobs ADD COLUMN next_release text"),
+        migrations.RunSQL("ALTER TABLE payments_payment ADD COLUMN next_release text"),
+    )
