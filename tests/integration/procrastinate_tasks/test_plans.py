@@ -73,6 +73,17 @@ def test_a_claim_reads_the_jobs_it_takes(plan_cache_mode: str):
     assert max(map(rows_read, accesses)) <= 10
 
 
+def test_a_claim_finds_the_others_with_a_lock_by_an_index_that_holds_locked_jobs_alone():
+    worker_id = register_worker()
+    fill(finished=0, future=0, ready=200)
+    execute("UPDATE procrastinate_jobs SET lock = mod(id, 2) WHERE mod(id, 4) > 1")
+    execute("SET LOCAL enable_seqscan = off")
+
+    accesses = accesses_to_jobs("claim_jobs", {"queues": None, "worker_id": worker_id, "slots": 200})
+
+    assert "ptasks_jobs_held_lock" in {access.get("Index Name") for access in accesses}
+
+
 def test_looking_ahead_reads_one_job_of_each_kind():
     fill(finished=3000, future=500, ready=0)
 
