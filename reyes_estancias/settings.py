@@ -202,7 +202,6 @@ vars().update(
 )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
 
-EMAIL_TIMEOUT = 10
 # Who is told when something is wrong, and by whom.
 vars().update(admin_settings(env.list("ADMIN_EMAILS", default=[]), takes_addresses=django.VERSION >= (6,)))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

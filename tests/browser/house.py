@@ -1,0 +1,104 @@
+"""A house in every state, and the address of every page that shows some of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from bookings.models import Booking, Property
+from payments.cancellation import request_cancellation
+from payments.ledger import rows
+from payments.policies import PaymentStatus
+from payments.protocols.settlement import settle_cancellation
+from procrastinate_tasks.models import Job
+from procrastinate_tasks.viewer import navigation
+from tests.browser import stage
+from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_hold, make_property
+from tests.gateways import FakeGateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A page: ``name`` is for file names and messages; ``is_private`` asks for staff."""
+
+    name: str
+    path: str
+    is_private: bool = True
+
+
+def furnish() -> tuple[Address, ...]:
+    """Fill the house and its queue, and return every page there is to see."""
+    home = make_property(name="Casa Caracol", town="Tulum")
+    bookings = _book(home)
+    stage.fill_the_queue()
+    return (*_guest_pages(home, bookings), *_queue_pages(), *_job_pages(), *_admin_pages())
+
+
+def _book(home: Property) -> dict[str, Booking]:
+    now, today = timezone.now(), timezone.localdate()
+    gateway = FakeGateway()
+    bookings = {"held": make_hold(now=now, home=home, check_in=today + timedelta(days=3))}
+    for days, name in ((20, "confirmed"), (40, "declined"), (60, "cancelled")):
+        check_in = today + timedelta(days=days)
+        bookings[name] = make_confirmed_booking(now=now, home=home, check_in=check_in)
+    declined = balance_of(bookings["declined"])
+    rows.wait_for_the_guest(declined, PaymentStatus.FAILED, "insufficient_funds", BASE_URL, now)
+    request_cancellation(booking=bookings["cancelled"], base_url=BASE_URL, now=now)
+    settle_cancellation(
+        booking_id=bookings["cancelled"].pk,
+        base_url=BASE_URL,
+        gateway=gateway,  # type: ignore[arg-type]
+        now=now,
+    )
+    return bookings
+
+
+def _guest_pages(home: Property, bookings: dict[str, Booking]) -> list[Address]:
+    pages = {"home": "/", "property": reverse("property", args=[home.slug]), "missing": "/nada/"}
+    pages |= {f"booking-{name}": booking.get_absolute_url() for name, booking in bookings.items()}
+    confirmed = bookings["confirmed"].get_absolute_url()
+    pages |= {"change-dates": f"{confirmed}fechas/", "cancel": f"{confirmed}cancelar/"}
+    return [Address(name=name, path=path, is_private=False) for name, path in pages.items()]
+
+
+def _queue_pages() -> list[Address]:
+    return [
+        Address(name=entry.url_name.replace("_", "-"), path=reverse(f"admin:{entry.url_name}"))
+        for entry in navigation.ENTRIES
+    ]
+
+
+def _job_pages() -> list[Address]:
+    """One job of each status, the latest."""
+    latest = Job.objects.order_by("status", "-id").distinct("status")
+    return [
+        Address(name=f"job-{job.status}", path=reverse("admin:queue_job", args=[job.pk])) for job in latest
+    ]
+
+
+def _admin_pages() -> list[Address]:
+    pages = [Address(name="admin", path=reverse("admin:index"))]
+    for model in sorted(admin.site._registry, key=lambda model: model._meta.label):
+        meta = model._meta
+        try:
+            pages.append(
+                Address(
+                    name=f"admin-{meta.model_name}",
+                    path=reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"),
+                )
+            )
+        except NoReverseMatch:
+            continue
+        row = model._default_manager.first()
+        if row is not None:
+            pages.append(
+                Address(
+                    name=f"admin-{meta.model_name}-one",
+                    path=reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk]),
+                )
+            )
+    return pages
