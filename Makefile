@@ -5,6 +5,8 @@
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
 ## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
+## make screenshots   a picture of every page, in .local/screenshots (ARGS="-k 1280-light-es")
+## make bench-pages  what each page of the admin costs with a million jobs
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
@@ -13,7 +15,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check audit bench load drill soak dev stop lock messages test-newest
+.PHONY: help screenshots demo test check audit bench bench-pages load drill soak dev stop lock messages test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -41,6 +43,10 @@ test: $(INSTALLED)
 soak: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.engine.storm --minutes $(MINUTES) $(ARGS)
 
+screenshots: export SCREENSHOTS := $(CURDIR)/.local/screenshots
+screenshots: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -m slow tests/browser/test_gallery.py $(ARGS)
+
 # The checks read the settings as the tests see them, so that no database server is started for them.
 check: export DJANGO_SETTINGS_MODULE = tests.settings
 check: $(INSTALLED)
@@ -66,6 +72,9 @@ $(AUDIT)/installed:
 
 bench: $(INSTALLED) $(CELERY)/tried
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-pages: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.pages $(ARGS)
 
 # In an environment of its own: the project does without Celery, and so does the benchmark if it has to.
 $(CELERY)/tried: benchmarks/celery-requirements.txt
@@ -106,7 +115,7 @@ MESSAGES := bookings payments procrastinate_tasks reyes_estancias
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings
 messages: $(INSTALLED)
-	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/python -m django makemessages --locale es_MX \
+	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/django-admin makemessages --locale es_MX \
 		--add-location file --no-wrap --no-obsolete) || exit; done
 	$(VENV)/bin/python manage.py compilemessages --locale es_MX --ignore $(VENV) --ignore .local
 

@@ -39,6 +39,10 @@ class Peer(Protocol):
         """A pattern (LIKE) of the SQL by which its worker claims jobs."""
 
     @property
+    def drain_concurrencies(self) -> tuple[int, ...]:
+        """How many jobs at a time it is tried with when it drains no-op jobs; the best rate counts."""
+
+    @property
     def stamps(self) -> Path:
         """The file its ``STAMP`` jobs write to."""
 

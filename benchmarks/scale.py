@@ -36,7 +36,7 @@ USUAL = Scale(
 QUICK = replace(
     USUAL,
     rounds=1,
-    drain_jobs=500,
+    drain_jobs=1000,
     wait_jobs=60,
     wait_concurrency=20,
     pickups=40,

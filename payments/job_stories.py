@@ -32,8 +32,10 @@ _RUNBOOK_PATIENT = gettext_lazy(
 
 def tell_balance_charges(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
     ids = job_subjects.read_ids(jobs, "booking_id")
-    bookings = job_subjects.find_bookings(ids.values())
     balances = job_subjects.find_balances(ids.values())
+    bookings = {booking_id: balance.booking for booking_id, balance in balances.items()}
+    others = set(ids.values()) - set(bookings)
+    bookings |= job_subjects.find_bookings(others) if others else {}
     return {
         job_id: _tell_balance(bookings.get(booking_id), balances.get(booking_id), booking_id)
         for job_id, booking_id in ids.items()

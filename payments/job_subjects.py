@@ -15,6 +15,9 @@ from procrastinate_tasks.presentation import JobArgs
 
 MOST_JOBS = 200
 _LARGEST_ID = 2**63 - 1
+# Source: docs.stripe.com/api, the ids of refunds, PaymentIntents and Checkout Sessions.
+_REFUND = "re_"
+_ATTEMPTED = ("pi_", "cs_")
 
 
 def read_ids(jobs: Sequence[JobArgs], argument: str) -> dict[int, int]:
@@ -28,13 +31,14 @@ def read_ids(jobs: Sequence[JobArgs], argument: str) -> dict[int, int]:
 
 
 def find_bookings(ids: Iterable[int]) -> Mapping[int, Booking]:
-    return Booking.objects.select_related("quote__home").in_bulk(set(ids))
+    return Booking.objects.in_bulk(set(ids))
 
 
 def find_balances(booking_ids: Iterable[int]) -> dict[int, Payment]:
-    """Return the balance of each booking that has one, by the booking's id."""
+    """Return the balance of each booking that has one, by the booking's id, and the booking with it."""
     balances = Payment.objects.filter(booking_id__in=set(booking_ids), kind=PaymentKind.BALANCE)
-    return {balance.booking_id: balance for balance in balances.exclude(status=PaymentStatus.VOID)}
+    found = balances.exclude(status=PaymentStatus.VOID).select_related("booking")
+    return {balance.booking_id: balance for balance in found}
 
 
 def find_payments(ids: Iterable[int]) -> Mapping[int, Payment]:
@@ -55,22 +59,24 @@ def find_events(ids: Iterable[str]) -> Mapping[str, StripeEvent]:
 
 
 def find_owners(object_ids: Collection[str]) -> dict[str, Payment]:
-    """Return the payment to which each of Stripe's objects belongs, in two queries.
+    """Return the payment to which each of Stripe's objects belongs, in two queries at most.
 
     Args:
         object_ids: ids of PaymentIntents, Checkout Sessions and refunds; others are left out.
     """
-    wanted = {object_id for object_id in object_ids if object_id}
+    refund_ids = {object_id for object_id in object_ids if object_id.startswith(_REFUND)}
+    attempted = {object_id for object_id in object_ids if object_id.startswith(_ATTEMPTED)}
     owners: dict[str, Payment] = {}
     attempts = PaymentAttempt.objects.filter(
-        Q(stripe_intent_id__in=wanted) | Q(stripe_session_id__in=wanted)
+        Q(stripe_intent_id__in=attempted) | Q(stripe_session_id__in=attempted)
     ).select_related("payment__booking")
     for attempt in attempts:
         for object_id in (attempt.stripe_intent_id, attempt.stripe_session_id):
-            if object_id in wanted:
+            if object_id in attempted:
                 owners[object_id] = attempt.payment
-    refunds = Refund.objects.filter(stripe_refund_id__in=wanted).select_related("attempt__payment__booking")
-    return owners | {refund.stripe_refund_id or "": refund.attempt.payment for refund in refunds}
+    refunds = Refund.objects.filter(stripe_refund_id__in=refund_ids)
+    found = refunds.select_related("attempt__payment__booking")
+    return owners | {refund.stripe_refund_id or "": refund.attempt.payment for refund in found}
 
 
 def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:

@@ -61,16 +61,16 @@ def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
         The id of the job; ``None`` when the event's job waits already, or there is no such event.
     """
     with transaction.atomic():
-        if not StripeEvent.objects.select_for_update().filter(pk=event_id).exists():
+        event = StripeEvent.objects.select_for_update().defer("payload").filter(pk=event_id).first()
+        if event is None:
             return None
         job_id = defer(
-            task_names.APPLY_STRIPE_EVENT, {"event_id": event_id}, queueing_lock=f"event:{event_id}"
+            task_names.APPLY_STRIPE_EVENT, {"event_id": event.pk}, queueing_lock=f"event:{event.pk}"
         )
         if job_id is None:
             return None
-        StripeEvent.objects.filter(pk=event_id).update(
-            state=StripeEvent.State.RECEIVED, note="", applied_at=None
-        )
+        event.state, event.note, event.applied_at = StripeEvent.State.RECEIVED, "", None
+        event.save(update_fields=("state", "note", "applied_at"))
         request = _request_to_apply(job_id, actor=actor, reason=reason)
         report = TargetReport(
             action=request.action,

@@ -20,6 +20,7 @@ from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue
 from procrastinate_tasks.exceptions import InvalidCron, InvalidTaskArguments, UnknownTimeZone
 from procrastinate_tasks.job_manager import JobManager, encode_arguments
 from procrastinate_tasks.limits import QueueLimit, find_problem
+from procrastinate_tasks.presentation import presented_tasks
 from procrastinate_tasks.registry import TaskOptions
 
 _LONGEST_NAME = 128
@@ -40,6 +41,7 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         *_check_alerts(settings),
         *(message for options in registry.all_options() for message in _check_task(options, settings)),
         *(message for declared in schedule.all_schedules() for message in _check_schedule(declared)),
+        *_check_presentations(),
     ]
 
 
@@ -189,4 +191,16 @@ def _check_schedule(declared: schedule.Schedule) -> Iterator[CheckMessage]:
                 f"Schedule {declared.name!r}: {error}",
                 hint="Correct its @periodic(...); until then it defers nothing.",
                 id=check_id,
+            )
+
+
+def _check_presentations() -> Iterator[CheckMessage]:
+    app.perform_import_paths()
+    for task_name in presented_tasks():
+        if task_name not in app.tasks:
+            likely = get_close_matches(task_name, list(app.tasks), n=1)
+            yield Warning(
+                f"The task {task_name!r} is presented, and no task has this name.",
+                hint=f"Did you mean {likely[0]!r}?" if likely else "Take its present() away.",
+                id="procrastinate_tasks.W004",
             )

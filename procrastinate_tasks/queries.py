@@ -49,7 +49,7 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerHeartbeat:
-    """A worker's row: ``is_alive`` unless it has been silent for longer than a worker of its kind may be.
+    """A worker's row: ``is_alive`` unless it has been silent for longer than ``orphaned_after``.
 
     ``memory_bytes`` is that of its biggest child, which is replaced above ``max_memory_bytes``. A worker of
     Procrastinate's own says nothing about itself: those fields are empty.
@@ -58,6 +58,7 @@ class WorkerHeartbeat:
     id: int
     last_heartbeat: datetime
     heartbeat_age: timedelta
+    orphaned_after: timedelta
     is_alive: bool
     running: int
     host: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class TaskRollup(models.Model):
@@ -16,9 +17,9 @@ class TaskRollup(models.Model):
     slot_at = models.DateTimeField(_("from"))
     task_name = models.CharField(_("task"), max_length=128)
     queue_name = models.CharField(_("queue"), max_length=128)
-    succeeded = models.PositiveIntegerField(_("succeeded"))
-    failed = models.PositiveIntegerField(_("failed"))
-    retried = models.PositiveIntegerField(_("retried"))
+    succeeded = models.PositiveIntegerField(pgettext_lazy("several jobs", "succeeded"))
+    failed = models.PositiveIntegerField(pgettext_lazy("several jobs", "failed"))
+    retried = models.PositiveIntegerField(pgettext_lazy("several jobs", "retried"))
     wait_p50 = models.DurationField(_("median wait"), null=True)
     wait_p95 = models.DurationField(_("95th percentile of the wait"), null=True)
     run_p50 = models.DurationField(_("median run"), null=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from procrastinate_tasks.statements import statement
 
 _MOST_CLASHES = 5
 _STATEMENT = "settle_jobs"
+_EMPTY = (None, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,33 +74,24 @@ async def settle_async(connector: BaseConnector, settlements: Sequence[Settlemen
     return read_answer(await connector.execute_query_all_async(statement(_STATEMENT), **arguments))
 
 
-def statement_arguments(settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
-    """Return the parameters of ``sql/settle_jobs.sql``: parallel arrays."""
-    records = [settlement.record for settlement in settlements]
-    return {
-        "job_ids": [item.job_id for item in settlements],
-        "worker_ids": [item.worker_id for item in settlements],
-        "attempts": [item.attempts for item in settlements],
-        "statuses": [item.status for item in settlements],
-        "outcomes": [item.outcome.value for item in settlements],
-        "counts": [item.counts_attempt for item in settlements],
-        "deletes": [item.deletes_job for item in settlements],
-        "retry_ats": [item.retry_at for item in settlements],
-        "priorities": [item.priority for item in settlements],
-        "queues": [item.queue for item in settlements],
-        "locks": [item.lock for item in settlements],
-        "task_names": [record.task_name for record in records],
-        "queue_names": [record.queue_name for record in records],
-        "hosts": [record.host for record in records],
-        "releases": [record.release for record in records],
-        "started_ats": [record.started_at for record in records],
-        "finished_ats": [record.finished_at for record in records],
-        "results": [record.result for record in records],
-        "exception_classes": [record.exception_class for record in records],
-        "messages": [record.message for record in records],
-        "tracebacks": [record.traceback for record in records],
-        "fingerprints": [record.fingerprint for record in records],
-    }
+def statement_arguments(settlements: Sequence[Settlement]) -> dict[str, str]:
+    """Return the parameter of ``sql/settle_jobs.sql``."""
+    return {"ends": encode_ends(_columns_of(settlement) for settlement in settlements)}
+
+
+def encode_ends(ends: Iterable[Mapping[str, object]]) -> str:
+    """Return runs as the JSON that ``sql/settle_jobs.sql`` reads: its columns by name, empty ones left out.
+
+    One text is much cheaper to send and to read than an array for each column.
+    """
+    items = [{name: value for name, value in end.items() if value not in _EMPTY} for end in ends]
+    return json.dumps(items, default=datetime.isoformat)
+
+
+def _columns_of(settlement: Settlement) -> dict[str, object]:
+    columns = {field.name: getattr(settlement, field.name) for field in fields(settlement)}
+    record = columns.pop("record")
+    return columns | {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def read_answer(rows: Iterable[dict[str, Any]]) -> list[Settled]:

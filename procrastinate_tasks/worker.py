@@ -95,7 +95,7 @@ class Worker:
             beats,
             options=options,
             children=self._children,
-            on_job=self._claim_loop.wake.set,
+            on_job=self._claim_loop.wake,
             on_abort=self._abort_jobs,
         )
         self._pulse = Pulse(options.orphaned_after)
@@ -149,7 +149,7 @@ class Worker:
         is_new = self._registration.worker_id is None
         worker_id = await self._registration.ensure()
         if is_new:
-            self._claim_loop.wake.set()
+            self._claim_loop.wake()
         with self._pulse.of_one_beat():
             beat = await self._heartbeat.beat(worker_id)
         if not beat.is_registered:
@@ -160,15 +160,15 @@ class Worker:
         await self._heartbeat.listen()
 
     async def _settle_once(self) -> None:
-        await self._settlements.run_once()
-        if not (self._options.wait and self._options.listen_notify):
-            self._claim_loop.wake.set()  # nobody else tells that the queue is dry, or has room again
+        has_freed_lock = await self._settlements.run_once()
+        if has_freed_lock or not (self._options.wait and self._options.listen_notify):
+            self._claim_loop.wake()  # nobody else tells of a free lock, a dry queue, or one with room again
 
     # --- What the children say ------------------------------------------------------------------------------
 
     def _take_ends(self, child: Child, finished: list[Finished]) -> None:
         self._settlements.add(finished)
-        self._claim_loop.wake.set()
+        self._claim_loop.wake_for_room()
         self._staff.look_at(child)
 
     def _abort_jobs(self, job_ids: list[int]) -> None:
@@ -204,7 +204,7 @@ class Worker:
         if child.application_name:
             self._later(self._end_backends(child.application_name))
         self._staff.recruit()
-        self._claim_loop.wake.set()
+        self._claim_loop.wake()
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """Lets the work go on beside the loops; asyncio itself holds tasks only weakly."""

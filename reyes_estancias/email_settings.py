@@ -14,6 +14,7 @@ _OPTIONS = {
     "EMAIL_USE_SSL": "use_ssl",
 }
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
+_TIMEOUT_SECONDS = 10
 
 
 def admin_settings(addresses: Sequence[str], *, takes_addresses: bool) -> dict[str, object]:
@@ -26,15 +27,18 @@ def admin_settings(addresses: Sequence[str], *, takes_addresses: bool) -> dict[s
 
 
 def email_settings(read: Mapping[str, object], *, has_mailers: bool) -> dict[str, object]:
-    """Return the settings for an e-mail URL.
+    """Return the settings for an e-mail URL; a mail server that does not answer is given up after a while.
 
     Args:
         read: what ``environ.Env.email_url`` returned: Django's settings up to 6.0.
         has_mailers: whether Django knows ``MAILERS`` (from 6.1 on), which then takes their place.
     """
     if not has_mailers:
-        return dict(read)
+        return {**read, "EMAIL_TIMEOUT": _TIMEOUT_SECONDS}
     backend = read["EMAIL_BACKEND"]
-    given = {option: read.get(name) for name, option in _OPTIONS.items()} if backend == _SMTP else {}
-    options = {option: value for option, value in given.items() if value}
+    options: dict[str, object] = {}
+    if backend == _SMTP:
+        given = {option: read.get(name) for name, option in _OPTIONS.items()}
+        options = {option: value for option, value in given.items() if value}
+        options["timeout"] = _TIMEOUT_SECONDS
     return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}

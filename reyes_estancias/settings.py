@@ -31,6 +31,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="insecure-development-key") if DEBUG 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 INSTALLED_APPS = [
+    "reyes_estancias",  # first, because its templates complete Django's own
     "reyes_estancias.apps.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -44,7 +45,6 @@ INSTALLED_APPS = [
     "procrastinate_tasks",
     "bookings",
     "payments",
-    "reyes_estancias",
 ]
 
 MIDDLEWARE = [
@@ -202,7 +202,6 @@ vars().update(
 )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
 
-EMAIL_TIMEOUT = 10
 # Who is told when something is wrong, and by whom.
 vars().update(admin_settings(env.list("ADMIN_EMAILS", default=[]), takes_addresses=django.VERSION >= (6,)))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -181,7 +181,7 @@ SITE_CHECKS = (
         needs_database=False,
     ),
     Check(name="stripe", title=gettext_lazy("Stripe"), run=check_stripe_answers, needs_database=False),
-    Check(name="email", title=gettext_lazy("E-mail"), run=check_email, needs_database=False),
+    Check(name="email", title=gettext_lazy("E-mail of the alerts"), run=check_email, needs_database=False),
 )
 
 DECIMAL_PROBLEM = Check(name="decimal_error", title=gettext_lazy("Decimal error"), run=check_decimal_error)

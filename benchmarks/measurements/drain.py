@@ -20,9 +20,18 @@ FUNCTIONS = Figure(label="no-op jobs drained, plain functions", unit="jobs/s", b
 
 
 def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
-    """Load the queue, start the worker; divide the jobs by the time from first start to last end."""
+    """Read the peer's rate at the best of the concurrencies it is tried with."""
     for figure, work in ((COROUTINES, Work.NOOP_ASYNC), (FUNCTIONS, Work.NOOP_SYNC)):
-        peer.load(work, scale.drain_jobs)
-        with running(peer, concurrency=scale.concurrency):
-            span = peer.wait(scale.drain_jobs)
-        yield Reading(figure, scale.drain_jobs / span.seconds)
+        rates = [
+            _rate(peer, work, jobs=scale.drain_jobs, concurrency=concurrency)
+            for concurrency in peer.drain_concurrencies
+        ]
+        yield Reading(figure, max(rates))
+
+
+def _rate(peer: Peer, work: Work, *, jobs: int, concurrency: int) -> float:
+    """Load the queue, start the worker; divide the jobs by the time from first start to last end."""
+    peer.load(work, jobs)
+    with running(peer, concurrency=concurrency):
+        span = peer.wait(jobs)
+    return jobs / span.seconds

@@ -31,6 +31,8 @@ class CeleryRedis:
     name = NAME
     database = None
     claim_statement = ""
+    # Processes, not threads or coroutines: a hundred only push each other off the processor.
+    drain_concurrencies = (os.cpu_count() or 1, 20)
 
     def __init__(self, *, folder: Path, redis_socket: Path) -> None:
         self.stamps = folder / "celery.stamps"

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks import queries
 from procrastinate_tasks.command_line.exit_codes import ExitCode
 from procrastinate_tasks.command_line.output import Output, cell
+from procrastinate_tasks.command_line.queues import rate_in_words
 from procrastinate_tasks.command_line.verbs import Options, Verb
 from procrastinate_tasks.limits import QueueLimit
 from procrastinate_tasks.models import LiveWorker
@@ -48,13 +49,22 @@ def show_status(out: Output, options: Options) -> ExitCode:
 
 def _write_status(out: Output, status: QueueStatus) -> None:
     queues = [
-        (queue.queue, queue.ready, queue.scheduled, queue.running, queue.orphaned, queue.oldest_ready_at)
+        (
+            queue.queue,
+            queue.ready,
+            queue.scheduled,
+            queue.to_be_retried,
+            queue.running,
+            queue.orphaned,
+            queue.oldest_ready_at,
+        )
         for queue in status.queues
     ]
     headings = (
         _("QUEUE"),
         _("READY"),
         _("SCHEDULED"),
+        _("TO BE RETRIED"),
         _("RUNNING"),
         _("ORPHANED"),
         _("OLDEST READY SINCE"),
@@ -98,7 +108,7 @@ def _row_of(rule: QueueRuleInfo) -> tuple[object, ...]:
         rule.queue,
         f"{rule.paused_by}, {cell(rule.paused_at)}" if rule.paused_at else None,
         rule.pause_reason,
-        rule.limit.rate,
+        rate_in_words(rule.limit.rate),
         rule.recent_starts,
         rule.limit.concurrency,
         rule.running,

@@ -75,7 +75,7 @@ def _limit(out: Output, options: Options) -> ExitCode:
         _("Queue '%(queue)s': rate %(rate)s, running jobs %(concurrency)s.")
         % {
             "queue": options["queue"],
-            "rate": limit.rate or _("unlimited"),
+            "rate": rate_in_words(limit.rate) or _("unlimited"),
             "concurrency": limit.concurrency or _("unlimited"),
         }
     )
@@ -97,6 +97,13 @@ def _error_of(target: TargetReport) -> CommandError:
     suggestion = target.detail.get("suggestion")
     hint = " " + _("Did you mean '%(name)s'?") % {"name": suggestion} if suggestion else ""
     return CommandError(f"{target.sentence}{hint}", returncode=code_of_target(target))
+
+
+def rate_in_words(rate: Rate | None) -> str:
+    """Return a rate in words, nothing for none."""
+    if rate is None:
+        return ""
+    return _("%(count)d per %(seconds)g s") % {"count": rate.count, "seconds": rate.per.total_seconds()}
 
 
 def _rate(text: str | None) -> Rate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.core.management.base import CommandError
@@ -20,10 +20,11 @@ from procrastinate_tasks.command_line.output import Output
 from procrastinate_tasks.command_line.verbs import Options, Verb
 from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
 from procrastinate_tasks.policies import Cause
-from procrastinate_tasks.presentation import JobStory, stories_of
+from procrastinate_tasks.presentation import JobStory, RetrySafety, stories_of
 from procrastinate_tasks.reasons import Reason
 from procrastinate_tasks.viewer.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.viewer.states import STATE_LABELS
+from procrastinate_tasks.viewer.timeline import Event, tell_steps
 
 _MOST_ROWS = 100
 
@@ -95,6 +96,13 @@ def _entries_about(job_id: int) -> QuerySet[AuditEntry]:
 
 # --- For people -------------------------------------------------------------------------------------------
 
+_SAFETY: Mapping[RetrySafety, Callable[[], str]] = {
+    RetrySafety.SAFE: lambda: _("Yes."),
+    RetrySafety.SAFE_BY_KEY: lambda: _("Yes, it repeats nothing."),
+    RetrySafety.UNSAFE: lambda: _("No: it may do something twice."),
+    RetrySafety.UNKNOWN: lambda: _("Unknown."),
+}
+
 
 def _write_head(out: Output, job: _Job, options: Options) -> None:
     row, story = job.row, job.story
@@ -109,7 +117,7 @@ def _write_head(out: Output, job: _Job, options: Options) -> None:
             (_("Due"), row.scheduled_at),
             (_("Queueing lock"), row.queueing_lock),
             (_("About"), ", ".join(related.label for related in story.related)),
-            (_("Retry"), f"{story.retry_safety.value}. {story.retry_reason}"),
+            (_("Is it safe to repeat?"), f"{_SAFETY[story.retry_safety]()} {story.retry_reason}"),
             (_("When it fails"), story.runbook),
             (_("Arguments"), _arguments_in_words(row, shows_all=options["show_arguments"])),
         ]
@@ -124,12 +132,15 @@ def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
     hidden = len(row.args) - sum(name in row.args for name in visible)
     if not hidden:
         return shown
-    return f"{shown} {_('(%(count)d hidden: --show-arguments)') % {'count': hidden}}".strip()
+    left_out = _("(%(count)d hidden: --show-arguments)") % {"count": hidden}
+    return f"{shown} {left_out}".strip()
 
 
 def _write_events(out: Output, job: _Job) -> None:
     out.line()
-    out.table((_("TIME"), _("EVENT")), [(event.at, event.type) for event in job.events])
+    events = [Event(type=event.type, at=event.at) for event in job.events if event.at is not None]
+    steps = [(step.at, step.label, step.lasted) for step in tell_steps(events)]
+    out.table((_("TIME"), _("EVENT"), _("TOOK")), steps)
 
 
 def _write_attempts(out: Output, job: _Job, *, with_traceback: bool) -> None:

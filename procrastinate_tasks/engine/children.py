@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import cast
 
 from procrastinate_tasks.engine.settlements import Finished
@@ -98,6 +99,7 @@ class Children:
     def __init__(self, options: WorkerOptions, *, on_ends: Callable[[Child, list[Finished]], None]) -> None:
         self._options = options
         self._on_ends = on_ends
+        self._limits_of = lru_cache(maxsize=None)(partial(limits_of, options=options))
         self._by_number: dict[int, Child] = {}
 
     def __iter__(self) -> Iterator[Child]:
@@ -216,7 +218,7 @@ class Children:
             return
         now = time.monotonic()
         for assignment in assignments:
-            hard = limits_of(assignment.task_name, self._options).hard
+            hard = self._limits_of(assignment.task_name).hard
             child.running[assignment.job_id] = Running(assignment, now, hard)
         child.jobs_started += len(assignments)
         child.send(RunJobs(assignments))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,14 +18,21 @@ from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.options import WorkerOptions
 
+# While one half of the slots is claimed for, the jobs in the other run. Small claims gain nothing by it.
+_LARGEST_SHARE = 0.5
+_LEAST_AT_ONCE = 25
 # A burst of notifications is one reason to claim, and workers need not all ask in the same millisecond.
+_BURST = 0.005
 _LONGEST_DEBOUNCE = 0.003
 _SHORTEST_STALL = 0.02
 _MOST_DOUBLINGS = 10
 
 
 class ClaimLoop:
-    """Claims for the free slots. Whoever has a reason sets ``wake``; ``on_dry`` ends a one-shot worker."""
+    """Claims for the free slots. ``wake`` tells it of news, ``wake_for_room`` of a free slot.
+
+    ``on_dry`` ends a one-shot worker.
+    """
 
     def __init__(
         self,
@@ -43,8 +52,20 @@ class ClaimLoop:
         self._settlements = settlements
         self._registration = registration
         self._on_dry = on_dry
+        self._most_at_once = max(_LEAST_AT_ONCE, math.ceil(options.capacity * _LARGEST_SHARE))
         self._stalls = 0
-        self.wake = asyncio.Event()
+        self._claimed_at = 0.0
+        self._lacks_room = True
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Tells of a reason to claim."""
+        self._news.set()
+
+    def wake_for_room(self) -> None:
+        """Tells of a free slot: no news to a loop that had one to spare and found no job for it."""
+        if self._lacks_room:
+            self._news.set()
 
     async def run_once(self) -> None:
         """Claims once, or waits for a slot.
@@ -52,12 +73,14 @@ class ClaimLoop:
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
-        slots = self._children.free_slots
+        slots = min(self._children.free_slots, self._most_at_once)
         worker_id = self._registration.worker_id
-        self.wake.clear()  # before the claim: what comes while it runs must wake us again
+        self._news.clear()  # before the claim: what comes while it runs must wake us again
+        self._lacks_room = slots == 0
         if worker_id is None or slots == 0:
-            await self.wake.wait()
+            await self._news.wait()
             return
+        self._claimed_at = time.monotonic()
         try:
             claimed = await self._claims.claim(worker_id=worker_id, slots=slots)
         except ClaimRefused:
@@ -83,8 +106,9 @@ class ClaimLoop:
             self._on_dry()
         try:
             async with asyncio.timeout(self._pause(seconds_to_next, found_some=found_some)):
-                await self.wake.wait()
-                await asyncio.sleep(random.uniform(0, _LONGEST_DEBOUNCE))  # noqa: S311 - spreads load
+                await self._news.wait()
+                if time.monotonic() - self._claimed_at < _BURST:
+                    await asyncio.sleep(random.uniform(0, _LONGEST_DEBOUNCE))  # noqa: S311 - spreads load
         except TimeoutError:
             return
 

@@ -17,6 +17,13 @@ from procrastinate_tasks.sessions import PATIENCE_WITH_THE_SERVER
 # Each host of an address has its own, shorter time; this one is also for its name to be found.
 _OPEN_WITHIN = timedelta(seconds=30)
 
+# Planning a claim takes longer than the claim itself. A plan is kept for so many statements and no more: the
+# tables may have been empty when it was made.
+_PLAN_LASTS = 50
+_KEEP_PLANS = """
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', false) WHERE pg_backend_pid() = %(pid)s
+"""
+
 
 class DatabaseLink:
     """A connection in autocommit mode for one loop; any error or time-out closes it, the next use reopens it.
@@ -29,6 +36,7 @@ class DatabaseLink:
         self._alias = alias
         self._application_name = f"worker {purpose} {socket.gethostname()}"[:63]
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._statements = 0
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +53,7 @@ class DatabaseLink:
             TimeoutError: No answer within the given time.
         """
         async with self.connection(within=within) as connection:
+            await self._renew_plans(connection)
             cursor = await connection.execute(query, params)
             return await cursor.fetchall()
 
@@ -77,11 +86,28 @@ class DatabaseLink:
         if self._connection is None or self._connection.closed:
             async with asyncio.timeout(_OPEN_WITHIN.total_seconds()):
                 self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
+                await _keep_plans(self._connection)
         return self._connection
+
+    async def _renew_plans(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
+        self._statements += 1
+        if connection.prepare_threshold is not None and self._statements % _PLAN_LASTS == 0:
+            await connection.execute("DISCARD PLANS", prepare=False)
 
     def _parameters(self) -> dict[str, Any]:
         params = {**PATIENCE_WITH_THE_SERVER, **connector_params(self._alias)}
         params["application_name"] = self._application_name
         params["autocommit"] = True
-        params.setdefault("prepare_threshold", None)
+        params["prepare_threshold"] = None
         return params
+
+
+async def _keep_plans(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
+    """Has statements planned once instead of each time, unless the connection is pooled.
+
+    PgBouncer in transaction mode hands each statement to another session, which knows neither our setting
+    nor our prepared statements. It shows in the process id: a pooler makes one up.
+    """
+    cursor = await connection.execute(_KEEP_PLANS, {"pid": connection.info.backend_pid})
+    if cursor.rowcount:
+        connection.prepare_threshold = 0

@@ -29,13 +29,13 @@ class LogTail:
         _COUNT.pack_into(self._memory, 0, count + len(data))
 
     def read(self) -> str:
-        """The last lines, oldest first."""
+        """The last lines, oldest first, as text that Postgres can store."""
         (count,) = _COUNT.unpack_from(self._memory)
         ring = self._memory[_COUNT.size :]
         start = count % _CAPACITY
         data = ring[:count] if count <= _CAPACITY else ring[start:] + ring[:start]
         lines = data.decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-_MOST_LINES:])
+        return "\n".join(lines[-_MOST_LINES:]).replace("\x00", "\ufffd")
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -18,7 +18,7 @@ from procrastinate_tasks.engine.end_log import log_end
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.results import Outcome
-from procrastinate_tasks.settling import Settled
+from procrastinate_tasks.settling import Settled, encode_ends
 from procrastinate_tasks.statements import statement
 
 logger = logging.getLogger(__name__)
@@ -26,15 +26,6 @@ logger = logging.getLogger(__name__)
 _WITHIN = timedelta(seconds=15)
 _MOST_IN_ONE = 200
 _MOST_CLASHES = 5
-
-# Where a field's name is not what sql/settle_jobs.sql calls its array.
-_ARRAY_NAMES = {
-    "counts_attempt": "counts",
-    "status": "statuses",
-    "priority": "priorities",
-    "attempts": "attempts",
-    "exception_class": "exception_classes",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +62,10 @@ class Settlements:
         if self._waiting:
             self._has_work.set()
 
-    async def run_once(self) -> None:
-        """Settles what has gathered. On an error everything stays gathered.
+    async def run_once(self) -> bool:
+        """Settles what has gathered, and says whether a lock was set free.
+
+        On an error everything stays gathered.
 
         What the database does not accept was lost to another worker, or settled by an earlier statement whose
         answer never came.
@@ -88,9 +81,10 @@ class Settlements:
             self._has_work.clear()
         for finished in batch:
             log_end(finished.assignment, finished.end, settled.get(finished.end.job_id))
+        return any(finished.assignment is not None and finished.assignment.lock for finished in batch)
 
     async def _settle(self, ends: Sequence[RunEnd]) -> dict[int, Settled]:
-        params = self._parameters(ends)
+        params = {"ends": encode_ends(map(self._columns_of, ends))}
         for clash in range(_MOST_CLASHES + 1):
             try:
                 rows = await self._link.fetch(statement("settle_jobs"), params, within=_WITHIN)
@@ -102,16 +96,9 @@ class Settlements:
                 return {row[0]: _settled(row) for row in rows}
         raise AssertionError("unreachable")
 
-    def _parameters(self, batch: Sequence[RunEnd]) -> dict[str, Any]:
-        columns = zip(*batch, strict=True)
-        params: dict[str, Any] = {
-            _ARRAY_NAMES.get(field, f"{field}s"): list(column)
-            for field, column in zip(RunEnd._fields, columns, strict=True)
-        }
-        params["hosts"] = [self._host] * len(batch)
-        params["releases"] = [self._release] * len(batch)
-        params["deletes"] = [self._deletes(end) for end in batch]
-        return params
+    def _columns_of(self, end: RunEnd) -> dict[str, object]:
+        own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}
+        return end._asdict() | own
 
     def _deletes(self, end: RunEnd) -> bool:
         if self._delete_jobs is DeleteJobCondition.SUCCESSFUL:

@@ -4,7 +4,7 @@
 
     worker ──RunJobs──▶ control thread ──▶ event loop ── async jobs
        ▲                (soft limits,      │
-       │                 aborts, EOF)      └▶ slot threads ── sync jobs
+       │                 aborts, EOF)      └▶ job threads ── sync jobs
        └──────────── JobsEnded ◀── outbox ◀───────┘
 
 With one slot there is neither loop nor thread: the job runs in the main thread. The hard limit is not the
@@ -34,7 +34,7 @@ from procrastinate_tasks.execution.control import Control
 from procrastinate_tasks.execution.outbox import Outbox
 from procrastinate_tasks.execution.runs import JobRunner
 from procrastinate_tasks.execution.slots import Slot, watch_connections
-from procrastinate_tasks.execution.threads import SlotThreads
+from procrastinate_tasks.execution.threads import JobThreads
 from procrastinate_tasks.options import WorkerOptions
 
 EXIT_BROKEN = 71
@@ -101,7 +101,7 @@ class ManyJobsChild(ChildProcess):
 
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
         super().__init__(app=app, options=options, link=link)
-        self._threads = SlotThreads(self._run_in_thread)
+        self._threads = JobThreads(self._run_in_thread, most=options.concurrency)
         self._arrived: deque[tuple[Slot, Assignment]] = deque()
         self._is_flush_due = False
         self._is_leaving = asyncio.Event()
@@ -111,6 +111,7 @@ class ManyJobsChild(ChildProcess):
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._send_ends, name="outbox", daemon=True).start()
         self._serve_control()
         await self._is_leaving.wait()
 
@@ -148,7 +149,11 @@ class ManyJobsChild(ChildProcess):
     def _run_in_thread(self, slot: Slot, assignment: Assignment) -> None:
         with exiting_on_fault():
             self._end(slot, self._runner.run_in_thread(slot, assignment))
-            self._outbox.flush()
+            self._outbox.flush_soon()
+
+    def _send_ends(self) -> None:
+        with exiting_on_fault():
+            self._outbox.serve()
 
 
 class OneJobChild(ChildProcess):

@@ -66,16 +66,17 @@ def _interrupt(slot: Slot, interruption: BaseException) -> None:
             _raise_in_thread(slot.thread_id, type(interruption))
         elif slot.task is not None:
             slot.task.get_loop().call_soon_threadsafe(_interrupt_await, slot, slot.task)
-    _cancel_queries(slot)
+        _cancel_queries(slot)  # under the guard: this thread's next job must not lose its query
     if (main_thread_id := threading.main_thread().ident) is not None:
         signal.pthread_kill(main_thread_id, _SIGNAL)
 
 
 def withdraw(slot: Slot) -> None:
-    """Calls off an exception that was sent to this thread and has not been raised yet."""
+    """Calls off an exception that was sent to this thread and has not been raised yet; none comes after."""
     with slot.guard:
         if slot.thread_id is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(slot.thread_id), None)
+            slot.thread_id = None
 
 
 def _raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:

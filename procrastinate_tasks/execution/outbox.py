@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import deque
 from pathlib import Path
+from queue import SimpleQueue
 
 from procrastinate_tasks.exchange.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
 
@@ -24,6 +25,8 @@ class Outbox:
         self._link = link
         self._waiting: deque[RunEnd] = deque()
         self._sending = threading.Lock()
+        self._asked: SimpleQueue[None] = SimpleQueue()
+        self._is_asked = False
 
     def announce(self) -> None:
         """Tells the worker that this child takes jobs."""
@@ -49,6 +52,19 @@ class Outbox:
                 self._send_waiting()
             finally:
                 self._sending.release()
+
+    def flush_soon(self) -> None:
+        """Has ``serve`` send what is queued: a thread that ends a job need not leave the processor for it."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._asked.put(None)
+
+    def serve(self) -> None:
+        """Sends whenever asked to, for the rest of the process's life."""
+        while True:
+            self._asked.get()
+            self._is_asked = False
+            self.flush()
 
     def _send_waiting(self) -> None:
         ends = []

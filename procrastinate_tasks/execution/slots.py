@@ -40,7 +40,8 @@ class Slot:
         abort_at: When a sync job that was asked to stop is made to; None once ``JobAborted`` was raised.
         hard_at: When the worker will have the process killed; None once the job's stack was told.
         thread_id: The thread that runs a sync job.
-        connections: Django's connections that its jobs opened, so that another thread can cancel a query.
+        connections: Django's connections that its job may use, so that another thread can cancel a query:
+            those of the thread that runs a sync job, those that this slot's async jobs opened.
         task: The asyncio task that runs an async job, and ``coroutine`` the job itself.
         interruption: What an async job shall be told at its next await, instead of being cancelled.
         async_context: Gives the ORM calls of this slot's async jobs a thread and connection of their own.
@@ -60,6 +61,7 @@ class Slot:
     coroutine: Coroutine[Any, Any, Any] | None = None
     interruption: BaseException | None = None
     async_context: ThreadSensitiveContext = field(default_factory=ThreadSensitiveContext)
+    async_connections: set[BaseDatabaseWrapper] = field(default_factory=set)
 
     def occupy(self, assignment: Assignment, limits: Limits) -> None:
         """Takes a job in, with its limits."""
@@ -72,6 +74,7 @@ class Slot:
             self.abort_at = None
             self.abort_reason = None
             self.interruption = None
+            self.connections = self.async_connections
 
     def vacate(self) -> None:
         """Lets the job go; no interruption reaches this slot until the next one comes."""

@@ -1,4 +1,4 @@
-"""The threads of a child: one for each sync job that runs at the same time, started when first needed."""
+"""The threads of a child: as many as sync jobs run at the same time, started when first needed."""
 
 from __future__ import annotations
 
@@ -6,28 +6,43 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.execution.slots import Slot
 
 RunInSlot = Callable[[Slot, Assignment], None]
 
 
-class SlotThreads:
-    """Runs each sync job in the thread that belongs to its slot, so that its connection is reused with it."""
+class JobThreads:
+    """Runs each sync job at once in a free thread, which keeps its database connection for the next one.
 
-    def __init__(self, run: RunInSlot) -> None:
+    The threads share a queue: one that ends a short job takes the next without a switch to another thread.
+    """
+
+    def __init__(self, run: RunInSlot, *, most: int) -> None:
         self._run = run
-        self._queues: dict[int, SimpleQueue[Assignment]] = {}
+        self._most = most
+        self._submitted: SimpleQueue[tuple[Slot, Assignment]] = SimpleQueue()
+        self._guard = threading.Lock()
+        self._unfinished = 0
+        self._threads = 0
 
     def submit(self, slot: Slot, assignment: Assignment) -> None:
-        """Starts the job; its slot is free, hence so is the thread."""
-        queue = self._queues.get(slot.index)
-        if queue is None:
-            queue = self._queues[slot.index] = SimpleQueue()
-            name = f"slot-{slot.index}"
-            threading.Thread(target=self._serve, args=(slot, queue), name=name, daemon=True).start()
-        queue.put(assignment)
+        """Starts the job: there is a free thread for it, or a new one."""
+        with self._guard:
+            self._unfinished += 1
+            is_short = self._threads < min(self._unfinished, self._most)
+            self._threads += is_short
+        self._submitted.put((slot, assignment))
+        if is_short:
+            threading.Thread(target=self._serve, name=f"jobs-{self._threads}", daemon=True).start()
 
-    def _serve(self, slot: Slot, queue: SimpleQueue[Assignment]) -> None:
+    def _serve(self) -> None:
+        connections: set[BaseDatabaseWrapper] = set()
         while True:
-            self._run(slot, queue.get())
+            slot, assignment = self._submitted.get()
+            slot.connections = connections
+            self._run(slot, assignment)
+            with self._guard:
+                self._unfinished -= 1

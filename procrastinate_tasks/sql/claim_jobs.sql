@@ -63,7 +63,8 @@ due AS (
     FROM open_queue
     CROSS JOIN LATERAL (
         SELECT job.id, job.priority
-        FROM (
+        FROM procrastinate_jobs AS job
+        WHERE job.id = ANY(ARRAY(
             SELECT waiting.id
             FROM procrastinate_jobs AS waiting
             WHERE waiting.status = 'todo'
@@ -71,9 +72,8 @@ due AS (
               AND waiting.scheduled_at <= now()
             ORDER BY waiting.scheduled_at
             LIMIT 1000
-        ) AS window_of_due
-        JOIN procrastinate_jobs AS job ON job.id = window_of_due.id
-        WHERE job.status = 'todo'
+        ))
+          AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
           AND (
               job.lock IS NULL
               OR NOT EXISTS (

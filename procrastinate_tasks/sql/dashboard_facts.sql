@@ -46,7 +46,7 @@ SELECT
         ) AS held
     )::text AS blocked_by_queue,
     CASE
-        WHEN (SELECT min(slot_at) FROM procrastinate_tasks_taskrollup) <= progress.rolled_up_to - interval '24 hours'
+        WHEN (SELECT min(slot_at) FROM procrastinate_tasks_taskrollup) <= progress.rolled_up_to - interval '48 hours'
         THEN (
             SELECT coalesce(sum(failed), 0)::bigint
             FROM procrastinate_tasks_taskrollup

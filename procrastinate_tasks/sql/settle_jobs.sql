@@ -1,108 +1,101 @@
 -- End jobs, or put them back, that their worker still holds; write what each attempt came to.
 -- A job is still held while it is `doing`, at the attempt that was claimed, under the worker that claimed it
--- (or under none: its worker's row was pruned, and nobody rescued the job yet).
+-- (or under none: its worker's row was pruned, and nobody rescued the job yet). A settled job is nobody's.
 -- A job that would wait again beside a job with its queueing lock fails in favour of that one.
 -- Answers one row for each job settled; a job that is missing in the answer was lost.
+-- The state is compared as text, so that jobs are found by their primary key and by no index on running jobs.
 WITH wanted AS MATERIALIZED (
     SELECT *
-    FROM unnest(
-        %(job_ids)s::bigint[],
-        %(worker_ids)s::bigint[],
-        %(attempts)s::integer[],
-        %(statuses)s::text[],
-        %(outcomes)s::text[],
-        %(counts)s::boolean[],
-        %(deletes)s::boolean[],
-        %(retry_ats)s::timestamptz[],
-        %(priorities)s::integer[],
-        %(queues)s::text[],
-        %(locks)s::text[],
-        %(task_names)s::text[],
-        %(queue_names)s::text[],
-        %(hosts)s::text[],
-        %(releases)s::text[],
-        %(started_ats)s::timestamptz[],
-        %(finished_ats)s::timestamptz[],
-        %(results)s::text[],
-        %(exception_classes)s::text[],
-        %(messages)s::text[],
-        %(tracebacks)s::text[],
-        %(fingerprints)s::text[]
-    ) AS item (
-        job_id, worker_id, attempts, status, outcome, counts, deletes, retry_at, new_priority, new_queue, new_lock,
-        task_name, queue_name, host, release, started_at, finished_at, result, exception_class, message, traceback,
-        fingerprint
+    FROM json_to_recordset(%(ends)s::json) AS item (
+        job_id bigint, worker_id bigint, attempts integer, status text, outcome text, counts_attempt boolean,
+        deletes_job boolean, retry_at timestamptz, priority integer, queue text, lock text, task_name text,
+        queue_name text, host text, release text, started_at timestamptz, finished_at timestamptz, result text,
+        exception_class text, message text, traceback text, fingerprint text
     )
+    ORDER BY job_id
 ),
-held AS (
-    SELECT wanted.*, job.queueing_lock, job.abort_requested
+contested AS MATERIALIZED (
+    SELECT job.id, job.queueing_lock
     FROM wanted
     JOIN procrastinate_jobs AS job ON job.id = wanted.job_id
-    WHERE job.id = ANY(%(job_ids)s::bigint[]) -- by the primary key, whatever the statistics say
-      AND job.status = 'doing'
+    WHERE wanted.status = 'todo'
+      AND job.id = ANY(ARRAY(SELECT job_id FROM wanted))
+      AND job.queueing_lock IS NOT NULL
+      AND NOT job.abort_requested
+      AND job.status::text = 'doing'
       AND job.attempts = wanted.attempts
       AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
     ORDER BY job.id
     FOR UPDATE OF job
 ),
-numbered AS (
+superseded AS MATERIALIZED (
     SELECT
-        held.*,
-        first_value(job_id) OVER same_lock AS first_twin,
-        row_number() OVER same_lock AS twin
-    FROM held
-    WINDOW same_lock AS (
-        PARTITION BY coalesce(queueing_lock, job_id::text), queueing_lock IS NULL, status = 'todo' ORDER BY job_id
-    )
-),
-decided AS (
-    SELECT
-        numbered.*,
-        CASE
-            WHEN numbered.status <> 'todo' THEN numbered.status
-            WHEN numbered.abort_requested THEN 'aborted'
-            WHEN sibling.id IS NOT NULL OR numbered.twin > 1 THEN 'failed'
-            ELSE 'todo'
-        END AS end_status,
-        coalesce(sibling.id, CASE WHEN numbered.twin > 1 THEN numbered.first_twin END) AS sibling_id
-    FROM numbered
+        contested.id AS job_id,
+        coalesce(
+            sibling.id, CASE WHEN row_number() OVER same_lock > 1 THEN first_value(contested.id) OVER same_lock END
+        ) AS sibling_id
+    FROM contested
     LEFT JOIN procrastinate_jobs AS sibling
-        ON sibling.queueing_lock = numbered.queueing_lock
+        ON sibling.queueing_lock = contested.queueing_lock
         AND sibling.status = 'todo'
+    WINDOW same_lock AS (PARTITION BY contested.queueing_lock ORDER BY contested.id)
+),
+updated AS (
+    UPDATE procrastinate_jobs AS job
+    SET
+        (status, scheduled_at) = (
+            SELECT
+                decided.status::procrastinate_job_status,
+                -- None, and not now, for a job that shall run at once: a claim that began a moment earlier would
+                -- take it for one of the future, and those do not hold back younger ones with their lock.
+                CASE WHEN decided.status = 'todo' THEN wanted.retry_at ELSE job.scheduled_at END
+            FROM (
+                SELECT
+                    CASE
+                        WHEN wanted.status <> 'todo' THEN wanted.status
+                        WHEN job.abort_requested THEN 'aborted'
+                        WHEN superseded.sibling_id IS NOT NULL THEN 'failed'
+                        ELSE 'todo'
+                    END AS status
+            ) AS decided
+        ),
+        attempts = job.attempts + wanted.counts_attempt::integer,
+        abort_requested = false,
+        worker_id = NULL,
+        priority = coalesce(wanted.priority, job.priority),
+        queue_name = coalesce(wanted.queue, job.queue_name),
+        lock = coalesce(wanted.lock, job.lock)
+    FROM wanted
+    LEFT JOIN superseded ON superseded.job_id = wanted.job_id
+    WHERE job.id = wanted.job_id
+      AND job.id = ANY(ARRAY(SELECT job_id FROM wanted)) -- by the primary key, whatever the statistics say
+      AND job.status::text = 'doing'
+      AND job.attempts = wanted.attempts
+      AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
+      AND NOT (wanted.deletes_job AND wanted.status <> 'todo')
+    RETURNING wanted.*, job.status::text AS end_status, superseded.sibling_id
+),
+deleted AS (
+    DELETE FROM procrastinate_jobs AS job
+    USING wanted
+    WHERE job.id = wanted.job_id
+      AND job.id = ANY(ARRAY(SELECT job_id FROM wanted)) -- by the primary key, whatever the statistics say
+      AND job.status::text = 'doing'
+      AND job.attempts = wanted.attempts
+      AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
+      AND wanted.deletes_job
+      AND wanted.status <> 'todo'
+    RETURNING wanted.*, wanted.status AS end_status, NULL::bigint AS sibling_id
 ),
 concluded AS (
     SELECT
-        decided.*,
+        ended.*,
         CASE
             WHEN end_status = status THEN outcome
             WHEN end_status = 'aborted' THEN 'aborted'
             ELSE 'superseded'
         END AS end_outcome
-    FROM decided
-),
-updated AS (
-    UPDATE procrastinate_jobs AS job
-    SET
-        status = concluded.end_status::procrastinate_job_status,
-        attempts = job.attempts + concluded.counts::integer,
-        abort_requested = false,
-        -- None, and not now, for a job that shall run at once: a claim that began a moment earlier would take it for
-        -- one of the future, and jobs of the future do not hold back younger ones with their lock.
-        scheduled_at = CASE WHEN concluded.end_status = 'todo' THEN concluded.retry_at ELSE job.scheduled_at END,
-        priority = coalesce(concluded.new_priority, job.priority),
-        queue_name = coalesce(concluded.new_queue, job.queue_name),
-        lock = coalesce(concluded.new_lock, job.lock)
-    FROM concluded
-    WHERE job.id = ANY(%(job_ids)s::bigint[])
-      AND job.id = concluded.job_id
-      AND NOT (concluded.deletes AND concluded.end_status <> 'todo')
-),
-deleted AS (
-    DELETE FROM procrastinate_jobs AS job
-    USING concluded
-    WHERE job.id = concluded.job_id
-      AND concluded.deletes
-      AND concluded.end_status <> 'todo'
+    FROM (SELECT * FROM updated UNION ALL SELECT * FROM deleted) AS ended
 ),
 recorded AS (
     INSERT INTO procrastinate_tasks_jobattempt (
@@ -110,8 +103,9 @@ recorded AS (
         exception_class, message, traceback, fingerprint
     )
     SELECT
-        job_id, attempts + 1, task_name, queue_name, worker_id, host, release, started_at, finished_at, end_outcome,
-        result::jsonb, exception_class, message, traceback, fingerprint
+        job_id, attempts + 1, task_name, queue_name, worker_id, coalesce(host, ''), coalesce(release, ''), started_at,
+        finished_at, end_outcome, result::jsonb, coalesce(exception_class, ''), coalesce(message, ''),
+        coalesce(traceback, ''), coalesce(fingerprint, '')
     FROM concluded
 ),
 -- Where only so many jobs may run at a time, each end makes room for one that waits, maybe for another worker.
@@ -120,8 +114,19 @@ queue_with_room AS (
     FROM procrastinate_tasks_queuerule AS rule
     WHERE rule.concurrency_limit IS NOT NULL
       AND rule.queue_name IN (SELECT queue_name FROM concluded)
-      AND EXISTS (
-          SELECT FROM procrastinate_jobs AS job WHERE job.status = 'todo' AND job.queue_name = rule.queue_name
+      AND coalesce(
+          (
+              SELECT true FROM procrastinate_jobs
+              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at IS NULL
+              ORDER BY -priority, id -- as the index has it
+              LIMIT 1
+          ),
+          (
+              SELECT true FROM procrastinate_jobs
+              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at <= now()
+              ORDER BY scheduled_at
+              LIMIT 1
+          )
       )
 )
 SELECT

@@ -116,6 +116,11 @@ def _of_schedule(item: ScheduleInfo, snapshot: Snapshot, links: Links) -> Iterat
             "times": schedule_in_words(cron=item.cron, zone=item.zone),
         }
         yield _concern(Urgency.SOON, text % values, links.to("schedule"))
+    elif item.disabled_at is not None and snapshot.taken_at - item.disabled_at > LONG_PAUSE:
+        text = _("“%(task)s” has been disabled by %(person)s for %(span)s.")
+        span = span_in_words(snapshot.taken_at - item.disabled_at)
+        values = {"task": title, "person": item.disabled_by, "span": span}
+        yield _concern(Urgency.LOOK, text % values, links.to("schedule"))
 
 
 def _of_connections(snapshot: Snapshot, links: Links) -> Iterator[Concern]:

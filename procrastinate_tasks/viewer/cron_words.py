@@ -53,7 +53,8 @@ def _within_the_hour(minute: str) -> tuple[str, bool]:
     step = _EVERY.match(minute)
     if minute == "*" or step:
         count = int(step[1]) if step else 1
-        return ngettext("Every minute", "Every %(count)d minutes", count) % {"count": count}, False
+        words = _("Every minute") if count == 1 else _("Every %(count)d minutes") % {"count": count}
+        return words, False
     if minute == "0":
         return _("Every hour, on the hour"), False
     if minute.isdecimal():

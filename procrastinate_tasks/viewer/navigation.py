@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from procrastinate_tasks.presentation import ExtraPage, extra_pages
+from procrastinate_tasks.presentation import extra_pages
 
 VIEW_JOBS = "procrastinate_tasks.view_job"
 
@@ -50,23 +50,28 @@ ENTRIES = (
 )
 
 
-def navigation(request: HttpRequest, *, site_name: str, extra: Iterable[Entry] = ()) -> tuple[Link, ...]:
-    """Return the pages that this user may open: the viewer's, then the project's."""
-    here = request.resolver_match.url_name if request.resolver_match else ""
+def navigation(request: HttpRequest, *, site_name: str) -> tuple[Link, ...]:
+    """Return the pages that this user may open."""
+    here = request.resolver_match.view_name if request.resolver_match else ""
     return tuple(
         Link(
             title=str(entry.title),
             url=_address(entry.url_name, site_name=site_name),
-            is_current=here in (entry.url_name.rpartition(":")[2], *entry.covers),
+            is_current=here in {_in_admin(name) for name in (entry.url_name, *entry.covers)},
         )
-        for entry in (*ENTRIES, *map(_entry_for, extra_pages()), *extra)
+        for entry in (*ENTRIES, *_pages_of_the_project())
         if request.user.has_perm(entry.permission)
     )
 
 
-def _entry_for(page: ExtraPage) -> Entry:
-    return Entry(title=page.title, url_name=page.url_name, permission=page.permission)
+def _pages_of_the_project() -> Iterator[Entry]:
+    for page in extra_pages():
+        yield Entry(title=page.title, url_name=page.url_name, permission=page.permission)
+
+
+def _in_admin(url_name: str) -> str:
+    return url_name if ":" in url_name else f"admin:{url_name}"
 
 
 def _address(url_name: str, *, site_name: str) -> str:
-    return reverse(url_name if ":" in url_name else f"admin:{url_name}", current_app=site_name)
+    return reverse(_in_admin(url_name), current_app=site_name)

@@ -32,8 +32,10 @@ class ShownOffer:
 def shown_offers(
     job: JobToActOn, story: JobStory, *, user: HasPermissions, back: str, site_name: str
 ) -> tuple[ShownOffer, ...]:
-    """Return what this user may do to a job, and what of that is not possible now."""
-    offers = offers_of(job, user=user, safety=story.retry_safety)
+    """Return what this user may do to a job; what is not possible now stands at the end."""
+    offers = sorted(
+        offers_of(job, user=user, safety=story.retry_safety), key=lambda offer: not offer.is_possible
+    )
     return tuple(
         _show(offer, job_id=job.id, back=back, site_name=site_name)
         for offer in offers

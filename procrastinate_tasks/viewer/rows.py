@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from procrastinate.contrib.django import app
 from procrastinate.retry import RetryStrategy
 
@@ -28,8 +29,8 @@ _WHEN_LABELS: Mapping[ShownState, str | Promise] = {
     ShownState.READY: _("waits since"),
     ShownState.BLOCKED: _("waits since"),
     ShownState.PAUSED: _("waits since"),
-    ShownState.SCHEDULED: _("due"),
-    ShownState.RETRYING: _("due"),
+    ShownState.SCHEDULED: pgettext_lazy("when a job will run", "due"),
+    ShownState.RETRYING: pgettext_lazy("when a job will run", "due"),
     ShownState.RUNNING: _("started"),
     ShownState.ORPHANED: _("started"),
     ShownState.FAILED: _("ended"),

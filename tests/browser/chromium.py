@@ -11,6 +11,9 @@ from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+Scheme = Literal["light", "dark"]
+Language = Literal["es-mx", "en"]
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Nothing but the pages under test is asked for, and root has no sandbox.
 _ARGUMENTS = (
@@ -48,8 +51,8 @@ class Look:
 
     width: int = 1280
     height: int = 900
-    scheme: Literal["light", "dark"] = "light"
-    language: Literal["es-mx", "en"] = "es-mx"
+    scheme: Scheme = "light"
+    language: Language = "es-mx"
     has_scripts: bool = True
 
     def __str__(self) -> str:

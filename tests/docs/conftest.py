@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,11 +19,11 @@ from tests.docs.server import Outcome, Server, copy_project, put_stand_ins
 
 DATABASE = f"guide_{os.getpid()}"
 
-# What happens on any site while its owner reads on: job 1, of which the guide asks later.
-_FIRST_JOB = Command(
-    0,
-    'python manage.py shell --command "from payments.tasks import scan_and_charge_balances as t; t.defer()"',
-)
+# What has happened on a site when its owner comes to a command, the first time.
+_SITUATIONS = {
+    "sudo systemctl daemon-reload": 'python manage.py shell --command "'
+    'from payments.tasks import scan_and_charge_balances as t; t.defer()"',
+}
 
 
 @pytest.fixture(scope="session")
@@ -35,14 +36,17 @@ def guide_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def followed(guide_server: Server) -> dict[int, Outcome]:
+def followed(guide_server: Server) -> Iterator[dict[int, Outcome]]:
     """Return how each command ended, by its line; after one that failed the rest tells little."""
-    outcomes = {}
-    for command in commands_of(GUIDE):
-        outcomes[command.line] = guide_server.follow(command)
-        if "createsuperuser" in command.text:
-            guide_server.run(_FIRST_JOB)
-    return outcomes
+    outcomes, situations = {}, dict(_SITUATIONS)
+    with ExitStack() as running:
+        for command in commands_of(GUIDE):
+            if command.text in situations:
+                guide_server.run(Command(0, situations.pop(command.text)))
+            outcomes[command.line] = guide_server.follow(command)
+            if "enable --now" in command.text:
+                running.enter_context(guide_server.worker())
+        yield outcomes
 
 
 def _environment(shelf: Path, stripe_url: str) -> dict[str, str]:
@@ -66,6 +70,7 @@ def _environment(shelf: Path, stripe_url: str) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRETS": "whsec_guide",
         "STRIPE_API_BASE": stripe_url,
         "TRUSTED_PROXIES": "1",
+        "MONITORING_TOKEN": "a-token-of-the-guide's-own-server-0123456789",
     }
 
 

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,17 +96,37 @@ class Server:
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not self._has_begun(command, log) and serving.poll() is None and time.monotonic() < deadline:
+        others = self._count_workers()
+        while not self._has_begun(command, log, others) and serving.poll() is None:
+            assert time.monotonic() < deadline, f"{command} has not begun: {log.read_text()}"
             time.sleep(0.1)
         serving.send_signal(signal.SIGTERM)
         return Outcome(command, serving.wait(timeout=60), log.read_text())
 
-    def _has_begun(self, command: Command, log: Path) -> bool:
+    def _has_begun(self, command: Command, log: Path, others: int) -> bool:
         if "gunicorn" in command.text:
             return "Booting worker" in log.read_text()
+        return self._count_workers() > others
+
+    def _count_workers(self) -> int:
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
-            beating = connection.execute("SELECT count(*) FROM procrastinate_tasks_liveworker").fetchone()
-        return beating is not None and beating[0] > 0
+            row = connection.execute("SELECT count(*) FROM procrastinate_tasks_liveworker").fetchone()
+        return int(row[0]) if row else 0
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """Let a worker run beside what is followed, as the units of the guide do."""
+        with (self.checkout / "worker.log").open("w") as log:
+            running = subprocess.Popen(
+                ["python", "manage.py", "procrastinate", "worker", "--concurrency", "2"],
+                cwd=self.checkout,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        yield
+        running.terminate()
+        running.wait(timeout=60)
 
 
 def copy_project(target: Path) -> Path:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -84,9 +85,24 @@ def git(arguments: Sequence[str]) -> int:
     return 0
 
 
+def curl(arguments: Sequence[str]) -> int:
+    """Ask the site itself for an address of its own, with the header that is given."""
+    address = urlsplit(arguments[-1])
+    _require(address.netloc == "reyes.example", f"the guide's site is not {address.netloc}")
+    name, _, value = " ".join(arguments).partition("--header ")[2].rpartition(" ")[0].partition(": ")
+    ask = (
+        "import sys; from django.test import Client; "
+        f"answer = Client(headers={ {name: value} if name else {}!r})"
+        f".get({address.path!r}, secure=True, headers={{'host': 'reyes.example'}}); "
+        "print(answer.content.decode()); sys.exit(answer.status_code >= 400)"
+    )
+    return subprocess.call([sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", ask])
+
+
 PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
     "adduser": adduser,
     "apt-get": apt_get,
+    "curl": curl,
     "git": git,
     "heroku": heroku,
     "sudo": sudo,

@@ -93,7 +93,9 @@ def test_a_form_may_lead_to_the_payment_page(client, settings):
 def test_no_template_has_inline_script_or_style_or_anothers_asset(path):
     source = path.read_text()
 
-    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?://", source)
+    # A script of ours is a file of its own; an SVG has to name its vocabulary.
+    inline = r"<script(?![^>]*\ssrc=\"{% static)|<style|\sstyle=|\son\w+=|javascript:|https?://(?!www\.w3\.org/2000/svg)"
+    assert not re.search(inline, source)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from procrastinate_tasks.command_line import (
     acting,
     audit_listing,
+    health,
     listing,
     overview,
     queues,
@@ -20,7 +21,7 @@ from procrastinate_tasks.command_line import (
 from procrastinate_tasks.command_line.output import Output
 from procrastinate_tasks.command_line.verbs import Verb
 
-_MODULES = (overview, listing, showing, acting, queues, schedules, audit_listing)
+_MODULES = (overview, health, listing, showing, acting, queues, schedules, audit_listing)
 VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in module.VERBS}
 
 

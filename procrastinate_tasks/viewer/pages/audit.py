@@ -129,4 +129,5 @@ def _labels() -> list[tuple[str, str]]:
 
 def _distinct_label(action: Action) -> str:
     label = str(ACTION_LABELS[action])
-    return f"{label} ({_('schedule')})" if action is Action.RUN_SCHEDULE else label
+    about = _("schedule")
+    return f"{label} ({about})" if action is Action.RUN_SCHEDULE else label

@@ -9,9 +9,11 @@ from datetime import timedelta
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
+from procrastinate_tasks.monitoring.health import HealthCheck, judge
 from procrastinate_tasks.monitoring.snapshot import take_snapshot
-from procrastinate_tasks.viewer.attention import find_concerns
+from procrastinate_tasks.viewer.attention import LONG_WAIT
 from procrastinate_tasks.viewer.cards import Health
 from procrastinate_tasks.viewer.figures import (
     age_in_words,
@@ -19,7 +21,6 @@ from procrastinate_tasks.viewer.figures import (
     duration_in_words,
     percentage_in_words,
 )
-from procrastinate_tasks.viewer.links import Links
 from procrastinate_tasks.viewer.queries.dashboard import DashboardFacts, read_facts
 from procrastinate_tasks.viewer.queries.system import (
     ClockSkew,
@@ -45,7 +46,6 @@ class Check:
 
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    links = Links(site.name)
     skew = measure_clock_skew()
     snapshot, facts = take_snapshot(), read_facts()
     context = {
@@ -56,8 +56,8 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
             _check_clock(skew),
             _check_connections(snapshot.connections.used, snapshot.connections.limit),
             _check_rollup(facts, skew),
+            *map(_check_health, judge(snapshot, queue=None, longest_wait=LONG_WAIT).checks),
         ],
-        "concerns": find_concerns(snapshot, facts, links=links),
         "versions": read_versions(),
         "releases": _releases(facts, {worker.release for worker in snapshot.living_workers}),
         "settings": [(setting, setting_in_words(setting)) for setting in list_settings()],
@@ -106,6 +106,18 @@ def _check_rollup(facts: DashboardFacts, skew: ClockSkew) -> Check:
     age = age_in_words(facts.rolled_up_to, now=skew.now)
     health = Health.GOOD if skew.now - facts.rolled_up_to < timedelta(minutes=20) else Health.SLOW
     return Check(title=_("Charts"), sentence=text % {"age": age}, health=health)
+
+
+def _check_health(check: HealthCheck) -> Check:
+    """Show what the probes of the monitoring are told."""
+    titles = {
+        "workers": _("Workers"),
+        "waiting": _("Waiting jobs"),
+        "orphaned": pgettext("several jobs", "Orphaned"),
+        "schedule": _("Schedule"),
+    }
+    health = Health.GOOD if check.is_ok else Health.BAD
+    return Check(title=titles.get(check.name, check.name), sentence=check.sentence, health=health)
 
 
 def _releases(facts: DashboardFacts, running: set[str]) -> Mapping[str, str]:

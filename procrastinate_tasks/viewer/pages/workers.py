@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +19,6 @@ from procrastinate_tasks.viewer.links import Links
 from procrastinate_tasks.viewer.queries.workers import MOST_JOBS, JobInProgress, list_jobs_in_progress
 from procrastinate_tasks.viewer.rendering import render_page
 
-PROMPT_HEARTBEAT = timedelta(seconds=15)
 _MOST_RESCUED_AT_ONCE = 100
 _MOST_JOBS_NAMED = 5
 _NEARLY_FULL = 0.8
@@ -76,10 +74,10 @@ def _row(worker: WorkerHeartbeat, jobs: Sequence[JobInProgress], links: Links) -
 
 
 def heartbeat_verdict(worker: WorkerHeartbeat) -> tuple[str, Health]:
-    """Say whether a worker is well: silent for 15 s is doubtful, for as long as it may be at all is lost."""
+    """Say whether a worker is well: doubtful after half the silence it may keep, lost after all of it."""
     if not worker.is_alive:
         return _("Lost"), Health.BAD
-    if worker.heartbeat_age > PROMPT_HEARTBEAT:
+    if worker.heartbeat_age > worker.orphaned_after / 2:
         return _("Doubtful"), Health.SLOW
     return _("Well"), Health.GOOD
 

@@ -37,9 +37,10 @@ class Command(BaseCommand):
                 "Stays are made on a laptop only: with DEBUG on, and STRIPE_API_BASE at the local Stripe. "
                 "Here they would take nights from guests, and could not be told from real ones."
             )
-        # The screen is for what was made; each charge would be told in several lines.
-        logging.disable(logging.INFO)
         with ExitStack() as stage:
+            # The screen is for what was made; each charge would be told in several lines.
+            logging.disable(logging.INFO)
+            stage.callback(logging.disable, logging.NOTSET)
             historian = Historian(
                 homes=make_homes(),
                 gateway=get_gateway(),

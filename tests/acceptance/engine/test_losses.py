@@ -203,3 +203,15 @@ def test_a_running_job_ends_aborted_whatever_it_does(log: Path):
     assert [outcome for outcome, *_ in outcomes_of(stubborn)] == ["aborted"]
     assert [outcome for outcome, *_ in outcomes_of(neighbour)] == ["interrupted"]
     assert attempts_of(neighbour) == 0
+
+
+def test_with_one_slot_a_job_that_waits_in_c_is_stopped_within_seconds(log: Path):
+    (job_id,) = insert_jobs("engine.wait_for_socket")
+
+    with started_worker(log, "--processes", "1", "--concurrency", "1"):
+        wait_for(lambda: status_of(job_id) == "doing")
+        query("UPDATE procrastinate_jobs SET abort_requested = true WHERE id = %s RETURNING 1", job_id)
+
+        wait_for(lambda: status_of(job_id) == "aborted", within=5)
+
+    assert [outcome for outcome, *_ in outcomes_of(job_id)] == ["aborted"]

@@ -65,7 +65,7 @@ def _read_arguments() -> argparse.Namespace:
         help="draws the faults; by default another each time",
     )
     parser.add_argument("--report", type=Path, default=Path("docs/soak.md"), help="the file to write")
-    parser.add_argument("--keep", type=Path, help="an empty directory where ledger and log are to stay")
+    parser.add_argument("--keep", type=Path, help="an empty directory where ledger and logs are to stay")
     return parser.parse_args()
 
 

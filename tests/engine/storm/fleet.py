@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import time
@@ -25,7 +26,8 @@ class Fleet:
 
     def __init__(self, stack: ExitStack, *, directory: Path, database_url: str) -> None:
         self._stack = stack
-        self._log = directory / "workers.log"
+        self._directory = directory
+        self._starts = itertools.count(1)
         self._environment = {PATH_VARIABLE: str(directory / LEDGER)}
         self._database_url = database_url
         self._hosts = [self._start() for _ in range(HOSTS)]
@@ -71,7 +73,7 @@ class Fleet:
     def _start(self) -> StartedWorker:
         return self._stack.enter_context(
             started_worker(
-                self._log,
+                self._directory / f"worker-{next(self._starts)}.log",
                 *OPTIONS,
                 database_url=self._database_url,
                 settings_module=SETTINGS,

@@ -116,7 +116,7 @@ def _circumstances(circumstances: Circumstances) -> str:
 |---|---|
 | command | `{circumstances.command}` at commit {circumstances.commit} |
 | machine | {os.cpu_count()} cores ({_processor()}), {_memory_gb():.0f} GB, {platform.system()} {platform.release()} |
-| load average | {before:.1f} before, {after:.1f} after; the machine was not the storm's alone |
+| load average | {before:.1f} before it began, which is what else the machine had to do; {after:.1f} at its end |
 | software | Python {platform.python_version()}, PostgreSQL {circumstances.postgres} (`fsync = off`, commits synchronous) |"""
 
 

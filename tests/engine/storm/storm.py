@@ -43,7 +43,7 @@ def run_storm(
     """Runs a storm of this length, and longer if faults waited for their victims.
 
     Args:
-        directory: an empty one, for the ledger and the workers' log.
+        directory: an empty one, for the ledger and the workers' logs.
         tell: called with a line about every tenth of the storm.
     """
     with ExitStack() as stack:

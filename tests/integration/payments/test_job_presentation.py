@@ -94,7 +94,7 @@ def house_tasks() -> list[str]:
 
 
 def test_every_task_of_the_house_is_presented():
-    assert set(house_tasks()) == set(presented_tasks())
+    assert set(house_tasks()) == {name for name in presented_tasks() if name.startswith(HOUSES_OWN)}
 
 
 @pytest.mark.parametrize("task_name", house_tasks())
@@ -118,7 +118,12 @@ def _parameters(task_name: str) -> Sequence[str]:
 
 
 @pytest.mark.parametrize(
-    "task_name", [name for name in house_tasks() if presented_tasks()[name].related_argument]
+    "task_name",
+    [
+        name
+        for name in house_tasks()
+        if name in presented_tasks() and presented_tasks()[name].related_argument
+    ],
 )
 def test_the_argument_that_a_list_filters_by_exists_and_has_an_index(task_name):
     argument = presented_tasks()[task_name].related_argument
@@ -140,7 +145,8 @@ def test_arguments_that_make_no_sense_break_nothing(args):
 
 
 def test_only_what_moves_money_asks_for_a_reason():
-    assert {name for name, each in presented_tasks().items() if each.moves_money} == {
+    presented = presented_tasks()
+    assert {name for name in house_tasks() if presented[name].moves_money} == {
         task_names.CHARGE_BALANCE,
         task_names.CHARGE_PAYMENT,
         task_names.SETTLE_CANCELLATION,
@@ -302,7 +308,7 @@ def test_more_jobs_take_no_more_queries():
             assert len(stories_of(rows)) == 2 * number
         return len([query for query in queries if "SAVEPOINT" not in query["sql"]])
 
-    assert count(1) == count(4) == 3
+    assert count(1) == count(4) == 2
 
 
 # --- Searches ---------------------------------------------------------------------------------------------
@@ -397,3 +403,17 @@ def test_a_label_of_a_search_shows_no_address(booking):
 
     assert found is not None
     assert "@" not in found.label
+
+
+@pytest.mark.parametrize("argument", ["booking_id", "payment_id", "refund_id", "event_id", "email_id"])
+def test_jobs_about_an_object_are_found_by_an_index(argument):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN SELECT id FROM procrastinate_jobs WHERE (args ->> %s) IN ('1', '2')"
+            " ORDER BY id DESC LIMIT 50",
+            [argument],
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert f"payments_jobs_{argument}" in plan

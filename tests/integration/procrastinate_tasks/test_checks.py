@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from procrastinate.contrib.django.procrastinate_app import current_app
 
-from procrastinate_tasks import checks, registry, schedule
+from procrastinate_tasks import checks, presentation, registry, schedule
 from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.limits import QueueLimit, Rate
@@ -135,3 +135,14 @@ def test_schedules(options: dict[str, Any], check_id: str):
     periodic(**{"args": {"number": 1}, **options})(remember)
 
     assert ids() == [check_id]
+
+
+def test_a_presentation_of_a_task_that_is_none_is_told_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(presentation, "_presentations", {})
+    presentation.present(
+        "sample.rememebr", presentation.TaskPresentation(title="Remember", tell=lambda jobs: {})
+    )
+
+    (message,) = check_queue(None)
+
+    assert (message.id, message.hint) == ("procrastinate_tasks.W004", "Did you mean 'sample.remember'?")

@@ -148,7 +148,15 @@ def test_a_job_is_shown_with_its_events_attempts_and_actions():
     shown = answer("show", job_id)[1]
 
     assert code == 0
-    for expected in ("sample.flaky", "deferred", "Hopeless", "Ana", "bank is back", "It waits again."):
+    for expected in (
+        "sample.flaky",
+        "Deferred",
+        "Hopeless",
+        "Unknown.",
+        "Ana",
+        "bank is back",
+        "It waits again.",
+    ):
         assert expected in text
     assert [event["type"] for event in shown["events"]][-1] == "retried"
     assert shown["attempts"][0]["outcome"] == "failed"

@@ -98,6 +98,12 @@ def presented() -> Iterator[None]:
     presentation._panels.clear()
 
 
+def a_slot(slot_at: datetime, *, failed: int) -> None:
+    TaskRollup.objects.create(
+        slot_at=slot_at, task_name="t", queue_name="q", succeeded=0, failed=failed, retried=0
+    )
+
+
 def cards(response: Any) -> dict[str, Any]:
     return {card.title: card for card in response.context["cards"]}
 
@@ -136,19 +142,14 @@ def test_the_change_of_failures_is_told_once_two_days_are_known(viewer, now):
     a_failure(finished_at=now - timedelta(hours=30))
     before = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
     RollupProgress.objects.update_or_create(id=1, defaults={"rolled_up_to": now})
-    for hours in (49, 30, 26):
-        TaskRollup.objects.create(
-            slot_at=now - timedelta(hours=hours),
-            task_name="t",
-            queue_name="q",
-            succeeded=0,
-            failed=2,
-            retried=0,
-        )
+    for hours in (30, 26):
+        a_slot(now - timedelta(hours=hours), failed=2)
+    too_early = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
+    a_slot(now - timedelta(hours=49), failed=2)
 
     after = details(cards(page(viewer, "queue_dashboard"))["Failed in 24 h"])
 
-    assert before == {"the day before": "not known yet"}
+    assert before == too_early == {"the day before": "not known yet"}
     assert after == {"the day before": "4", "change": "−4"}
 
 
@@ -184,6 +185,15 @@ def test_no_worker_a_long_wait_and_an_overdue_schedule_need_attention(viewer, no
     assert "No worker is alive, and 1 job waits" in text
     assert "Queue sample: the oldest ready job has waited for 6 min." in text
     assert re.search(r"should have started \d h ago \(Every hour, on the hour\)", text)
+
+
+def test_a_schedule_that_stays_disabled_is_not_forgotten(viewer, now):
+    a_worker()
+    ScheduleState.objects.create(
+        name="bookings.tasks.mark_expired_holds", disabled_at=now - timedelta(hours=3), disabled_by="rosa"
+    )
+
+    assert "has been disabled by rosa for 3 h." in read(page(viewer, "queue_dashboard"))
 
 
 def test_a_quiet_queue_says_so_and_an_empty_chart_says_why(viewer):
@@ -386,6 +396,15 @@ def test_a_worker_is_well_doubtful_or_lost_by_the_age_of_its_heartbeat(viewer):
     rows = page(viewer, "queue_workers").context["rows"]
 
     assert [row.state for row in rows] == ["Well", "Doubtful", "Lost"]
+
+
+def test_a_worker_that_beats_each_second_is_lost_sooner(viewer):
+    a_worker(silent=timedelta(seconds=4), orphaned_after=timedelta(seconds=3.5))
+
+    (row,) = page(viewer, "queue_workers").context["rows"]
+
+    assert row.state == "Lost"
+    assert "lost after 3.5 s" in read(page(viewer, "queue_workers"))
 
 
 def test_a_worker_shows_its_jobs_and_its_memory_against_the_limit(viewer):

@@ -10,12 +10,15 @@ from django.db import connection
 from django.test import override_settings
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from procrastinate_tasks.actions import Action, Actor, act
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.operations import retry_by_hand
 from procrastinate_tasks.rescue import RescueReport, run_once
 
 pytestmark = pytest.mark.django_db
+
+
+ANA = Actor(name="ana")
 
 
 def run_sql(sql: str, *parameters: Any) -> None:
@@ -88,14 +91,14 @@ def test_the_time_can_be_given():
     assert run_once(datetime.now(UTC) + timedelta(minutes=1)).run_again
 
 
-def test_a_job_is_parked_at_its_second_crash_and_a_retry_by_hand_starts_the_count_again():
+def test_a_job_is_parked_at_its_second_crash_and_its_release_starts_the_count_again():
     job_id = an_orphan()
     run_once()
     claim(job_id, None)
     assert run_once().parked == (job_id,)
     assert status_of(job_id) == "failed"
 
-    retry_by_hand([job_id])
+    act(Action.RELEASE, job_ids=[job_id], actor=ANA)
     claim(job_id, None)
 
     assert run_once().run_again == (job_id,)
@@ -107,7 +110,7 @@ def test_a_job_that_was_asked_to_stop_is_aborted_and_can_be_retried():
 
     assert run_once().aborted == (job_id,)
     assert ProcrastinateJob.objects.get().abort_requested is False
-    assert retry_by_hand([job_id]).retried == (job_id,)
+    assert act(Action.RETRY, job_ids=[job_id], actor=ANA).applied
 
 
 def test_a_job_whose_queueing_lock_another_waits_with_ends_in_favour_of_that_one():

@@ -11,9 +11,9 @@ from django.test import override_settings
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
+from procrastinate_tasks.actions import Action, Actor, act
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.operations import retry_by_hand
 from procrastinate_tasks.retention import RetentionReport, run_once
 from procrastinate_tasks.statements import statement
 from procrastinate_tasks.testing import drain_queue
@@ -75,7 +75,7 @@ def test_a_job_counts_from_its_latest_end():
     job_id = a_failure()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '20 days'")
-    retry_by_hand([job_id or 0])
+    act(Action.RETRY, job_ids=[job_id or 0], actor=Actor(name="ana"))
     drain_queue()
 
     run_once(timezone.now() + HOUR)

@@ -7,12 +7,14 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import override_settings
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from procrastinate_tasks import side_tasks
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.models import JobAttempt, Release, RollupProgress, TaskRollup
 from procrastinate_tasks.results import Outcome
@@ -257,6 +259,13 @@ def test_a_worker_sums_up_as_part_of_its_upkeep_and_waits_for_the_next_slot():
         pass
 
     assert 0 < pause <= SLOT.total_seconds() + 10
+
+
+def test_the_upkeep_of_a_worker_has_it_among_its_routines(monkeypatch):
+    monkeypatch.setattr(side_tasks, "close_old_connections", lambda: None)  # the test's own has to stay
+
+    side_tasks.Routines().run_once()
+
     assert RollupProgress.objects.get().rolled_up_to is not None
 
 
@@ -273,7 +282,7 @@ def test_the_database_keeps_one_row_of_progress_and_one_of_each_slot():
 
 
 def test_the_attempts_of_a_window_are_found_by_an_index():
-    window = {"slot": SLOT, "from_at": NOON - SLOT, "until": NOON}
+    window: dict[str, Any] = {"slot": SLOT, "from_at": NOON - SLOT, "until": NOON}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {statement('roll_up_attempts')}", window)

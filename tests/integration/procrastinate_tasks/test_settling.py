@@ -77,6 +77,16 @@ def test_success_ends_the_job_counts_the_attempt_and_stores_the_result_in_one_st
     assert JobAttempt.objects.get().result == {"sum": 3}
 
 
+def test_a_settled_job_belongs_to_no_worker_but_its_attempt_tells_which_ran_it():
+    worker_id = register_worker()
+    attempt = claim(defer("sample.remember", {"number": 1}), worker_id)
+
+    settle_one(conclude(attempt, status=Status.SUCCEEDED))
+
+    assert job(attempt.job.id).worker_id is None
+    assert JobAttempt.objects.get().worker_id == worker_id
+
+
 def test_a_retry_beside_a_waiting_job_with_its_queueing_lock_fails_in_favour_of_that_one():
     attempt = claim(defer("sample.locked"))
     sibling_id = defer("sample.locked")

@@ -255,4 +255,4 @@ def test_it_is_told_in_the_language_of_who_asks():
     with translation.override("es-mx"):
         reason = why(waiting_job())
 
-    assert reason.sentence == "Ningún trabajador vivo atiende la cola sample. Inicia uno."
+    assert reason.sentence == "Ningún trabajador vivo atiende la cola sample. Inicie uno."

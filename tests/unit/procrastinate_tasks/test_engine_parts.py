@@ -108,6 +108,14 @@ def test_a_line_longer_than_the_tail_leaves_its_end():
     assert tail.read().endswith("the end")
 
 
+def test_a_nul_byte_in_a_line_does_not_keep_the_tail_out_of_the_database():
+    tail = LogTail()
+
+    tail.write("read \x00 from the card reader")
+
+    assert tail.read() == "read \ufffd from the card reader"
+
+
 # --- The pulse ----------------------------------------------------------------------------------------------
 
 

@@ -115,8 +115,13 @@ def _key(name: str, arguments: list[object]) -> Iterator[Key]:
 
 
 def _same_blanks(entry: polib.POEntry) -> bool:
-    said = entry.msgstr_plural.values() if entry.msgid_plural else [entry.msgstr]
-    return all(_blanks(words) == _blanks(entry.msgid_plural or entry.msgid) for words in said)
+    if not entry.msgid_plural:
+        return _blanks(entry.msgstr) == _blanks(entry.msgid)
+    one, many = entry.msgstr_plural[0], entry.msgstr_plural[1]
+    # "Every minute" has no blank, "Every %(count)d minutes" has one
+    return _blanks(one) in (_blanks(entry.msgid), _blanks(entry.msgid_plural)) and (
+        _blanks(many) == _blanks(entry.msgid_plural)
+    )
 
 
 def _blanks(text: str) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import environ
 
-from reyes_estancias.email_settings import email_settings
+from reyes_estancias.email_settings import admin_settings, email_settings
 
 SMTP = "smtp+tls://user:secret@mail.example:587"
 
@@ -12,7 +12,8 @@ SMTP = "smtp+tls://user:secret@mail.example:587"
 def test_up_to_django_6_0_the_url_becomes_the_email_settings():
     read = environ.Env.email_url_config(SMTP)
 
-    assert email_settings(read, has_mailers=False)["EMAIL_HOST"] == "mail.example"
+    settings = email_settings(read, has_mailers=False)
+    assert (settings["EMAIL_HOST"], settings["EMAIL_TIMEOUT"]) == ("mail.example", 10)
 
 
 def test_from_django_6_1_on_it_becomes_the_default_mailer():
@@ -28,6 +29,7 @@ def test_from_django_6_1_on_it_becomes_the_default_mailer():
                     "username": "user",
                     "password": "secret",
                     "use_tls": True,
+                    "timeout": 10,
                 },
             }
         }
@@ -40,3 +42,10 @@ def test_the_console_takes_no_options():
     assert email_settings(read, has_mailers=True) == {
         "MAILERS": {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend", "OPTIONS": {}}}
     }
+
+
+def test_those_who_are_told_are_addresses_or_pairs():
+    addresses = ["turno@example.com"]
+
+    assert admin_settings(addresses, takes_addresses=True) == {"ADMINS": addresses}
+    assert admin_settings(addresses, takes_addresses=False) == {"ADMINS": [("", "turno@example.com")]}

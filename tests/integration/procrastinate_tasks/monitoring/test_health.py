@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connections
 from django.test import Client, override_settings
 from django.utils import timezone
@@ -28,6 +33,18 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the database's port be one where nobody answers."""
     monkeypatch.setitem(connections["default"].settings_dict, "HOST", "127.0.0.1")
     monkeypatch.setitem(connections["default"].settings_dict, "PORT", "1")
+
+
+@contextmanager
+def away_database() -> Iterator[None]:
+    """Let this thread's connection be one that nobody answers."""
+    kept, away = connections["default"], connections["default"].copy()
+    away.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
+    connections["default"] = away
+    try:
+        yield
+    finally:
+        connections["default"] = kept
 
 
 def test_liveness_does_without_the_database(client: Client):
@@ -138,13 +155,30 @@ def test_a_probe_that_fails_leaves_no_line_of_django_s(
 @pytest.mark.django_db
 @override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
 def test_the_queue_is_not_healthy_while_nobody_can_ask_it(client: Client):
-    away = connections["default"].copy()
-    away.settings_dict |= {"HOST": "127.0.0.1", "PORT": "1"}
-    kept = connections["default"]
-    connections["default"] = away
-    try:
+    with away_database():
         response = client.get("/salud/cola", headers={"authorization": f"Bearer {TOKEN}"})
-    finally:
-        connections["default"] = kept
 
     assert (response.status_code, response.json()) == (503, {"ok": False, "checks": []})
+
+
+@pytest.mark.django_db
+def test_the_command_tells_people_and_scripts_and_exits_with_one_when_something_is_wrong(
+    capsys: pytest.CaptureFixture[str],
+):
+    with pytest.raises(SystemExit) as wrong:
+        call_command("jobs", "health")
+    assert wrong.value.code == 1
+    assert capsys.readouterr().out.startswith("✗ Trabajadores vivos: 0")
+    register_worker()
+
+    call_command("jobs", "health", "--json")
+
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+@pytest.mark.django_db
+def test_the_command_exits_with_two_when_nobody_can_tell():
+    with away_database(), pytest.raises(CommandError) as unknown:
+        call_command("jobs", "health")
+
+    assert unknown.value.returncode == 2

@@ -10,9 +10,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from procrastinate_tasks import presentation
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.actions import Actor, act
 from procrastinate_tasks.models import AuditEntry, Job
+from procrastinate_tasks.presentation import ExtraPage
 from procrastinate_tasks.viewer.navigation import ENTRIES, Entry
 from procrastinate_tasks.viewer.rendering import LIVE_HEADER
 from procrastinate_tasks.viewer.site import JobViewerSite
@@ -73,6 +75,18 @@ def test_the_navigation_marks_the_page_one_is_on(viewer: Client):
     html = viewer.get(address("queue_jobs")).content.decode()
 
     assert re.findall(r'<nav class="jv-nav".*?</nav>', html, re.DOTALL)[0].count('aria-current="page"') == 1
+
+
+def test_a_project_s_page_stands_in_the_navigation_of_who_may_open_it(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch
+):
+    page = ExtraPage(title="Events", url_name="admin:auth_user_changelist", permission="auth.view_user")
+    monkeypatch.setattr(presentation, "_pages", [page])
+    path = address("auth_user_changelist")
+
+    assert path not in viewer.get(address("queue_jobs")).content.decode()
+    html = staff_client("view_job", "view_user").get(address("queue_jobs")).content.decode()
+    assert f'<li><a href="{path}">Events</a></li>' in html
 
 
 def test_the_former_addresses_lead_to_the_new_pages(operator: Client):

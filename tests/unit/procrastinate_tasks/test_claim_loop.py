@@ -1,0 +1,141 @@
+"""When the worker claims, and for how many slots: with claims that are noted instead of made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import create_autospec, patch
+
+import pytest
+
+from procrastinate_tasks.engine import claim_loop
+from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.claim_loop import ClaimLoop
+from procrastinate_tasks.engine.claims import Outlook
+from procrastinate_tasks.engine.registration import Registration
+from procrastinate_tasks.engine.settlements import Settlements
+from procrastinate_tasks.engine.staff import Staff
+from procrastinate_tasks.exchange.frames import Assignment
+from procrastinate_tasks.options import WorkerOptions
+
+
+class EmptyQueue:
+    """Answers every claim with nothing, and notes how many slots it was for."""
+
+    def __init__(self) -> None:
+        self.asked_for: list[int] = []
+
+    async def claim(self, *, worker_id: int, slots: int) -> list[Assignment]:
+        self.asked_for.append(slots)
+        return []
+
+    async def look_ahead(self) -> Outlook:
+        return Outlook(None, False)
+
+
+class Clock:
+    """Stands for the module ``time``."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def make_loop(queue: EmptyQueue, *, concurrency: int, free_slots: int) -> ClaimLoop:
+    children = create_autospec(Children, instance=True, free_slots=free_slots)
+    registration = create_autospec(Registration, instance=True, worker_id=7)
+    claims: Any = queue
+    return ClaimLoop(
+        options=WorkerOptions(concurrency=concurrency),
+        claims=claims,
+        children=children,
+        staff=create_autospec(Staff, instance=True),
+        settlements=create_autospec(Settlements, instance=True),
+        registration=registration,
+        on_dry=lambda: None,
+    )
+
+
+async def turns() -> None:
+    """Let everything happen that needs no time."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_half_of_many_slots_is_claimed_for_at_a_time_so_that_the_other_half_runs_meanwhile():
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=100, free_slots=100)
+
+    async def scenario() -> None:
+        running = asyncio.create_task(loop.run_once())
+        await turns()
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert queue.asked_for == [50]
+
+
+def test_a_few_slots_are_claimed_for_at_once():
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=20, free_slots=20)
+
+    async def scenario() -> None:
+        running = asyncio.create_task(loop.run_once())
+        await turns()
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert queue.asked_for == [20]
+
+
+@pytest.mark.parametrize(
+    ("free_slots", "call", "wakes"),
+    [
+        (4, ClaimLoop.wake_for_room, False),  # it had room to spare, and found no job for it
+        (0, ClaimLoop.wake_for_room, True),
+        (4, ClaimLoop.wake, True),
+        (0, ClaimLoop.wake, True),
+    ],
+)
+def test_a_free_slot_is_a_reason_to_claim_only_for_a_worker_that_was_full(
+    free_slots: int, call: Callable[[ClaimLoop], None], wakes: bool
+):
+    loop = make_loop(EmptyQueue(), concurrency=4, free_slots=free_slots)
+    clock = Clock()
+
+    async def scenario() -> bool:
+        running = asyncio.create_task(loop.run_once())
+        await turns()
+        clock.now += 1
+        call(loop)
+        await turns()
+        has_woken = running.done()
+        running.cancel()
+        return has_woken
+
+    with patch.object(claim_loop, "time", clock):
+        assert asyncio.run(scenario()) is wakes
+
+
+@pytest.mark.parametrize(("seconds_after_a_claim", "at_once"), [(0.05, True), (0.001, False)])
+def test_the_first_news_after_a_quiet_moment_is_followed_at_once_and_a_burst_gathers(
+    seconds_after_a_claim: float, at_once: bool
+):
+    loop = make_loop(EmptyQueue(), concurrency=4, free_slots=4)
+    clock = Clock()
+
+    async def scenario() -> bool:
+        running = asyncio.create_task(loop.run_once())
+        await turns()
+        clock.now += seconds_after_a_claim
+        loop.wake()
+        await turns()
+        has_returned = running.done()
+        running.cancel()
+        return has_returned
+
+    with patch.object(claim_loop, "time", clock), patch("random.uniform", lambda *_: 60):
+        assert asyncio.run(scenario()) is at_once
