@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from unittest import mock
 
 from django.test import RequestFactory
 from django.utils import timezone
 
 from bookings.models import Booking
-from payments import attempts, checkout, tasks, views
+from payments import attempts, checkout, clocks, tasks, views
 from payments.models import BookingAccount, Payment, PaymentAttempt
 from payments.policies import LIVE_STATES, PaymentKind
 from payments.sandbox.control import Control, ControlRefused
@@ -221,8 +222,10 @@ def open_house(clock: FrozenClock) -> Iterator[House]:
         gateway=StripeGateway(client=local_stripe.client, webhook_secrets=[SECRET, OLD_SECRET]),
         clock=clock,
     )
-    yield house
-    house.come_to_rest()
+    # Freezegun stops the clocks of this process only.
+    with mock.patch.object(clocks, "read_database_clock", timezone.now):
+        yield house
+        house.come_to_rest()
     house.assert_invariants()
 
 

@@ -41,9 +41,10 @@ from payments import cancellation, gateway
 from payments.policies import ChargeAnswer, PaymentStatus
 from payments.sandbox.faults import FaultKind
 from payments.tasks import charge_balance_for_booking, scan_and_charge_balances
-from procrastinate_tasks import schedule
+from procrastinate_tasks import operations, schedule
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.queries import is_paused
 from procrastinate_tasks.testing import assert_enqueued, drain_queue, refute_enqueued
 from tests.acceptance.live_house import LiveHouse, wait_until
 from tests.engine.workers import count_jobs, query
@@ -267,13 +268,15 @@ def test_row_8_a_decline_is_an_answer_and_not_retried(house: House, card: str):
 
 
 @pytest.mark.parametrize("path", [CREATE_INTENT, CONFIRM_INTENT])
-def test_row_8_a_refused_key_is_no_passing_fault(house: House, path: str):
+def test_row_8_a_refused_key_stops_the_queue_and_fails_nothing(house: House, path: str):
     house.book_due()
     house.arm(FaultKind.UNAUTHORIZED, path=path)
 
     report = house.run_jobs()
 
-    assert (report.retried, report.failed) == (0, 1)
+    assert (report.retried, report.failed) == (1, 0)
+    assert is_paused("payments")
+    operations.resume(queue="payments")
 
 
 def test_row_9_the_answers_are_the_old_ones_and_two_more():

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from django.utils import timezone
 from freezegun import freeze_time
 
-from payments import clocks, gateway
+from payments import gateway
 from tests.gateways import FakeGateway
 from tests.house import FrozenClock, House, open_house
 
@@ -28,8 +27,6 @@ def house(db: None, _frozen_module: FrozenClock, monkeypatch: pytest.MonkeyPatch
     _frozen_module.move_to(NOW)
     with open_house(_frozen_module) as opened:
         monkeypatch.setattr(gateway, "_build_gateway", lambda path: opened.gateway)
-        # Freezegun stops the clocks of this process only.
-        monkeypatch.setattr(clocks, "read_database_clock", timezone.now)
         yield opened
 
 

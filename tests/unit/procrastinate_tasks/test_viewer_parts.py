@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.utils import translation
 
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.models import TargetType
@@ -36,6 +37,12 @@ def signs(**changes: Any) -> Signs:
         "worker_is_alive": False,
     }
     return Signs(**(usual | changes))
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    with translation.override("en"):
+        yield
 
 
 # --- Steps ------------------------------------------------------------------------------------------------
