@@ -111,8 +111,8 @@ def test_an_error_is_one_short_line():
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        (Amount(minor=373520, currency="MXN"), "3,735.20 MXN"),
-        (Amount(minor=5, currency="MXN"), "0.05 MXN"),
+        (Amount(minor=373520, currency="mxn"), "$3,735.20 MXN"),
+        (Amount(minor=-5, currency="MXN"), "−$0.05 MXN"),
         (Amount(minor=1500, currency="JPY"), "1,500 JPY"),
     ],
 )
