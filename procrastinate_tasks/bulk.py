@@ -6,10 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
@@ -26,6 +27,7 @@ from procrastinate_tasks.models import (
     BulkOperation,
     BulkState,
     Channel,
+    Job,
     TargetType,
 )
 from procrastinate_tasks.permissions import allowed_tasks
@@ -36,6 +38,8 @@ MOST_PREVIEWED = 10_000
 RUN_TASK = "procrastinate_tasks.run_bulk_operation"
 
 _NEW = "-"
+# A command carries its operation out without a job, batch upon batch.
+_PATIENCE = timedelta(minutes=1)
 _LARGEST_ID = 2**63 - 1
 
 
@@ -129,6 +133,16 @@ def stop(operation_id: int, *, actor: Actor, reason: str = "", token: str = "") 
     return carry_out(request, effect)
 
 
+def is_abandoned(operation: BulkOperation, *, now: datetime) -> bool:
+    """Tell whether nobody carries a running operation out any more: its job was cancelled, or gave up."""
+    pause = operation.batch.pause or timedelta(0)
+    acted_at = operation.last_batch_at or operation.created_at
+    if operation.state != BulkState.RUNNING or now - acted_at < pause + _PATIENCE:
+        return False
+    unfinished = Q(status="todo") | Q(status="doing")
+    return not Job.objects.filter(unfinished, queueing_lock=_queueing_lock(operation.pk)).exists()
+
+
 def _refusal_of_size(count: int) -> Refusal | None:
     if count == 0:
         return Refusal.NO_JOB_MATCHES
@@ -175,8 +189,12 @@ def defer_next(operation_id: int) -> None:
         RUN_TASK,
         {"operation_id": operation_id},
         schedule_at=timezone.now() + pause if pause else None,
-        queueing_lock=f"{RUN_TASK}:{operation_id}",
+        queueing_lock=_queueing_lock(operation_id),
     )
+
+
+def _queueing_lock(operation_id: int) -> str:
+    return f"{RUN_TASK}:{operation_id}"
 
 
 # --- Carrying out -----------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
     found = list(items.filter(id__gt=after or 0)[: ITEMS_PER_PAGE + 1])
     shown = found[:ITEMS_PER_PAGE]
     chosen = f"outcome={outcome}&" if outcome in set(ActionOutcome) else ""
+    now = timezone.now()
     return {
         "title": _("Bulk operation %(id)d") % {"id": operation.pk},
         "shown": show_operation(operation),
@@ -135,8 +136,10 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
         "more_url": f"?{chosen}after={shown[-1].pk}" if len(found) > ITEMS_PER_PAGE else "",
         "first_url": f"?{chosen}" if after else "",
         "may_stop": operation.state == BulkState.RUNNING and is_allowed(request.user, Action.STOP_BULK),
+        "is_abandoned": bulk.is_abandoned(operation, now=now),
+        "run_task": bulk.RUN_TASK,
         "token": new_token(),
-        "now": timezone.now(),
+        "now": now,
     }
 
 
