@@ -31,6 +31,7 @@ from procrastinate_tasks.models import (
     TargetType,
 )
 from procrastinate_tasks.permissions import allowed_tasks
+from procrastinate_tasks.redaction import redact
 from procrastinate_tasks.statements import statement
 
 MOST_JOBS = 100_000
@@ -90,7 +91,7 @@ def start(
 
     Args:
         job_ids: the jobs that match, in the order of their turns; at most ``MOST_JOBS``.
-        filters: how they were chosen, as it shall be shown.
+        filters: how they were chosen, as it shall be shown; e-mail addresses are taken out.
         token: the form's; when it comes again, the first report is returned.
         pace_per_minute: the most jobs a minute; None for as fast as it goes.
         in_background: False leaves it to the caller to call ``run_batch``.
@@ -165,7 +166,7 @@ def _write_down(
         user_id="" if actor.user_id is None else str(actor.user_id),
         channel=actor.channel,
         reason=request.reason,
-        filters=dict(filters),
+        filters=_without_addresses(filters),
         pace_per_minute=pace_per_minute,
     )
     row = DjangoConnector(alias=_alias()).execute_query_one(
@@ -173,6 +174,14 @@ def _write_down(
     )
     operation.requested = row["requested"]
     return operation
+
+
+def _without_addresses(filters: Mapping[str, object]) -> dict[str, object]:
+    """Return a filter as it may be kept: somebody may have searched for a guest."""
+    return {
+        name: redact(value, arguments={}) if isinstance(value, str) else value
+        for name, value in filters.items()
+    }
 
 
 def _applied(request: Request, operation_id: int, detail: Mapping[str, object]) -> TargetReport:
