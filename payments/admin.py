@@ -96,7 +96,7 @@ class BookingWithMoneyAdmin(BookingAdmin):
         return super().render_change_form(request, context, *args, **options)
 
 
-class AttemptInline(AmountInPesos, ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class AttemptInline(AmountInPesos, ReadOnly, admin.StackedInline):  # type: ignore[type-arg]
     model = PaymentAttempt
     readonly_fields = (
         "n",

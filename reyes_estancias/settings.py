@@ -31,6 +31,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="insecure-development-key") if DEBUG 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 INSTALLED_APPS = [
+    "reyes_estancias",  # first, because its templates complete Django's own
     "reyes_estancias.apps.OfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -44,7 +45,6 @@ INSTALLED_APPS = [
     "procrastinate_tasks",
     "bookings",
     "payments",
-    "reyes_estancias",
 ]
 
 MIDDLEWARE = [

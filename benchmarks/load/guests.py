@@ -39,23 +39,23 @@ class Guest(FastHttpUser):
         self._headers = {"X-Forwarded-For": str(ip_address("10.0.0.0") + next(_numbers))}
         self._token = ""
 
-    @task(4)
+    @task(8)
     def look_at_all_homes(self) -> None:
         self._get("/", name="the homes")
 
-    @task(4)
+    @task(8)
     def search(self) -> None:
         self._get(f"/?{_stay()}", name="the homes, with dates")
 
-    @task(6)
+    @task(13)
     def look_at_a_home(self) -> None:
         self._get(_home(), name="a home")
 
-    @task(4)
+    @task(10)
     def ask_for_a_price(self) -> None:
         self._get(f"{_home()}?{_stay()}", name="a home, with dates")
 
-    @task(2)
+    @task(1)
     def book(self) -> None:
         booking = self._hold()
         if booking is None:

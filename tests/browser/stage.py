@@ -16,6 +16,8 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test.testcases import LiveServerThread
 
+from procrastinate_tasks import rollup
+
 T = TypeVar("T")
 
 # What migrations and Django itself write once; everything else is swept away after the visitors have left.
@@ -26,6 +28,12 @@ _KEPT = (
     "django_content_type",
     "django_migrations",
 )
+
+
+_LIVE_ON = """
+UPDATE procrastinate_workers SET last_heartbeat = now() + interval '1 hour'
+WHERE last_heartbeat > now() - interval '30 s'
+"""
 
 
 @contextmanager
@@ -45,8 +53,15 @@ def open_site() -> Iterator[str]:
 
 
 def fill_the_queue(*, count: int = 400) -> None:
-    """Seed jobs in every state, as ``manage.py seed_jobs`` does."""
-    call_command("seed_jobs", "--force", count=count, locks=50, stdout=_Nowhere(), stderr=_Nowhere())
+    """Seed jobs in every state, as ``manage.py seed_jobs`` does; its workers live as long as the visit.
+
+    What has ended is rolled up for the charts, which a worker would do within minutes.
+    """
+    call_command("seed_jobs", "--force", count=count, locks=50, days=2, stdout=_Nowhere(), stderr=_Nowhere())
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_ON)
+    while rollup.run_once().has_more:
+        pass
 
 
 def sign_in(user: User) -> str:
@@ -75,6 +90,7 @@ def ask(question: Callable[[], T]) -> T:
 
 def sweep() -> None:
     """Empty every table that visitors and their house have filled."""
+    call_command("seed_jobs", "--clear", "--force", stdout=_Nowhere(), stderr=_Nowhere())
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor)) - set(_KEPT)
         names = ", ".join(connection.ops.quote_name(table) for table in sorted(tables))
