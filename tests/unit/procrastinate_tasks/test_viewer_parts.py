@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.utils import translation
 
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.models import TargetType
@@ -41,6 +42,7 @@ def signs(**changes: Any) -> Signs:
 # --- Steps ------------------------------------------------------------------------------------------------
 
 
+@translation.override("en")
 def test_steps_tell_waits_and_runs_between_events():
     steps = tell_steps(
         happened(
@@ -57,6 +59,7 @@ def test_steps_tell_waits_and_runs_between_events():
     assert [step.run for step in steps] == [0, 0, 1, 0, 2, 0]
 
 
+@translation.override("en")
 def test_clocks_that_disagree_give_no_negative_wait():
     assert tell_steps(happened(("deferred", 5), ("started", 3)))[1].lasted == "waited 0 ms"
 
