@@ -196,6 +196,11 @@ class PaymentAttempt(models.Model):
                 fields=("check_at",),
                 condition=Q(state__in=list(policies.LIVE_STATES)),
             ),
+            models.Index(
+                name="payments_attempts_declined",
+                fields=("updated_at",),
+                condition=Q(state=AttemptState.DECLINED),
+            ),
         )
         constraints = (
             models.UniqueConstraint(name="payments_attempt_number", fields=("payment", "n")),

@@ -47,25 +47,27 @@ class MoneyToday:
 
 
 def read_money_today(*, now: datetime) -> MoneyToday:
-    """Read the balances of today in one query, and those left from before in another."""
+    """Read the balances of today, and those left from before, in one query."""
     start = timezone.make_aware(datetime.combine(timezone.localtime(now).date(), time.min))
-    today = _balances().filter(
-        booking__balance_due_at__gte=start, booking__balance_due_at__lt=start + timedelta(days=1)
-    )
-    sums = today.aggregate(
-        **_sum("due", Q()),
-        **_sum("charged", Q(status=PaymentStatus.PAID)),
-        **_sum("refused", Q(status__in=_REFUSED)),
-        **_sum("retrying", Q(status__in=_UNDER_WAY)),
-        **_sum("late", Q(status=PaymentStatus.PENDING, booking__balance_due_at__lt=now - _GRACE)),
-    )
-    before = _balances().filter(
+    today = Q(booking__balance_due_at__gte=start, booking__balance_due_at__lt=start + timedelta(days=1))
+    before = Q(
         booking__status=BookingStatus.CONFIRMED,
         booking__settled_at=None,
         booking__cancel_requested_at=None,
         booking__balance_due_at__lt=start,
     )
-    sums |= before.exclude(status=PaymentStatus.PAID).aggregate(**_sum("overdue", Q()))
+    sums = (
+        _balances()
+        .filter(today | before)
+        .aggregate(
+            **_sum("due", today),
+            **_sum("charged", today & Q(status=PaymentStatus.PAID)),
+            **_sum("refused", today & Q(status__in=_REFUSED)),
+            **_sum("retrying", today & Q(status__in=_UNDER_WAY)),
+            **_sum("late", today & Q(status=PaymentStatus.PENDING, booking__balance_due_at__lt=now - _GRACE)),
+            **_sum("overdue", before & ~Q(status=PaymentStatus.PAID)),
+        )
+    )
     return MoneyToday(**{name: Tally(count=sums[name], minor=sums[f"{name}_minor"]) for name in _NAMES})
 
 
@@ -98,8 +100,8 @@ def _balances() -> QuerySet[Payment]:
 
 def _sum(name: str, condition: Q) -> dict[str, Count | Coalesce]:
     return {
-        name: Count("pk", filter=condition or None),
-        f"{name}_minor": Coalesce(Sum("amount_minor", filter=condition or None), 0),
+        name: Count("pk", filter=condition),
+        f"{name}_minor": Coalesce(Sum("amount_minor", filter=condition), 0),
     }
 
 

@@ -90,6 +90,7 @@ ALERT_RULES = (
             " our fault, pause the queue: manage.py jobs pause payments."
         ),
         find=find_failing_charges,
+        page="admin:queue_failures",
     ),
     AlertRule(
         name="charge_unknown",
@@ -99,6 +100,7 @@ ALERT_RULES = (
             " worker serves the queue payments."
         ),
         find=find_charges_in_doubt,
+        page="admin:payments_payment_changelist",
     ),
 )
 

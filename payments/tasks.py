@@ -148,9 +148,11 @@ def refund_payment(refund_id: int) -> str:
     task_middleware=AT_STRIPE,
     log_fields=("event_id",),
 )
-def apply_stripe_event(event_id: str) -> str:
+def apply_stripe_event(event_id: str, again: bool = False) -> str:
     """Bring an event's object up to Stripe's truth. Returns ``applied``, ``ignored`` or ``not_found``."""
-    state = stripe_event.apply_stripe_event(event_id=event_id, gateway=get_gateway(), now=timezone.now())
+    state = stripe_event.apply_stripe_event(
+        event_id=event_id, gateway=get_gateway(), now=timezone.now(), again=again
+    )
     return state.value if state else "not_found"
 
 

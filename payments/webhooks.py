@@ -55,22 +55,22 @@ def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: date
 def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
     """Have an event applied once more, and write down who wanted it.
 
-    Harmless at any time: its job asks Stripe what is true now, and records only what is news.
+    Harmless at any time: its job asks Stripe what is true now, and records only what is news. The event's
+    own state is left to that job: a job that applies the event at this moment would write over it.
 
     Returns:
         The id of the job; ``None`` when the event's job waits already, or there is no such event.
     """
+    if not StripeEvent.objects.filter(pk=event_id).exists():
+        return None
     with transaction.atomic():
-        event = StripeEvent.objects.select_for_update().defer("payload").filter(pk=event_id).first()
-        if event is None:
-            return None
         job_id = defer(
-            task_names.APPLY_STRIPE_EVENT, {"event_id": event.pk}, queueing_lock=f"event:{event.pk}"
+            task_names.APPLY_STRIPE_EVENT,
+            {"event_id": event_id, "again": True},
+            queueing_lock=f"event:{event_id}",
         )
         if job_id is None:
             return None
-        event.state, event.note, event.applied_at = StripeEvent.State.RECEIVED, "", None
-        event.save(update_fields=("state", "note", "applied_at"))
         request = _request_to_apply(job_id, actor=actor, reason=reason)
         report = TargetReport(
             action=request.action,

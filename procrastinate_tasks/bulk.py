@@ -6,10 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
@@ -26,9 +27,11 @@ from procrastinate_tasks.models import (
     BulkOperation,
     BulkState,
     Channel,
+    Job,
     TargetType,
 )
 from procrastinate_tasks.permissions import allowed_tasks
+from procrastinate_tasks.redaction import redact
 from procrastinate_tasks.statements import statement
 
 MOST_JOBS = 100_000
@@ -36,6 +39,8 @@ MOST_PREVIEWED = 10_000
 RUN_TASK = "procrastinate_tasks.run_bulk_operation"
 
 _NEW = "-"
+# A command carries its operation out without a job, batch upon batch.
+_PATIENCE = timedelta(minutes=1)
 _LARGEST_ID = 2**63 - 1
 
 
@@ -86,7 +91,7 @@ def start(
 
     Args:
         job_ids: the jobs that match, in the order of their turns; at most ``MOST_JOBS``.
-        filters: how they were chosen, as it shall be shown.
+        filters: how they were chosen, as it shall be shown; e-mail addresses are taken out.
         token: the form's; when it comes again, the first report is returned.
         pace_per_minute: the most jobs a minute; None for as fast as it goes.
         in_background: False leaves it to the caller to call ``run_batch``.
@@ -129,6 +134,16 @@ def stop(operation_id: int, *, actor: Actor, reason: str = "", token: str = "") 
     return carry_out(request, effect)
 
 
+def is_abandoned(operation: BulkOperation, *, now: datetime) -> bool:
+    """Tell whether nobody carries a running operation out any more: its job was cancelled, or gave up."""
+    pause = operation.batch.pause or timedelta(0)
+    acted_at = operation.last_batch_at or operation.created_at
+    if operation.state != BulkState.RUNNING or now - acted_at < pause + _PATIENCE:
+        return False
+    unfinished = Q(status="todo") | Q(status="doing")
+    return not Job.objects.filter(unfinished, queueing_lock=_queueing_lock(operation.pk)).exists()
+
+
 def _refusal_of_size(count: int) -> Refusal | None:
     if count == 0:
         return Refusal.NO_JOB_MATCHES
@@ -151,7 +166,7 @@ def _write_down(
         user_id="" if actor.user_id is None else str(actor.user_id),
         channel=actor.channel,
         reason=request.reason,
-        filters=dict(filters),
+        filters=_without_addresses(filters),
         pace_per_minute=pace_per_minute,
     )
     row = DjangoConnector(alias=_alias()).execute_query_one(
@@ -159,6 +174,14 @@ def _write_down(
     )
     operation.requested = row["requested"]
     return operation
+
+
+def _without_addresses(filters: Mapping[str, object]) -> dict[str, object]:
+    """Return a filter as it may be kept: somebody may have searched for a guest."""
+    return {
+        name: redact(value, arguments={}) if isinstance(value, str) else value
+        for name, value in filters.items()
+    }
 
 
 def _applied(request: Request, operation_id: int, detail: Mapping[str, object]) -> TargetReport:
@@ -175,8 +198,12 @@ def defer_next(operation_id: int) -> None:
         RUN_TASK,
         {"operation_id": operation_id},
         schedule_at=timezone.now() + pause if pause else None,
-        queueing_lock=f"{RUN_TASK}:{operation_id}",
+        queueing_lock=_queueing_lock(operation_id),
     )
+
+
+def _queueing_lock(operation_id: int) -> str:
+    return f"{RUN_TASK}:{operation_id}"
 
 
 # --- Carrying out -----------------------------------------------------------------------------------------

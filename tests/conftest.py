@@ -6,8 +6,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from tests.log_scan import ScanningHandler
@@ -31,6 +33,13 @@ def _empty_queue_after_transactional_tests(
             "SET LOCAL lock_timeout = '10s'"
         )  # a worker left behind by the test should fail it, not hang it
         cursor.execute(f"TRUNCATE {QUEUE_TABLES} CASCADE")
+
+
+@pytest.fixture(autouse=True)
+def _language() -> Iterator[None]:
+    """Begin each test in the site's language: a request in another leaves that one active behind it."""
+    with translation.override(settings.LANGUAGE_CODE):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ from payments.policies import BreakKind
 
 logger = logging.getLogger(__name__)
 
+_AGREED = "reconcile"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
@@ -26,7 +28,10 @@ class Difference:
 
 
 def keep(difference: Difference, *, now: datetime) -> None:
-    """Keep a difference as one row; one that was explained stays closed until it changes."""
+    """Keep a difference as one row; one that was explained stays closed until it changes.
+
+    One that was gone, and is there again, was explained by nobody: it is news.
+    """
     with transaction.atomic():
         row, is_new = ReconciliationBreak.objects.select_for_update().get_or_create(
             kind=difference.kind,
@@ -40,12 +45,13 @@ def keep(difference: Difference, *, now: datetime) -> None:
             },
         )
         has_changed = (row.ours, row.theirs) != (difference.ours, difference.theirs)
-        if has_changed:
+        is_news = is_new or has_changed or row.closed_by == _AGREED
+        if is_news:
             row.ours, row.theirs = difference.ours, difference.theirs
             row.closed_at, row.closed_by, row.explanation = None, "", ""
         row.seen_at = now
         row.save()
-    if is_new or has_changed:
+    if is_news:
         logger.error(
             "Stripe and we differ", extra={"kind": difference.kind.value, "stripe_id": difference.stripe_id}
         )
@@ -66,7 +72,7 @@ def close(*, break_id: int, by: str, explanation: str, now: datetime) -> bool:
 def close_agreed(*, stripe_id: str, now: datetime) -> None:
     """Close what was open about an object that agrees now."""
     still_open = ReconciliationBreak.objects.filter(stripe_id=stripe_id, closed_at__isnull=True)
-    still_open.update(closed_at=now, closed_by="reconcile", explanation="Stripe and we agree again.")
+    still_open.update(closed_at=now, closed_by=_AGREED, explanation="Stripe and we agree again.")
 
 
 def count_open() -> int:

@@ -12,8 +12,13 @@ from payments.ledger import refunds
 from payments.models import PaymentAttempt, Refund, StripeEvent
 
 
-def apply_stripe_event(*, event_id: str, gateway: Gateway, now: datetime) -> StripeEvent.State | None:
+def apply_stripe_event(
+    *, event_id: str, gateway: Gateway, now: datetime, again: bool = False
+) -> StripeEvent.State | None:
     """Bring what an event is about up to Stripe's present truth; any number of times, in any order.
+
+    Args:
+        again: even if that was done before.
 
     Returns:
         What became of the event, ``None`` when there is none of that id.
@@ -22,8 +27,10 @@ def apply_stripe_event(*, event_id: str, gateway: Gateway, now: datetime) -> Str
         TransientFault: run it again; the event stays received.
     """
     event = StripeEvent.objects.filter(pk=event_id).first()
-    if event is None or event.state != StripeEvent.State.RECEIVED:
-        return StripeEvent.State(event.state) if event else None
+    if event is None:
+        return None
+    if event.state != StripeEvent.State.RECEIVED and not again:
+        return StripeEvent.State(event.state)
     ignored_because = _apply(event, gateway, now)
     event.state = StripeEvent.State.IGNORED if ignored_because else StripeEvent.State.APPLIED
     event.note = ignored_because

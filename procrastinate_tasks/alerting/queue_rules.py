@@ -103,18 +103,21 @@ QUEUE_RULES = (
             "Start one: manage.py procrastinate worker. On a platform, look at how many workers it runs."
         ),
         find=find_stopped_workers,
+        page="admin:queue_workers",
     ),
     AlertRule(
         name="schedule_stopped",
         title=gettext_lazy("The schedule has stopped"),
         advice=gettext_lazy("Look at manage.py jobs schedule, and at whether a worker is alive."),
         find=find_stopped_schedules,
+        page="admin:queue_schedule",
     ),
     AlertRule(
         name="queue_too_long",
         title=gettext_lazy("Jobs pile up"),
         advice=gettext_lazy("Look at manage.py jobs status; add workers, or raise --concurrency."),
         find=find_long_queues,
+        page="admin:queue_queues",
     ),
     AlertRule(
         name="worker_memory_high",
@@ -124,6 +127,7 @@ QUEUE_RULES = (
             " lower --max-jobs, or look for it."
         ),
         find=find_large_workers,
+        page="admin:queue_workers",
     ),
     AlertRule(
         name="connections_scarce",

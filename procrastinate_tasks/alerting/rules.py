@@ -27,12 +27,14 @@ class AlertRule:
     """A fault worth telling somebody, and what to do about it.
 
     ``find`` looks for it in a snapshot of the queue, or in its own tables; it is called every few seconds.
+    ``page`` names the address of the page that shows more; the system page does without one.
     """
 
     name: str
     title: str | Promise
     advice: str | Promise
     find: Callable[[Snapshot], Iterable[Finding]]
+    page: str = "admin:queue_system"
 
 
 _rules_by_name: dict[str, AlertRule] = {}

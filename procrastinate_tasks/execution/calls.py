@@ -18,20 +18,16 @@ from procrastinate.worker import Worker as ProcrastinateWorker
 
 from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.execution.slots import Slot
-from procrastinate_tasks.middleware.attempts import record_attempt
-from procrastinate_tasks.middleware.log_context import add_log_context
 from procrastinate_tasks.options import WorkerOptions
 
 AnyTask = Task[Any, Any, Any]
-
-# What these two add for Procrastinate's own worker, a child does for every job itself.
-_DONE_BY_THE_CHILD = (record_attempt, add_log_context)
 
 
 class CallBuilder:
     """Builds calls for one child process.
 
-    ``middleware_worker`` is what middleware gets as its ``worker``: Procrastinate's class, never run here.
+    Worker middleware is not run: it is async whatever the task, and a sync task has no event loop around it.
+    ``middleware_worker`` is what task middleware gets: Procrastinate's class, never run here.
     """
 
     def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
@@ -43,9 +39,6 @@ class CallBuilder:
             for each in defaults.get("task_middleware") or []
             # Instead of its two thread switches a job, the slot's own thread is cleaned up where it has one.
             if each is not db_cleanup.close_db_connections_async
-        ]
-        self.worker_middleware = [
-            each for each in defaults.get("worker_middleware") or [] if each not in _DONE_BY_THE_CHILD
         ]
         self._additional_context: dict[str, Any] = dict(defaults.get("additional_context") or {})
         self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)

@@ -1,6 +1,7 @@
 -- What the dashboard tells beside the snapshot: how far the roll-up has come, how many jobs failed in the 24 hours
--- before the last 24, which tasks failed lately, the newest release, and how many jobs wait for a lock only. Failures
--- are the latest of all, locks those of the ready jobs that come first: of both at most so many.
+-- before the last 24, which tasks failed lately, the newest release, how many jobs wait for a lock only, and the
+-- alerts that were told. Failures are the latest of all, locks those of the ready jobs that come first: of both at
+-- most so many.
 WITH ready_with_lock AS MATERIALIZED (
     SELECT id, queue_name, lock, priority
     FROM procrastinate_jobs AS job
@@ -64,6 +65,13 @@ SELECT
         SELECT coalesce(jsonb_object_agg(name, first_seen_at), '{}')
         FROM procrastinate_tasks_release
         WHERE first_seen_at > progress.rolled_up_to - interval '24 hours'
-    )::text AS releases_of_day
+    )::text AS releases_of_day,
+    (
+        SELECT coalesce(
+            jsonb_agg(jsonb_build_object('rule', rule, 'sentence', sentence) ORDER BY fired_at, rule, subject), '[]'
+        )
+        FROM procrastinate_tasks_alertstate
+        WHERE fired_at IS NOT NULL
+    )::text AS alerts
 FROM (SELECT max(rolled_up_to) AS rolled_up_to FROM procrastinate_tasks_rollupprogress) AS progress
 LEFT JOIN newest_release ON true

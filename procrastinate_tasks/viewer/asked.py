@@ -10,11 +10,12 @@ from typing import Protocol
 from procrastinate_tasks.action_policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.models import TargetType
+from procrastinate_tasks.viewer.numbers import read_decimal, read_whole
 
 MOST_JOBS = 500
-_LARGEST_ID = 2**63 - 1
 _LARGEST_NUMBER = 2**31 - 1
 _LONGEST_REASON = 2000
+_DEFAULT_PERIOD = "60"
 _TARGET_TYPES = (
     (JOB_ACTIONS, TargetType.JOB),
     (QUEUE_ACTIONS, TargetType.QUEUE),
@@ -84,20 +85,23 @@ def _read_action(word: str) -> Action | None:
 
 
 def _read_ids(values: Sequence[object]) -> tuple[int, ...]:
-    texts = [str(value) for value in values]
-    ids = (min(int(text), _LARGEST_ID) for text in texts if text.isascii() and text.isdecimal())
-    return tuple(dict.fromkeys(ids))
+    ids = (read_whole(str(value)) for value in values)
+    return tuple(dict.fromkeys(job_id for job_id in ids if job_id is not None))
 
 
 def _read_limit(parameters: Parameters) -> QueueLimit:
-    count, seconds = _number(parameters, "rate"), _number(parameters, "rate_seconds")
-    rate = Rate(count, per=timedelta(seconds=seconds or 60)) if count else None
+    """Read the limits wanted. What is no number counts as 0, which is refused: it must not lift a limit."""
+    count, seconds = _number(parameters, "rate"), _text(parameters, "rate_seconds") or _DEFAULT_PERIOD
+    rate = None
+    if count is not None:
+        period = read_decimal(seconds, most=_LARGEST_NUMBER) or 0
+        rate = Rate(count, per=timedelta(seconds=float(period)))
     return QueueLimit(rate=rate, concurrency=_number(parameters, "concurrency"))
 
 
 def _number(parameters: Parameters, name: str) -> int | None:
     text = _text(parameters, name)
-    return min(int(text), _LARGEST_NUMBER) if text.isascii() and text.isdecimal() else None
+    return (read_whole(text, most=_LARGEST_NUMBER) or 0) if text else None
 
 
 def _text(parameters: Parameters, name: str) -> str:

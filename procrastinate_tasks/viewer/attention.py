@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from procrastinate_tasks import presentation
+from procrastinate_tasks.alerting.rules import all_rules
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot
 from procrastinate_tasks.queries import ScheduleInfo
 from procrastinate_tasks.viewer.cron_words import schedule_in_words
@@ -46,6 +47,7 @@ class Concern:
 def find_concerns(snapshot: Snapshot, facts: DashboardFacts, *, links: Links) -> list[Concern]:
     """Return everything that a person should look at, the most urgent first."""
     found = [
+        *_of_alerts(facts, links),
         *_of_workers(snapshot, links),
         *_of_money(facts, links),
         *(concern for queue in snapshot.queues for concern in _of_queue(queue, snapshot, links)),
@@ -54,6 +56,15 @@ def find_concerns(snapshot: Snapshot, facts: DashboardFacts, *, links: Links) ->
         *_of_charts(snapshot, facts, links),
     ]
     return sorted(found, key=lambda concern: -concern.urgency)
+
+
+def _of_alerts(facts: DashboardFacts, links: Links) -> Iterator[Concern]:
+    """Tell what was told by mail and elsewhere; of a rule that the code has no more, nothing."""
+    rules = {rule.name: rule for rule in all_rules()}
+    for alert in facts.alerts:
+        if (rule := rules.get(alert.rule)) is not None:
+            heading = _("Alert: %s") % rule.title
+            yield _concern(Urgency.NOW, f"{heading}. {alert.sentence}", links.named(rule.page))
 
 
 def _of_workers(snapshot: Snapshot, links: Links) -> Iterator[Concern]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks import queries
 from procrastinate_tasks.presentation import JobSearch, Kind, find_jobs_meant, presented_tasks
+from procrastinate_tasks.viewer.numbers import read_whole
 from procrastinate_tasks.viewer.queries.jobs import JobQuery, job_id_at
 from procrastinate_tasks.viewer.states import Tab
 
@@ -22,7 +23,6 @@ PERIODS: Mapping[str, timedelta] = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
 }
-_LARGEST_ID = 2**63 - 1
 _LARGEST_ATTEMPTS = 2**31 - 1
 _LONGEST_TEXT = 300
 
@@ -124,7 +124,8 @@ def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
 def _search(query: JobQuery, term: str) -> tuple[JobQuery, str]:
     """Narrow a query by a term: what the project knows, a job's number, a task's name, or else a lock."""
     meant = find_jobs_meant(term)
-    job_ids = (min(int(term), _LARGEST_ID),) if term.isascii() and term.isdecimal() else ()
+    job_id = read_whole(term)
+    job_ids = () if job_id is None else (job_id,)
     if meant is not None:
         return _meant(query, meant, job_ids)
     if job_ids:
@@ -161,10 +162,10 @@ def _tasks_of(kind: str) -> tuple[str, ...] | None:
 def _read_attempts(text: str, problems: list[str]) -> int:
     if not text:
         return 0
-    if not (text.isascii() and text.isdecimal()):
+    attempts = read_whole(text, most=_LARGEST_ATTEMPTS)
+    if attempts is None:
         problems.append(_("“%(text)s” is no number of attempts.") % {"text": text})
-        return 0
-    return min(int(text), _LARGEST_ATTEMPTS)
+    return attempts or 0
 
 
 def _since(chosen: JobFilter, problems: list[str], *, now: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from procrastinate_tasks.models import Job
+from procrastinate_tasks.viewer.numbers import read_whole
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]
@@ -44,8 +45,7 @@ class JobAdmin(JobModelAdmin):
         """Lead to the job's page; adding and changing stay forbidden."""
         if request.method != "GET" or object_id is None:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        job_id = int(object_id) if object_id.isascii() and object_id.isdecimal() else 0
-        return redirect(self._address("queue_job", job_id))
+        return redirect(self._address("queue_job", read_whole(object_id) or 0))
 
     def _address(self, name: str, *arguments: object) -> str:
         return reverse(f"admin:{name}", args=arguments, current_app=self.admin_site.name)

@@ -24,6 +24,7 @@ from procrastinate_tasks.viewer.states import ShownState
 
 _LONGEST_ERROR = 80
 _WITHOUT_CENTS = ("CLP", "COP", "JPY", "KRW", "PYG", "VND")
+_SIGNS = {"MXN": "$", "USD": "$", "EUR": "€", "GBP": "£"}
 
 _WHEN_LABELS: Mapping[ShownState, str | Promise] = {
     ShownState.READY: _("waits since"),
@@ -57,6 +58,11 @@ class ShownJob:
     lasted: timedelta | None
     error: str
     offers: tuple[ShownOffer, ...]
+
+    @property
+    def amount_untold(self) -> str:
+        """The amount, unless something the job is about is called by it."""
+        return "" if any(self.amount in related.label for related in self.story.related) else self.amount
 
 
 def show_rows(
@@ -123,10 +129,13 @@ def short_error(exception_class: str, message: str) -> str:
 
 
 def amount_in_words(amount: Amount) -> str:
-    """Return money as it is written here: ``1,250.50 MXN``."""
-    decimals = 0 if amount.currency in _WITHOUT_CENTS else 2
-    value = Decimal(amount.minor).scaleb(-decimals)
-    return f"{number_format(value, decimal_pos=decimals, force_grouping=True)} {amount.currency}"
+    """Return money as it is written here: ``$1,250.50 MXN``."""
+    currency = amount.currency.upper()
+    decimals = 0 if currency in _WITHOUT_CENTS else 2
+    value = Decimal(abs(amount.minor)).scaleb(-decimals)
+    minus = "−" if amount.minor < 0 else ""
+    number = number_format(value, decimal_pos=decimals, force_grouping=True)
+    return f"{minus}{_SIGNS.get(currency, '')}{number} {currency}"
 
 
 def _lasted(row: JobRow) -> timedelta | None:

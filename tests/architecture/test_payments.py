@@ -44,7 +44,8 @@ def _assigned_states(tree: ast.Module) -> set[str]:
         target
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        for each in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        for target in (each.elts if isinstance(each, ast.Tuple | ast.List) else [each])
     ]
     return {
         ast.unparse(target.value)

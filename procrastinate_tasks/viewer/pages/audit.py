@@ -14,6 +14,7 @@ from procrastinate_tasks import audit
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.action_words import ACTION_LABELS
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, TargetType
+from procrastinate_tasks.viewer.numbers import read_whole
 from procrastinate_tasks.viewer.patience import TookTooLong, patience
 from procrastinate_tasks.viewer.queries.audit import (
     ROWS_PER_PAGE,
@@ -21,7 +22,6 @@ from procrastinate_tasks.viewer.queries.audit import (
     AuditFilter,
     entries_for,
     read_audit_filter,
-    read_id,
 )
 from procrastinate_tasks.viewer.rendering import render_page
 from procrastinate_tasks.viewer.tables import stream_csv
@@ -64,7 +64,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse | StreamingHttpR
 
 def _page(request: HttpRequest, chosen: AuditFilter) -> dict[str, object]:
     entries = entries_for(chosen, user=request.user, user_id=request.user.pk)
-    before = read_id(request.GET.get("before", ""))
+    before = read_whole(request.GET.get("before", ""))
     if before is not None:
         entries = entries.filter(id__lt=before)
     found = list(entries[: ROWS_PER_PAGE + 1])

@@ -23,14 +23,14 @@ from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, B
 from procrastinate_tasks.permissions import is_allowed
 from procrastinate_tasks.viewer.filters import JobFilter
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
-from procrastinate_tasks.viewer.queries.audit import VIEW_AUDIT, read_id
+from procrastinate_tasks.viewer.numbers import LARGEST_ID, read_whole
+from procrastinate_tasks.viewer.queries.audit import VIEW_AUDIT
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal
 from procrastinate_tasks.viewer.states import TAB_LABELS, Tab
 from procrastinate_tasks.viewer.tables import stream_csv
 
 OPERATIONS_PER_PAGE = 50
 ITEMS_PER_PAGE = 100
-_LARGEST_ID = 2**63 - 1
 
 _FILTER_LABELS: Mapping[str, str | Promise] = {
     "tab": gettext_lazy("State"),
@@ -68,7 +68,7 @@ class ShownItem:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     operations = _visible(request)
-    before = read_id(request.GET.get("before", ""))
+    before = read_whole(request.GET.get("before", ""))
     if before is not None:
         operations = operations.filter(pk__lt=before)
     found = list(operations[: OPERATIONS_PER_PAGE + 1])
@@ -91,7 +91,7 @@ def show_one(
     request: HttpRequest, site: AdminSite, operation_id: int
 ) -> HttpResponse | StreamingHttpResponse:
     """Show an operation and its jobs; a POST stops it."""
-    operation = _visible(request).filter(pk=min(operation_id, _LARGEST_ID)).first()
+    operation = _visible(request).filter(pk=min(operation_id, LARGEST_ID)).first()
     if operation is None:
         context = {"title": _("Bulk operation %(id)d is not known") % {"id": operation_id}}
         return render_page(request, site, "bulk_gone.html", context, status=404)
@@ -122,10 +122,11 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
     items = operation.items.order_by("id")
     if outcome in set(ActionOutcome):
         items = items.filter(outcome=outcome)
-    after = read_id(request.GET.get("after", ""))
+    after = read_whole(request.GET.get("after", ""))
     found = list(items.filter(id__gt=after or 0)[: ITEMS_PER_PAGE + 1])
     shown = found[:ITEMS_PER_PAGE]
     chosen = f"outcome={outcome}&" if outcome in set(ActionOutcome) else ""
+    now = timezone.now()
     return {
         "title": _("Bulk operation %(id)d") % {"id": operation.pk},
         "shown": show_operation(operation),
@@ -135,8 +136,10 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
         "more_url": f"?{chosen}after={shown[-1].pk}" if len(found) > ITEMS_PER_PAGE else "",
         "first_url": f"?{chosen}" if after else "",
         "may_stop": operation.state == BulkState.RUNNING and is_allowed(request.user, Action.STOP_BULK),
+        "is_abandoned": bulk.is_abandoned(operation, now=now),
+        "run_task": bulk.RUN_TASK,
         "token": new_token(),
-        "now": timezone.now(),
+        "now": now,
     }
 
 

@@ -19,6 +19,7 @@ from procrastinate_tasks.permissions import HasPermissions, is_allowed
 from procrastinate_tasks.presentation import Kind, presented_tasks, stories_of, title_of
 from procrastinate_tasks.viewer.filters import JobFilter, read_filter, understand
 from procrastinate_tasks.viewer.forms import new_token
+from procrastinate_tasks.viewer.numbers import read_whole
 from procrastinate_tasks.viewer.patience import TookTooLong, patience
 from procrastinate_tasks.viewer.queries.jobs import (
     MOST_COUNTED,
@@ -32,8 +33,6 @@ from procrastinate_tasks.viewer.queries.jobs import (
 from procrastinate_tasks.viewer.rendering import render_page
 from procrastinate_tasks.viewer.rows import show_rows
 from procrastinate_tasks.viewer.states import TAB_LABELS, Tab
-
-_LARGEST_ID = 2**63 - 1
 
 KIND_LABELS: Mapping[Kind, str | Promise] = {
     Kind.MONEY: gettext_lazy("Money"),
@@ -94,7 +93,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[str, object]:
     understood = understand(chosen)
-    before, after = _read_id(request.GET.get("before", "")), _read_id(request.GET.get("after", ""))
+    before, after = read_whole(request.GET.get("before", "")), read_whole(request.GET.get("after", ""))
     page = list_jobs(understood.query, before=before, after=after)
     stories = stories_of(page.rows)
     rows = show_rows(page.rows, stories, user=request.user, back=request.get_full_path(), site_name=site_name)
@@ -146,10 +145,6 @@ def _emptiness(chosen: JobFilter, query: JobQuery, page: JobPage) -> dict[str, o
     if chosen.is_narrow:
         return {"nothing_matches": True}
     return {"empty": str(_EMPTY[query.tab])}
-
-
-def _read_id(text: str) -> int | None:
-    return min(int(text), _LARGEST_ID) if text.isascii() and text.isdecimal() else None
 
 
 # --- What can be chosen -----------------------------------------------------------------------------------

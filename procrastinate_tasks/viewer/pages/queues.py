@@ -134,7 +134,7 @@ def _present_limit(load: QueueLoad | None) -> dict[str, str]:
     limit = load.rule.limit if load and load.rule else QueueLimit()
     values = {
         "rate": limit.rate.count if limit.rate else None,
-        "rate_seconds": f"{limit.rate.per.total_seconds():g}" if limit.rate else None,
+        "rate_seconds": f"{limit.rate.per.total_seconds():.15g}" if limit.rate else None,
         "concurrency": limit.concurrency,
     }
     return {name: str(value) for name, value in values.items() if value is not None}

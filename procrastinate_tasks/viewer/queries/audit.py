@@ -17,7 +17,6 @@ from procrastinate_tasks.permissions import HasPermissions
 
 ROWS_PER_PAGE = 50
 VIEW_AUDIT = "procrastinate_tasks.view_audit"
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +68,6 @@ def entries_for(chosen: AuditFilter, *, user: HasPermissions, user_id: object) -
         "target_id": chosen.name,
     }
     return entries.filter(**{name: value for name, value in exact.items() if value})
-
-
-def read_id(text: str) -> int | None:
-    """Read an id from an address."""
-    return min(int(text), _LARGEST_ID) if text.isascii() and text.isdecimal() else None
 
 
 def _read_day(text: str) -> date | None:

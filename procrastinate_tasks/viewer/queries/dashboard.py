@@ -20,12 +20,21 @@ HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldAlert:
+    """An alert that was told and is not over, as it was told."""
+
+    rule: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardFacts:
     """What the dashboard tells beside the snapshot.
 
     ``rolled_up_to`` is None before the first roll-up, ``failed_day_before`` where it does not reach that far
     back. ``failed_by_task`` counts the last 24 hours, ``blocked_by_queue`` the ready jobs of active queues
     whose lock another job has; both stop after ``MOST_COUNTED`` in all.
+    ``alerts`` begin with the one told first.
     """
 
     rolled_up_to: datetime | None
@@ -35,6 +44,7 @@ class DashboardFacts:
     release: str | None
     release_since: datetime | None
     releases_of_day: Mapping[str, datetime]
+    alerts: tuple[ToldAlert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +86,12 @@ class DayOfRuns:
 def read_facts() -> DashboardFacts:
     """Read the facts in one statement."""
     (row,) = _rows("dashboard_facts", at_most=MOST_COUNTED + 1)
-    releases = json.loads(row.pop("releases_of_day"))
+    releases, alerts = json.loads(row.pop("releases_of_day")), json.loads(row.pop("alerts"))
     counts = {name: json.loads(row[name]) for name in ("blocked_by_queue", "failed_by_task")}
     return DashboardFacts(
         **{**row, **counts},
         releases_of_day={name: datetime.fromisoformat(at) for name, at in releases.items()},
+        alerts=tuple(ToldAlert(**alert) for alert in alerts),
     )
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from payments import cancellation, tasks
 from payments.exceptions import OutcomeUnknown
 from payments.ledger import breaks
+from payments.ledger.breaks import Difference
 from payments.models import LedgerTransfer, PaymentAttempt, ReconciliationBreak, Refund
 from payments.policies import AttemptState, BreakKind, RefundState
 from payments.protocols.reconcile import reconcile
@@ -107,6 +108,19 @@ def test_a_difference_that_was_explained_stays_closed(stripe_alone: LocalStripe)
     assert compare(stripe_alone) == 0
     found.refresh_from_db()
     assert found.closed_by == "Ana"
+
+
+def test_a_difference_that_was_gone_and_comes_back_is_open_again(house: House):
+    difference = Difference(
+        kind=BreakKind.REFUND_DIFFERS, stripe_id="re_1", ours="submitted 1.00", theirs="failed 1.00"
+    )
+    breaks.keep(difference, now=house.now)
+    breaks.close_agreed(stripe_id="re_1", now=house.now)
+    assert breaks.count_open() == 0
+
+    breaks.keep(difference, now=house.now)
+
+    assert breaks.count_open() == 1
 
 
 def test_a_capture_that_stripe_does_not_know_is_a_difference(house: House, stripe_alone: LocalStripe):

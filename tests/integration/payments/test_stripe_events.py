@@ -19,6 +19,8 @@ from payments.protocols import stripe_event
 from payments.sandbox.errors import Document
 from payments.sandbox.faults import FaultKind
 from payments.sandbox.webhooks import sign, write_payload
+from procrastinate_tasks.action_reports import Actor
+from procrastinate_tasks.deferring import cancel
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from tests.factories import balance_of
 from tests.house import CANCEL_INTENT, CONFIRM_INTENT, OLD_SECRET, SECRET, House, last_attempt
@@ -71,6 +73,22 @@ def test_what_a_waiting_guest_paid_is_applied_before_balances_are_charged(house:
     for event_id, priority in priorities.items():
         assert assert_enqueued(tasks.apply_stripe_event, {"event_id": event_id}).priority == priority
     assert tasks.CHARGE_PRIORITY < webhooks.GUEST_WAITS_PRIORITY == 20
+
+
+def test_an_event_is_applied_again_though_an_earlier_job_ends_after_that_was_asked_for(house: House):
+    booking = house.hold()
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.post_event(next(event for event in house.events() if event["type"].startswith("checkout.")))
+    event = StripeEvent.objects.get()
+    assert cancel(queueing_lock=f"event:{event.pk}"), "as if a worker had claimed it"
+
+    assert webhooks.apply_again(event_id=event.pk, actor=Actor(name="rosa", user_id=None)) is not None
+    StripeEvent.objects.update(state=StripeEvent.State.IGNORED)  # the earlier job's end
+    house.run_jobs()
+
+    event.refresh_from_db()
+    assert event.state == StripeEvent.State.APPLIED
 
 
 def test_every_event_five_times_has_one_effect(house: House):

@@ -213,3 +213,14 @@ def test_the_token_of_an_operation_is_the_group_of_its_audit_entries():
 
     assert isinstance(operation.token, UUID)
     assert AuditEntry.objects.get(target_type="bulk").group == operation.token
+
+
+def test_no_address_of_a_guest_is_kept_with_the_filter():
+    bulk.start(
+        Action.RETRY,
+        job_ids=[1],
+        filters={"q": "ana@correo.example", "tab": "failed"},
+        actor=Actor(name="ana"),
+    )
+
+    assert BulkOperation.objects.get().filters == {"q": "[email]", "tab": "failed"}

@@ -16,13 +16,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from procrastinate_tasks import operations, presentation, rollup
+from procrastinate_tasks.alerting.rules import AlertRule, Finding
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.limits import Rate
 from procrastinate_tasks.models import Release, RollupProgress, ScheduleState, TaskRollup
+from procrastinate_tasks.monitoring.snapshot import Snapshot
 from procrastinate_tasks.presentation import Figure, Notice, Panel, PanelContent, TaskPresentation
 from procrastinate_tasks.results import Outcome
 from tests.integration.pages import english_words, read
 from tests.integration.procrastinate_tasks import overview
+from tests.integration.procrastinate_tasks.monitoring.faults import look, only_rule, settings_at_once
 from tests.integration.procrastinate_tasks.overview import PAGES, a_failure, a_worker, an_attempt, page, staff
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +116,23 @@ def details(card: Any) -> dict[str, str]:
 
 
 # --- Dashboard --------------------------------------------------------------------------------------------
+
+
+def test_an_alert_that_was_told_needs_attention_until_it_is_over(viewer):
+    def find(snapshot: Snapshot) -> Iterator[Finding]:
+        yield Finding(subject="oven", sentence="The oven is on fire.")
+
+    rule = AlertRule(name="fire", title="Fire", advice="Run.", find=find, page="admin:queue_workers")
+    with settings_at_once(), only_rule(rule):
+        assert "on fire" not in read(page(viewer, "queue_dashboard"))
+
+        look()
+
+        concern = page(viewer, "queue_dashboard").context["concerns"][0]
+        assert concern.sentence == "Alert: Fire. The oven is on fire."
+        assert concern.url == reverse("admin:queue_workers")
+
+    assert "on fire" not in read(page(viewer, "queue_dashboard")), "the code has no such rule any more"
 
 
 @pytest.mark.usefixtures("busy")

@@ -48,6 +48,7 @@ def in_english():
 # --- Steps ------------------------------------------------------------------------------------------------
 
 
+@translation.override("en")
 def test_steps_tell_waits_and_runs_between_events():
     steps = tell_steps(
         happened(
@@ -64,6 +65,7 @@ def test_steps_tell_waits_and_runs_between_events():
     assert [step.run for step in steps] == [0, 0, 1, 0, 2, 0]
 
 
+@translation.override("en")
 def test_clocks_that_disagree_give_no_negative_wait():
     assert tell_steps(happened(("deferred", 5), ("started", 3)))[1].lasted == "waited 0 ms"
 
@@ -118,8 +120,8 @@ def test_an_error_is_one_short_line():
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        (Amount(minor=373520, currency="MXN"), "3,735.20 MXN"),
-        (Amount(minor=5, currency="MXN"), "0.05 MXN"),
+        (Amount(minor=373520, currency="mxn"), "$3,735.20 MXN"),
+        (Amount(minor=-5, currency="MXN"), "−$0.05 MXN"),
         (Amount(minor=1500, currency="JPY"), "1,500 JPY"),
     ],
 )

@@ -10,6 +10,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 
 from procrastinate_tasks.action_policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action
+from procrastinate_tasks.action_reports import Actor
+from procrastinate_tasks.actions import act_on_queue
+from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.models import AuditEntry, QueueRule
 from procrastinate_tasks.presentation import present
 from tests.integration.procrastinate_tasks.job_states import (
@@ -311,3 +314,40 @@ def test_limits_are_set_and_nonsense_is_refused(operator: Client):
     assert (rule.rate_limit, rule.rate_period, rule.concurrency_limit) == (5, timedelta(seconds=30), 2)
     refused = send(client, action="limit", queue="nowhere", confirmed="yes", rate="5")
     assert told(refused)[-1] == "queue nowhere: There is no such queue."
+
+
+def test_a_rate_within_less_than_a_second_is_shown_and_kept(operator: Client):
+    client = staff_client(*OPERATOR, "limit_queue", name="lola")
+    act_on_queue(
+        Action.LIMIT,
+        queue="sample",
+        actor=Actor(name="ana", user_id=None),
+        limit=QueueLimit(rate=Rate(5, per=timedelta(seconds=0.5))),
+    )
+
+    page = client.get(address("queue_queues")).content.decode()
+    assert "rate_seconds=0.5" in page
+    form = {"action": "limit", "queue": "sample", "rate": "5", "rate_seconds": "0.5"}
+    assert 'name="rate_seconds" min="0.01" step="any" value="0.5"' in (
+        client.get(address("queue_confirm"), form).content.decode()
+    )
+    send(client, **form, confirmed="yes")
+
+    assert QueueRule.objects.get(queue_name="sample").rate_period == timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"rate": "0"}, {"rate": "many"}, {"rate": "5", "rate_seconds": "soon"}, {"concurrency": "0"}]
+)
+def test_a_limit_that_cannot_be_read_is_refused_and_lifts_none(operator: Client, limits: dict[str, str]):
+    client = staff_client(*OPERATOR, "limit_queue", name="lola")
+    send(client, action="limit", queue="sample", confirmed="yes", concurrency="2")
+
+    refused = send(client, action="limit", queue="sample", confirmed="yes", token="another", **limits)
+
+    assert "must be" in told(refused)[-1]
+    assert QueueRule.objects.get(queue_name="sample").concurrency_limit == 2
+
+
+def test_a_job_s_number_of_any_length_is_no_error(operator: Client):
+    assert send(operator, action="cancel", job="9" * 5000).status_code == 302

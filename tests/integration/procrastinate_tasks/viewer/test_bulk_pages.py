@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.utils import timezone
 
 from procrastinate_tasks import bulk
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.action_reports import Actor
-from procrastinate_tasks.models import AuditEntry, BulkOperation
+from procrastinate_tasks.actions import act
+from procrastinate_tasks.models import AuditEntry, BulkOperation, Job
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.job_states import make_job, make_running, status_of
 from tests.integration.procrastinate_tasks.viewer.office import OPERATOR, address, staff_client
@@ -19,6 +22,7 @@ from tests.integration.procrastinate_tasks.viewer.office import OPERATOR, addres
 pytestmark = pytest.mark.django_db
 
 NEW = "?tab=failed&queue=sample"
+NOBODY = "Nobody carries it out any more"
 
 
 def start(client: Client, **form: Any) -> Any:
@@ -102,6 +106,23 @@ def test_stopping_leaves_the_rest_alone_and_takes_its_permission(operator: Clien
     assert "what was done stays done" in str(list(get_messages(response.wsgi_request))[-1])
     assert BulkOperation.objects.get().state == "stopped"
     assert [status_of(job_id) for job_id in failed] == ["failed"] * 3
+
+
+def test_an_operation_whose_job_was_cancelled_says_so_until_its_job_is_retried(
+    operator: Client, failed: list[int]
+):
+    detail = start(operator)["Location"]
+    job_id = Job.objects.get(task_name=bulk.RUN_TASK).pk
+    act(Action.CANCEL, job_ids=[job_id], actor=Actor(name="ana"))
+    assert NOBODY not in operator.get(detail).content.decode(), "a command may be at it"
+
+    BulkOperation.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    assert NOBODY in operator.get(detail).content.decode()
+
+    act(Action.RETRY, job_ids=[job_id], actor=Actor(name="ana"))
+    assert NOBODY not in operator.get(detail).content.decode()
+    drain_queue(queues=["default"])
+    assert BulkOperation.objects.get().state == "finished"
 
 
 def test_items_are_told_apart_by_outcome(operator: Client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,17 @@ from django.utils import timezone
 from procrastinate_tasks import operations, presentation
 from procrastinate_tasks.deferring import Call, defer, defer_many
 from procrastinate_tasks.models import Job
-from procrastinate_tasks.presentation import JobSearch, Kind, present, present_search
+from procrastinate_tasks.presentation import (
+    Amount,
+    JobArgs,
+    JobSearch,
+    JobStory,
+    Kind,
+    Related,
+    RetrySafety,
+    present,
+    present_search,
+)
 from procrastinate_tasks.viewer.patience import TookTooLong, patience
 from procrastinate_tasks.viewer.queries import jobs as queries
 from tests.integration.procrastinate_tasks.claiming import execute
@@ -151,6 +162,24 @@ def test_the_first_job_since_a_moment_is_found_whatever_was_pruned(viewer: Clien
     found = queries.job_id_at(timezone.now() - timedelta(minutes=9.5))
 
     assert [job.id for job in Job.objects.filter(id__gte=found).order_by("id")] == jobs[30:]
+
+
+@pytest.mark.parametrize("label", ["balance $3,735.20 MXN", "RE-1"])
+def test_an_amount_is_shown_once(viewer: Client, label: str):
+    def tell(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
+        story = JobStory(
+            sentence="Charge the balance",
+            related=(Related(label=label, url="/payments/1/", key="payment:1"),),
+            amount=Amount(minor=373520, currency="mxn"),
+            retry_safety=RetrySafety.SAFE,
+            retry_reason="It charges nothing twice.",
+        )
+        return dict.fromkeys((call.id for call in calls), story)
+
+    present(TASK, safe_to_repeat(tell=tell))
+    make_job()
+
+    assert viewer.get(address("queue_jobs")).content.decode().count("3,735.20") == 1
 
 
 def test_jobs_are_filtered_by_what_they_are_about(viewer: Client):

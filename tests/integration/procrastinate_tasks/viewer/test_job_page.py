@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.actions import Actor, act
@@ -99,7 +100,10 @@ def test_the_summary_for_support_holds_no_argument(operator: Client):
 def test_a_waiting_job_says_why_it_does_not_run(viewer: Client):
     job_id = make_job()
 
-    assert why_not_running(job_id).sentence in read_page(viewer, job_id)
+    page = read_page(viewer, job_id)
+
+    with translation.override("en"):
+        assert why_not_running(job_id).sentence in page
 
 
 def test_who_has_the_lock_is_named_and_linked(viewer: Client):
