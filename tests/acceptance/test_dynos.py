@@ -19,6 +19,7 @@ from payments.models import PaymentAttempt
 from payments.policies import PaymentStatus
 from payments.sandbox.faults import FaultKind
 from tests.acceptance.dynos import (
+    FROM_THE_ROUTER,
     KILLED_AFTER_SECONDS,
     MEMORY_MEGABYTES,
     Dyno,
@@ -90,7 +91,7 @@ def ask_to_pay(port: int, booking: Booking) -> int:
     """Press the booking's button, and return the status of the answer."""
     page = booking.get_absolute_url()
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", page)
+        connection.request("GET", page, headers=FROM_THE_ROUTER)
         shown = connection.getresponse()
         (token, *_) = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', shown.read().decode())
         cookie = (shown.headers["Set-Cookie"] or "").partition(";")[0]
@@ -98,7 +99,12 @@ def ask_to_pay(port: int, booking: Booking) -> int:
             "POST",
             f"{page}pagar/",
             body=f"csrfmiddlewaretoken={token}",
-            headers={"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
+            headers={
+                **FROM_THE_ROUTER,
+                "Referer": f"https://127.0.0.1:{port}{page}",
+                "Cookie": cookie,
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
         )
         return connection.getresponse().status
 
