@@ -37,8 +37,9 @@ def sudo(arguments: Sequence[str]) -> int:
 
 def systemctl(arguments: Sequence[str]) -> int:
     verb, *rest = arguments
-    _require(verb in ("daemon-reload", "enable", "restart", "status"), f"systemctl has no {verb} here")
-    units = {Path(path).stem for path in files_of(GUIDE) if path.endswith(".service")}
+    known = ("daemon-reload", "enable", "reload", "restart", "start", "status", "stop")
+    _require(verb in known, f"systemctl has no {verb} here")
+    units = {Path(path).stem for path in files_of(GUIDE) if path.endswith(".service")} | {"nginx"}
     for unit in rest:
         _require(unit == "--now" or unit in units, f"the guide shows no unit {unit}")
     return 0
@@ -51,6 +52,34 @@ def supervisorctl(arguments: Sequence[str]) -> int:
 
 def adduser(arguments: Sequence[str]) -> int:
     _require(arguments[-1] == "reyes", f"the units run as reyes, not as {arguments[-1]}")
+    return 0
+
+
+def install(arguments: Sequence[str]) -> int:
+    """Make as root the directory that the units run in; anyone else's files are made for real."""
+    if "--directory" not in arguments:
+        return subprocess.call(["/usr/bin/install", *arguments])
+    _require(arguments[-1] == "/srv/reyes/sitio", f"the units run in /srv/reyes/sitio, not {arguments[-1]}")
+    return 0
+
+
+def ln(arguments: Sequence[str]) -> int:
+    _, target, link = arguments
+    _require(f"`{target}`" in GUIDE.read_text(), f"the guide shows no file {target}")
+    _require(link == target.replace("available", "enabled"), f"nginx does not read {link}")
+    return 0
+
+
+def nginx(arguments: Sequence[str]) -> int:
+    _require(list(arguments) == ["-t"], f"nginx {arguments}")
+    return 0
+
+
+def certbot(arguments: Sequence[str]) -> int:
+    domain = arguments[arguments.index("--domain") + 1]
+    _require(
+        f"/etc/letsencrypt/live/{domain}/" in GUIDE.read_text(), f"nginx reads no certificate of {domain}"
+    )
     return 0
 
 
@@ -102,9 +131,13 @@ def curl(arguments: Sequence[str]) -> int:
 PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
     "adduser": adduser,
     "apt-get": apt_get,
+    "certbot": certbot,
     "curl": curl,
     "git": git,
     "heroku": heroku,
+    "install": install,
+    "ln": ln,
+    "nginx": nginx,
     "sudo": sudo,
     "supervisorctl": supervisorctl,
     "systemctl": systemctl,
