@@ -19,5 +19,5 @@ class PlainGroupAdmin(GroupAdmin):
 
 
 @admin.register(User)
-class PlainUserAdmin(UserAdmin):
+class PlainUserAdmin(UserAdmin):  # type: ignore[type-arg]
     filter_horizontal = ()
