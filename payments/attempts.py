@@ -109,6 +109,8 @@ def _drive_off_session(
                     return _record_missing_method(attempt, now)
                 except CardDeclined as decline:
                     return _record_early_decline(attempt, decline, now)
+                except RequestRejected as rejection:
+                    return _record_rejection(attempt, rejection, policies.REJECTED, now)
                 attempt = outcomes.store_intent(attempt_id=attempt.pk, intent=intent, now=now)
             case Step.RETRIEVE:
                 intent = gateway.retrieve_intent(_intent_id(attempt))
@@ -159,6 +161,20 @@ def _record_early_decline(attempt: PaymentAttempt, decline: CardDeclined, now: d
     )
 
 
+def _record_rejection(
+    attempt: PaymentAttempt, rejection: RequestRejected, code: str, now: datetime
+) -> PaymentAttempt:
+    """Give up what Stripe rejects, but not at the first try: that one is for us to see and mend.
+
+    Stripe answers a key it knows before it looks at the request: nothing was made under this one.
+    """
+    if attempt.check_at > now:
+        raise rejection
+    return outcomes.record_refusal(
+        attempt_id=attempt.pk, code=code, proof=f"nothing was made: {rejection}"[:200], now=now
+    )
+
+
 def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent:
     if is_paused(task_names.QUEUE):
         raise ChargingPaused(queue=task_names.QUEUE)
@@ -198,12 +214,7 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         _record_missing_method(attempt, now)
         raise
     except RequestRejected as rejection:
-        if attempt.check_at > now:
-            raise
-        # Stripe answers a key it knows before it looks at the request: none was made under this one.
-        return outcomes.record_refusal(
-            attempt_id=attempt.pk, code="", proof=f"no session: {rejection}"[:200], now=now
-        )
+        return _record_rejection(attempt, rejection, "", now)
     return outcomes.store_session(attempt_id=attempt.pk, session=session, now=now)
 
 

@@ -201,6 +201,7 @@ def status_after_decline(decline_code: str) -> PaymentStatus:
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 MISSING_METHOD = "missing_method"
+REJECTED = "request_rejected"
 
 
 def check_delay(checks: int) -> timedelta:

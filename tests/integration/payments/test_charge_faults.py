@@ -18,6 +18,7 @@ from payments.exceptions import (
     KeyReused,
     ObjectMissing,
     OutcomeUnknown,
+    RequestRejected,
 )
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
@@ -308,6 +309,28 @@ def test_a_card_that_is_declined_before_anything_was_created_leads_to_a_link(
 
     assert last_attempt(balance_of(booking)).proof
     assert GuestEmail.objects.filter(booking=booking, kind=GuestEmail.Kind.PAYMENT_LINK).exists()
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_a_charge_that_stripe_rejects_holds_no_money_for_ever(house: House, monkeypatch: pytest.MonkeyPatch):
+    booking = house.book_due()
+
+    def reject(request):
+        raise RequestRejected(operation="create intent", detail="amount_too_large")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.gateway, "create_intent", reject)
+        with pytest.raises(RequestRejected):
+            house.charge(booking)
+        assert live_attempt(booking).state == AttemptState.CLAIMED
+        house.wait(minutes=5)
+        house.run_janitor()
+
+    assert account_of(booking).in_flight_minor == 0
+    assert last_attempt(balance_of(booking)).decline_code == "request_rejected"
     house.open_page(booking)
     house.pay_page(booking)
     house.deliver_events()
