@@ -18,6 +18,8 @@ COROUTINES = Figure(
 )
 FUNCTIONS = Figure(label="no-op jobs drained, plain functions", unit="jobs/s", better=Better.HIGHER)
 
+_SHORTEST_SECONDS = 1.5
+
 
 def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
     """Read the peer's rate at the best of the concurrencies it is tried with."""
@@ -30,8 +32,14 @@ def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
 
 
 def _rate(peer: Peer, work: Work, *, jobs: int, concurrency: int) -> float:
-    """Load the queue, start the worker; divide the jobs by the time from first start to last end."""
-    peer.load(work, jobs)
-    with running(peer, concurrency=concurrency):
-        span = peer.wait(jobs)
-    return jobs / span.seconds
+    """Load the queue, start the worker; divide the jobs by the time from first start to last end.
+
+    A drain that is over too soon is taken again with more jobs: its first and last moments weigh too much.
+    """
+    while True:
+        peer.load(work, jobs)
+        with running(peer, concurrency=concurrency):
+            span = peer.wait(jobs)
+        if span.seconds >= _SHORTEST_SECONDS:
+            return jobs / span.seconds
+        jobs *= 4

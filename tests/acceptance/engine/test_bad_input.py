@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from procrastinate_tasks.management.commands.procrastinate import Command
 from tests.engine.workers import (
     insert_jobs,
     outcomes_of,
@@ -52,7 +53,7 @@ def test_a_queue_that_no_task_uses_is_told_with_the_likely_name_and_served(log: 
 
 def test_limits_in_the_wrong_order_are_refused_before_anything_starts():
     with pytest.raises(CommandError, match="--soft-time-limit: 10 s must be less than --time-limit"):
-        call_command("procrastinate", "worker", "--soft-time-limit", "10", "--time-limit", "5")
+        call_command(Command(), "worker", "--soft-time-limit", "10", "--time-limit", "5")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_batch_is_bounded_and_says_whether_there_is_more():
 
 # Of a table that is nearly empty, any index is as good as any other.
 _MANY_YOUNG_JOBS = """
+TRUNCATE procrastinate_jobs CASCADE;
 WITH ended AS (
     INSERT INTO procrastinate_jobs (task_name, queue_name, status, args)
     SELECT 'many', 'default', 'succeeded', '{}' FROM generate_series(1, 3000)
