@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, connections
 from django.test import override_settings
+from procrastinate.contrib.django.django_connector import DjangoConnector
 
 from procrastinate_tasks.alerting import channels, delivery, evaluation
 from procrastinate_tasks.alerting.alerts import Notice
@@ -24,6 +25,7 @@ from procrastinate_tasks.alerting.watch import Watch
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
 from procrastinate_tasks.models import AlertNotice
 from procrastinate_tasks.monitoring.snapshot import Snapshot
+from procrastinate_tasks.statements import statement
 from tests.alert_receiver import open_receiver
 from tests.integration.procrastinate_tasks.monitoring.faults import (
     look,
@@ -238,3 +240,35 @@ def test_the_command_says_that_all_is_well():
 def test_a_rule_s_name_is_taken_once():
     with only_rule(rule()), pytest.raises(AlertRuleNameTaken, match="'fire' exists already"):
         register_rule(rule())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_a_process_that_froze_while_it_wrote_its_findings_down():
+    assert evaluation.run_once(every=timedelta(0)) is not None
+    frozen = connection.copy()
+    try:
+        frozen.set_autocommit(False)
+        with frozen.cursor() as cursor:
+            cursor.execute("SELECT FROM procrastinate_tasks_alertround FOR UPDATE")
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '2s'")
+
+        assert evaluation.run_once(every=timedelta(0)) is None
+
+        frozen.rollback()
+        assert evaluation.run_once(every=timedelta(0)) is not None
+    finally:
+        frozen.close()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+
+
+@pytest.mark.django_db
+def test_a_session_that_falls_silent_while_it_holds_the_round_is_ended_by_the_server():
+    connector = DjangoConnector()
+    begun = connector.execute_query_one(statement("begin_alert_round"), every=timedelta(0))
+
+    connector.execute_query_all(statement("lock_alert_round"), round_at=begun["evaluated_at"])
+
+    told = connector.execute_query_one("SELECT current_setting('idle_in_transaction_session_timeout') AS it")
+    assert told["it"] == "5s"
