@@ -102,7 +102,8 @@ def kill(dyno: Dyno) -> None:
     send(pids, signal.SIGKILL)
     dyno.process.wait()
     deadline = time.monotonic() + 10
-    while any(is_running(pid) for pid in pids) and time.monotonic() < deadline:
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"{dyno.name} outlived SIGKILL"
         time.sleep(0.02)
 
 
