@@ -22,7 +22,7 @@ class Ours:
 
     name = NAME
     claim_statement = "%known_queue%"
-    drain_concurrencies = (20, 100)
+    drain_concurrencies = (20, 100, 200)
 
     def __init__(self, database: PeerDatabase, *, folder: Path, processes: int) -> None:
         self.database = database

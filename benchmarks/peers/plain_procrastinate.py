@@ -28,7 +28,7 @@ class PlainProcrastinate:
 
     name = NAME
     claim_statement = "%procrastinate_fetch_job%"
-    drain_concurrencies = (20, 100)
+    drain_concurrencies = (20, 100, 200)
 
     def __init__(self, database: PeerDatabase, *, folder: Path) -> None:
         self.database = database

@@ -7,9 +7,9 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from procrastinate_tasks.engine.settlements import Finished
 from procrastinate_tasks.exchange.frames import (
@@ -33,8 +33,7 @@ logger = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """A job in a child. Times are on the monotonic clock; ``kill_at`` is when its process is killed for it.
 
     That is at its hard limit, or some time after staff ``asked_to_stop`` it.
@@ -181,22 +180,25 @@ class Children:
             for job_id in child.running.keys() & job_ids:
                 running = child.running[job_id]
                 assignment = running.assignment._replace(worker_id=worker_id)
-                child.running[job_id] = replace(running, assignment=assignment)
+                child.running[job_id] = running._replace(assignment=assignment)
 
     def start(self, assignments: list[Assignment]) -> list[Assignment]:
-        """Spreads claimed jobs over the children, the freest first; returns those that found no room."""
-        takers = sorted(
-            (child for child in self._by_number.values() if child.takes_jobs and self._room_in(child)),
-            key=self._room_in,
-            reverse=True,
-        )
-        position = 0
+        """Spreads claimed jobs over the oldest children; returns those that found no room.
+
+        A successor that is ready early takes what its predecessor cannot, so that it is not spent as soon.
+        """
+        takers = [child for child in self._by_number.values() if child.takes_jobs and self._room_in(child)]
+        serving, spare = takers[: self._options.processes], takers[self._options.processes :]
+        serving.sort(key=self._room_in, reverse=True)
+        return self._spread(self._spread(assignments, serving), spare)
+
+    def _spread(self, assignments: list[Assignment], takers: list[Child]) -> list[Assignment]:
+        """Gives each child its share, the freest first; returns those that found no room."""
         for index, child in enumerate(takers):
-            share = -(-(len(assignments) - position) // (len(takers) - index))
-            share = min(share, self._room_in(child))
-            self._start_in(child, assignments[position : position + share])
-            position += share
-        return assignments[position:]
+            share = min(-(-len(assignments) // (len(takers) - index)), self._room_in(child))
+            self._start_in(child, assignments[:share])
+            assignments = assignments[share:]
+        return assignments
 
     def abort(self, job_ids: Iterable[int], *, shutting_down: bool) -> None:
         """Tells the children to stop these jobs, as far as they run here."""
@@ -205,7 +207,7 @@ class Children:
                 child, running = found
                 child.send(AbortJob(job_id=job_id, shutting_down=shutting_down))
                 if running.asked_to_stop is None and not shutting_down:
-                    child.running[job_id] = replace(running, asked_to_stop=time.monotonic())
+                    child.running[job_id] = running._replace(asked_to_stop=time.monotonic())
 
     def _room_in(self, child: Child) -> int:
         room = self._options.concurrency - len(child.running)
@@ -235,7 +237,7 @@ class Children:
             self._on_ends(child, [])
         elif isinstance(message, OverdueStack):
             if (running := child.running.get(message.job_id)) is not None:
-                child.running[message.job_id] = replace(running, stack=message.stack)
+                child.running[message.job_id] = running._replace(stack=message.stack)
         elif isinstance(message, RetireMe):
             child.is_retiring = True
             self._on_ends(child, [])

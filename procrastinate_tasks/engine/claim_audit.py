@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.heartbeat import Beat
@@ -41,7 +41,7 @@ class ClaimAudit:
 
 
 def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> RunEnd:
-    now = datetime.now(UTC)
+    now = time.time()
     return RunEnd(
         job_id=job_id,
         worker_id=worker_id,

@@ -7,7 +7,6 @@ import math
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.claims import ClaimRefused, Claims
@@ -97,7 +96,7 @@ class ClaimLoop:
             self._staff.isolate(suspect)
         unplaced = self._children.start([each for each in claimed if not each.crashes])
         if unplaced:  # a child went away between the claim and its answer
-            now = datetime.now(UTC)
+            now = time.time()
             self._settlements.add(Finished(end_of_return(each, started_at=now), each) for each in unplaced)
 
     async def _rest(self, *, found_some: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import UTC, datetime
 
 from procrastinate_tasks import job_log
 from procrastinate_tasks.exchange.endings import job_of
@@ -36,8 +37,8 @@ def _record_of(end: RunEnd) -> AttemptRecord:
     return AttemptRecord(
         task_name=end.task_name,
         queue_name=end.queue_name,
-        started_at=end.started_at,
-        finished_at=end.finished_at,
+        started_at=datetime.fromtimestamp(end.started_at, UTC),
+        finished_at=datetime.fromtimestamp(end.finished_at, UTC),
         result=end.result,
         exception_class=end.exception_class,
         message=end.message,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 from procrastinate.app import App
 from procrastinate.exceptions import JobAborted
@@ -33,16 +32,14 @@ def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Fini
     now = time.monotonic()
     ends = list(_ends_of_running(app, child, exited, now))
     if child.reserved_for is not None:
-        ends.append(
-            Finished(end_of_return(child.reserved_for, started_at=datetime.now(UTC)), child.reserved_for)
-        )
+        ends.append(Finished(end_of_return(child.reserved_for, started_at=time.time()), child.reserved_for))
     return ends
 
 
 def _ends_of_running(app: App, child: Child, exited: ChildExited, now: float) -> Iterator[Finished]:
     neighbours = len(child.running) - 1
     for running in child.running.values():
-        started_at = datetime.now(UTC) - timedelta(seconds=now - running.started)
+        started_at = time.time() - (now - running.started)
         if running.assignment.job_id == child.overdue_job_id and running.asked_to_stop is not None:
             end = _end_of_unheeding(app, running, started_at)
         elif running.assignment.job_id == child.overdue_job_id:
@@ -54,9 +51,8 @@ def _ends_of_running(app: App, child: Child, exited: ChildExited, now: float) ->
         yield Finished(end, running.assignment)
 
 
-def end_of_return(assignment: Assignment, *, started_at: datetime) -> RunEnd:
+def end_of_return(assignment: Assignment, *, started_at: float) -> RunEnd:
     """The end of a run that was cut short through no fault of its job: it waits again, at no cost."""
-    now = datetime.now(UTC)
     return RunEnd(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
@@ -66,31 +62,31 @@ def end_of_return(assignment: Assignment, *, started_at: datetime) -> RunEnd:
         task_name=assignment.task_name,
         queue_name=assignment.queue_name,
         started_at=started_at,
-        finished_at=now,
+        finished_at=time.time(),
         counts_attempt=False,
     )
 
 
-def _end_of_overdue(app: App, running: Running, started_at: datetime) -> RunEnd:
+def _end_of_overdue(app: App, running: Running, started_at: float) -> RunEnd:
     """The end of a job that was ended at its hard limit; its task may ask for a retry."""
     end = end_of_error(
         running.assignment,
         job=job_of(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
-        started=started_at.timestamp(),
+        started=started_at,
         error=TimeLimitExceeded(seconds=running.hard_seconds or 0),
         abort_reason=None,
     )
     return end._replace(traceback=running.stack + end.traceback)
 
 
-def _end_of_unheeding(app: App, running: Running, started_at: datetime) -> RunEnd:
+def _end_of_unheeding(app: App, running: Running, started_at: float) -> RunEnd:
     """The end of a job that was asked to stop, did not, and was stopped with its process."""
     return end_of_error(
         running.assignment,
         job=job_of(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
-        started=started_at.timestamp(),
+        started=started_at,
         error=JobAborted(
             f"The job was asked to stop and went on for {SECONDS_TO_STOP:g} s; its process was ended."
         ),
@@ -99,7 +95,7 @@ def _end_of_unheeding(app: App, running: Running, started_at: datetime) -> RunEn
 
 
 def _end_of_crash(
-    assignment: Assignment, exited: ChildExited, *, neighbours: int, started_at: datetime
+    assignment: Assignment, exited: ChildExited, *, neighbours: int, started_at: float
 ) -> RunEnd:
     """The end of a job whose process died: suspected beside others, to blame if alone, parked if again."""
     end = end_of_return(assignment, started_at=started_at)._replace(

@@ -6,9 +6,8 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from procrastinate.jobs import DeleteJobCondition
@@ -28,8 +27,7 @@ _MOST_IN_ONE = 200
 _MOST_CLASHES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A finished run on its way into the database; the assignment is for its log line."""
 
     end: RunEnd
@@ -97,8 +95,9 @@ class Settlements:
         raise AssertionError("unreachable")
 
     def _columns_of(self, end: RunEnd) -> dict[str, object]:
-        own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}
-        return end._asdict() | own
+        columns: dict[str, object] = dict(zip(RunEnd._fields, end, strict=True))
+        columns.update(host=self._host, release=self._release, deletes_job=self._deletes(end))
+        return columns
 
     def _deletes(self, end: RunEnd) -> bool:
         if self._delete_jobs is DeleteJobCondition.SUCCESSFUL:

@@ -23,6 +23,9 @@ _LEAVE_SECONDS = 5.0
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _MEGABYTE = 1024 * 1024
+# A successor is forked while its predecessor has this share of its jobs still to start: where jobs are short
+# there would else be nobody to take any while it is forked.
+_LAST_SHARE = 0.25
 # The child raises the soft limit and the worker enforces the hard one; a job that ends right at its limit
 # gets this long to say so.
 _HARD_LIMIT_MARGIN = 0.2
@@ -52,17 +55,20 @@ class Staff:
         self.recruit()
 
     def look_at(self, child: Child) -> None:
-        """Retires a child whose jobs just ended, if it did enough; its successor starts at once."""
+        """Retires a child whose jobs just ended, if it did enough, and has a successor ready by then."""
         self._retire_if_spent(child)
-        if child.is_retiring:
+        if child.is_retiring or self._is_nearly_spent(child):
             self.recruit()
+        self._let_go_if_done(child, time.monotonic())
 
     def recruit(self) -> None:
-        """Asks for the children that are missing."""
+        """Asks for the children that are missing, and for one beside each that is nearly spent."""
         if self._is_closed or time.monotonic() < self._fork_not_before:
             return
-        serving = sum(1 for child in self._children if not child.is_retiring and not child.kill_reason)
-        for _ in range(self._options.processes - serving):
+        serving = [child for child in self._children if not child.is_retiring and not child.kill_reason]
+        nearly_spent = sum(map(self._is_nearly_spent, serving))
+        wanted = self._options.processes + min(nearly_spent, self._options.processes)
+        for _ in range(wanted - len(serving)):
             number = next(self._numbers)
             self._children.expect(number)
             self._channel.send(ForkChild(number))
@@ -107,10 +113,11 @@ class Staff:
             self.kill(child, reason=f"it was not ready after {_START_SECONDS:g} s")
         self._enforce_hard_limits(child, now)
         self._retire_if_spent(child)
-        if child.is_retiring and not child.occupied:
-            self._let_go(child, now)
+        self._let_go_if_done(child, now)
 
-    def _let_go(self, child: Child, now: float) -> None:
+    def _let_go_if_done(self, child: Child, now: float) -> None:
+        if not child.is_retiring or child.occupied:
+            return
         if child.left is None:
             child.left = now
             child.send(Leave())
@@ -142,6 +149,10 @@ class Staff:
         elif options.max_memory_mb is not None and child.memory_bytes > options.max_memory_mb * _MEGABYTE:
             held = child.memory_bytes // _MEGABYTE
             self._retire(child, f"it holds {held} MB (--max-memory {options.max_memory_mb})")
+
+    def _is_nearly_spent(self, child: Child) -> bool:
+        most = self._options.max_jobs
+        return most is not None and 0 < most - child.jobs_started <= most * _LAST_SHARE
 
     def _retire(self, child: Child, why: str) -> None:
         logger.info("Replacing child %d (pid %d): %s", child.number, child.pid, why)

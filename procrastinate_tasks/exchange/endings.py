@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from datetime import UTC, datetime
+import time
 
 from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import AbortReason
@@ -53,8 +53,8 @@ def end_of_success(assignment: Assignment, *, started: float, result: object) ->
         outcome=Outcome.SUCCEEDED.value,
         task_name=assignment.task_name,
         queue_name=assignment.queue_name,
-        started_at=datetime.fromtimestamp(started, UTC),
-        finished_at=datetime.now(UTC),
+        started_at=started,
+        finished_at=time.time(),
         result=None if result is None else encode_result(result, max_bytes=queue_settings().max_result_bytes),
     )
 
@@ -78,8 +78,8 @@ def end_of_error(
         outcome=Outcome.FAILED.value,
         task_name=assignment.task_name,
         queue_name=assignment.queue_name,
-        started_at=datetime.fromtimestamp(started, UTC),
-        finished_at=datetime.now(UTC),
+        started_at=started,
+        finished_at=time.time(),
         exception_class=failure.exception_class,
         message=failure.message,
         traceback=failure.traceback,

@@ -31,6 +31,7 @@ class RunEnd(NamedTuple):
     """How one run of a job ended: what becomes of the job, and what is stored of the attempt.
 
     ``status`` is the one the job should get (``todo`` puts it back), ``outcome`` a ``results.Outcome`` value.
+    ``started_at`` and ``finished_at`` are Unix times: a float travels faster than a datetime.
     """
 
     job_id: int
@@ -40,8 +41,8 @@ class RunEnd(NamedTuple):
     outcome: str
     task_name: str
     queue_name: str
-    started_at: datetime
-    finished_at: datetime
+    started_at: float
+    finished_at: float
     counts_attempt: bool = True
     retry_at: datetime | None = None
     priority: int | None = None

@@ -32,6 +32,7 @@ class CallBuilder:
 
     def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
         self._app = app
+        self._tasks = app.tasks
         defaults = app.worker_defaults
         self._options = options
         self._worker_wide = [
@@ -43,10 +44,11 @@ class CallBuilder:
         self._additional_context: dict[str, Any] = dict(defaults.get("additional_context") or {})
         self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)
         self._middleware_of = lru_cache(maxsize=None)(self._resolve_middleware)
+        self._is_async = lru_cache(maxsize=None)(self._look_at_function)
 
     def find_task_or_none(self, assignment: Assignment) -> AnyTask | None:
         """The task a job names, if this code has it."""
-        return self._app.tasks.get(assignment.task_name)
+        return self._tasks.get(assignment.task_name)
 
     def find_task(self, assignment: Assignment) -> AnyTask:
         """The task a job names.
@@ -61,6 +63,10 @@ class CallBuilder:
                 "Deploy the code that has it, then retry the job."
             )
         return task
+
+    def belongs_on_loop(self, assignment: Assignment) -> bool:
+        """Whether the job is async. Unknown tasks are treated as such: they fail there at no cost."""
+        return assignment.task_name not in self._tasks or self._is_async(assignment.task_name)
 
     def context_of(self, job: Job, slot: Slot, *, started: float) -> JobContext:
         """What a task with ``pass_context`` and every middleware get."""
@@ -82,10 +88,12 @@ class CallBuilder:
         return middleware.compose(self._middleware_of(task.name), run_task, context, self.middleware_worker)
 
     def _resolve_middleware(self, task_name: str) -> list[middleware.TaskMiddleware]:
-        task = self._app.tasks[task_name]
-        is_async = inspect.iscoroutinefunction(task.func)
+        is_async = self._is_async(task_name)
         matching = [each for each in self._worker_wide if middleware.is_async_middleware(each) == is_async]
-        return [*matching, *task.task_middleware]
+        return [*matching, *self._tasks[task_name].task_middleware]
+
+    def _look_at_function(self, task_name: str) -> bool:
+        return inspect.iscoroutinefunction(self._tasks[task_name].func)
 
 
 class _StoppableWorker(ProcrastinateWorker):

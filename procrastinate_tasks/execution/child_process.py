@@ -50,7 +50,8 @@ class ChildProcess(ABC):
         self._outbox = Outbox(link)
         self._slots = [Slot(index=index) for index in range(options.concurrency)]
         self._free = list(reversed(self._slots))
-        self._runner = JobRunner(CallBuilder(app=app, options=options, stop=self._outbox.ask_to_retire))
+        self._calls = CallBuilder(app=app, options=options, stop=self._outbox.ask_to_retire)
+        self._runner = JobRunner(self._calls)
         self._limits: dict[str, Limits] = {}
         self._control = Control(
             link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._leave
@@ -124,7 +125,7 @@ class ManyJobsChild(ChildProcess):
             self._loop.call_soon_threadsafe(self._start_arrived)
 
     def _start(self, slot: Slot, assignment: Assignment) -> None:
-        if self._runner.belongs_on_loop(assignment):
+        if self._calls.belongs_on_loop(assignment):
             self._arrived.append((slot, assignment))
         else:
             self._threads.submit(slot, assignment)
@@ -178,7 +179,7 @@ class OneJobChild(ChildProcess):
         self._arrived.put((slot, assignment))
 
     def _run_here(self, runner: asyncio.Runner, slot: Slot, assignment: Assignment) -> RunEnd:
-        if not self._runner.belongs_on_loop(assignment):
+        if not self._calls.belongs_on_loop(assignment):
             return self._runner.run_in_main_thread(slot, assignment)
 
         async def run() -> RunEnd:

@@ -30,11 +30,6 @@ class JobRunner:
     def __init__(self, builder: CallBuilder) -> None:
         self._builder = builder
 
-    def belongs_on_loop(self, assignment: Assignment) -> bool:
-        """Whether the job is async. Unknown tasks are treated as such: they fail there at no cost."""
-        task = self._builder.find_task_or_none(assignment)
-        return task is None or inspect.iscoroutinefunction(task.func)
-
     def run_in_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
         """Runs a sync task in the calling thread, where other threads may interrupt it through the slot."""
         slot.thread_id = threading.get_ident()

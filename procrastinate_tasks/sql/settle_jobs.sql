@@ -9,7 +9,7 @@ WITH wanted AS MATERIALIZED (
     FROM json_to_recordset(%(ends)s::json) AS item (
         job_id bigint, worker_id bigint, attempts integer, status text, outcome text, counts_attempt boolean,
         deletes_job boolean, retry_at timestamptz, priority integer, queue text, lock text, task_name text,
-        queue_name text, host text, release text, started_at timestamptz, finished_at timestamptz, result text,
+        queue_name text, host text, release text, started_at double precision, finished_at double precision, result text,
         exception_class text, message text, traceback text, fingerprint text
     )
     ORDER BY job_id
@@ -103,8 +103,9 @@ recorded AS (
         exception_class, message, traceback, fingerprint
     )
     SELECT
-        job_id, attempts + 1, task_name, queue_name, worker_id, coalesce(host, ''), coalesce(release, ''), started_at,
-        finished_at, end_outcome, result::jsonb, coalesce(exception_class, ''), coalesce(message, ''),
+        job_id, attempts + 1, task_name, queue_name, worker_id, coalesce(host, ''), coalesce(release, ''),
+        to_timestamp(started_at), to_timestamp(finished_at), end_outcome, result::jsonb, coalesce(exception_class, ''),
+        coalesce(message, ''),
         coalesce(traceback, ''), coalesce(fingerprint, '')
     FROM concluded
 ),

@@ -120,8 +120,8 @@ def end_of(job_id: int, *, worker_id: int) -> dict[str, object]:
         "deletes_job": False,
         "task_name": "sample.remember",
         "queue_name": "sample",
-        "started_at": "2031-01-01T00:00:00Z",
-        "finished_at": "2031-01-01T00:00:01Z",
+        "started_at": 1924992000.0,
+        "finished_at": 1924992001.0,
     }
 
 

@@ -46,6 +46,7 @@ class Clock:
 
 def make_loop(queue: EmptyQueue, *, concurrency: int, free_slots: int) -> ClaimLoop:
     children = create_autospec(Children, instance=True, free_slots=free_slots)
+    children.start.return_value = []
     registration = create_autospec(Registration, instance=True, worker_id=7)
     claims: Any = queue
     return ClaimLoop(
