@@ -1,7 +1,9 @@
-"""Settings of the workers that the engine's tests start: the project's, plus tasks that misbehave."""
+"""Settings of the engine's tests' workers: the project's, with tasks that misbehave instead of its own."""
 
 from __future__ import annotations
 
 from tests.settings import *  # noqa: F403
 
 PROCRASTINATE_IMPORT_PATHS = ["tests.engine.tasks"]
+# No schedule of the project's: at a full minute a tick would be among the jobs that a test counts.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""

@@ -42,7 +42,7 @@ def insert_with_args(args: object) -> int:
 def test_a_queue_that_no_task_uses_is_told_with_the_likely_name_and_served(log: Path):
     (job_id,) = insert_jobs("engine.no_op", queue="defualt")
 
-    with started_worker(log, "--queues", "defualt,payments") as worker:
+    with started_worker(log, "--queues", "defualt,default") as worker:
         wait_for(lambda: status_of(job_id) == "succeeded")
 
         told = [line for line in worker.read_log().splitlines() if "no task uses the queue" in line]
