@@ -6,7 +6,5 @@ from datetime import timedelta
 
 from tests.engine.settings import *  # noqa: F403
 
-PROCRASTINATE_AUTODISCOVER_MODULE_NAME = (
-    "tasks"  # with the project's schedule: alerts watch it
-)
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"  # with the project's schedule: alerts watch it
 PROCRASTINATE_TASKS_ALERT_CALM_FOR = timedelta(seconds=2)
