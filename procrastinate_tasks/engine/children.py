@@ -189,12 +189,11 @@ class Children:
         """
         takers = [child for child in self._by_number.values() if child.takes_jobs and self._room_in(child)]
         serving, spare = takers[: self._options.processes], takers[self._options.processes :]
-        serving.sort(key=self._room_in, reverse=True)
         return self._spread(self._spread(assignments, serving), spare)
 
     def _spread(self, assignments: list[Assignment], takers: list[Child]) -> list[Assignment]:
-        """Gives each child its share, the freest first; returns those that found no room."""
-        for index, child in enumerate(takers):
+        """Gives each child its share, the fullest first: what one has no room for goes to the freer ones."""
+        for index, child in enumerate(sorted(takers, key=self._room_in)):
             share = min(-(-len(assignments) // (len(takers) - index)), self._room_in(child))
             self._start_in(child, assignments[:share])
             assignments = assignments[share:]

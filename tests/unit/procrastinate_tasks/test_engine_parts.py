@@ -12,7 +12,7 @@ from unittest.mock import create_autospec
 import pytest
 from procrastinate.contrib.django import app
 
-from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.children import Children, Running
 from procrastinate_tasks.engine.claim_loop import ClaimLoop
 from procrastinate_tasks.engine.claims import Claims
 from procrastinate_tasks.engine.log_tail import LogTail
@@ -159,6 +159,17 @@ def test_jobs_are_spread_evenly_over_the_children():
 
     assert unplaced == []
     assert sorted(len(child.running) for child in children) == [2, 2, 3]
+
+
+def test_no_job_is_handed_back_while_any_child_has_room():
+    children = ready_children(WorkerOptions(processes=2, concurrency=8))
+    fuller, freer = children
+    fuller.running = {number: create_autospec(Running, instance=True) for number in range(100, 107)}
+
+    unplaced = children.start([assignment(number) for number in range(5)])
+
+    assert unplaced == []
+    assert (len(fuller.running), len(freer.running)) == (8, 4)
 
 
 def test_jobs_without_room_are_handed_back():
