@@ -15,6 +15,10 @@ _OPTIONS = {
 }
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _TIMEOUT_SECONDS = 10
+# Where e-mail goes that nobody gets: for development and tests.
+_STAYING_HERE = tuple(
+    f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased", "locmem")
+)
 
 
 def admin_settings(addresses: Sequence[str], *, takes_addresses: bool) -> dict[str, object]:
@@ -24,6 +28,11 @@ def admin_settings(addresses: Sequence[str], *, takes_addresses: bool) -> dict[s
         takes_addresses: whether ``ADMINS`` holds addresses (from Django 6.0 on) or pairs of name and address.
     """
     return {"ADMINS": list(addresses) if takes_addresses else [("", address) for address in addresses]}
+
+
+def is_email_sent(read: Mapping[str, object]) -> bool:
+    """Return whether anybody gets the e-mail of an e-mail URL, as ``environ.Env.email_url`` read it."""
+    return read["EMAIL_BACKEND"] not in _STAYING_HERE
 
 
 def email_settings(read: Mapping[str, object], *, has_mailers: bool) -> dict[str, object]:

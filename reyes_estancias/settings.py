@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from procrastinate_tasks.limits import Rate
 from procrastinate_tasks.logging import logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
-from reyes_estancias.email_settings import admin_settings, email_settings
+from reyes_estancias.email_settings import admin_settings, email_settings, is_email_sent
 from reyes_estancias.postgres.server import start_or_join
 from reyes_estancias.sentry import start_sentry
 
@@ -197,9 +197,9 @@ FORM_LIMITS = {
 
 # --- E-mail -----------------------------------------------------------------------------------------------
 
-vars().update(
-    email_settings(env.email_url("EMAIL_URL", default="consolemail://"), has_mailers=django.VERSION >= (6, 1))
-)
+_email = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(email_settings(_email, has_mailers=django.VERSION >= (6, 1)))
+EMAIL_IS_SENT = is_email_sent(_email)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Reyes Estancias <reservas@localhost>")
 
 # Who is told when something is wrong, and by whom.

@@ -142,6 +142,13 @@ def check_stripe_answers() -> Verdict:
 
 
 def check_email() -> Verdict:
+    """See whether guests get their e-mail, and the office its alerts."""
+    if not settings.EMAIL_IS_SENT:
+        judge = fail if settings.PRODUCTION else warn
+        return judge(
+            _("E-mail is not sent: neither guests nor the office get any."),
+            fix=_("Set EMAIL_URL, as smtp+tls://user:password@host:587."),
+        )
     if not settings.ADMINS:
         return warn(_("Nobody is told of alerts by e-mail."), fix=_("Set ADMIN_EMAILS."))
     return ok(_("Alerts go to %d addresses.") % len(settings.ADMINS))
@@ -181,7 +188,7 @@ SITE_CHECKS = (
         needs_database=False,
     ),
     Check(name="stripe", title=gettext_lazy("Stripe"), run=check_stripe_answers, needs_database=False),
-    Check(name="email", title=gettext_lazy("E-mail of the alerts"), run=check_email, needs_database=False),
+    Check(name="email", title=gettext_lazy("E-mail"), run=check_email, needs_database=False),
 )
 
 DECIMAL_PROBLEM = Check(name="decimal_error", title=gettext_lazy("Decimal error"), run=check_decimal_error)

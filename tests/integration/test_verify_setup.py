@@ -179,6 +179,7 @@ def test_a_budget_that_is_exceeded_in_a_restart_only_is_a_warning(settings):
         (PRODUCTION, "stripe_keys", "is a test key", "Stripe's page"),
         ({"STRIPE_WEBHOOK_SECRETS": []}, "webhook_secret", "no secret", "/webhooks/stripe/"),
         ({**PRODUCTION}, "webhook_secret", "local Stripe", "https://reyes.example/webhooks/stripe/"),
+        ({**PRODUCTION, "EMAIL_IS_SENT": False}, "email", "not sent", "EMAIL_URL"),
     ],
 )
 def test_a_wrong_setting_of_the_site_is_named(
@@ -188,6 +189,21 @@ def test_a_wrong_setting_of_the_site_is_named(
         setattr(settings, name, value)
 
     assert_named(verify(), check, cause=cause, fix=fix)
+
+
+@pytest.mark.parametrize(
+    ("changed", "level"),
+    [
+        ({"EMAIL_IS_SENT": False, "ADMINS": ["turno@example.com"]}, "warning"),
+        ({"EMAIL_IS_SENT": True, "ADMINS": []}, "warning"),
+        ({"EMAIL_IS_SENT": True, "ADMINS": ["turno@example.com"]}, "ok"),
+    ],
+)
+def test_email_is_right_when_it_is_sent_and_somebody_is_told(settings, changed: dict[str, Any], level: str):
+    for name, value in changed.items():
+        setattr(settings, name, value)
+
+    assert verify()["email"]["level"] == level
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import environ
+import pytest
 
-from reyes_estancias.email_settings import admin_settings, email_settings
+from reyes_estancias.email_settings import admin_settings, email_settings, is_email_sent
 
 SMTP = "smtp+tls://user:secret@mail.example:587"
 
@@ -42,6 +43,14 @@ def test_the_console_takes_no_options():
     assert email_settings(read, has_mailers=True) == {
         "MAILERS": {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend", "OPTIONS": {}}}
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "is_sent"),
+    [(SMTP, True), ("consolemail://", False), ("dummymail://", False), ("filemail:///tmp/mail", False)],
+)
+def test_printed_and_dropped_email_is_not_sent(url: str, is_sent: bool):
+    assert is_email_sent(environ.Env.email_url_config(url)) is is_sent
 
 
 def test_those_who_are_told_are_addresses_or_pairs():
