@@ -95,9 +95,8 @@ class Settlements:
         raise AssertionError("unreachable")
 
     def _columns_of(self, end: RunEnd) -> dict[str, object]:
-        columns: dict[str, object] = dict(zip(RunEnd._fields, end, strict=True))
-        columns.update(host=self._host, release=self._release, deletes_job=self._deletes(end))
-        return columns
+        own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}
+        return end._asdict() | own
 
     def _deletes(self, end: RunEnd) -> bool:
         if self._delete_jobs is DeleteJobCondition.SUCCESSFUL:

@@ -160,6 +160,21 @@ def test_a_child_is_replaced_after_its_share_of_jobs_and_none_is_lost(log: Path)
     assert sum(share for (share,) in shares) == 95
 
 
+def test_the_successor_of_a_child_is_there_before_the_child_is_spent(log: Path):
+    insert_jobs("engine.own_pid", count=6)
+
+    with started_worker(log, "--max-jobs", "8", "--concurrency", "1") as worker:
+        wait_for(lambda: count_jobs("succeeded") == 6)
+        wait_for(lambda: len(worker.fork_named("queue child")) == 2)
+        children = set(worker.fork_named("queue child"))
+        insert_jobs("engine.own_pid", count=4)
+        wait_for(lambda: count_jobs("succeeded") == 10)
+
+    shares = dict(query("SELECT result::int, count(*) FROM procrastinate_tasks_jobattempt GROUP BY 1"))
+    assert shares.keys() == children
+    assert sorted(shares.values()) == [2, 8]
+
+
 def test_a_leaking_child_is_replaced_before_it_is_ten_percent_over_its_limit(log: Path):
     insert_jobs("engine.leak", {"megabytes": 5}, count=80)
 
