@@ -21,6 +21,7 @@ from tests.log_scan import ScanningHandler, find_secrets
         "5555-5555-5555-4444",
         "ana.reyes+casa@example.com.mx",
         "/reserva/eyJhbGciOiJIUzI1NiJ9.abcdef/",
+        "/reserva/65919517-5713-4479-a0b1-0123456789ab/",
     ],
 )
 def test_a_secret_is_found_inside_a_line(secret):
@@ -34,6 +35,7 @@ def test_a_secret_is_found_inside_a_line(secret):
         "pi_3Q1Z2x4242424242424243",
         "postgres://postgres@127.0.0.1:54329/reyes",
         "path=/reserva/…/",
+        "run 65919517-5713-4479-a0b1-0123456789ab",  # its first sixteen digits have a right check digit
     ],
 )
 def test_what_every_line_holds_is_no_secret(harmless):
