@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import django
 from django.apps import apps
@@ -74,7 +74,9 @@ def main(arguments: Sequence[str]) -> None:
     with ExitStack() as stack:
         if not os.environ.get("DATABASE_URL"):
             tell("DATABASE_URL is not set: starting a Postgres of our own")
-            os.environ["DATABASE_URL"] = stack.enter_context(throw_away_server()).as_url()
+            server = stack.enter_context(throw_away_server())
+            # The one database that an empty cluster has.
+            os.environ["DATABASE_URL"] = replace(server, database="postgres").as_url()
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reyes_estancias.settings")
         django.setup()
         prepare(options.count)
