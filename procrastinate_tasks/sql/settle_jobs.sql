@@ -105,8 +105,7 @@ recorded AS (
     SELECT
         job_id, attempts + 1, task_name, queue_name, worker_id, coalesce(host, ''), coalesce(release, ''),
         to_timestamp(started_at), to_timestamp(finished_at), end_outcome, result::jsonb, coalesce(exception_class, ''),
-        coalesce(message, ''),
-        coalesce(traceback, ''), coalesce(fingerprint, '')
+        coalesce(message, ''), coalesce(traceback, ''), coalesce(fingerprint, '')
     FROM concluded
 ),
 -- Where only so many jobs may run at a time, each end makes room for one that waits, maybe for another worker.
