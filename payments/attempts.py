@@ -1,7 +1,7 @@
 """Drive one attempt to Stripe's truth, from wherever it stands.
 
-    off-session   create ─► store its id, last look ─► confirm ─► record
-                  a decline, or a last look that fails ─► cancel ─► record
+    off-session   create ─► store its id ─► last look ─► confirm ─► record
+                  a decline, or a last look that objects ─► cancel ─► record
     Checkout      create ─► store its address ─► (the guest pays, or time runs out) ─► record
 
 No step is taken inside a transaction and none under a lock. Every step can be repeated: the keys are the
@@ -17,10 +17,9 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import translation
 
-from payments import clocks, policies, task_names
+from payments import policies
 from payments.exceptions import (
     CardDeclined,
-    ChargingPaused,
     NoProgress,
     ObjectMissing,
     OutcomeUnknown,
@@ -28,10 +27,9 @@ from payments.exceptions import (
     StateConflict,
 )
 from payments.gateway import Gateway, Intent, IntentRequest, Session, SessionRequest, SessionStatus
-from payments.ledger import outcomes
+from payments.ledger import last_look, outcomes, rows
 from payments.models import PaymentAttempt
 from payments.policies import Channel, IntentStatus, PaymentKind, Step
-from procrastinate_tasks.queries import is_paused
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +51,7 @@ def drive(
     Raises:
         TransientFault: run it again; the attempt stays live and nothing is lost.
     """
+    rows.require_known_protocol(attempt)
     if attempt.channel == Channel.CHECKOUT:
         return _drive_checkout(attempt, gateway, now)
     return _drive_off_session(attempt, gateway, now, is_fresh=is_fresh)
@@ -76,8 +75,8 @@ def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: date
 
 def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
     """Make sure that an attempt takes no money from now on, or learn that it has."""
+    rows.require_known_protocol(attempt)
     if attempt.channel == Channel.OFF_SESSION:
-        # The last look refuses to confirm for a booking that is being cancelled, and cancels the intent.
         return _drive_off_session(attempt, gateway, now, is_fresh=False, may_confirm=False)
     attempt = _drive_checkout(attempt, gateway, now)
     if attempt.state == policies.AttemptState.OPEN and attempt.stripe_session_id:
@@ -94,7 +93,6 @@ def _drive_off_session(
         if attempt.state not in policies.LIVE_STATES:
             return attempt
         step = policies.next_step(
-            state=policies.AttemptState(attempt.state),
             has_intent=attempt.stripe_intent_id is not None,
             intent_status=intent.status if intent else None,
             may_confirm=may_confirm,
@@ -115,7 +113,11 @@ def _drive_off_session(
             case Step.RETRIEVE:
                 intent = gateway.retrieve_intent(_intent_id(attempt))
             case Step.CONFIRM:
-                intent = _confirm(attempt, gateway, now)
+                permission = last_look.permit_confirmation(attempt_id=attempt.pk, now=now)
+                attempt = permission.attempt
+                may_confirm = permission.objection is None
+                if may_confirm and attempt.state in policies.LIVE_STATES:
+                    intent = _confirm(attempt, gateway, now)
             case Step.CANCEL:
                 intent = _cancel(attempt, intent, gateway, now)
             case Step.RECORD if intent is not None:
@@ -176,9 +178,6 @@ def _record_rejection(
 
 
 def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent:
-    if is_paused(task_names.QUEUE):
-        raise ChargingPaused(queue=task_names.QUEUE)
-    clocks.require_agreement()
     intent_id = _intent_id(attempt)
     try:
         return gateway.confirm_intent(intent_id=intent_id, attempt_key=str(attempt.key))

@@ -7,6 +7,7 @@ PaymentError
 │   ├── GatewayRefused          Stripe refuses our key; the queue is paused until somebody mends it
 │   ├── ChargingPaused          somebody has paused the queue of payments
 │   ├── ClocksDisagree          this machine's clock and the database's are too far apart to charge by
+│   ├── NewerRelease            a newer release has begun the attempt: it is left to it
 │   ├── BookingBusy             somebody else holds the booking's row
 │   └── SettlementWaits         money of the booking is still under way
 ├── CardDeclined                a definite no, with the bank's reason
@@ -97,6 +98,17 @@ class ClocksDisagree(TransientFault):
         super().__init__(
             f"this machine's clock is {skew.total_seconds():+.0f} s from the database's; "
             "nothing is charged until they agree: check the time synchronisation of both"
+        )
+
+
+class NewerRelease(TransientFault):
+    """An attempt is driven by a protocol that this release does not know, as after a rollback."""
+
+    def __init__(self, *, attempt_id: int, version: int) -> None:
+        self.attempt_id, self.version = attempt_id, version
+        super().__init__(
+            f"attempt {attempt_id} is of version {version} of the charge protocol; "
+            "a newer release has begun it, so it is left to a worker of that release"
         )
 
 

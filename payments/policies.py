@@ -2,9 +2,10 @@
 
 An attempt, the one thing that can take money for a payment:
 
-    off-session  claimed ─ create the intent ─► created ─ cancel ─► canceled
-                    │            last look ─►  confirming ─► succeeded │ processing │ unknown
-                    │                               └─ declined, and the intent cancelled ─► declined
+    off-session  claimed ─ create the intent ─► created ─ last look ─► confirming ─► succeeded │ processing
+                    │                              └─ an objection, and the intent cancelled ─► canceled
+                    │                              confirming without an answer ─► unknown ─ last look ─► …
+                    │                              declined, and the intent cancelled ─► declined
     Checkout     claimed ─ create the session ─► open ─► succeeded │ processing │ expired
 
 Live means: it may still take money. A dead attempt carries Stripe's proof that it cannot.
@@ -116,9 +117,7 @@ class Step(StrEnum):
 _SETTLED_INTENTS = (IntentStatus.SUCCEEDED, IntentStatus.CANCELED, IntentStatus.PROCESSING)
 
 
-def next_step(
-    *, state: AttemptState, has_intent: bool, intent_status: IntentStatus | None, may_confirm: bool = True
-) -> Step:
+def next_step(*, has_intent: bool, intent_status: IntentStatus | None, may_confirm: bool = True) -> Step:
     """Decide the next step of an off-session attempt from what we stored and what Stripe says.
 
     Args:
@@ -131,10 +130,43 @@ def next_step(
         return Step.RETRIEVE
     if intent_status in _SETTLED_INTENTS:
         return Step.RECORD
-    waits_for_us = intent_status == IntentStatus.REQUIRES_CONFIRMATION and state != AttemptState.CREATED
-    if waits_for_us and may_confirm:
+    if intent_status == IntentStatus.REQUIRES_CONFIRMATION and may_confirm:
         return Step.CONFIRM
     return Step.CANCEL
+
+
+class Objection(StrEnum):
+    """Why the last look lets no money be taken: the intent is cancelled and the attempt ends.
+
+    What passes by itself is no objection but a ``TransientFault``: the attempt waits as it is.
+    """
+
+    BOOKING_NOT_CONFIRMED = "booking_not_confirmed"
+    NOT_DUE = "not_due"
+    AMOUNT_CHANGED = "amount_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastLook:
+    """What decides whether an attempt may be confirmed, read in the transaction that permits it.
+
+    A payment that is paid or void is not here: the database lets it have no live attempt.
+    """
+
+    is_chargeable: bool
+    is_due: bool
+    amount_agrees: bool
+
+
+def find_objection(look: LastLook) -> Objection | None:
+    """Return why an attempt must not be confirmed, or ``None`` when it may take the money now."""
+    if not look.is_chargeable:
+        return Objection.BOOKING_NOT_CONFIRMED
+    if not look.is_due:
+        return Objection.NOT_DUE
+    if not look.amount_agrees:
+        return Objection.AMOUNT_CHANGED
+    return None
 
 
 class ChargeAnswer(StrEnum):

@@ -55,6 +55,7 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
         NothingToPay: the payment is paid or void, or the booking is being cancelled.
         PaymentUnderWay: the saved card is being charged.
         HoldExpired: the deposit came too late.
+        NewerRelease: a newer release has opened the page.
     """
     payment = Payment.objects.get(pk=payment_id)
     with rows.locked_booking(payment.booking_id) as booking:
@@ -63,6 +64,8 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
         if is_cancelled or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
             raise NothingToPay
         live = rows.live_attempt(payment)
+        if live is not None:
+            rows.require_known_protocol(live)
         if live and live.channel == Channel.OFF_SESSION:
             raise PaymentUnderWay
         if live is None:
@@ -74,6 +77,8 @@ def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: dat
     live = rows.live_attempt(payment) if payment else None
     account = BookingAccount.objects.filter(booking=booking).first()
     answer = policies.early_exit(_charge_facts(booking, payment, live, account, now))
+    if live is not None and live.protocol_version > policies.PROTOCOL_VERSION:
+        return Claim(answer=ChargeAnswer.PROCESSING)  # A newer release charges it.
     if answer is None and payment is not None and account is not None:
         attempt = live or _claim_off_session(payment, account, base_url, now)
         return Claim(attempt=attempt, is_fresh=live is None)

@@ -20,13 +20,12 @@ from payments.policies import AttemptState, Channel, IntentStatus, PaymentKind, 
 
 
 def store_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
-    """Store the id of an attempt's intent, and take the last look before it may be confirmed."""
+    """Store the id of an attempt's intent before anything may be confirmed."""
     with rows.locked_attempt(attempt_id) as attempt:
         _check_identity(attempt, intent)
         if attempt.state == AttemptState.CLAIMED:
             attempt.stripe_intent_id = intent.id
-            may_confirm = _may_confirm(attempt, now)
-            rows.move(attempt, AttemptState.CONFIRMING if may_confirm else AttemptState.CREATED, now)
+            rows.move(attempt, AttemptState.CREATED, now)
         return attempt
 
 
@@ -115,16 +114,6 @@ def record_session_expired(*, attempt_id: int, session: Session, now: datetime) 
         return attempt
 
 
-def _may_confirm(attempt: PaymentAttempt, now: datetime) -> bool:
-    payment = attempt.payment
-    return (
-        rows.is_chargeable(payment.booking, payment)
-        and rows.is_due(payment.booking, payment, now)
-        and payment.status != PaymentStatus.VOID
-        and payment.amount_minor == attempt.amount_minor
-    )
-
-
 def _check_identity(attempt: PaymentAttempt, intent: Intent) -> None:
     """An intent with another id, amount or currency is not the one this attempt asked for."""
     stored = (attempt.stripe_intent_id or intent.id, attempt.amount_minor, attempt.currency)
@@ -141,10 +130,15 @@ def _apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Non
         case IntentStatus.CANCELED:
             attempt.decline_code = attempt.decline_code or intent.decline_code
             state = AttemptState.DECLINED if attempt.decline_code else AttemptState.CANCELED
-            _bury(attempt, state, f"{intent.id} canceled", now)
+            _bury(attempt, state, _proof_of_cancelling(attempt, intent), now)
         case IntentStatus.PROCESSING:
             rows.move(attempt, AttemptState.PROCESSING, now)
             rows.set_status(attempt.payment, PaymentStatus.PROCESSING)
+
+
+def _proof_of_cancelling(attempt: PaymentAttempt, intent: Intent) -> str:
+    objection = attempt.payment.reason
+    return f"{intent.id} canceled: {objection}" if objection else f"{intent.id} canceled"
 
 
 def _capture(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
@@ -190,7 +184,7 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
         status = policies.status_after_decline(attempt.decline_code)
         rows.wait_for_the_guest(payment, status, attempt.decline_code, attempt.base_url, now)
     elif state == AttemptState.CANCELED:
-        rows.set_status(payment, PaymentStatus.PENDING)
+        rows.set_status(payment, PaymentStatus.PENDING, payment.reason)
     else:
         rows.set_status(payment, PaymentStatus.REQUIRES_ACTION)
 

@@ -15,7 +15,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus
 from payments import policies
-from payments.exceptions import BookingBusy
+from payments.exceptions import BookingBusy, NewerRelease
 from payments.guest_emails import request_email
 from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
@@ -45,11 +45,28 @@ def locked_booking(booking_id: int) -> Iterator[Booking]:
 
 @contextmanager
 def locked_attempt(attempt_id: int) -> Iterator[PaymentAttempt]:
+    """Run a transaction under the lock of an attempt's booking: the only way to an attempt that is written.
+
+    Raises:
+        BookingBusy: another transaction keeps the row of the booking.
+        NewerRelease: a newer release has begun the attempt.
+    """
     booking_id = PaymentAttempt.objects.values_list("payment__booking_id", flat=True).get(pk=attempt_id)
     with locked_booking(booking_id) as booking:
         attempt = PaymentAttempt.objects.select_related("payment").get(pk=attempt_id)
         attempt.payment.booking = booking
+        require_known_protocol(attempt)
         yield attempt
+
+
+def require_known_protocol(attempt: PaymentAttempt) -> None:
+    """Leave alone what a newer release has begun: what its states mean is not known here.
+
+    Raises:
+        NewerRelease: it is of a version of the charge protocol that this release does not know.
+    """
+    if attempt.protocol_version > policies.PROTOCOL_VERSION:
+        raise NewerRelease(attempt_id=attempt.pk, version=attempt.protocol_version)
 
 
 def live_attempt(payment: Payment) -> PaymentAttempt | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from payments import attempts
+from payments import attempts, clocks
 from payments.gateway import Gateway
 from payments.ledger import claims
 from payments.models import PaymentAttempt
-from payments.policies import AUTHENTICATION_REQUIRED, MISSING_METHOD, AttemptState, ChargeAnswer
+from payments.policies import AUTHENTICATION_REQUIRED, MISSING_METHOD, AttemptState, ChargeAnswer, Objection
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +20,14 @@ def charge_balance(*, booking_id: int, base_url: str, gateway: Gateway, now: dat
     Raises:
         TransientFault: it is not known yet, or not possible now; run it again.
     """
+    clocks.require_agreement()
     claim = claims.claim_balance(booking_id=booking_id, base_url=base_url, now=now)
     return _finish(claim, gateway, now)
 
 
 def charge_payment(*, payment_id: int, base_url: str, gateway: Gateway, now: datetime) -> ChargeAnswer:
     """Charge any other payment to the saved card; raises like ``charge_balance``."""
+    clocks.require_agreement()
     claim = claims.claim_payment(payment_id=payment_id, base_url=base_url, now=now)
     return _finish(claim, gateway, now)
 
@@ -48,11 +50,16 @@ def _answer_for(attempt: PaymentAttempt) -> ChargeAnswer:
         case AttemptState.PROCESSING:
             return ChargeAnswer.PROCESSING
         case AttemptState.CANCELED:
-            return ChargeAnswer.BOOKING_NOT_CONFIRMED
+            return _OBJECTIONS.get(attempt.payment.reason, ChargeAnswer.BOOKING_NOT_CONFIRMED)
     return _DECLINES.get(attempt.decline_code, ChargeAnswer.FAILED)
 
 
 _DECLINES = {
     AUTHENTICATION_REQUIRED: ChargeAnswer.REQUIRES_ACTION,
     MISSING_METHOD: ChargeAnswer.MISSING_METHOD,
+}
+
+# Of an attempt that the last look has ended.
+_OBJECTIONS = {
+    Objection.NOT_DUE.value: ChargeAnswer.NOT_DUE,
 }

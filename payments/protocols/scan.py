@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
+
 from bookings.models import BookingStatus
 from payments import due_charges
-from payments.models import Payment
-from payments.policies import PaymentKind, PaymentStatus
+from payments.models import Payment, PaymentAttempt
+from payments.policies import LIVE_STATES, PROTOCOL_VERSION, PaymentKind, PaymentStatus
 
 _CHUNK = 2_000
 _TO_BE_CHARGED = (PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN)
@@ -27,20 +29,29 @@ def defer_due_charges(*, base_url: str, now: datetime) -> int:
 
 
 def _due_bookings(now: datetime) -> Iterator[int]:
-    due = Payment.objects.filter(
-        kind=PaymentKind.BALANCE,
-        status__in=_TO_BE_CHARGED,
-        booking__status=BookingStatus.CONFIRMED,
-        booking__cancel_requested_at__isnull=True,
-        booking__settled_at__isnull=True,
-        booking__balance_due_at__lte=now,
-    ).order_by("booking__balance_due_at")
+    due = (
+        Payment.objects.filter(
+            kind=PaymentKind.BALANCE,
+            status__in=_TO_BE_CHARGED,
+            booking__status=BookingStatus.CONFIRMED,
+            booking__cancel_requested_at__isnull=True,
+            booking__settled_at__isnull=True,
+            booking__balance_due_at__lte=now,
+        )
+        .exclude(_is_charged_by_a_newer_release())
+        .order_by("booking__balance_due_at")
+    )
     return due.values_list("booking_id", flat=True).iterator(chunk_size=_CHUNK)
+
+
+def _is_charged_by_a_newer_release() -> Exists:
+    live = PaymentAttempt.objects.filter(payment=OuterRef("pk"), state__in=list(LIVE_STATES))
+    return Exists(live.filter(protocol_version__gt=PROTOCOL_VERSION))
 
 
 def _unpaid_fees() -> Iterator[int]:
     """The job that is deferred with a fee may have failed before it claimed anything."""
     fees = Payment.objects.filter(
         kind=PaymentKind.FEE, status__in=_TO_BE_CHARGED, booking__status=BookingStatus.CANCELLED
-    )
+    ).exclude(_is_charged_by_a_newer_release())
     return fees.values_list("pk", flat=True).iterator(chunk_size=_CHUNK)

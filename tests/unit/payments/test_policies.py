@@ -6,51 +6,53 @@ import pytest
 
 from payments import policies
 from payments.policies import (
-    AttemptState,
     Channel,
     ChargeAnswer,
     ChargeFacts,
     IntentStatus,
+    LastLook,
+    Objection,
     PaymentStatus,
     Step,
 )
 
 
 @pytest.mark.parametrize(
-    ("state", "has_intent", "intent_status", "may_confirm", "step"),
+    ("has_intent", "intent_status", "may_confirm", "step"),
     [
-        (AttemptState.CLAIMED, False, None, True, Step.CREATE),
-        (AttemptState.CONFIRMING, True, None, True, Step.RETRIEVE),
-        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CONFIRM),
-        (AttemptState.UNKNOWN, True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CONFIRM),
-        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_CONFIRMATION, False, Step.CANCEL),
-        (AttemptState.CREATED, True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CANCEL),
-        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_PAYMENT_METHOD, True, Step.CANCEL),
-        (AttemptState.CONFIRMING, True, IntentStatus.REQUIRES_ACTION, True, Step.CANCEL),
-        (AttemptState.UNKNOWN, True, IntentStatus.SUCCEEDED, True, Step.RECORD),
-        (AttemptState.CREATED, True, IntentStatus.SUCCEEDED, False, Step.RECORD),
-        (AttemptState.CONFIRMING, True, IntentStatus.PROCESSING, True, Step.RECORD),
-        (AttemptState.CONFIRMING, True, IntentStatus.CANCELED, True, Step.RECORD),
+        (False, None, True, Step.CREATE),
+        (True, None, True, Step.RETRIEVE),
+        (True, IntentStatus.REQUIRES_CONFIRMATION, True, Step.CONFIRM),
+        (True, IntentStatus.REQUIRES_CONFIRMATION, False, Step.CANCEL),
+        (True, IntentStatus.REQUIRES_PAYMENT_METHOD, True, Step.CANCEL),
+        (True, IntentStatus.REQUIRES_ACTION, True, Step.CANCEL),
+        (True, IntentStatus.SUCCEEDED, True, Step.RECORD),
+        (True, IntentStatus.SUCCEEDED, False, Step.RECORD),
+        (True, IntentStatus.PROCESSING, True, Step.RECORD),
+        (True, IntentStatus.CANCELED, True, Step.RECORD),
     ],
 )
 def test_the_next_step_follows_from_what_is_stored_and_what_stripe_says(
-    state, has_intent, intent_status, may_confirm, step
+    has_intent, intent_status, may_confirm, step
 ):
     assert step == policies.next_step(
-        state=state, has_intent=has_intent, intent_status=intent_status, may_confirm=may_confirm
+        has_intent=has_intent, intent_status=intent_status, may_confirm=may_confirm
     )
 
 
-def test_an_intent_that_took_the_money_is_never_cancelled_whatever_is_stored():
-    steps = {
-        policies.next_step(
-            state=state, has_intent=True, intent_status=IntentStatus.SUCCEEDED, may_confirm=may_confirm
-        )
-        for state in AttemptState
-        for may_confirm in (True, False)
-    }
+@pytest.mark.parametrize(
+    ("wrong", "objection"),
+    [
+        ({}, None),
+        ({"is_chargeable": False}, Objection.BOOKING_NOT_CONFIRMED),
+        ({"is_due": False}, Objection.NOT_DUE),
+        ({"amount_agrees": False}, Objection.AMOUNT_CHANGED),
+    ],
+)
+def test_each_fact_of_the_last_look_can_forbid_the_confirmation(wrong, objection):
+    usual = {"is_chargeable": True, "is_due": True, "amount_agrees": True}
 
-    assert steps == {Step.RECORD}
+    assert policies.find_objection(LastLook(**{**usual, **wrong})) == objection
 
 
 def facts(**overrides: object) -> ChargeFacts:
