@@ -257,3 +257,20 @@ class ChildLost(QueueError):
             f"The job's process died {blame}: {self.cause}, peak memory {self.peak_memory_mb} MB. "
             f"This has now happened to it {times}.\nLast log lines:\n{self.last_log_lines or '(none)'}"
         )
+
+
+class CannotFork(QueueError):
+    """The supervisor would hand its forks threads' locks or a database connection that all would share."""
+
+    def __init__(self, *, threads: Sequence[str], database_peers: Sequence[str]) -> None:
+        self.threads = tuple(threads)
+        self.database_peers = tuple(database_peers)
+        super().__init__(self.threads, self.database_peers)
+
+    def __str__(self) -> str:
+        held = [f"the thread {name!r}" for name in self.threads]
+        held += [f"a connection to the database at {peer}" for peer in self.database_peers]
+        return (
+            f"A worker forks its processes, and cannot do so beside {' and '.join(held)}: each of them would "
+            "inherit it. Begin it where a job process begins: on_process_start in process_hooks."
+        )

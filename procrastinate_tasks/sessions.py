@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import DatabaseError, connections
@@ -26,6 +26,15 @@ PATIENCE_WITH_THE_SERVER: Mapping[str, Any] = {
 _LOOK_FOR_THE_CLIENT = "SET client_connection_check_interval = '1s'"
 
 
+def close_connections() -> None:
+    """Closes what this process holds of Django's connections, and the pools they came from."""
+    connections.close_all()
+    for connection in connections.all():
+        close_pool: Callable[[], None] | None = getattr(connection, "close_pool", None)
+        if close_pool is not None:
+            close_pool()
+
+
 def prepare_sessions(application_name: str) -> None:
     """Has all database sessions that Django opens in this process notice when the other side is gone.
 
@@ -34,6 +43,7 @@ def prepare_sessions(application_name: str) -> None:
     Args:
         application_name: by which others find these sessions, and end them when this process has died.
     """
+    close_connections()  # a pool keeps what it was told of its connections when it was made
     os.environ["PGAPPNAME"] = application_name
     for alias in connections:
         if connections[alias].vendor != "postgresql":

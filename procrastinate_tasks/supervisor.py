@@ -1,7 +1,8 @@
 """The supervisor: forks the worker and its children, reaps them, says why they died, passes SIGTERM on.
 
 It loads the project once and is otherwise as simple as it can be: one thread, no database connection, no
-event loop. So its forks are quick (about 10 ms) and clean, share its memory, and no job can hang it.
+event loop; it refuses to fork otherwise. So its forks are quick (about 10 ms) and clean, share its memory,
+and no job can hang it.
 
 ::
 
@@ -24,13 +25,18 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
-from django.db import connections
 from procrastinate.app import App
 
-from procrastinate_tasks.engine.forking import fork
+from procrastinate_tasks.engine.before_forking import (
+    await_threads,
+    require_fitness,
+    set_sentry_aside,
+)
+from procrastinate_tasks.engine.forking import EXIT_FAILED, fork
 from procrastinate_tasks.engine.log_tail import LogTail, LogTailHandler
 from procrastinate_tasks.engine.supervision import (
     Channel,
@@ -43,9 +49,11 @@ from procrastinate_tasks.engine.supervision import (
     WorkerAlive,
     WorkerRegistered,
 )
+from procrastinate_tasks.exceptions import CannotFork
 from procrastinate_tasks.execution.child_process import run_child
 from procrastinate_tasks.options import WorkerOptions
-from procrastinate_tasks.sessions import prepare_sessions
+from procrastinate_tasks.process_hooks import begin_process, end_process
+from procrastinate_tasks.sessions import close_connections, prepare_sessions
 from procrastinate_tasks.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -94,15 +102,29 @@ class Supervisor:
         self._failures = 0
         self._stop_requested: float | None = None
         self._looked = time.monotonic()
+        self._start_sentry: Callable[[], None] = lambda: None
+        self._code_when_drained = 0
         self._exit_code: int | None = None
 
     def run(self) -> int:
-        """Supervises until everything has ended, and returns the exit code."""
-        connections.close_all()
+        """Supervises until everything has ended, and returns the exit code.
+
+        Raises:
+            CannotFork: The project started threads, or holds a database connection, from before.
+        """
+        close_connections()
+        self._start_sentry = set_sentry_aside()
+        await_threads()
+        require_fitness()
         gc.freeze()  # what is loaded now is shared with the forks; the collector would copy it page by page
         self._install_signals()
         while self._exit_code is None:
-            self.run_once()
+            try:
+                self.run_once()
+            except CannotFork as hindrance:
+                logger.critical("%s The worker stops, to be started anew", hindrance)
+                self._code_when_drained = EXIT_FAILED
+                self._begin_to_stop()
         return self._exit_code
 
     def run_once(self) -> None:
@@ -132,8 +154,12 @@ class Supervisor:
 
     def _request_stop(self, signal_number: int, _frame: FrameType | None) -> None:
         if self._stop_requested is None:
-            self._stop_requested = time.monotonic()
             logger.info("%s received: stopping", signal.Signals(signal_number).name)
+            self._begin_to_stop()
+
+    def _begin_to_stop(self) -> None:
+        if self._stop_requested is None:
+            self._stop_requested = time.monotonic()
             self._tell_to_drain()
 
     def _tell_to_drain(self) -> None:
@@ -144,7 +170,7 @@ class Supervisor:
 
     def _start_worker_when_due(self) -> None:
         if self._stop_requested is not None:
-            self._exit_code = 0
+            self._exit_code = self._code_when_drained
             return
         if time.monotonic() < self._start_not_before:
             return
@@ -157,6 +183,7 @@ class Supervisor:
 
     def _run_worker(self, end: socket.socket) -> None:
         end.setblocking(True)
+        self._start_sentry()
         prepare_sessions(f"worker upkeep {socket.gethostname()}"[:63])
         worker = Worker(
             app=self._app,
@@ -218,8 +245,11 @@ class Supervisor:
 
     def _run_child(self, link: socket.socket, application_name: str, log_tail: LogTail) -> None:
         logging.getLogger().addHandler(LogTailHandler(log_tail))
+        self._start_sentry()
         prepare_sessions(application_name)
+        begin_process()
         run_child(app=self._app, options=self._options, link=link)
+        end_process()
 
     def _kill_child(self, worker: WorkerProcess, number: int) -> None:
         for pid, child in worker.children.items():
@@ -262,7 +292,7 @@ class Supervisor:
         self._end_children(worker)
         self._forget(worker)
         if worker.has_drained:
-            self._exit_code = 0
+            self._exit_code = self._code_when_drained
             return
         self._lost_worker_ids += worker.worker_ids
         was_sound = time.monotonic() - worker.started > _SOUND_AFTER

@@ -51,7 +51,9 @@ class Drain:
             self._children.abort(list(self._children.attempts_by_job()), shutting_down=True)
             await self._jobs_ended(within=notice)
         await self._end_children()
+        parting = asyncio.create_task(self._children_left(within=_LAST_SETTLE_SECONDS))
         await self._settled(within=_LAST_SETTLE_SECONDS)
+        await parting
         await self._part()
 
     async def _jobs_ended(self, *, within: float) -> bool:
@@ -68,6 +70,12 @@ class Drain:
                 child.is_retiring = True
         deadline = time.monotonic() + _LAST_SETTLE_SECONDS
         while any(child.running for child in self._children) and time.monotonic() < deadline:
+            await asyncio.sleep(_TICK)
+
+    async def _children_left(self, *, within: float) -> None:
+        """Lets the children end in good order; what the project registered for their end may take so long."""
+        deadline = time.monotonic() + within
+        while len(self._children) and time.monotonic() < deadline:
             await asyncio.sleep(_TICK)
 
     async def _settled(self, *, within: float) -> None:

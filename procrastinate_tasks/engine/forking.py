@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from procrastinate_tasks.engine.before_forking import require_fitness
+
 logger = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
@@ -27,8 +29,12 @@ class Closable(Protocol):
 def fork(run: Callable[[], object], *, name: str, closing: Iterable[Closable]) -> int:
     """Forks a process that runs ``run`` and exits; returns its pid.
 
-    The caller must have no other thread. Signals that stop the supervisor do not stop the fork: it is told.
+    Signals that stop the supervisor do not stop the fork: it is told.
+
+    Raises:
+        CannotFork: This process has another thread, or a database connection.
     """
+    require_fitness()
     sys.stdout.flush()
     sys.stderr.flush()
     parent_pid = os.getpid()

@@ -11,6 +11,7 @@ import socket
 import time
 from datetime import timedelta
 
+import sentry_sdk
 from asgiref.sync import sync_to_async
 from django.db import connection
 from procrastinate.exceptions import JobAborted
@@ -169,3 +170,15 @@ def until_aborted(context: JobContext) -> None:
     while not context.should_abort():
         time.sleep(0.01)
     raise JobAborted
+
+
+@task(name="engine.read_number")
+def read_number(number: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::int, pg_sleep(0.005)", [number])
+        return int(cursor.fetchone()[0])
+
+
+@task(name="engine.reports_to_sentry")
+def reports_to_sentry() -> bool:
+    return sentry_sdk.get_client().is_active()

@@ -13,6 +13,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.management.commands import procrastinate as upstream
 
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.exceptions import CannotFork
 from procrastinate_tasks.options import InvalidWorkerOption, read_options
 from procrastinate_tasks.supervisor import Supervisor
 
@@ -37,7 +38,10 @@ class Command(upstream.Command):
         app.perform_import_paths()
         for queue in worker_options.queues or ():
             warn_of_unused_queue(queue)
-        sys.exit(Supervisor(app=app, options=worker_options).run())
+        try:
+            sys.exit(Supervisor(app=app, options=worker_options).run())
+        except CannotFork as hindrance:
+            raise CommandError(str(hindrance)) from hindrance
 
 
 def warn_of_unused_queue(queue: str) -> None:
