@@ -20,8 +20,6 @@ from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue
 from procrastinate_tasks.exceptions import InvalidCron, InvalidTaskArguments, UnknownTimeZone
 from procrastinate_tasks.job_manager import JobManager, encode_arguments
 from procrastinate_tasks.limits import QueueLimit, find_problem
-from procrastinate_tasks.middleware.attempts import record_attempt
-from procrastinate_tasks.middleware.log_context import add_log_context
 from procrastinate_tasks.presentation import presented_tasks
 from procrastinate_tasks.registry import TaskOptions
 
@@ -37,7 +35,6 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     settings = queue_settings()
     return [
         *_check_installation(),
-        *_check_worker_middleware(),
         *_check_database(),
         *_check_settings(settings),
         *_check_queue_limits(settings),
@@ -54,18 +51,6 @@ def _check_installation() -> Iterator[CheckMessage]:
             "Procrastinate's app does not use the job manager of procrastinate_tasks.",
             hint="Nothing else may replace app.job_manager: look at PROCRASTINATE_ON_APP_READY.",
             id="procrastinate_tasks.E001",
-        )
-
-
-def _check_worker_middleware() -> Iterator[CheckMessage]:
-    given = app.worker_defaults.get("worker_middleware") or []
-    others = [each for each in given if each not in (record_attempt, add_log_context)]
-    if others:
-        names = ", ".join(getattr(each, "__qualname__", repr(each)) for each in others)
-        yield Warning(
-            f"PROCRASTINATE_WORKER_DEFAULTS has worker_middleware that no worker of ours runs: {names}.",
-            hint="Move it to task_middleware: plain functions wrap sync tasks, async ones async tasks.",
-            id="procrastinate_tasks.W005",
         )
 
 
@@ -116,13 +101,6 @@ def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
             )
     if settings.soft_time_limit >= settings.time_limit:
         yield _limits_in_wrong_order("the settings", settings.soft_time_limit, settings.time_limit)
-    if settings.orphaned_after < 3 * settings.heartbeat_every:
-        yield Warning(
-            f"A worker is given up after {settings.orphaned_after}, and sends a heartbeat only every "
-            f"{settings.heartbeat_every}: one that is merely busy may lose its jobs.",
-            hint=f"Make {django_name('orphaned_after')} thrice {django_name('heartbeat_every')} or more.",
-            id="procrastinate_tasks.W001",
-        )
 
 
 def _check_queue_limits(settings: QueueSettings) -> Iterator[CheckMessage]:

@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.limits import QueueLimit
 
 PREFIX = "PROCRASTINATE_TASKS_"
+
+_PLAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +23,7 @@ class QueueSettings:
 
     soft_time_limit: timedelta = timedelta(seconds=540)
     time_limit: timedelta = timedelta(seconds=600)
-    heartbeat_every: timedelta = timedelta(seconds=5)
-    orphaned_after: timedelta = timedelta(seconds=30)
+    orphaned_after: timedelta = timedelta(seconds=3.5)
     rescue_every: timedelta = timedelta(seconds=1)
     max_crashes: int = 2
     schedule_grace: timedelta = timedelta(seconds=60)
@@ -56,3 +58,9 @@ def queue_settings() -> QueueSettings:
     return QueueSettings(
         **{name: getattr(settings, django_name(name), default) for name, default in DEFAULTS.items()}
     )
+
+
+def plain_orphaned_after() -> timedelta:
+    """Return how long a plain Procrastinate worker, which says nothing of itself, may be silent."""
+    defaults = procrastinate_settings.WORKER_DEFAULTS or {}
+    return timedelta(seconds=defaults.get("stalled_worker_timeout", _PLAIN_SECONDS))

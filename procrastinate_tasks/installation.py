@@ -11,13 +11,10 @@ from procrastinate_tasks.exceptions import AppsInWrongOrder
 from procrastinate_tasks.job_manager import JobManager
 from procrastinate_tasks.logging import hide_arguments_in_procrastinate_logs
 from procrastinate_tasks.middleware import sentry
-from procrastinate_tasks.middleware.attempts import record_attempt
-from procrastinate_tasks.middleware.log_context import add_log_context
-from procrastinate_tasks.side_tasks import SideTasks
 
 
 def install() -> None:
-    """Replace the job manager and add our middleware to every worker's defaults.
+    """Replace the job manager and let every worker report to Sentry, if the project does.
 
     Raises:
         AppsInWrongOrder: Procrastinate's own Django app is not ready yet.
@@ -36,18 +33,12 @@ def install() -> None:
     if tasks_api.IS_AVAILABLE:
         # Only tasks that a worker has imported can run, and nothing else need import these.
         app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api_runs"]
-    manager = JobManager(app.connector, companion_of=lambda worker_id: _side_tasks(worker_id, manager))
-    app.job_manager = manager
+    app.job_manager = JobManager(app.connector)
     defaults = app.worker_defaults
     app.worker_defaults = {
         **defaults,
-        "worker_middleware": [record_attempt, add_log_context, *defaults.get("worker_middleware", [])],
         "task_middleware": [
             *defaults.get("task_middleware", []),
             *([sentry.report_sync, sentry.report_async] if sentry.is_on() else []),
         ],
     }
-
-
-def _side_tasks(worker_id: int, manager: JobManager) -> SideTasks:
-    return SideTasks(worker_id=worker_id, beat=manager.update_heartbeat)

@@ -21,7 +21,7 @@ from procrastinate_tasks.action_policies import (
     needs_reason,
 )
 from procrastinate_tasks.action_reports import TargetReport, refuse_all
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.models import ActionOutcome
 from procrastinate_tasks.policies import JobState, Rescue, job_state
 from procrastinate_tasks.presentation import moves_money
@@ -64,7 +64,7 @@ def look_at_jobs(
 
 def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
     """Return what decides about actions on jobs, those that do not exist too, in one statement."""
-    rows = _rows("jobs_to_act_on", job_ids=_possible(job_ids), orphaned_after=queue_settings().orphaned_after)
+    rows = _rows("jobs_to_act_on", job_ids=_possible(job_ids), orphaned_after=plain_orphaned_after())
     found = {row["id"]: JobToActOn(**row) for row in rows}
     missing = {job_id: JobToActOn(id=job_id, now=_NEVER, status=None) for job_id in job_ids}
     return missing | found

@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import datetime
 
 from procrastinate.jobs import Job
 
-from procrastinate_tasks import registry
-from procrastinate_tasks.results import AttemptRecord, Outcome
+from procrastinate_tasks.exchange.frames import RunEnd
+from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.settling import Settled
 
 logger = logging.getLogger(__name__)
-
-
-def visible_arguments(job: Job) -> dict[str, object]:
-    """Return the arguments of a job that its task allows in log lines."""
-    options = registry.find_options(job.task_name)
-    names = options.log_fields if options else ()
-    return {name: job.task_kwargs[name] for name in names if name in job.task_kwargs}
-
-
-def describe_call(job: Job) -> str:
-    """Return the call a job stands for, hidden arguments shown as an ellipsis."""
-    shown = [f"{name}={value!r}" for name, value in visible_arguments(job).items()]
-    hidden = ["…"] if len(shown) < len(job.task_kwargs) else []
-    return f"{job.task_name}[{job.id}]({', '.join([*shown, *hidden])})"
 
 
 def log_start(job: Job) -> None:
     logger.info("Job started", extra={"event": "job_started"})
 
 
-def log_settled(
-    record: AttemptRecord, settled: Settled, *, result: object = None, retry_at: datetime | None = None
-) -> None:
-    """Write the one line that tells how an attempt ended."""
-    seconds = (record.finished_at - record.started_at).total_seconds()
+def log_settled(end: RunEnd, settled: Settled) -> None:
+    """Write the one line that tells how a run ended."""
     extra: dict[str, object] = {
         "event": f"job_{settled.outcome.value}",
-        "duration_seconds": round(seconds, 3),
+        "duration_seconds": round(end.finished_at - end.started_at, 3),
     }
     if settled.outcome is Outcome.SUCCEEDED:
-        logger.info("Job succeeded", extra={**extra, "result": result if isinstance(result, str) else None})
+        logger.info("Job succeeded", extra={**extra, "result": _shown_result(end)})
         return
-    extra |= {"error": f"{record.exception_class}: {record.message}", "fingerprint": record.fingerprint}
+    extra |= {"error": f"{end.exception_class}: {end.message}", "fingerprint": end.fingerprint}
     if settled.outcome is Outcome.RETRYING:
-        logger.warning("Job failed, will be retried", extra={**extra, "retry_at": _iso(retry_at)})
+        logger.warning("Job failed, will be retried", extra={**extra, "retry_at": _iso(end.retry_at)})
     elif settled.outcome is Outcome.SUPERSEDED:
         extra["sibling_job_id"] = settled.sibling_id
         logger.warning("Job failed, left to the waiting job with its queueing lock", extra=extra)
@@ -61,6 +45,12 @@ def log_settled(
 def log_lost(job: Job) -> None:
     """Say that a job was rescued from this worker, which then finished it: the other run counts."""
     logger.warning("Job was lost to another worker; this run is not recorded", extra={"event": "job_lost"})
+
+
+def _shown_result(end: RunEnd) -> str | None:
+    """Return what a task returned if that is a sentence of its own: other values may hold anything."""
+    result = None if end.result is None else json.loads(end.result)
+    return result if isinstance(result, str) else None
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from procrastinate.jobs import DeleteJobCondition
 
-# With one beat a second: 3.5 s of silence, 1 s until somebody looks, and the job runs again within 5 s.
-_BEATS_MISSED = 3.5
+# A beat may be late, and one may be lost, before others take the jobs over.
+_BEATS_IN_SILENCE = 3
 
 
 class InvalidWorkerOption(ValueError):
@@ -44,7 +44,7 @@ class WorkerOptions:
     max_jobs: int | None = 1000
     max_memory_mb: int | None = 400
     delete_jobs: DeleteJobCondition = DeleteJobCondition.NEVER
-    heartbeat_interval: timedelta = timedelta(seconds=1)
+    orphaned_after: timedelta = timedelta(seconds=3.5)
 
     def __post_init__(self) -> None:
         for option in ("processes", "concurrency", "max_jobs", "max_memory_mb"):
@@ -59,9 +59,9 @@ class WorkerOptions:
             )
 
     @property
-    def orphaned_after(self) -> timedelta:
-        """How long this worker may be silent before others take its jobs over."""
-        return self.heartbeat_interval * _BEATS_MISSED
+    def heartbeat_interval(self) -> timedelta:
+        """How often this worker beats; one that is silent for ``orphaned_after`` loses its jobs to others."""
+        return self.orphaned_after / _BEATS_IN_SILENCE
 
     @property
     def capacity(self) -> int:
@@ -89,7 +89,6 @@ _UPSTREAM_NAMES = {
     "fetch_job_polling_interval": "polling_interval",
     "abort_job_polling_interval": "abort_polling_interval",
     "shutdown_graceful_timeout": "graceful_timeout",
-    "update_heartbeat_interval": "heartbeat_interval",
 }
 
 
@@ -116,7 +115,7 @@ _DURATIONS = frozenset(
         "graceful_timeout",
         "soft_time_limit",
         "time_limit",
-        "heartbeat_interval",
+        "orphaned_after",
     }
 )
 

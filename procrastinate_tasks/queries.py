@@ -13,7 +13,7 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import ConnectorException
 
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import plain_orphaned_after, queue_settings
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.policies import CatchUp, JobFacts, WorkerFacts
@@ -183,13 +183,13 @@ def database_now() -> datetime:
 
 def list_queue_depths() -> tuple[QueueDepth, ...]:
     """Return the queues that hold unfinished jobs, by name."""
-    rows = _rows("queue_depths", orphaned_after=queue_settings().orphaned_after)
+    rows = _rows("queue_depths", orphaned_after=plain_orphaned_after())
     return tuple(QueueDepth(**row) for row in rows)
 
 
 def list_workers() -> tuple[WorkerHeartbeat, ...]:
     """Return the registered workers, the longest registered first."""
-    rows = _rows("worker_heartbeats", orphaned_after=queue_settings().orphaned_after)
+    rows = _rows("worker_heartbeats", orphaned_after=plain_orphaned_after())
     return tuple(_worker_heartbeat(row) for row in rows)
 
 
@@ -236,11 +236,11 @@ def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
     Args:
         now: by default the database's clock.
     """
-    settings = queue_settings()
-    rows = _rows("job_facts", job_id=job_id, now=now, orphaned_after=settings.orphaned_after)
+    orphaned_after = plain_orphaned_after()
+    rows = _rows("job_facts", job_id=job_id, now=now, orphaned_after=orphaned_after)
     job = JobFacts(**rows[0]) if rows else None
-    workers = _worker_facts(job, orphaned_after=settings.orphaned_after) if job else ()
-    return explain(job_id, job, workers, rescue_every=settings.rescue_every)
+    workers = _worker_facts(job, orphaned_after=orphaned_after) if job else ()
+    return explain(job_id, job, workers, rescue_every=queue_settings().rescue_every)
 
 
 def list_tasks() -> tuple[TaskInfo, ...]:

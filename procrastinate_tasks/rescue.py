@@ -12,18 +12,19 @@ from django.db import transaction
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import plain_orphaned_after, queue_settings
 from procrastinate_tasks.exceptions import WorkerLost
+from procrastinate_tasks.exchange.frames import RunEnd
 from procrastinate_tasks.policies import Rescue, decide_rescue
-from procrastinate_tasks.results import AttemptRecord, Outcome
-from procrastinate_tasks.settling import Settled, Settlement, settle
+from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.settling import Settled, settle
 from procrastinate_tasks.statements import statement
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 
-_SETTLEMENT_OF = {
+_END_OF = {
     Rescue.RUN_AGAIN: ("todo", Outcome.CRASHED),
     Rescue.PARK: ("failed", Outcome.PARKED),
     Rescue.ABORT: ("aborted", Outcome.ABORTED),
@@ -59,7 +60,7 @@ Decision = Callable[[OrphanedJob], Rescue]
 
 
 def run_once(now: datetime | None = None) -> RescueReport:
-    """Rescue orphaned jobs: those whose worker sent no heartbeat for ``PROCRASTINATE_TASKS_ORPHANED_AFTER``.
+    """Rescue orphaned jobs: those whose worker sent no heartbeat for as long as it said it might be silent.
 
     Two processes may rescue at the same time: each takes other jobs. The run that was lost is stored as an
     attempt. A job asked to stop is aborted; one that lost ``PROCRASTINATE_TASKS_MAX_CRASHES`` workers since
@@ -92,38 +93,31 @@ def _rescue(job_ids: list[int] | None, *, decide: Decision, now: datetime | None
             statement("lock_orphaned_jobs"),
             job_ids=job_ids,
             now=now,
-            orphaned_after=queue_settings().orphaned_after,
+            orphaned_after=plain_orphaned_after(),
             batch=batch,
         )
         orphans = [OrphanedJob(**_without_now(row)) for row in rows]
-        settlements = [_settlement_of(orphan, decide(orphan), now=rows[0]["now"]) for orphan in orphans]
-        settled = settle(connector, settlements) if settlements else []
+        ends = [_end_of(orphan, decide(orphan), now=rows[0]["now"]) for orphan in orphans]
+        settled = settle(connector, ends) if ends else []
     _log(orphans, settled)
     return _report(settled)
 
 
-def _settlement_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> Settlement:
-    status, outcome = _SETTLEMENT_OF[decision]
-    return Settlement(
+def _end_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> RunEnd:
+    status, outcome = _END_OF[decision]
+    lost = WorkerLost(
+        worker_id=orphan.worker_id, silent_seconds=orphan.silent_seconds, crashes=orphan.earlier_crashes + 1
+    )
+    return RunEnd(
         job_id=orphan.id,
         worker_id=orphan.worker_id,
         attempts=orphan.attempts,
         status=status,
-        outcome=outcome,
-        record=_record_of(orphan, now=now),
-    )
-
-
-def _record_of(orphan: OrphanedJob, *, now: datetime) -> AttemptRecord:
-    lost = WorkerLost(
-        worker_id=orphan.worker_id, silent_seconds=orphan.silent_seconds, crashes=orphan.earlier_crashes + 1
-    )
-    return AttemptRecord(
+        outcome=outcome.value,
         task_name=orphan.task_name,
         queue_name=orphan.queue_name,
-        host="",
-        started_at=orphan.started_at,
-        finished_at=now,
+        started_at=orphan.started_at.timestamp(),
+        finished_at=now.timestamp(),
         exception_class=f"{WorkerLost.__module__}.{WorkerLost.__qualname__}",
         message=str(lost),
     )

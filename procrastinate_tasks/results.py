@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-import socket
 import traceback
 from collections.abc import Iterator
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
-from procrastinate.exceptions import JobAborted
 from procrastinate.jobs import Job
 
 from procrastinate_tasks import registry
-from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.redaction import redact
 
-_HOST = socket.gethostname()
 _LONGEST_TRACEBACK = 20_000
 _LONGEST_MESSAGE = 2_000
 _MACHINERY = ("procrastinate", "procrastinate_tasks", "asgiref", "asyncio", "concurrent", "contextvars")
@@ -49,66 +42,6 @@ class Failure:
     message: str
     traceback: str
     fingerprint: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Attempt:
-    """One run of a job while it lasts; the worker's middleware fills it, settling the job writes it."""
-
-    job: Job
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    result: object = None
-    exception: BaseException | None = None
-    is_shutting_down: bool = False
-
-    @property
-    def was_interrupted(self) -> bool:
-        """Whether a shutdown cut the run short, which costs the job no attempt."""
-        return self.is_shutting_down and isinstance(self.exception, asyncio.CancelledError | JobAborted)
-
-
-current_attempt: ContextVar[Attempt | None] = ContextVar("procrastinate_tasks_attempt", default=None)
-
-
-def attempt_of(job: Job) -> Attempt:
-    """Return the attempt this context runs for ``job``, or an empty one if no middleware recorded it."""
-    attempt = current_attempt.get()
-    return attempt if attempt is not None and attempt.job.id == job.id else Attempt(job=job)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """A row of ``JobAttempt`` short of what settling the job decides."""
-
-    task_name: str
-    queue_name: str
-    started_at: datetime
-    finished_at: datetime
-    host: str = _HOST
-    release: str = ""
-    result: str | None = None
-    exception_class: str = ""
-    message: str = ""
-    traceback: str = ""
-    fingerprint: str = ""
-
-
-def record_of(attempt: Attempt) -> AttemptRecord:
-    """Turn a finished attempt into what is stored of it; ``result`` is JSON text."""
-    settings = queue_settings()
-    failure = describe_failure(attempt.exception, job=attempt.job) if attempt.exception else None
-    return AttemptRecord(
-        task_name=attempt.job.task_name,
-        queue_name=attempt.job.queue,
-        started_at=attempt.started_at,
-        finished_at=datetime.now(UTC),
-        release=settings.release,
-        result=None if failure else encode_result(attempt.result, max_bytes=settings.max_result_bytes),
-        exception_class=failure.exception_class if failure else "",
-        message=failure.message if failure else "",
-        traceback=failure.traceback if failure else "",
-        fingerprint=failure.fingerprint if failure else "",
-    )
 
 
 def encode_result(value: object, *, max_bytes: int) -> str:

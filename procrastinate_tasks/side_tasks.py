@@ -1,15 +1,13 @@
-"""What every worker process does beside its jobs: beats, schedule, rescue, alerts, retention, the roll-up."""
+"""What every worker does beside its jobs: schedule, rescue, alerts, retention, the roll-up."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 
 from procrastinate_tasks import rescue, retention, rollup, schedule
 from procrastinate_tasks.alerting import delivery, evaluation
@@ -20,7 +18,6 @@ logger = logging.getLogger(__name__)
 _SHORTEST_PAUSE_SECONDS = 0.05
 _PAUSE_AFTER_TICK_SECONDS = 0.01
 _PAUSE_AFTER_SLOT_SECONDS = 10.0
-_STOP_PATIENCE_SECONDS = 5.0
 
 
 @dataclass
@@ -99,49 +96,3 @@ class Routines:
         close_old_connections()
         wait = min(routine.due_at for routine in self._routines) - time.monotonic()
         return max(wait, 0.0)
-
-
-class SideTasks:
-    """Runs from a worker's registration to its unregistration, so also while it drains at shutdown.
-
-    Database work happens on a thread of its own with Django's connection: jobs that fill every other thread,
-    or block the event loop, hold up neither schedule nor rescue. Heartbeats go through the worker's own pool.
-    """
-
-    def __init__(self, *, worker_id: int, beat: Callable[[int], Awaitable[None]]) -> None:
-        self._worker_id = worker_id
-        self._beat = beat
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="side-tasks")
-        self._routines = Routines()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run_heartbeat()), asyncio.create_task(self._run_routines())]
-
-    async def stop(self) -> None:
-        """Stop and close the thread's database connection; a turn that hangs is left behind."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        closing = asyncio.get_running_loop().run_in_executor(self._executor, connections.close_all)
-        try:
-            await asyncio.wait_for(closing, _STOP_PATIENCE_SECONDS)
-        except TimeoutError:
-            logger.warning("Side task did not stop in time", extra={"worker_id": self._worker_id})
-        self._executor.shutdown(wait=False)
-
-    async def _run_heartbeat(self) -> None:
-        while True:
-            interval = queue_settings().heartbeat_every.total_seconds()
-            await asyncio.sleep(interval)
-            try:
-                await asyncio.wait_for(self._beat(self._worker_id), timeout=2 * interval)
-            except Exception:
-                logger.exception(
-                    "Heartbeat failed, will be tried again", extra={"worker_id": self._worker_id}
-                )
-
-    async def _run_routines(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(await loop.run_in_executor(self._executor, self._routines.run_once))

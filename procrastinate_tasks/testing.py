@@ -6,12 +6,12 @@ Everything happens on Django's own connection, so it works inside the transactio
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-import time
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,24 +20,28 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.db import connections, transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
+from procrastinate.contrib.django import app, db_cleanup
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
-from procrastinate.exceptions import JobAborted, TaskNotFound
-from procrastinate.job_context import JobContext
-from procrastinate.jobs import Job, Status
-from procrastinate.middleware import compose
+from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from psycopg.pq import TransactionStatus
 
-from procrastinate_tasks import job_log
-from procrastinate_tasks.job_manager import ClaimedJob, conclude, put_back
-from procrastinate_tasks.middleware.log_context import log_fields
-from procrastinate_tasks.results import Attempt, Outcome
-from procrastinate_tasks.settling import Settlement, settle
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.engine.end_log import log_end
+from procrastinate_tasks.exchange.frames import Assignment, RunEnd
+from procrastinate_tasks.execution.calls import CallBuilder
+from procrastinate_tasks.execution.runs import JobRunner
+from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.options import WorkerOptions
+from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.settling import settle
 from procrastinate_tasks.statements import statement
 
 AnyTask = Task[..., Any, ...]
+
+_HOST = socket.gethostname()
+_ENDS_A_JOB = (Exception, asyncio.CancelledError, SystemExit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +69,9 @@ def drain_queue(
 ) -> DrainReport:
     """Run the waiting jobs, and those they defer, one after another in this process until none is left.
 
-    Results, errors and retries are recorded as a worker records them. ``transaction.on_commit`` callbacks of
-    a task run only when the surrounding transaction commits, which a ``TestCase``'s never does.
+    Each job runs as in a worker, with the same middleware and the same records; only Ctrl-C and what a test
+    framework raises pass through. ``transaction.on_commit`` callbacks of a task run only when the surrounding
+    transaction commits, which a ``TestCase``'s never does.
 
     Args:
         queues: run these queues only.
@@ -77,10 +82,11 @@ def drain_queue(
     """
     names = None if queues is None else list(queues)
     outcomes: Counter[Outcome] = Counter()
-    while (job := _claim_next(names, with_scheduled=with_scheduled)) is not None:
+    drain = _Drain()
+    while (assignment := _claim_next(names, with_scheduled=with_scheduled)) is not None:
         if outcomes.total() >= max_runs:
             raise QueueDidNotDrain(max_runs)
-        outcomes[run_job(job)] += 1
+        outcomes[drain.run_job(assignment)] += 1
     return DrainReport(
         succeeded=outcomes[Outcome.SUCCEEDED],
         failed=outcomes[Outcome.FAILED] + outcomes[Outcome.SUPERSEDED],
@@ -89,20 +95,33 @@ def drain_queue(
     )
 
 
-def run_job(job: Job) -> Outcome:
-    """Run one claimed job here and settle it."""
-    attempt = Attempt(job=job)
-    with log_fields(job):
-        job_log.log_start(job)
-        try:
-            with _undone_if_broken():
-                attempt.result = _call_task(job)
-        except (Exception, asyncio.CancelledError) as exception:
-            attempt.exception = exception
-        settlement = _settlement_of(attempt)
-        (settled,) = settle(_connector(), [settlement])
-        job_log.log_settled(settlement.record, settled, result=attempt.result, retry_at=settlement.retry_at)
-    return settled.outcome
+class _Drain:
+    """Runs claimed jobs here as a worker's child does, and settles them as the worker does."""
+
+    def __init__(self) -> None:
+        # The connection clean-up would close the test's connection, or empty the query log it counts.
+        self._builder = CallBuilder(
+            app=app,
+            options=WorkerOptions(),
+            stop=lambda: None,
+            without=[db_cleanup.close_db_connections],
+        )
+        self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB)
+
+    def run_job(self, assignment: Assignment) -> Outcome:
+        """Run one claimed job and settle it."""
+        end = copy_context().run(self._run, assignment)
+        settings = queue_settings()
+        (settled,) = settle(_connector(), [end], host=_HOST, release=settings.release)
+        log_end(assignment, end, settled)
+        return settled.outcome
+
+    def _run(self, assignment: Assignment) -> RunEnd:
+        slot = Slot(index=0, async_context=None)
+        if not self._builder.belongs_on_loop(assignment):
+            return self._runner.run_in_thread(slot, assignment)
+        with _undone_if_broken():
+            return async_to_sync(self._runner.run_on_loop)(slot, assignment)
 
 
 def assert_enqueued(
@@ -155,49 +174,27 @@ def refute_enqueued(
 # --- Running one job --------------------------------------------------------------------------------------
 
 
-def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> Job | None:
+def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> Assignment | None:
     rows = _connector().execute_query_all(
         statement("claim_next"), queues=queues, with_scheduled=with_scheduled, now=timezone.now()
     )
-    return ClaimedJob.from_row(_with_parsed_arguments(rows[0])) if rows else None
+    return _assignment_of(rows[0]) if rows else None
 
 
-def _call_task(job: Job) -> object:
-    task: AnyTask | None = app.tasks.get(job.task_name)
-    if task is None:
-        raise TaskNotFound
-    context = _context_of(job)
-    call = partial(task, *([context] if task.pass_context else []), **job.task_kwargs)
-    wrapped = compose(task.task_middleware, call, context, None)
-    if inspect.iscoroutinefunction(task.func):
-        return async_to_sync(_awaited)(wrapped)
-    return wrapped()
-
-
-async def _awaited(call: Any) -> object:
-    return await call()
-
-
-def _context_of(job: Job) -> JobContext:
-    return JobContext(app=app, job=job, start_timestamp=time.time(), abort_reason=lambda: None)
-
-
-def _settlement_of(attempt: Attempt) -> Settlement:
-    if attempt.exception is None:
-        return conclude(attempt, status=Status.SUCCEEDED)
-    if isinstance(attempt.exception, JobAborted | asyncio.CancelledError):
-        return conclude(attempt, status=Status.ABORTED)
-    task: AnyTask | None = app.tasks.get(attempt.job.task_name)
-    retry = task.get_retry_exception(attempt.exception, attempt.job) if task else None
-    if retry is None:
-        return conclude(attempt, status=Status.FAILED)
-    decision = retry.retry_decision
-    return put_back(
-        attempt,
-        retry_at=decision.retry_at,
-        priority=decision.priority,
-        queue=decision.queue,
-        lock=decision.lock,
+def _assignment_of(row: dict[str, Any]) -> Assignment:
+    """Django's connections answer jsonb as text."""
+    return Assignment(
+        job_id=row["id"],
+        task_name=row["task_name"],
+        queue_name=row["queue_name"],
+        priority=row["priority"],
+        lock=row["lock"],
+        queueing_lock=row["queueing_lock"],
+        args_json=row["args"],
+        scheduled_at=row["scheduled_at"],
+        attempts=row["attempts"],
+        worker_id=None,
+        crashes=0,
     )
 
 

@@ -13,9 +13,9 @@ from procrastinate.jobs import Job
 from procrastinate.retry import RetryDecision
 from procrastinate.tasks import Task
 
+from procrastinate_tasks.claimed_job import ClaimedJob
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
-from procrastinate_tasks.job_manager import ClaimedJob
 from procrastinate_tasks.results import Failure, Outcome, describe_failure, encode_result
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ class Assignment(NamedTuple):
     args_json: str
     scheduled_at: datetime | None
     attempts: int
-    worker_id: int
+    worker_id: int | None
     crashes: int
 
 
@@ -35,7 +35,7 @@ class RunEnd(NamedTuple):
     """
 
     job_id: int
-    worker_id: int
+    worker_id: int | None
     attempts: int
     status: str
     outcome: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache, partial
 from typing import Any
 
@@ -24,13 +24,21 @@ AnyTask = Task[Any, Any, Any]
 
 
 class CallBuilder:
-    """Builds calls for one child process.
+    """Builds calls for one child process, or one test.
 
     Worker middleware is not run: it is async whatever the task, and a sync task has no event loop around it.
+    ``without`` names middleware of the whole worker to leave out.
     ``middleware_worker`` is what task middleware gets: Procrastinate's class, never run here.
     """
 
-    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        app: App,
+        options: WorkerOptions,
+        stop: Callable[[], None],
+        without: Collection[middleware.TaskMiddleware] = (),
+    ) -> None:
         self._app = app
         self._tasks = app.tasks
         defaults = app.worker_defaults
@@ -39,7 +47,7 @@ class CallBuilder:
             each
             for each in defaults.get("task_middleware") or []
             # Instead of its two thread switches a job, the slot's own thread is cleaned up where it has one.
-            if each is not db_cleanup.close_db_connections_async
+            if each not in (db_cleanup.close_db_connections_async, *without)
         ]
         self._additional_context: dict[str, Any] = dict(defaults.get("additional_context") or {})
         self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)
@@ -99,7 +107,14 @@ class CallBuilder:
 class _StoppableWorker(ProcrastinateWorker):
     """Gives middleware the attributes of Procrastinate's worker; ``stop()`` retires this child."""
 
-    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        app: App,
+        options: WorkerOptions,
+        stop: Callable[[], None],
+        without: Collection[middleware.TaskMiddleware] = (),
+    ) -> None:
         super().__init__(
             app=app,
             queues=options.queues,

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -25,10 +26,23 @@ from procrastinate_tasks.middleware.log_context import log_fields
 
 
 class JobRunner:
-    """Runs the jobs of one child."""
+    """Runs jobs, in a child or in a test.
 
-    def __init__(self, builder: CallBuilder) -> None:
+    Args:
+        around: a context for each call of a sync task, within what records its end.
+        caught: what ends a job when its task raises it; a test lets more pass than a child.
+    """
+
+    def __init__(
+        self,
+        builder: CallBuilder,
+        *,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        caught: tuple[type[BaseException], ...] = (BaseException,),
+    ) -> None:
         self._builder = builder
+        self._around = around
+        self._caught = caught
 
     def run_in_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
         """Runs a sync task in the calling thread, where other threads may interrupt it through the slot."""
@@ -38,10 +52,11 @@ class JobRunner:
         with log_fields(run.job):
             try:
                 try:
-                    result = _await_elsewhere(run.start()())
+                    with self._around():
+                        result = _await_elsewhere(run.start()())
                 finally:
                     interruption.withdraw(slot)
-            except BaseException as error:
+            except self._caught as error:
                 return run.end_of_error(error)
             return run.end_of_success(result)
 
@@ -56,7 +71,8 @@ class JobRunner:
     async def run_on_loop(self, slot: Slot, assignment: Assignment) -> RunEnd:
         """Runs an async task."""
         current_slot.set(slot)
-        SyncToAsync.thread_sensitive_context.set(slot.async_context)
+        if slot.async_context is not None:
+            SyncToAsync.thread_sensitive_context.set(slot.async_context)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
             try:
@@ -65,7 +81,7 @@ class JobRunner:
                     result = await SteppedJob(slot.coroutine, slot)
                 finally:
                     slot.task = None  # from here on nobody may cancel: the end must be told
-            except BaseException as error:
+            except self._caught as error:
                 end = run.end_of_error(error)
             else:
                 end = run.end_of_success(result)
@@ -118,7 +134,7 @@ def _await_elsewhere(result: Any) -> Any:
 
 async def _clean_up_async_connections(slot: Slot) -> None:
     """Does for the thread of this slot's async ORM calls, if it has one, what Django does after a request."""
-    if slot.async_context in SyncToAsync.context_to_thread_executor:
+    if slot.async_context is not None and slot.async_context in SyncToAsync.context_to_thread_executor:
         await sync_to_async(_close_stale_connections)()
 
 

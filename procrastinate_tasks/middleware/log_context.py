@@ -1,4 +1,4 @@
-"""Worker middleware: every log record made inside a job carries the job's id, task, queue and attempt."""
+"""Every log record made inside a job carries the job's id, task, queue and attempt."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any
 
-from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
-from procrastinate.middleware import AsyncCallNext
-from procrastinate.worker import Worker
 
-from procrastinate_tasks import job_log
+from procrastinate_tasks.claimed_job import visible_arguments
 
 _fields: ContextVar[Mapping[str, object]] = ContextVar(
     "procrastinate_tasks_log_fields", default=MappingProxyType({})
@@ -28,7 +24,7 @@ def fields_of(job: Job) -> dict[str, object]:
         "task": job.task_name,
         "queue": job.queue,
         "attempt": job.attempts + 1,
-        **job_log.visible_arguments(job),
+        **visible_arguments(job),
     }
 
 
@@ -40,13 +36,6 @@ def log_fields(job: Job) -> Iterator[None]:
         yield
     finally:
         _fields.reset(token)
-
-
-async def add_log_context(call_next: AsyncCallNext, context: JobContext, worker: Worker) -> Any:
-    """Set the fields for the job and for its settlement, which runs later in the same context."""
-    _fields.set(fields_of(context.job))
-    job_log.log_start(context.job)
-    return await call_next()
 
 
 class JobContextFilter(logging.Filter):

@@ -23,6 +23,7 @@ from procrastinate_tasks.statements import statement
 STRETCH = 50_000
 RELEASE = "v42"
 _WORKERS = 3
+_SILENCE = timedelta(seconds=30)  # seeded workers do not beat: so long they are shown as alive
 # Tasks of Procrastinate and of this app: their arguments are not for people to make up.
 _OURS = ("builtin:", "procrastinate_tasks.")
 _LEAST_SAMPLES = 20
@@ -176,7 +177,7 @@ def _make_setting(connector: DjangoConnector, seeding: Seeding) -> list[int]:
             count=_WORKERS,
             release=RELEASE,
             tasks=json.dumps([name for name, _, _ in tasks]),
-            orphaned_after=queue_settings().orphaned_after,
+            orphaned_after=_SILENCE,
         )["ids"]
         queues = connector.execute_query_one(
             statement("seed_rules"),

@@ -8,6 +8,4 @@ from tests.settings import *  # noqa: F403
 
 LOGGING["formatters"] = {"line": {"()": "procrastinate_tasks.logging.JsonFormatter"}}  # noqa: F405
 
-PROCRASTINATE_TASKS_HEARTBEAT_EVERY = timedelta(seconds=0.3)
-PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(seconds=1.5)
 PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.3)

@@ -71,7 +71,7 @@ class TinyProject:
             "with app.replace_connector(app.connector.get_worker_connector()):\n"
             f"    app.run_worker(**{options!r})\n"
         )
-        return self._start("-c", code, TINY_ORPHANED_AFTER_SECONDS="2")
+        return self._start("-c", code)
 
     def _start(self, *arguments: str, **extra_environment: str) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:

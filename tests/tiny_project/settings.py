@@ -27,9 +27,10 @@ DATABASES = {
 LOGGING = logging_config(style="json")
 
 PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(
-    seconds=float(os.environ.get("TINY_ORPHANED_AFTER_SECONDS", "30"))
+    seconds=float(os.environ.get("TINY_ORPHANED_AFTER_SECONDS", "3.5"))
 )
-PROCRASTINATE_TASKS_HEARTBEAT_EVERY = timedelta(seconds=0.5)
+# A plain Procrastinate worker beats and is given up by Procrastinate's own options.
+PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 0.5, "stalled_worker_timeout": 4.0}
 PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.5)
 
 TASKS = {"default": {"BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend"}}

@@ -55,11 +55,12 @@ def warn_of_unused_queue(queue: str) -> None:
 
 
 def worker_defaults() -> dict[str, Any]:
-    """What holds where the command line is silent: the time limits' settings, then Procrastinate's own."""
+    """What holds where the command line is silent: our own settings, then Procrastinate's own."""
     settings = queue_settings()
     return {
         "soft_time_limit": settings.soft_time_limit.total_seconds(),
         "time_limit": settings.time_limit.total_seconds(),
+        "orphaned_after": settings.orphaned_after.total_seconds(),
         **app.worker_defaults,
     }
 

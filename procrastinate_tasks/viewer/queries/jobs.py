@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.statements import statement
 from procrastinate_tasks.viewer.states import ShownState, Signs, Tab, shown_state
 
@@ -223,7 +223,7 @@ def _parameters(query: JobQuery) -> dict[str, object]:
         **_argument_parameters(query.arguments),
         "lock": query.lock or None,
         "attempts": query.min_attempts or None,
-        "orphaned_after": queue_settings().orphaned_after,
+        "orphaned_after": plain_orphaned_after(),
     }
 
 

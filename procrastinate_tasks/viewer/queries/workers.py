@@ -8,7 +8,7 @@ from datetime import datetime
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.statements import statement
 
 MOST_JOBS = 500
@@ -32,6 +32,6 @@ def list_jobs_in_progress() -> tuple[JobInProgress, ...]:
     """Return the jobs in progress, at most ``MOST_JOBS``: the orphaned first, then the longest running."""
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     rows = connector.execute_query_all(
-        statement("jobs_of_workers"), orphaned_after=queue_settings().orphaned_after, at_most=MOST_JOBS
+        statement("jobs_of_workers"), orphaned_after=plain_orphaned_after(), at_most=MOST_JOBS
     )
     return tuple(JobInProgress(**row) for row in rows)

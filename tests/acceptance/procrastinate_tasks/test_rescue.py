@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from tests.acceptance.tiny import TinyProject, wait_until
 
-SOON = {"TINY_ORPHANED_AFTER_SECONDS": "2"}
+SOON = {"TINY_ORPHANED_AFTER_SECONDS": "3"}
 
 
 def test_the_job_of_a_killed_worker_runs_again_elsewhere(tiny: TinyProject):
@@ -75,3 +77,22 @@ def test_a_retry_beside_a_waiting_job_with_its_queueing_lock_does_not_get_stuck(
     wait_until(lambda: tiny.status_of(job_id) == "failed", what="the job ended in favour of the other")
     assert tiny.outcomes(job_id) == ["superseded"]
     assert tiny.value("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'") == 1
+
+
+def test_a_worker_beats_at_a_third_of_the_silence_that_it_says_it_may_keep(tiny: TinyProject):
+    tiny.start_worker(TINY_ORPHANED_AFTER_SECONDS="6")
+    beats: list[datetime] = []
+
+    def note_beat() -> bool:
+        beats.extend(
+            row["last_heartbeat"]
+            for row in tiny.rows("SELECT last_heartbeat FROM procrastinate_workers")
+            if row["last_heartbeat"] not in beats
+        )
+        return len(beats) > 3
+
+    wait_until(note_beat, what="the worker beat three times")
+
+    assert tiny.value("SELECT orphaned_after FROM procrastinate_tasks_liveworker") == timedelta(seconds=6)
+    pauses = [later - earlier for earlier, later in pairwise(beats[1:])]  # it registers, then beats at once
+    assert timedelta(seconds=1.8) < min(pauses) < timedelta(seconds=6)

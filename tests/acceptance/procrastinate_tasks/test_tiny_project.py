@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from typing import Any
 
 import procrastinate
@@ -67,6 +69,25 @@ def test_a_plain_procrastinate_worker_runs_our_jobs_and_defers_jobs_for_ours(tin
     assert written == ["for the plain worker"]
     assert tiny.status_of(job_id) == "succeeded"
     assert tiny.notes() == ["for ours"]
+
+
+def test_a_plain_worker_on_the_project_s_app_retries_and_ends_jobs_and_ours_rescues_its(tiny: TinyProject):
+    succeeding = tiny.defer("notes.write", text="by the plain worker")
+    failing = tiny.defer("notes.fail", text="good")
+    plain = tiny.start_procrastinate_s_worker()
+    wait_until(lambda: tiny.status_of(failing) == "failed", what="it was retried and ended")
+    wait_until(lambda: tiny.status_of(succeeding) == "succeeded", what="the other ended")
+    hanging = tiny.defer("notes.sleep", seconds=3600)
+    wait_until(lambda: tiny.status_of(hanging) == "doing", what="the plain worker runs it")
+    tiny.rows("UPDATE procrastinate_jobs SET args = '{\"seconds\": 0}' WHERE id = %s", hanging)
+
+    os.killpg(plain.pid, signal.SIGKILL)
+    tiny.start_worker()
+
+    wait_until(lambda: tiny.status_of(hanging) == "succeeded", what="ours took it over and ran it")
+    assert tiny.value("SELECT attempts FROM procrastinate_jobs WHERE id = %s", failing) == 2
+    assert tiny.outcomes(failing) == [], "what a plain worker ran leaves no attempt"
+    assert tiny.outcomes(hanging) == ["crashed", "succeeded"]
 
 
 def connection_options(tiny: TinyProject) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from datetime import timedelta
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection
 from procrastinate.job_context import JobContext
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.retries import Retries
@@ -91,3 +93,56 @@ def defer_itself() -> None:
 def with_context(context: JobContext, number: int) -> int:
     CALLS.append((context.job.task_name, number))
     return number
+
+
+@task(name="sample.leave", queue="sample")
+def leave(by: str) -> None:
+    raise {"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[by]("the task wants out")
+
+
+@task(name="sample.leave_async", queue="sample")
+async def leave_async(by: str) -> None:
+    leave(by)
+
+
+class RefusingStrategy(BaseRetryStrategy):
+    """A retry strategy that fails itself."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        raise LookupError("no such rule")
+
+
+@task(name="sample.fail_with_a_broken_strategy", queue="sample", retry=RefusingStrategy())
+def fail_with_a_broken_strategy() -> None:
+    raise Flaky
+
+
+class CountingStrategy(BaseRetryStrategy):
+    """A retry strategy that asks the database."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        CALLS.append(Group.objects.count())
+        return None
+
+
+@task(name="sample.break_the_connection_with_a_strategy", queue="sample", retry=CountingStrategy())
+def break_the_connection_with_a_strategy() -> None:
+    break_the_connection()
+
+
+@task(name="sample.count_groups_async", queue="sample")
+async def count_groups_async() -> None:
+    CALLS.append(await Group.objects.acount())
+
+
+RESULT: list[object] = []
+
+
+@task(name="sample.return_whatever", queue="sample")
+def return_whatever() -> object:
+    return RESULT[-1]
+
+
+@task(name="sample.raise_text", queue="sample")
+def raise_text() -> None:
+    raise ValueError(RESULT[-1])

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from procrastinate.contrib.django import app
 from procrastinate.contrib.django.procrastinate_app import current_app
 
 from procrastinate_tasks import checks, presentation, registry, schedule
@@ -67,7 +66,6 @@ def test_a_sound_project_has_no_complaint():
         ("MAX_CRASHES", 0, "procrastinate_tasks.E005"),
         ("RESCUE_EVERY", timedelta(0), "procrastinate_tasks.E005"),
         ("TIME_LIMIT", timedelta(seconds=540), "procrastinate_tasks.E008"),
-        ("ORPHANED_AFTER", timedelta(seconds=6), "procrastinate_tasks.W001"),
         ("QUEUE_LIMITS", {"sample": QueueLimit(rate=Rate(0))}, "procrastinate_tasks.E012"),
         ("QUEUE_LIMITS", {"sample": QueueLimit(concurrency=0)}, "procrastinate_tasks.E012"),
         ("QUEUE_LIMITS", {"sample": 20}, "procrastinate_tasks.E012"),
@@ -147,17 +145,3 @@ def test_a_presentation_of_a_task_that_is_none_is_told_with_the_nearest_name(mon
     (message,) = check_queue(None)
 
     assert (message.id, message.hint) == ("procrastinate_tasks.W004", "Did you mean 'sample.remember'?")
-
-
-def test_worker_middleware_that_nobody_would_run_is_named(monkeypatch):
-    async def count_jobs(call_next: Any, context: Any, worker: Any) -> Any:
-        return await call_next()
-
-    ours = app.worker_defaults["worker_middleware"]
-    monkeypatch.setitem(app.worker_defaults, "worker_middleware", [*ours, count_jobs])
-
-    (warning,) = check_queue(None)
-
-    assert warning.id == "procrastinate_tasks.W005"
-    assert "count_jobs" in warning.msg
-    assert "task_middleware" in (warning.hint or "")

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import DeleteJobCondition
 
 from procrastinate_tasks.deferring import Call, cancel, defer, defer_many
-from procrastinate_tasks.job_manager import ClaimedJob, put_back
+from procrastinate_tasks.engine.links import DatabaseLink
+from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.rescue import run_once
-from procrastinate_tasks.results import Attempt, Outcome
-from procrastinate_tasks.settling import settle_async
+from procrastinate_tasks.results import Outcome
 from tests.integration.procrastinate_tasks import sample_tasks  # noqa: F401 - registers the tasks
+from tests.integration.procrastinate_tasks.ending import end_of, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,12 +69,8 @@ def test_of_many_who_defer_with_one_queueing_lock_one_does():
 
 def test_a_retry_that_meets_an_uncommitted_job_with_its_lock_ends_in_favour_of_it():
     job_id = defer("sample.locked")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job_id])
-    job = ClaimedJob(
-        id=job_id, queue="sample", lock=None, queueing_lock="sample-lock", task_name="sample.locked"
-    )
-    retry = put_back(Attempt(job=job, exception=ValueError()), retry_at=None)
+    start(job_id)
+    retry = end_of(job_id, Outcome.RETRYING)
     inserted, settling = Event(), Event()
 
     def insert_sibling() -> None:
@@ -83,23 +80,23 @@ def test_a_retry_that_meets_an_uncommitted_job_with_its_lock_ends_in_favour_of_i
             assert settling.wait(10)
             wait_until_blocked()
 
-    async def settle_on_a_pool() -> Outcome:
-        connector = DjangoConnector().get_worker_connector()
-        await connector.open_async()
+    async def settle_as_the_worker_does() -> None:
+        link = DatabaseLink(alias="default", purpose="test")
+        settlements = Settlements(link, delete_jobs=DeleteJobCondition.NEVER)
+        settlements.add([Finished(retry)])
         settling.set()
         try:
-            (settled,) = await settle_async(connector, [retry])
+            await settlements.run_once()
         finally:
-            await connector.close_async()
-        return settled.outcome
+            await link.close()
 
-    def settle_after_insert() -> Outcome:
+    def settle_after_insert() -> None:
         assert inserted.wait(10)
-        return asyncio.run(settle_on_a_pool())
+        asyncio.run(settle_as_the_worker_does())
 
-    _, outcome = in_threads(insert_sibling, settle_after_insert)
+    in_threads(insert_sibling, settle_after_insert)
 
-    assert outcome is Outcome.SUPERSEDED
+    assert JobAttempt.objects.get().outcome == Outcome.SUPERSEDED
 
 
 def wait_until_blocked() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from unittest.mock import Mock, patch
 
 import pytest
 from django.contrib.auth.models import Group
@@ -11,7 +12,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from freezegun import freeze_time
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.job_context import JobContext
+from procrastinate.middleware import SyncCallNext
+from procrastinate.worker import Worker
 
 from procrastinate_tasks.deferring import Call, defer, defer_many
 from procrastinate_tasks.models import JobAttempt
@@ -140,6 +145,80 @@ def test_a_job_whose_task_is_gone_fails_with_a_reason():
 
     assert drain_queue().failed == 1
     assert JobAttempt.objects.get().exception_class == "procrastinate.exceptions.TaskNotFound"
+
+
+@pytest.mark.parametrize("task_name", ["sample.leave", "sample.leave_async"])
+def test_a_task_that_asks_python_to_exit_fails_and_the_next_job_runs(task_name: str):
+    defer(task_name, {"by": "SystemExit"})
+    defer("sample.remember", {"number": 1})
+
+    report = drain_queue()
+
+    assert (report.succeeded, report.failed) == (1, 1)
+    assert JobAttempt.objects.get(task_name=task_name).exception_class == "builtins.SystemExit"
+
+
+@pytest.mark.parametrize("task_name", ["sample.leave", "sample.leave_async"])
+def test_ctrl_c_ends_the_test_and_not_the_job(task_name: str):
+    defer(task_name, {"by": "KeyboardInterrupt"})
+
+    with pytest.raises(KeyboardInterrupt):
+        drain_queue()
+
+    assert not JobAttempt.objects.exists()
+
+
+def test_what_pytest_raises_in_a_task_ends_the_test():
+    defer("sample.with_context", {"number": 1})
+
+    with (
+        pytest.raises(pytest.fail.Exception, match="seen"),
+        patch.object(sample_tasks, "CALLS", Mock(append=Mock(side_effect=pytest.fail.Exception("seen")))),
+    ):
+        drain_queue()
+
+
+def test_a_retry_strategy_that_fails_itself_means_no_retry():
+    defer("sample.fail_with_a_broken_strategy")
+    defer("sample.remember", {"number": 1})
+
+    report = drain_queue()
+
+    assert (report.succeeded, report.failed, report.retried) == (1, 1, 0)
+
+
+def test_a_retry_strategy_may_ask_the_database_after_a_failed_statement():
+    defer("sample.break_the_connection_with_a_strategy")
+
+    assert drain_queue().failed == 1
+    assert [Group.objects.count()] == sample_tasks.CALLS
+
+
+def test_an_asynchronous_task_sees_the_rows_of_the_test_s_transaction():
+    Group.objects.create(name="of the test")
+    defer("sample.count_groups_async")
+
+    assert drain_queue().succeeded == 1
+    assert [Group.objects.count()] == sample_tasks.CALLS
+
+
+def test_the_middleware_of_every_worker_runs_and_its_connection_clean_up_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def watch(call_next: SyncCallNext, context: JobContext, worker: Worker) -> object:
+        sample_tasks.CALLS.append("before")
+        return call_next()
+
+    given = app.worker_defaults["task_middleware"]
+    monkeypatch.setitem(app.worker_defaults, "task_middleware", [*given, watch])
+    defer("sample.remember", {"number": 1})
+
+    with CaptureQueriesContext(connection) as queries:
+        Group.objects.exists()
+        drain_queue()
+
+    assert sample_tasks.CALLS == ["before", 1]
+    assert "auth_group" in queries[0]["sql"], "the clean-up empties the query log"
 
 
 def test_a_task_that_defers_itself_for_ever_is_reported():

@@ -5,7 +5,6 @@ A failure here after an upgrade names what moved, and where it is used.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from importlib.metadata import version
@@ -17,17 +16,14 @@ from django.db import connection
 from procrastinate import manager, periodic, worker
 from procrastinate.app import App
 from procrastinate.connector import BaseConnector
-from procrastinate.contrib.django import DjangoApp, app, procrastinate_app
+from procrastinate.contrib.django import app, db_cleanup, procrastinate_app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
-from procrastinate.jobs import Job, JobDeferrer, Status
+from procrastinate.jobs import JobDeferrer
 from procrastinate.psycopg_connector import PsycopgConnector
-from procrastinate.testing import InMemoryConnector
 
 from procrastinate_tasks.job_manager import JobManager
 from procrastinate_tasks.logging import ProcrastinateFilter
-from procrastinate_tasks.middleware.attempts import record_attempt
-from procrastinate_tasks.results import Attempt, attempt_of
 
 SOURCE = Path(procrastinate.__file__).parent
 
@@ -63,11 +59,14 @@ def test_our_job_manager_survives_the_swap_of_the_connector_that_a_worker_makes(
     assert isinstance(ours.connector, DjangoConnector)
 
 
-def test_our_middleware_is_among_every_worker_s_defaults():
+def test_procrastinate_s_connection_clean_up_is_among_every_worker_s_middleware():
     built = procrastinate_app.current_app._worker()
 
-    assert [item.__name__ for item in built.worker_middleware] == ["record_attempt", "add_log_context"]
-    assert [item.__name__ for item in built.task_middleware][:1] == ["close_db_connections"]
+    assert built.task_middleware[:2] == [
+        db_cleanup.close_db_connections,
+        db_cleanup.close_db_connections_async,
+    ]
+    assert built.worker_middleware == []
 
 
 @pytest.mark.parametrize(
@@ -75,12 +74,6 @@ def test_our_middleware_is_among_every_worker_s_defaults():
     [
         ("batch_defer_jobs", ["jobs", "connection"]),
         ("batch_defer_jobs_async", ["jobs", "connection"]),
-        ("fetch_job", ["queues", "worker_id"]),
-        ("finish_job", ["job", "status", "delete_job"]),
-        ("retry_job", ["job", "retry_at", "priority", "queue", "lock"]),
-        ("register_worker", []),
-        ("unregister_worker", ["worker_id"]),
-        ("update_heartbeat", ["worker_id"]),
     ],
 )
 def test_the_methods_we_override_or_call_have_the_parameters_we_know(method: str, parameters: list[str]):
@@ -89,31 +82,6 @@ def test_the_methods_we_override_or_call_have_the_parameters_we_know(method: str
 
     assert list(theirs.parameters)[1:] == parameters
     assert list(ours.parameters)[1:] == parameters
-
-
-def test_a_job_is_settled_in_the_context_its_middleware_ran_in():
-    seen: list[Attempt] = []
-
-    class Watching(JobManager):
-        async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-            seen.append(attempt_of(job))
-            await manager.JobManager.finish_job(self, job, status, delete_job)
-
-    own = DjangoApp(connector=InMemoryConnector(), worker_defaults={"worker_middleware": [record_attempt]})
-    own.job_manager = Watching(own.connector)
-
-    @own.task(name="answer")
-    async def answer() -> str:
-        return "kept"
-
-    async def run() -> None:
-        await answer.defer_async()
-        await own.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
-
-    own.worker_defaults["task_middleware"] = []
-    asyncio.run(run())
-
-    assert [attempt.result for attempt in seen] == ["kept"], "used by results.current_attempt"
 
 
 def test_the_log_actions_that_we_replace_are_still_those_of_the_worker():

@@ -16,11 +16,12 @@ from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.limits import QueueLimit, Rate
 from procrastinate_tasks.models import QueueRule
 from procrastinate_tasks.queries import is_paused, list_queue_rules
-from procrastinate_tasks.results import AttemptRecord, Outcome
-from procrastinate_tasks.settling import Settlement, settle
+from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.settling import settle
 from procrastinate_tasks.statements import statement
 from tests.integration.constraints import assert_only_the_database_prevents, drop_constraint
 from tests.integration.procrastinate_tasks.claiming import claim, execute, look_ahead, register_worker
+from tests.integration.procrastinate_tasks.ending import end_of
 
 pytestmark = pytest.mark.django_db
 
@@ -41,20 +42,8 @@ def wait_elsewhere(count: int) -> None:
 
 
 def finish(*job_ids: int, worker_id: int) -> None:
-    now = timezone.now()
-    record = AttemptRecord(task_name="sample.remember", queue_name="sample", started_at=now, finished_at=now)
-    settlements = [
-        Settlement(
-            job_id=job_id,
-            worker_id=worker_id,
-            attempts=0,
-            status="succeeded",
-            outcome=Outcome.SUCCEEDED,
-            record=record,
-        )
-        for job_id in job_ids
-    ]
-    assert len(settle(DjangoConnector(alias="default"), settlements)) == len(job_ids)
+    ends = [end_of(job_id, Outcome.SUCCEEDED)._replace(worker_id=worker_id) for job_id in job_ids]
+    assert len(settle(DjangoConnector(alias="default"), ends)) == len(job_ids)
 
 
 def may_start_now() -> bool:

@@ -78,8 +78,8 @@ def test_a_job_of_a_living_worker_is_left_alone():
     assert run_once() == RescueReport()
 
 
-@override_settings(PROCRASTINATE_TASKS_ORPHANED_AFTER=timedelta(seconds=10))
-def test_the_patience_is_a_setting():
+@override_settings(PROCRASTINATE_WORKER_DEFAULTS={"stalled_worker_timeout": 10.0})
+def test_the_patience_with_a_plain_worker_is_procrastinate_s_own_option():
     job_id = claim(defer("sample.remember", {"number": 1}), register_worker(silent_for=timedelta(seconds=29)))
 
     assert run_once().run_again == (job_id,)

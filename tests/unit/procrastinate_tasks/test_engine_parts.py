@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from datetime import timedelta
+from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
@@ -24,6 +25,7 @@ from procrastinate_tasks.engine.supervision import Channel
 from procrastinate_tasks.exchange.frames import Assignment, FrameReader, RunJobs, encode
 from procrastinate_tasks.execution.child_process import EXIT_BROKEN, ManyJobsChild
 from procrastinate_tasks.execution.control import Control
+from procrastinate_tasks.management.commands.procrastinate import worker_defaults
 from procrastinate_tasks.options import InvalidWorkerOption, WorkerOptions, read_options
 
 
@@ -49,6 +51,15 @@ def test_procrastinates_own_names_of_options_are_understood():
     assert options.polling_interval == timedelta(seconds=2.5)
     assert options.graceful_timeout == timedelta(seconds=9)
     assert options.queues == ("mail",)
+
+
+def test_a_worker_beats_at_a_third_of_the_setting(settings: Any):
+    settings.PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(seconds=120)
+
+    options = read_options(defaults=worker_defaults(), given={})
+
+    assert options.orphaned_after == timedelta(seconds=120)
+    assert options.heartbeat_interval == timedelta(seconds=40)
 
 
 def test_zero_switches_limits_off():

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import procrastinate_tasks.checks
 from procrastinate_tasks.conf import DEFAULTS
 
-README = (Path(procrastinate_tasks.checks.__file__).parent / "README.md").read_text()
+PACKAGE = Path(procrastinate_tasks.checks.__file__).parent
+README = (PACKAGE / "README.md").read_text()
 
 
-def test_every_setting_is_in_its_table():
-    rows = [line for line in README.splitlines() if line.startswith("| `")]
-    documented = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
+def documented_settings() -> set[str]:
+    table = README.split("## Settings")[1].split("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
 
-    assert {name.upper() for name in DEFAULTS} <= documented
+
+def test_every_setting_is_in_its_table_and_no_other():
+    assert documented_settings() == {name.upper() for name in DEFAULTS}
+
+
+def test_every_documented_setting_is_read_by_code_that_acts_on_it():
+    read = {name for path in sorted(PACKAGE.rglob("*.py")) if acts(path) for name in settings_read(path)}
+
+    assert documented_settings() - {name.upper() for name in read} == set()
+
+
+def acts(path: Path) -> bool:
+    """Whether a module does more with a setting than to check it."""
+    return path.name not in ("conf.py", "checks.py")
+
+
+def settings_read(path: Path) -> set[str]:
+    """Return the attributes that a module reads of what ``queue_settings()`` returned."""
+    tree = ast.parse(path.read_text())
+    names = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and is_settings_call(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and (is_settings_call(node.value) or (isinstance(node.value, ast.Name) and node.value.id in names))
+    }
+
+
+def is_settings_call(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "queue_settings"
 
 
 def test_the_last_error_s_number_is_named():
