@@ -195,6 +195,11 @@ class Booking(models.Model):
                 fields=("balance_due_at",),
                 condition=Q(status="confirmed", settled_at=None, cancel_requested_at=None),
             ),
+            models.Index(
+                name="bookings_to_settle",
+                fields=("cancel_requested_at",),
+                condition=Q(cancel_requested_at__isnull=False, status__in=("pending", "confirmed")),
+            ),
             models.Index(name="bookings_holds", fields=("hold_expires_at",), condition=Q(status="pending")),
             models.Index(
                 name="bookings_departures", fields=("departure_at",), condition=Q(status="confirmed")

@@ -17,6 +17,7 @@ from bookings.models import Booking
 from bookings.money import format_pesos
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
+from payments import unfinished
 from payments.booking_file import read_file
 from payments.booking_jobs import read_jobs
 from payments.event_admin import StripeEventAdmin
@@ -30,6 +31,7 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
+from payments.try_again import TryAgain
 from procrastinate_tasks.viewer.navigation import VIEW_JOBS
 
 admin.site.register(StripeEvent, StripeEventAdmin)
@@ -81,9 +83,10 @@ class MoneyAdmin(AmountInPesos, OfficeList, ReadOnly, admin.ModelAdmin):  # type
 
 
 @admin.register(Booking)
-class BookingWithMoneyAdmin(BookingAdmin):
+class BookingWithMoneyAdmin(TryAgain, BookingAdmin):
     """A booking with its money, its jobs and its history on one page."""
 
+    work = unfinished.CANCELLATIONS
     change_form_template = "payments/admin/booking.html"
 
     def render_change_form(
@@ -132,7 +135,8 @@ class PaymentAdmin(MoneyAdmin):
 
 
 @admin.register(Refund)
-class RefundAdmin(MoneyAdmin):
+class RefundAdmin(TryAgain, MoneyAdmin):
+    work = unfinished.REFUNDS
     list_display = ("id", "booking_link", "payment_link", "amount", "shown_state", "made")
     list_filter = ("state", "created_at")
     list_select_related = ("attempt__payment__booking",)
@@ -224,14 +228,16 @@ class ReconciliationBreakAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type:
 
 
 @admin.register(GuestEmail)
-class GuestEmailAdmin(MoneyAdmin):
-    list_display = ("id", "booking_link", "kind", "recipient", "made", "sent")
+class GuestEmailAdmin(TryAgain, MoneyAdmin):
+    work = unfinished.EMAILS
+    list_display = ("id", "booking_link", "kind", "recipient", "made", "sent", "dropped")
     list_filter = ("kind", ("sent_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("booking",)
     search_fields = ("booking__guest_email__iexact",)
     readonly_fields = (*list_display, "payment_link")
     fields = readonly_fields
     sent = instant("sent_at", _("sent"))
+    dropped = instant("dropped_at", _("dropped: not true any more"))
 
     @admin.display(description=_("to"))
     def recipient(self, email: GuestEmail) -> str:

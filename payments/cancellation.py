@@ -6,29 +6,21 @@ from datetime import datetime
 
 from bookings import services as bookings
 from bookings.models import Booking
-from payments import due_charges, task_names
+from payments import due_charges
 from payments.ledger import rows
-from procrastinate_tasks.deferring import defer
+from payments.unfinished import defer_settlement
 
 
 def request_cancellation(*, booking: Booking, base_url: str, now: datetime) -> bool:
     """Cancel a booking: its charge is taken back and its settlement deferred, in one transaction.
 
     Returns:
-        Whether this was news; asking twice settles once.
+        Whether this was news. Asking twice settles once, and has the settlement tried again if it failed.
     """
     with rows.locked_booking(booking.pk) as locked:
         is_new = bookings.request_cancellation(booking=locked, now=now)
         if is_new:
             due_charges.unschedule(booking=locked)
+        if locked.cancel_requested_at is not None and locked.cancelled_at is None:
             defer_settlement(booking_id=locked.pk, base_url=base_url)
     return is_new
-
-
-def defer_settlement(*, booking_id: int, base_url: str) -> None:
-    """Have a cancelled booking settled as soon as a worker is free."""
-    defer(
-        task_names.SETTLE_CANCELLATION,
-        {"booking_id": booking_id, "base_url": base_url},
-        queueing_lock=f"settle:{booking_id}",
-    )

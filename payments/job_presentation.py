@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.job_presentation import tell_the_same
 from bookings.models import Booking
-from payments import job_searches, job_stories, money_today, task_names
+from payments import job_searches, job_stories, money_today, task_names, unfinished_panel
 from payments.models import GuestEmail, Payment, Refund, StripeEvent
 from procrastinate_tasks.presentation import (
     ExtraPage,
@@ -97,6 +97,18 @@ present(
     ),
 )
 present(
+    "payments.tasks.defer_unfinished_work",
+    TaskPresentation(
+        title=_("Find what is not done yet"),
+        kind=Kind.MONEY,
+        tell=tell_the_same(
+            sentence=_("Looks for cancellations, events, refunds and e-mails whose job did not do them"),
+            retry_reason=_("It does nothing itself and defers no job that waits already."),
+            runbook=_("It runs again within 5 minutes. If it keeps failing, read the error of the attempt."),
+        ),
+    ),
+)
+present(
     "payments.tasks.resolve_unfinished_payments",
     TaskPresentation(
         title=_("Resolve unfinished payments"),
@@ -137,6 +149,13 @@ present_page(
 )
 present_panel(
     Panel(title=_("Today in money"), tell=money_today.tell_money_today, permission="payments.view_payment")
+)
+present_panel(
+    Panel(
+        title=_("Asked for and not done yet"),
+        tell=unfinished_panel.tell_unfinished,
+        permission="payments.view_payment",
+    )
 )
 
 

@@ -18,6 +18,7 @@ from bookings.models import Booking
 from bookings.money import format_pesos
 from payments import policies
 from payments.differences import ReconciliationBreak as ReconciliationBreak
+from payments.inbox import StripeEvent as StripeEvent
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
 
 
@@ -319,46 +320,6 @@ class Refund(models.Model):
         return f"{self.attempt} {format_pesos(-self.amount_minor)}"
 
 
-class StripeEvent(models.Model):
-    """Something Stripe told us, once: its id is the key, so a repetition is a conflict and only counted."""
-
-    class State(models.TextChoices):
-        RECEIVED = "received", _("received")
-        APPLIED = "applied", _("applied")
-        IGNORED = "ignored", _("ignored")
-
-    event_id = models.CharField(max_length=255, primary_key=True)
-    type = models.CharField(_("type"), max_length=100)
-    object_id = models.CharField(_("object"), max_length=255, db_index=True)
-    api_version = models.CharField(max_length=40, blank=True)
-    payload = models.JSONField()
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.RECEIVED)
-    note = models.CharField(_("note"), max_length=200, blank=True)
-    created_at = models.DateTimeField(_("happened"))
-    received_at = models.DateTimeField(_("received"))
-    applied_at = models.DateTimeField(_("applied"), null=True, blank=True)
-    repetitions = models.PositiveIntegerField(_("repetitions"), db_default=0, default=0)
-
-    class Meta:
-        verbose_name = _("Stripe event")
-        verbose_name_plural = _("Stripe events")
-        ordering = ("-received_at",)
-        indexes = (
-            models.Index(name="payments_events_newest", fields=("received_at",)),
-            models.Index(
-                name="payments_events_to_apply", fields=("received_at",), condition=Q(state="received")
-            ),
-        )
-        constraints = (
-            models.CheckConstraint(
-                name="payments_event_state_known", condition=Q(state__in=["received", "applied", "ignored"])
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.event_id}"
-
-
 class GuestEmail(models.Model):
     """An e-mail a guest is to get once, written in the transaction of its cause and sent by a job."""
 
@@ -376,11 +337,19 @@ class GuestEmail(models.Model):
     base_url = models.URLField()
     created_at = models.DateTimeField(_("created"))
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    dropped_at = models.DateTimeField(_("dropped"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("e-mail to a guest")
         verbose_name_plural = _("e-mails to guests")
         ordering = ("id",)
+        indexes = (
+            models.Index(
+                name="payments_emails_to_send",
+                fields=("created_at",),
+                condition=Q(sent_at=None, dropped_at=None),
+            ),
+        )
         constraints = (
             models.UniqueConstraint(
                 name="payments_one_email_per_cause",

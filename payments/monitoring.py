@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
-from payments import task_names
+from payments import task_names, unfinished
 from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
 from procrastinate_tasks.alerting.rules import AlertRule, Finding, register_rule
@@ -104,7 +104,24 @@ ALERT_RULES = (
     ),
 )
 
-for _rule in ALERT_RULES:
+
+def _rule_of(work: unfinished.Work) -> AlertRule:
+    return AlertRule(
+        name=work.name,
+        title=work.title,
+        advice=work.advice,
+        find=lambda snapshot: _find_overdue(work, snapshot),
+        page=work.page,
+    )
+
+
+def _find_overdue(work: unfinished.Work, snapshot: Snapshot) -> Iterator[Finding]:
+    overdue = unfinished.find_overdue(work, now=snapshot.taken_at)
+    if overdue.count:
+        yield Finding(sentence=overdue.sentence)
+
+
+for _rule in (*ALERT_RULES, *map(_rule_of, unfinished.WORK)):
     register_rule(_rule)
 
 

@@ -13,7 +13,17 @@ from payments import policies, task_names
 from payments.exceptions import TransientFault
 from payments.gateway import get_gateway
 from payments.key_refusal import pause_when_refused
-from payments.protocols import charge, guest_email, janitor, reconcile, refund, scan, settlement, stripe_event
+from payments.protocols import (
+    charge,
+    guest_email,
+    janitor,
+    reconcile,
+    refund,
+    resumption,
+    scan,
+    settlement,
+    stripe_event,
+)
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.retries import Retries
 from procrastinate_tasks.schedule import CatchUp, periodic
@@ -100,6 +110,13 @@ def resolve_unfinished_payments() -> str:
     return f"looked_at={report.looked_at} ended={report.ended}"
 
 
+@periodic(cron="*/5 * * * *", catch_up=CatchUp.SKIP)
+@task(name="payments.tasks.defer_unfinished_work", queue=task_names.QUEUE)
+def defer_unfinished_work() -> str:
+    """Defer the jobs again of what was asked for and is not done. Returns ``enqueued=N``."""
+    return f"enqueued={resumption.defer_unfinished(now=timezone.now())}"
+
+
 @periodic(cron="30 4 * * *", catch_up=CatchUp.LAST)
 @task(
     name="payments.tasks.reconcile_with_stripe",
@@ -158,5 +175,5 @@ def apply_stripe_event(event_id: str, again: bool = False) -> str:
 
 @task(name=task_names.SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))
 def send_guest_email(email_id: int) -> str:
-    """Send an e-mail to a guest. Returns ``sent``, ``already_sent`` or ``not_found``."""
+    """Send an e-mail to a guest. Returns ``sent``, ``dropped`` or why it was not sent now."""
     return guest_email.send_guest_email(email_id=email_id, now=timezone.now())

@@ -34,6 +34,7 @@ def expected() -> Expected:
     """
     scheduled = (
         "payments.tasks.scan_and_charge_balances",
+        "payments.tasks.defer_unfinished_work",
         "payments.tasks.resolve_unfinished_payments",
         "payments.tasks.reconcile_with_stripe",
         "bookings.tasks.mark_expired_bookings",

@@ -1,4 +1,7 @@
-"""Send an e-mail to a guest, once."""
+"""Send an e-mail to a guest, once, and only while what it says is true.
+
+The mail server may have been down for days: what was asked for then is read again before it goes out.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,19 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from payments.ledger import rows
 from payments.models import GuestEmail
+from payments.policies import PaymentStatus
+
+_UNDER_WAY = (PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN)
 
 
 def send_guest_email(*, email_id: int, now: datetime) -> str:
-    """Send what was asked for and not yet sent. Returns ``sent``, ``already_sent`` or ``not_found``.
+    """Send what was asked for and not yet sent.
+
+    Returns:
+        ``sent``, ``already_sent``, ``not_found``; ``dropped`` when it is not true any more, ``waits`` while
+        money is under way that may make it so.
 
     A worker that dies between the mail server's answer and ours sends it again, under the same Message-ID.
 
@@ -25,9 +36,31 @@ def send_guest_email(*, email_id: int, now: datetime) -> str:
         return "not_found"
     if email.sent_at is not None:
         return "already_sent"
+    if email.dropped_at is not None or _is_over(email):
+        GuestEmail.objects.filter(pk=email.pk, dropped_at=None).update(dropped_at=now)
+        return "dropped"
+    if _may_be_over_soon(email):
+        return "waits"
     _render(email).send()
     GuestEmail.objects.filter(pk=email.pk).update(sent_at=now)
     return "sent"
+
+
+def _is_over(email: GuestEmail) -> bool:
+    """Tell whether what an e-mail says is true no more. A receipt and a cancellation stay true for good."""
+    booking, payment = email.booking, email.payment
+    match email.kind:
+        case GuestEmail.Kind.CONFIRMED:
+            return not rows.is_chargeable(booking, None)
+        case GuestEmail.Kind.PAYMENT_LINK:
+            is_paid = payment is None or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID)
+            return is_paid or not rows.is_chargeable(booking, payment)
+    return False
+
+
+def _may_be_over_soon(email: GuestEmail) -> bool:
+    is_link = email.kind == GuestEmail.Kind.PAYMENT_LINK
+    return is_link and email.payment is not None and email.payment.status in _UNDER_WAY
 
 
 def _render(email: GuestEmail) -> EmailMessage:

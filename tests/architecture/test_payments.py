@@ -25,6 +25,7 @@ FROZEN_TASK_NAMES = {
     "payments.tasks.apply_stripe_event",
     "payments.tasks.charge_balance_for_booking",
     "payments.tasks.charge_payment",
+    "payments.tasks.defer_unfinished_work",
     "payments.tasks.reconcile_with_stripe",
     "payments.tasks.refund_payment",
     "payments.tasks.resolve_unfinished_payments",
