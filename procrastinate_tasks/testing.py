@@ -29,6 +29,7 @@ from psycopg.pq import TransactionStatus
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.end_log import log_end
+from procrastinate_tasks.exchange.endings import MOST_REFUSALS
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution.calls import CallBuilder
 from procrastinate_tasks.execution.runs import JobRunner
@@ -195,6 +196,7 @@ def _assignment_of(row: dict[str, Any]) -> Assignment:
         attempts=row["attempts"],
         worker_id=None,
         crashes=0,
+        refusals=MOST_REFUSALS,  # nobody waits here until the database lets it in
     )
 
 

@@ -22,6 +22,7 @@ from procrastinate_tasks.exchange.frames import (
     RetireMe,
     RunEnd,
     RunJobs,
+    SlotsRefused,
     encode,
 )
 from procrastinate_tasks.exchange.limits import limits_of
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # How long a job that staff asked to stop may go on before its process is killed.
 SECONDS_TO_STOP = 10.0
+# Jobs that were refused a connection and may have ended with another worker.
+_MOST_REMEMBERED = 10_000
 
 
 class Running(NamedTuple):
@@ -73,6 +76,8 @@ class Child:
     reserved_for: Assignment | None = None
     overdue_job_id: int | None = None
     left: float | None = None
+    refused_slots: int = 0
+    refusal: str = ""
     running: dict[int, Running] = field(default_factory=dict)
     jobs_started: int = 0
     memory_bytes: int = 0
@@ -100,6 +105,7 @@ class Children:
         self._on_ends = on_ends
         self._limits_of = lru_cache(maxsize=None)(partial(limits_of, options=options))
         self._by_number: dict[int, Child] = {}
+        self._refusals: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._by_number.values()))
@@ -116,6 +122,11 @@ class Children:
     def most_memory_bytes(self) -> int:
         """Memory of the biggest child."""
         return max((child.memory_bytes for child in self._by_number.values()), default=0)
+
+    @property
+    def refusal(self) -> str:
+        """Why children cannot connect to the database; empty if all can."""
+        return next((child.refusal for child in self._by_number.values() if child.refused_slots), "")
 
     @property
     def free_slots(self) -> int:
@@ -209,7 +220,7 @@ class Children:
                     child.running[job_id] = running._replace(asked_to_stop=time.monotonic())
 
     def _room_in(self, child: Child) -> int:
-        room = self._options.concurrency - len(child.running)
+        room = max(0, self._options.concurrency - len(child.running) - child.refused_slots)
         if self._options.max_jobs is None:
             return room
         return min(room, self._options.max_jobs - child.jobs_started)
@@ -218,6 +229,8 @@ class Children:
         if not assignments:
             return
         now = time.monotonic()
+        if self._refusals:
+            assignments = [each._replace(refusals=self._refusals.get(each.job_id, 0)) for each in assignments]
         for assignment in assignments:
             hard = self._limits_of(assignment.task_name).hard
             child.running[assignment.job_id] = Running(assignment, now, hard)
@@ -227,6 +240,7 @@ class Children:
     def _on_message(self, child: Child, message: object) -> None:
         if isinstance(message, JobsEnded):
             child.memory_bytes = message.rss_bytes
+            self._count_refusals(message.ends)
             self._on_ends(child, [_finish(child, end) for end in message.ends])
         elif isinstance(message, ChildReady):
             child.is_ready = True
@@ -234,12 +248,36 @@ class Children:
                 assignment, child.reserved_for = child.reserved_for, None
                 self._start_in(child, [assignment])
             self._on_ends(child, [])
+        elif isinstance(message, SlotsRefused):
+            self._note_refusal(child, message)
         elif isinstance(message, OverdueStack):
             if (running := child.running.get(message.job_id)) is not None:
                 child.running[message.job_id] = running._replace(stack=message.stack)
         elif isinstance(message, RetireMe):
             child.is_retiring = True
             self._on_ends(child, [])
+
+    def _note_refusal(self, child: Child, message: SlotsRefused) -> None:
+        """Nothing is claimed for slots that wait for a connection; one line a disturbance tells of them."""
+        before = self.refusal
+        child.refused_slots, child.refusal = message.slots, message.reason or child.refusal
+        if self.refusal and not before:
+            logger.error(
+                "Job processes cannot connect to the database: %s; they get no jobs until they can",
+                self.refusal,
+            )
+        elif before and not self.refusal:
+            logger.warning("Job processes can connect to the database again")
+        self._on_ends(child, [])
+
+    def _count_refusals(self, ends: Iterable[RunEnd]) -> None:
+        for end in ends:
+            if end.could_not_connect:
+                self._refusals[end.job_id] = self._refusals.get(end.job_id, 0) + 1
+            else:
+                self._refusals.pop(end.job_id, None)
+        while len(self._refusals) > _MOST_REMEMBERED:
+            del self._refusals[next(iter(self._refusals))]
 
 
 def _finish(child: Child, end: RunEnd) -> Finished:

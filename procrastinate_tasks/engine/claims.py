@@ -55,7 +55,7 @@ class Claims:
                 if clash == _MOST_CLASHES:
                     raise
             else:
-                return sorted(map(Assignment._make, rows), key=lambda job: (-job.priority, job.job_id))
+                return sorted((Assignment(*row) for row in rows), key=lambda job: (-job.priority, job.job_id))
         raise AssertionError("unreachable")
 
     async def look_ahead(self) -> Outlook:

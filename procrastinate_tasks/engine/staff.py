@@ -109,7 +109,8 @@ class Staff:
             self._channel.send(KillChild(child.number))
 
     def _inspect(self, child: Child, now: float) -> None:
-        if not child.is_ready and not child.jobs_started and now - child.forked > _START_SECONDS:
+        is_late = now - child.forked > _START_SECONDS and not child.refused_slots
+        if not child.is_ready and not child.jobs_started and is_late:
             self.kill(child, reason=f"it was not ready after {_START_SECONDS:g} s")
         self._enforce_hard_limits(child, now)
         self._retire_if_spent(child)

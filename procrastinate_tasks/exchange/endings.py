@@ -18,6 +18,9 @@ from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.results import Failure, Outcome, describe_failure, encode_result
 
+# So often a job is given back by one worker because its process could not connect.
+MOST_REFUSALS = 100
+
 logger = logging.getLogger(__name__)
 
 
@@ -99,6 +102,20 @@ def _describe(error: BaseException, *, job: Job) -> Failure:
         logger.exception("An error of %s could not be described", job.task_name)
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         return Failure(exception_class=name[:200], message="", traceback="", fingerprint="")
+
+
+def end_of_refusal(end: RunEnd) -> RunEnd:
+    """The end of a run whose process could not connect to the database: it was nobody's attempt."""
+    return end._replace(
+        status="todo",
+        outcome=Outcome.INTERRUPTED.value,
+        counts_attempt=False,
+        retry_at=None,
+        priority=None,
+        queue=None,
+        lock=None,
+        could_not_connect=True,
+    )
 
 
 def decide_retry(

@@ -12,7 +12,10 @@ _HEADER = struct.Struct("!I")
 
 
 class Assignment(NamedTuple):
-    """A claimed job on its way to a child. A tuple, because thousands of them travel each second."""
+    """A claimed job on its way to a child. A tuple, because thousands of them travel each second.
+
+    ``refusals`` is how often this worker gave it back because its process could not connect to the database.
+    """
 
     job_id: int
     task_name: str
@@ -25,6 +28,7 @@ class Assignment(NamedTuple):
     attempts: int
     worker_id: int | None
     crashes: int
+    refusals: int = 0
 
 
 class RunEnd(NamedTuple):
@@ -53,6 +57,7 @@ class RunEnd(NamedTuple):
     message: str = ""
     traceback: str = ""
     fingerprint: str = ""
+    could_not_connect: bool = False
 
 
 class ChildReady(NamedTuple):
@@ -63,6 +68,13 @@ class ChildReady(NamedTuple):
 
 class RetireMe(NamedTuple):
     """A child asks to be replaced once its running jobs have ended."""
+
+
+class SlotsRefused(NamedTuple):
+    """So many slots of a child wait for a connection to the database, since the reason it was told."""
+
+    slots: int
+    reason: str
 
 
 class OverdueStack(NamedTuple):

@@ -30,6 +30,7 @@ from procrastinate_tasks.exchange.frames import Assignment, RunEnd, RunJobs
 from procrastinate_tasks.exchange.limits import Limits, limits_of
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
+from procrastinate_tasks.execution.connecting import Connecting
 from procrastinate_tasks.execution.control import Control
 from procrastinate_tasks.execution.outbox import Outbox
 from procrastinate_tasks.execution.runs import JobRunner
@@ -48,13 +49,14 @@ class ChildProcess(ABC):
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
         self._options = options
         self._outbox = Outbox(link)
+        self._connecting = Connecting(self._outbox)
         self._slots = [Slot(index=index) for index in range(options.concurrency)]
         self._free = list(reversed(self._slots))
         self._calls = CallBuilder(app=app, options=options, stop=self._outbox.ask_to_retire)
         self._runner = JobRunner(self._calls)
         self._limits: dict[str, Limits] = {}
         self._control = Control(
-            link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._leave
+            link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._begin_to_leave
         )
 
     @abstractmethod
@@ -73,7 +75,16 @@ class ChildProcess(ABC):
         interruption.install_signal()
         watch_connections()
         threading.Thread(target=self._run_control, name="control", daemon=True).start()
-        self._outbox.announce()
+
+    def _announce(self) -> None:
+        """Takes no job before the database was reached: the jobs would only fail."""
+        with exiting_on_fault():
+            self._connecting.begin(slots=len(self._slots))
+            self._outbox.announce()
+
+    def _begin_to_leave(self) -> None:
+        self._connecting.leave()
+        self._leave()
 
     def _run_control(self) -> None:
         with exiting_on_fault():
@@ -96,6 +107,17 @@ class ChildProcess(ABC):
         self._free.append(slot)
         self._outbox.add(end)
 
+    def _give_back(self, slot: Slot, end: RunEnd) -> None:
+        """Ends a run that could not connect to the database; its slot is free once it can."""
+        slot.vacate()
+        self._connecting.refuse(end.message)
+        self._outbox.add(end)
+        self._outbox.flush()
+
+    def _take_up(self, slot: Slot) -> None:
+        self._free.append(slot)
+        self._connecting.accept()
+
 
 class ManyJobsChild(ChildProcess):
     """Runs async jobs on an event loop in the main thread, each sync job in the thread of its slot."""
@@ -114,6 +136,7 @@ class ManyJobsChild(ChildProcess):
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._send_ends, name="outbox", daemon=True).start()
         self._serve_control()
+        threading.Thread(target=self._announce, name="announcement", daemon=True).start()
         await self._is_leaving.wait()
 
     def _leave(self) -> None:
@@ -137,7 +160,13 @@ class ManyJobsChild(ChildProcess):
 
     async def _run_on_loop(self, slot: Slot, assignment: Assignment) -> None:
         with exiting_on_fault():
-            self._end(slot, await self._runner.run_on_loop(slot, assignment))
+            end = await self._runner.run_on_loop(slot, assignment)
+            if end.could_not_connect:
+                self._give_back(slot, end)
+                await self._connecting.wait_on_loop(slot)
+                self._take_up(slot)
+                return
+            self._end(slot, end)
         # Jobs that end in the same turn of the loop travel together.
         if not self._is_flush_due:
             self._is_flush_due = True
@@ -149,7 +178,13 @@ class ManyJobsChild(ChildProcess):
 
     def _run_in_thread(self, slot: Slot, assignment: Assignment) -> None:
         with exiting_on_fault():
-            self._end(slot, self._runner.run_in_thread(slot, assignment))
+            end = self._runner.run_in_thread(slot, assignment)
+            if end.could_not_connect:
+                self._give_back(slot, end)
+                self._connecting.wait()
+                self._take_up(slot)
+                return
+            self._end(slot, end)
             self._outbox.flush_soon()
 
     def _send_ends(self) -> None:
@@ -166,11 +201,21 @@ class OneJobChild(ChildProcess):
 
     def run(self) -> None:
         self._serve_control()
+        self._announce()
         with asyncio.Runner() as runner:
             while (arrived := self._arrived.get()) is not None:
                 with exiting_on_fault():
-                    self._end(arrived[0], self._run_here(runner, *arrived))
-                    self._outbox.flush()
+                    self._serve(runner, *arrived)
+
+    def _serve(self, runner: asyncio.Runner, slot: Slot, assignment: Assignment) -> None:
+        end = self._run_here(runner, slot, assignment)
+        if end.could_not_connect:
+            self._give_back(slot, end)
+            self._connecting.wait()
+            self._take_up(slot)
+            return
+        self._end(slot, end)
+        self._outbox.flush()
 
     def _leave(self) -> None:
         self._arrived.put(None)

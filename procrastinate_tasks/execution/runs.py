@@ -16,13 +16,22 @@ from django.db import close_old_connections, reset_queries
 
 from procrastinate_tasks import job_log
 from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.exchange.endings import end_of_error, end_of_success, has_named_arguments, job_of
+from procrastinate_tasks.exchange.endings import (
+    MOST_REFUSALS,
+    end_of_error,
+    end_of_refusal,
+    end_of_success,
+    has_named_arguments,
+    job_of,
+)
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
 from procrastinate_tasks.execution.slots import Slot, current_slot
 from procrastinate_tasks.execution.stepping import SteppedJob
 from procrastinate_tasks.middleware.log_context import log_fields
+from procrastinate_tasks.reachability import refusal_behind
+from procrastinate_tasks.results import Outcome
 
 
 class JobRunner:
@@ -110,13 +119,22 @@ class _Run:
         return end_of_success(self._assignment, started=self._started, result=result)
 
     def end_of_error(self, error: BaseException) -> RunEnd:
-        return end_of_error(
+        end = end_of_error(
             self._assignment,
             job=self.job,
             task=self._builder.find_task_or_none(self._assignment),
             started=self._started,
             error=error,
             abort_reason=self._slot.abort_reason,
+        )
+        return end_of_refusal(end) if self._was_refused(error, end) else end
+
+    def _was_refused(self, error: BaseException, end: RunEnd) -> bool:
+        """A job that is refused again and again, while its process can connect, is to blame itself."""
+        return (
+            self._assignment.refusals < MOST_REFUSALS
+            and end.outcome in (Outcome.FAILED.value, Outcome.RETRYING.value)
+            and bool(refusal_behind(error))
         )
 
 

@@ -11,6 +11,7 @@ import socket
 import time
 from datetime import timedelta
 
+import psycopg
 import sentry_sdk
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -182,3 +183,21 @@ def read_number(number: int) -> int:
 @task(name="engine.reports_to_sentry")
 def reports_to_sentry() -> bool:
     return sentry_sdk.get_client().is_active()
+
+
+@task(name="engine.async_read_number")
+async def async_read_number(number: int) -> int:
+    return await sync_to_async(read_number)(number)
+
+
+@task(name="engine.connect_elsewhere")
+def connect_elsewhere() -> None:
+    psycopg.connect(host="127.0.0.1", port=9)
+
+
+@task(name="engine.never_connected")
+def never_connected() -> None:
+    """Is refused by the project's own database, for a reason of its own."""
+    refused = connection.copy()
+    refused.settings_dict["USER"] = "nobody_of_this_name"
+    refused.connect()
