@@ -194,6 +194,31 @@ class WorkerLost(QueueError):
         return f"{worker} {silence}. The job has now lost its worker {times}."
 
 
+class EndRefused(QueueError):
+    """The database refused what a run left behind, because of a value in it.
+
+    ``reason`` is a SQLSTATE or the name of an error, and no value.
+    """
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"What this run left behind could not be stored ({self.reason}), and none of it is kept."
+
+
+class UnusableRetry(QueueError, ValueError):
+    """A task's retry strategy answered what cannot be carried out."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"The job cannot be tried again as its retry strategy wants: {self.problem}."
+
+
 class WorkerDied(QueueError):
     """The worker that held a job died, and its supervisor saw it: no fault of the job."""
 

@@ -137,7 +137,7 @@ def _report(settled: Sequence[Settled]) -> RescueReport:
 
 def _log(orphans: Sequence[OrphanedJob], settled: Sequence[Settled]) -> None:
     outcomes = {item.job_id: item.outcome for item in settled}
-    for orphan in orphans:
+    for orphan in (each for each in orphans if each.id in outcomes):
         outcome = outcomes[orphan.id]
         logger.log(
             logging.ERROR if outcome is Outcome.PARKED else logging.WARNING,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from procrastinate.jobs import Job
+from procrastinate.manager import get_channel_for_queues
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
+from procrastinate_tasks.exceptions import UnusableRetry
 from procrastinate_tasks.policies import RetryRule, delay_before_retry
+
+# A queue's notifications go through a channel of its name after Procrastinate's prefix, of 63 bytes in all.
+LONGEST_QUEUE_NAME_BYTES = 63 - len(*get_channel_for_queues([""]))
+# An index holds the locks; it takes no entry above a third of a page.
+_LONGEST_LOCK_BYTES = 2_000
 
 ExceptionTypes = tuple[type[BaseException], ...]
 
@@ -65,3 +73,45 @@ class Retries(BaseRetryStrategy):
             sample=random.random(),  # noqa: S311 - spreads load, keeps no secret
         )
         return None if delay is None else RetryDecision(retry_at=datetime.now(UTC) + delay)
+
+
+def check_decision(decision: RetryDecision) -> RetryDecision:
+    """Return what a strategy answered, if a job's row can hold it.
+
+    Raises:
+        UnusableRetry: it cannot; the message names the field and no value.
+    """
+    for name, is_usable, rule in _FIELDS:
+        value = getattr(decision, name)
+        if value is not None and not is_usable(value):
+            raise UnusableRetry(f"its {name} {rule}")
+    return decision
+
+
+def _is_priority(value: object) -> bool:
+    return type(value) is int and -(2**31) <= value < 2**31
+
+
+def _is_instant(value: object) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() is not None and 1 < value.year < 9999
+
+
+def _is_queue(value: object) -> bool:
+    return _is_text(value) and 0 < len(str(value).encode()) <= LONGEST_QUEUE_NAME_BYTES
+
+
+def _is_lock(value: object) -> bool:
+    return _is_text(value) and len(str(value).encode()) <= _LONGEST_LOCK_BYTES
+
+
+def _is_text(value: object) -> bool:
+    """Whether Postgres can store it: no surrogates, no NUL."""
+    return type(value) is str and "\x00" not in value and value == value.encode("utf-8", "replace").decode()
+
+
+_FIELDS: tuple[tuple[str, Callable[[object], bool], str], ...] = (
+    ("retry_at", _is_instant, "must be an instant with a time zone, in a year from 2 to 9998"),
+    ("priority", _is_priority, "must be a whole number of 32 bits"),
+    ("queue", _is_queue, f"must be a text of 1 to {LONGEST_QUEUE_NAME_BYTES} bytes"),
+    ("lock", _is_lock, f"must be a text of at most {_LONGEST_LOCK_BYTES} bytes"),
+)

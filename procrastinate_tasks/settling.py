@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db import transaction
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import UniqueViolation
 
 from procrastinate_tasks.exchange.frames import RunEnd
+from procrastinate_tasks.refusals import Portions, why_refused
 from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.statements import statement
 
+logger = logging.getLogger(__name__)
+
+MOST_CLASHES = 5
 _EMPTY = (None, "")
 
 
@@ -30,16 +37,43 @@ def settle(
 ) -> list[Settled]:
     """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
 
+    One that the database refuses is settled in our words, and costs the others nothing.
+
     Args:
         host: where the runs were; unknown of lost ones.
         release: the code that ran.
-
-    Raises:
-        UniqueViolation: a job with the same queueing lock was committed meanwhile; trying again settles it.
     """
     own = {"host": host, "release": release, "deletes_job": False}
-    parameter = encode_ends(end._asdict() | own for end in ends)
-    return read_answer(connector.execute_query_all(statement("settle_jobs"), ends=parameter))
+    portions = Portions(ends)
+    settled: list[Settled] = []
+    while (portion := portions.next) is not None:
+        try:
+            settled += _settle_together(connector, portion, own)
+        except Exception as error:
+            if (reason := why_refused(error)) is None:
+                raise
+            portions.refuse(reason)
+        else:
+            portions.accept()
+    for end in portions.refused_for_good:
+        logger.error("The database refuses every end of job %d, which stays as it is", end.job_id)
+    return settled
+
+
+def _settle_together(
+    connector: DjangoConnector, ends: Sequence[RunEnd], own: Mapping[str, object]
+) -> list[Settled]:
+    """Settle jobs in one statement; when it is refused, the surrounding transaction stays usable."""
+    parameter = encode_ends({**end._asdict(), **own} for end in ends)
+    for clash in range(MOST_CLASHES + 1):
+        try:
+            with transaction.atomic(using=connector.alias):
+                return read_answer(connector.execute_query_all(statement("settle_jobs"), ends=parameter))
+        except UniqueViolation:
+            # A job with the same queueing lock was committed while the statement ran: now it can be seen.
+            if clash == MOST_CLASHES:
+                raise
+    raise AssertionError("unreachable")
 
 
 def encode_ends(ends: Iterable[Mapping[str, object]]) -> str:

@@ -17,7 +17,8 @@ Promises, and what keeps them:
 * A job is acknowledged only after its run ended: a slot's job leaves ``doing`` through the settle loop alone.
 * Only the holder of a claim can end it: worker id and attempt are part of every settlement, and a worker that
   lost its registration gets a new id. Its jobs that others took over are killed where they still run.
-* Never more jobs than free slots are claimed; a job starts the moment it is claimed.
+* Never more jobs than free slots are claimed; a job starts the moment it is claimed, and keeps its slot until
+  its end is recorded. Nothing is claimed without a session to record with.
 * Each statement is bounded in time, each loop survives every fault; while the database is away, finished runs
   wait in memory.
 """
@@ -71,6 +72,7 @@ class Worker:
         self._drain_requested = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         claims, settles, beats = (self._link(purpose) for purpose in ("claims", "settles", "beats"))
+        self._beats = beats
         self._settlements = Settlements(settles, delete_jobs=options.delete_jobs)
         self._children = Children(options, on_ends=self._take_ends)
         self._staff = Staff(options=options, children=self._children, channel=channel)
@@ -89,6 +91,7 @@ class Worker:
             staff=self._staff,
             settlements=self._settlements,
             registration=self._registration,
+            open_sessions=self._open_sessions,
             on_dry=self._drain_requested.set,
         )
         self._heartbeat = Heartbeat(
@@ -136,7 +139,13 @@ class Worker:
             settlements=self._settlements,
             registration=self._registration,
             staff=self._staff,
+            last_link=self._beats,
         )
+
+    async def _open_sessions(self) -> None:
+        """Makes sure before a claim that what is claimed can be recorded, and rescued if it comes to that."""
+        await self._settlements.open()
+        await self._upkeep.opened()
 
     # --- The loops ------------------------------------------------------------------------------------------
 
@@ -163,12 +172,15 @@ class Worker:
         has_freed_lock = await self._settlements.run_once()
         if has_freed_lock or not (self._options.wait and self._options.listen_notify):
             self._claim_loop.wake()  # nobody else tells of a free lock, a dry queue, or one with room again
+        else:
+            self._claim_loop.wake_for_room()
 
     # --- What the children say ------------------------------------------------------------------------------
 
     def _take_ends(self, child: Child, finished: list[Finished]) -> None:
         self._settlements.add(finished)
-        self._claim_loop.wake_for_room()
+        if not finished:  # a new child: other slots are free only when the database knows of their jobs' ends
+            self._claim_loop.wake_for_room()
         self._staff.look_at(child)
 
     def _abort_jobs(self, job_ids: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from procrastinate_tasks.engine.children import Children
@@ -10,6 +11,8 @@ from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.exchange.frames import RunEnd
 from procrastinate_tasks.results import Outcome
+
+logger = logging.getLogger(__name__)
 
 # One beat proves nothing: a claim may be committed and its answer still on the way.
 _BEATS = 3
@@ -33,14 +36,14 @@ class ClaimAudit:
     def _return_strays(self, beat: Beat, worker_id: int) -> None:
         missing = beat.held.keys() - self._children.attempts_by_job().keys() - self._settlements.job_ids()
         self._beats_missing = {job_id: self._beats_missing.get(job_id, 0) + 1 for job_id in missing}
-        self._settlements.add(
-            Finished(_end_of_stray(job_id, beat.held[job_id], worker_id))
-            for job_id, beats in self._beats_missing.items()
-            if beats == _BEATS
-        )
+        strays = [job_id for job_id, beats in self._beats_missing.items() if beats == _BEATS]
+        if strays:
+            logger.warning("The answer to a claim never came; these jobs are given back: %s", strays)
+        self._settlements.add(Finished(_end_of_stray(each, beat.held[each], worker_id)) for each in strays)
 
 
 def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> RunEnd:
+    """The end of a run that never began; task and queue are for the job's row to tell."""
     now = time.time()
     return RunEnd(
         job_id=job_id,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.claims import ClaimRefused, Claims
@@ -42,6 +43,7 @@ class ClaimLoop:
         staff: Staff,
         settlements: Settlements,
         registration: Registration,
+        open_sessions: Callable[[], Awaitable[None]],
         on_dry: Callable[[], None],
     ) -> None:
         self._options = options
@@ -50,11 +52,13 @@ class ClaimLoop:
         self._staff = staff
         self._settlements = settlements
         self._registration = registration
+        self._open_sessions = open_sessions
         self._on_dry = on_dry
         self._most_at_once = max(_LEAST_AT_ONCE, math.ceil(options.capacity * _LARGEST_SHARE))
         self._stalls = 0
         self._claimed_at = 0.0
         self._lacks_room = True
+        self.fails_since: float | None = None
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -70,26 +74,47 @@ class ClaimLoop:
         """Claims once, or waits for a slot.
 
         Raises:
-            psycopg.Error, TimeoutError: The database could not answer.
+            psycopg.Error, TimeoutError: The database could not answer, or there is no session to record with.
         """
-        slots = min(self._children.free_slots, self._most_at_once)
+        slots = self._free_slots
         worker_id = self._registration.worker_id
         self._news.clear()  # before the claim: what comes while it runs must wake us again
         self._lacks_room = slots == 0
         if worker_id is None or slots == 0:
             await self._news.wait()
             return
-        self._claimed_at = time.monotonic()
-        try:
-            claimed = await self._claims.claim(worker_id=worker_id, slots=slots)
-        except ClaimRefused:
-            await self._registration.renew(worker_id)
-            return
+        with self._noting_faults():
+            await self._open_sessions()
+            self._claimed_at = time.monotonic()
+            try:
+                claimed = await self._claims.claim(worker_id=worker_id, slots=slots)
+            except ClaimRefused:
+                await self._registration.renew(worker_id)
+                return
         self._start(claimed)
         if len(claimed) < slots:
             await self._rest(found_some=bool(claimed))
 
+    @property
+    def _free_slots(self) -> int:
+        """For how many jobs there is room; an end that is not recorded keeps its slot."""
+        if self._settlements.is_overdue:
+            return 0
+        unoccupied = self._options.capacity - self._children.running_count - len(self._settlements)
+        return max(0, min(self._children.free_slots, unoccupied, self._most_at_once))
+
+    @contextlib.contextmanager
+    def _noting_faults(self) -> Iterator[None]:
+        """Remembers since when every claim failed."""
+        try:
+            yield
+        except Exception:
+            self.fails_since = self.fails_since or time.monotonic()
+            raise
+        self.fails_since = None
+
     def _start(self, claimed: list[Assignment]) -> None:
+        self._settlements.forget({each.job_id for each in claimed})
         # While this worker was silent others gave its jobs back, and it claimed one that still runs here.
         self._staff.stop_lost({each.job_id for each in claimed})
         for suspect in (each for each in claimed if each.crashes):

@@ -9,6 +9,7 @@ import time
 import psycopg
 
 from procrastinate_tasks.engine.children import Children
+from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.registration import Registration
 from procrastinate_tasks.engine.settlements import Settlements
 from procrastinate_tasks.engine.staff import Staff
@@ -18,12 +19,16 @@ logger = logging.getLogger(__name__)
 
 _TICK = 0.05
 _LAST_SETTLE_SECONDS = 2.0
+_SECONDS_BETWEEN_TRIES = 0.5
 # Async jobs are cancelled, and sync ones told by should_abort(), this long before the rest is killed.
 _LONGEST_NOTICE = 2.0
 
 
 class Drain:
-    """Drains one worker; heartbeat, settle loop and watch loop go on meanwhile."""
+    """Drains one worker; heartbeat, settle loop and watch loop go on meanwhile.
+
+    ``last_link`` is the session by which the worker parts; the last ends may be recorded through it.
+    """
 
     def __init__(
         self,
@@ -33,12 +38,14 @@ class Drain:
         settlements: Settlements,
         registration: Registration,
         staff: Staff,
+        last_link: DatabaseLink,
     ) -> None:
         self._grace = options.graceful_timeout.total_seconds()
         self._children = children
         self._settlements = settlements
         self._registration = registration
         self._staff = staff
+        self._last_link = last_link
 
     async def run(self) -> None:
         """Waits for the jobs, then parts from the database."""
@@ -46,14 +53,21 @@ class Drain:
         logger.info(
             "Stopping: %d running jobs have %g s to finish", self._children.running_count, self._grace
         )
+        deadline = time.monotonic() + self._grace
         notice = min(_LONGEST_NOTICE, self._grace / 4)
         if not await self._jobs_ended(within=self._grace - notice):
             self._children.abort(list(self._children.attempts_by_job()), shutting_down=True)
             await self._jobs_ended(within=notice)
         await self._end_children()
         parting = asyncio.create_task(self._children_left(within=_LAST_SETTLE_SECONDS))
-        await self._settled(within=_LAST_SETTLE_SECONDS)
+        is_settled = await self._settled(until=max(deadline, time.monotonic() + _LAST_SETTLE_SECONDS))
         await parting
+        if not is_settled:
+            logger.error(
+                "%d finished jobs could not be recorded; others will take them for lost",
+                len(self._settlements),
+            )
+            return  # to give them back would be to say that they did not run
         await self._part()
 
     async def _jobs_ended(self, *, within: float) -> bool:
@@ -78,14 +92,25 @@ class Drain:
         while len(self._children) and time.monotonic() < deadline:
             await asyncio.sleep(_TICK)
 
-    async def _settled(self, *, within: float) -> None:
-        deadline = time.monotonic() + within
-        while not self._settlements.is_empty and time.monotonic() < deadline:
+    async def _settled(self, *, until: float) -> bool:
+        """Waits for the last ends to be recorded, and after a while through whichever session there is."""
+        lend_at = time.monotonic() + _LAST_SETTLE_SECONDS / 2
+        while not self._settlements.is_empty and time.monotonic() < until:
             await asyncio.sleep(_TICK)
+            if time.monotonic() >= lend_at:
+                await self._settle_through_another()
+        return self._settlements.is_empty
+
+    async def _settle_through_another(self) -> None:
+        try:
+            async with asyncio.timeout(_LAST_SETTLE_SECONDS):
+                await self._settlements.settle_through(self._last_link)
+        except (psycopg.Error, TimeoutError, OSError):
+            await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
 
     async def _part(self) -> None:
         try:
-            returned = await self._registration.leave()
+            returned = await self._registration.leave(ended_job_ids=self._settlements.job_ids())
         except (psycopg.Error, TimeoutError, OSError) as fault:
             logger.error("The database is out of reach; other workers will rescue what ran here: %s", fault)
             return

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 from procrastinate.contrib.django.utils import connector_params
 
+from procrastinate_tasks.refusals import why_refused
 from procrastinate_tasks.sessions import PATIENCE_WITH_THE_SERVER
 
 # Each host of an address has its own, shorter time; this one is also for its name to be found.
@@ -36,12 +37,21 @@ class DatabaseLink:
         self._alias = alias
         self._application_name = f"worker {purpose} {socket.gethostname()}"[:63]
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._opening = asyncio.Lock()
         self._statements = 0
 
     @property
     def is_open(self) -> bool:
         """Whether the next query needs no new connection."""
         return self._connection is not None and not self._connection.closed
+
+    async def open(self) -> None:
+        """Opens the connection unless it is open.
+
+        Raises:
+            psycopg.Error, TimeoutError: There is no connection to be had.
+        """
+        await self._open()
 
     async def fetch(
         self, query: LiteralString, params: Mapping[str, Any], *, within: timedelta
@@ -69,10 +79,11 @@ class DatabaseLink:
             connection = await self._open()
             async with asyncio.timeout(within.total_seconds()):
                 yield connection
-        except psycopg.errors.IntegrityError:
-            raise  # the connection is sound: in autocommit mode the statement alone was undone
-        except BaseException:
-            await self.close()
+        except BaseException as fault:
+            if (
+                why_refused(fault) is None
+            ):  # else it is sound: in autocommit mode the statement alone was undone
+                await self.close()
             raise
 
     async def close(self) -> None:
@@ -83,11 +94,12 @@ class DatabaseLink:
                 await connection.close()
 
     async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-        if self._connection is None or self._connection.closed:
-            async with asyncio.timeout(_OPEN_WITHIN.total_seconds()):
-                self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
-                await _keep_plans(self._connection)
-        return self._connection
+        async with self._opening:
+            if self._connection is None or self._connection.closed:
+                async with asyncio.timeout(_OPEN_WITHIN.total_seconds()):
+                    self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
+                    await _keep_plans(self._connection)
+            return self._connection
 
     async def _renew_plans(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         self._statements += 1

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import timedelta
 from typing import Any
 
@@ -82,15 +82,15 @@ class Registration:
             self.worker_id = worker_id
             self._staff.stop_lost(self._children.attempts_by_job().keys() - adopted)
 
-    async def leave(self) -> list[int]:
-        """Unregisters, and returns the ids of jobs that are given back unfinished.
+    async def leave(self, *, ended_job_ids: Set[int]) -> list[int]:
+        """Unregisters, and returns the ids of jobs that are given back unfinished: none that ended here.
 
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         if self.worker_id is None:
             return []
-        return await self._unregister([self.worker_id], reason=None)
+        return await self._unregister([self.worker_id], reason=None, ended_job_ids=ended_job_ids)
 
     async def terminate_backends(self, application_name: str) -> None:
         """Ends the database sessions that a dead child left behind.
@@ -116,9 +116,12 @@ class Registration:
         self._channel.send(WorkerRegistered(worker_id))
         return worker_id
 
-    async def _unregister(self, worker_ids: list[int], *, reason: WorkerDied | None) -> list[int]:
+    async def _unregister(
+        self, worker_ids: list[int], *, reason: WorkerDied | None, ended_job_ids: Set[int] = frozenset()
+    ) -> list[int]:
         params = {
             "worker_ids": worker_ids,
+            "except_job_ids": list(ended_job_ids),
             "exception_class": f"{WorkerDied.__module__}.{WorkerDied.__qualname__}" if reason else "",
             "message": str(reason) if reason else "",
         }

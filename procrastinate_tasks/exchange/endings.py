@@ -15,8 +15,10 @@ from procrastinate.tasks import Task
 
 from procrastinate_tasks.claimed_job import ClaimedJob
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.exceptions import UnusableRetry
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.results import Failure, Outcome, describe_failure, encode_result
+from procrastinate_tasks.retries import check_decision
 
 # So often a job is given back by one worker because its process could not connect.
 MOST_REFUSALS = 100
@@ -90,7 +92,10 @@ def end_of_error(
     )
     if isinstance(error, JobAborted | asyncio.CancelledError):
         return _end_of_abortion(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
-    decision = decide_retry(task, error=error, job=job)
+    try:
+        decision = decide_retry(task, error=error, job=job)
+    except UnusableRetry as refusal:
+        return end._replace(message=f"{end.message}\n{refusal}")
     return end if decision is None else _end_of_retry(end, decision)
 
 
@@ -121,7 +126,11 @@ def end_of_refusal(end: RunEnd) -> RunEnd:
 def decide_retry(
     task: Task[..., object, ...] | None, *, error: BaseException, job: Job
 ) -> RetryDecision | None:
-    """Asks the task's strategy; one that fails itself means no retry, so that the job still ends."""
+    """Asks the task's strategy; one that fails itself means no retry, so that the job still ends.
+
+    Raises:
+        UnusableRetry: The strategy answered what cannot be stored.
+    """
     if task is None:
         return None
     try:
@@ -129,7 +138,7 @@ def decide_retry(
     except Exception:
         logger.exception("The retry strategy of %s failed; its job is not retried", task.name)
         return None
-    return None if job_retry is None else job_retry.retry_decision
+    return None if job_retry is None else check_decision(job_retry.retry_decision)
 
 
 def _end_of_abortion(end: RunEnd, *, is_shutting_down: bool) -> RunEnd:

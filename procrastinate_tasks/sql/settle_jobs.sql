@@ -3,6 +3,7 @@
 -- (or under none: its worker's row was pruned, and nobody rescued the job yet). A settled job is nobody's.
 -- A job that would wait again beside a job with its queueing lock fails in favour of that one.
 -- Answers one row for each job settled; a job that is missing in the answer was lost.
+-- Of a run whose task and queue are not told, the job's row tells them.
 -- The state is compared as text, so that jobs are found by their primary key and by no index on running jobs.
 WITH wanted AS MATERIALIZED (
     SELECT *
@@ -59,7 +60,7 @@ updated AS (
                     END AS status
             ) AS decided
         ),
-        attempts = job.attempts + wanted.counts_attempt::integer,
+        attempts = least(job.attempts::bigint + wanted.counts_attempt::integer, 2147483647),
         abort_requested = false,
         worker_id = NULL,
         priority = coalesce(wanted.priority, job.priority),
@@ -73,7 +74,9 @@ updated AS (
       AND job.attempts = wanted.attempts
       AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
       AND NOT (wanted.deletes_job AND wanted.status <> 'todo')
-    RETURNING wanted.*, job.status::text AS end_status, superseded.sibling_id
+    RETURNING
+        wanted.*, job.status::text AS end_status, superseded.sibling_id, job.task_name AS own_task_name,
+        job.queue_name AS own_queue_name
 ),
 deleted AS (
     DELETE FROM procrastinate_jobs AS job
@@ -85,7 +88,9 @@ deleted AS (
       AND (job.worker_id IS NULL OR job.worker_id = wanted.worker_id)
       AND wanted.deletes_job
       AND wanted.status <> 'todo'
-    RETURNING wanted.*, wanted.status AS end_status, NULL::bigint AS sibling_id
+    RETURNING
+        wanted.*, wanted.status AS end_status, NULL::bigint AS sibling_id, job.task_name AS own_task_name,
+        job.queue_name AS own_queue_name
 ),
 concluded AS (
     SELECT
@@ -103,7 +108,8 @@ recorded AS (
         exception_class, message, traceback, fingerprint
     )
     SELECT
-        job_id, attempts + 1, task_name, queue_name, worker_id, coalesce(host, ''), coalesce(release, ''),
+        job_id, least(attempts::bigint + 1, 2147483647), coalesce(task_name, own_task_name),
+        coalesce(queue_name, own_queue_name), worker_id, coalesce(host, ''), coalesce(release, ''),
         to_timestamp(started_at), to_timestamp(finished_at), end_outcome, result::jsonb, coalesce(exception_class, ''),
         coalesce(message, ''), coalesce(traceback, ''), coalesce(fingerprint, '')
     FROM concluded
@@ -113,7 +119,7 @@ queue_with_room AS (
     SELECT rule.queue_name
     FROM procrastinate_tasks_queuerule AS rule
     WHERE rule.concurrency_limit IS NOT NULL
-      AND rule.queue_name IN (SELECT queue_name FROM concluded)
+      AND rule.queue_name IN (SELECT coalesce(queue_name, own_queue_name) FROM concluded)
       AND coalesce(
           (
               SELECT true FROM procrastinate_jobs

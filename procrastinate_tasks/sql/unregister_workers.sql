@@ -1,10 +1,12 @@
 -- Ends workers whose processes are known to be gone, and gives their unfinished jobs back at no cost. Each run that
 -- was cut short is recorded, with %(exception_class)s and %(message)s unless they are empty.
+-- The jobs %(except_job_ids)s have ended, only that could not be recorded: they are not given back.
 -- A job whose queueing lock a waiting twin holds comes back without it: the unique index allows one.
 WITH orphaned AS (
     SELECT id, task_name, queue_name, attempts, worker_id, queueing_lock, abort_requested
     FROM procrastinate_jobs
     WHERE worker_id = ANY(%(worker_ids)s::bigint[]) AND status = 'doing'
+      AND id <> ALL(%(except_job_ids)s::bigint[])
     ORDER BY id
     FOR UPDATE
 ),
@@ -35,7 +37,7 @@ recorded AS (
         exception_class, message, traceback, fingerprint
     )
     SELECT
-        orphaned.id, orphaned.attempts + 1, orphaned.task_name, orphaned.queue_name, orphaned.worker_id,
+        orphaned.id, least(orphaned.attempts::bigint + 1, 2147483647), orphaned.task_name, orphaned.queue_name, orphaned.worker_id,
         coalesce(live.host, ''), coalesce(live.release, ''),
         coalesce(
             (

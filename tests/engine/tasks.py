@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import sentry_sdk
@@ -17,6 +18,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import JobContext
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
 from procrastinate_tasks.retries import Retries
@@ -70,6 +73,25 @@ def fail_once(context: JobContext) -> str:
     if context.job.attempts == 0:
         raise ValueError("the first time fails")
     return "done"
+
+
+class SenselessRetry(BaseRetryStrategy):
+    """Answers what no database can store; its job says of which kind."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        senseless: dict[str, Any] = {
+            "priority": {"priority": 10**12},
+            "queue": {"queue": "q" * 41},
+            "lock": {"lock": "held\x00"},
+            "retry_at": {"retry_at": "tomorrow"},
+            "object": {"lock": object()},
+        }
+        return RetryDecision(**senseless[str(job.task_kwargs["answer"])])
+
+
+@task(name="engine.senseless_retry", retry=SenselessRetry())
+def senseless_retry(answer: str) -> None:
+    raise ValueError(answer)
 
 
 @task(name="engine.spin")

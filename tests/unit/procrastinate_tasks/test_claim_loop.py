@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
-from unittest.mock import create_autospec, patch
+from unittest.mock import AsyncMock, create_autospec, patch
 
 import pytest
 
@@ -44,8 +44,20 @@ class Clock:
         return self.now
 
 
-def make_loop(queue: EmptyQueue, *, concurrency: int, free_slots: int) -> ClaimLoop:
-    children = create_autospec(Children, instance=True, free_slots=free_slots)
+def make_loop(
+    queue: EmptyQueue,
+    *,
+    concurrency: int,
+    free_slots: int,
+    ends: int = 0,
+    is_overdue: bool = False,
+    open_sessions: Callable[[], Awaitable[None]] | None = None,
+) -> ClaimLoop:
+    children = create_autospec(
+        Children, instance=True, free_slots=free_slots, running_count=concurrency - free_slots
+    )
+    settlements = create_autospec(Settlements, instance=True, is_overdue=is_overdue)
+    settlements.__len__.return_value = ends
     children.start.return_value = []
     registration = create_autospec(Registration, instance=True, worker_id=7)
     claims: Any = queue
@@ -54,8 +66,9 @@ def make_loop(queue: EmptyQueue, *, concurrency: int, free_slots: int) -> ClaimL
         claims=claims,
         children=children,
         staff=create_autospec(Staff, instance=True),
-        settlements=create_autospec(Settlements, instance=True),
+        settlements=settlements,
         registration=registration,
+        open_sessions=open_sessions or AsyncMock(),
         on_dry=lambda: None,
     )
 
@@ -140,3 +153,48 @@ def test_the_first_news_after_a_quiet_moment_is_followed_at_once_and_a_burst_gat
 
     with patch.object(claim_loop, "time", clock), patch("random.uniform", lambda *_: 60):
         assert asyncio.run(scenario()) is at_once
+
+
+# --- Nothing is claimed that could not be recorded ----------------------------------------------------------
+
+
+def asked_within_some_turns(loop: ClaimLoop, queue: EmptyQueue) -> list[int]:
+    async def scenario() -> None:
+        running = asyncio.create_task(loop.run_once())
+        await turns()
+        running.cancel()
+
+    asyncio.run(scenario())
+    return queue.asked_for
+
+
+@pytest.mark.parametrize(("ends", "slots"), [(0, [4]), (1, [3]), (3, [1]), (4, []), (6, [])])
+def test_an_end_that_is_not_recorded_keeps_its_slot(ends: int, slots: list[int]):
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=4, free_slots=4, ends=ends)
+
+    assert asked_within_some_turns(loop, queue) == slots
+
+
+def test_nothing_is_claimed_while_an_end_waits_for_too_long():
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=4, free_slots=4, is_overdue=True)
+
+    assert asked_within_some_turns(loop, queue) == []
+
+
+def test_nothing_is_claimed_without_a_session_to_record_with_and_that_is_remembered():
+    queue = EmptyQueue()
+    open_sessions = AsyncMock(side_effect=[OSError("no place left"), OSError("no place left"), None])
+    loop = make_loop(queue, concurrency=4, free_slots=4, open_sessions=open_sessions)
+    clock = Clock()
+
+    with patch.object(claim_loop, "time", clock):
+        for _ in range(2):
+            with pytest.raises(OSError, match="no place left"):
+                asyncio.run(loop.run_once())
+            clock.now += 5
+
+        assert (queue.asked_for, loop.fails_since) == ([], 1000.0)
+        assert asked_within_some_turns(loop, queue) == [4]
+        assert loop.fails_since is None

@@ -8,7 +8,7 @@ import os
 import socket
 from datetime import timedelta
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import AsyncMock, create_autospec
 
 import pytest
 from procrastinate.contrib.django import app
@@ -218,8 +218,9 @@ def claim_loop(options: WorkerOptions, children: Children, claims: Claims) -> Cl
         claims=claims,
         children=children,
         staff=Staff(options=options, children=children, channel=channel),
-        settlements=create_autospec(Settlements, instance=True),
+        settlements=create_autospec(Settlements, instance=True, is_overdue=False),
         registration=create_autospec(Registration, instance=True, worker_id=1),
+        open_sessions=AsyncMock(),
         on_dry=lambda: None,
     )
 
