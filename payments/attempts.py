@@ -166,11 +166,11 @@ def _record_early_decline(attempt: PaymentAttempt, decline: CardDeclined, now: d
 def _record_rejection(
     attempt: PaymentAttempt, rejection: RequestRejected, code: str, now: datetime
 ) -> PaymentAttempt:
-    """Give up what Stripe rejects, but not at the first try: that one is for us to see and mend.
+    """Give up what Stripe rejects, but only when the janitor looks: before that it is for us to see and mend.
 
     Stripe answers a key it knows before it looks at the request: nothing was made under this one.
     """
-    if attempt.check_at > now:
+    if not attempt.checks:
         raise rejection
     return outcomes.record_refusal(
         attempt_id=attempt.pk, code=code, proof=f"nothing was made: {rejection}"[:200], now=now

@@ -9,6 +9,7 @@ PaymentError
 │   ├── ClocksDisagree          this machine's clock and the database's are too far apart to charge by
 │   ├── NewerRelease            a newer release has begun the attempt: it is left to it
 │   ├── BookingBusy             somebody else holds the booking's row
+│   ├── ComparisonUnfinished    not everything could be compared with Stripe
 │   └── SettlementWaits         money of the booking is still under way
 ├── CardDeclined                a definite no, with the bank's reason
 ├── StateConflict               Stripe's object is not in the state the request needs; read it again
@@ -126,6 +127,14 @@ class SettlementWaits(TransientFault):
     def __init__(self, *, booking_id: int) -> None:
         self.booking_id = booking_id
         super().__init__(f"booking {booking_id} still has money under way; its settlement is tried again")
+
+
+class ComparisonUnfinished(TransientFault):
+    """Some of what Stripe has could not be compared: it is compared again with all the rest."""
+
+    def __init__(self, *, postponed: int) -> None:
+        self.postponed = postponed
+        super().__init__(f"{postponed} objects could not be compared with Stripe; the log names each")
 
 
 class NoProgress(PaymentError):

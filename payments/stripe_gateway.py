@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import stripe
 from django.conf import settings
@@ -39,6 +39,8 @@ TIMEOUT = timedelta(seconds=30)
 NETWORK_RETRIES = 1
 # Source: https://docs.stripe.com/webhooks#replay-attacks, the SDK's own default.
 SIGNATURE_TOLERANCE = timedelta(seconds=300)
+
+_Read = TypeVar("_Read")
 
 _ATTEMPT = "attempt"
 _REFUND = "refund"
@@ -94,7 +96,7 @@ class StripeGateway:
             listed = self._api.payment_intents.list(
                 {"customer": customer_id, "created": {"gte": int(since.timestamp()) - 60}, "limit": 100}
             )
-            intents = map(_read_intent, listed.auto_paging_iter())
+            intents = _read_each(listed.auto_paging_iter(), _read_intent, "list intents")
             return next((intent for intent in intents if intent.attempt_key == attempt_key), None)
 
     def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
@@ -145,20 +147,20 @@ class StripeGateway:
     def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
         with _translating("list refunds"):
             listed = self._api.refunds.list({"payment_intent": intent_id, "limit": 100})
-            refunds = map(_read_refund, listed.auto_paging_iter())
+            refunds = _read_each(listed.auto_paging_iter(), _read_refund, "list refunds")
             return next((refund for refund in refunds if refund.refund_key == refund_key), None)
 
     def list_intents(self, *, since: datetime) -> Iterator[Intent]:
         with _translating("list intents"):
             created = int(since.timestamp())
             listed = self._api.payment_intents.list({"created": {"gte": created}, "limit": 100})
-            yield from map(_read_intent, listed.auto_paging_iter())
+            yield from _read_each(listed.auto_paging_iter(), _read_intent, "list intents")
 
     def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
         with _translating("list refunds"):
             created = int(since.timestamp())
             listed = self._api.refunds.list({"created": {"gte": created}, "limit": 100})
-            yield from map(_read_refund, listed.auto_paging_iter())
+            yield from _read_each(listed.auto_paging_iter(), _read_refund, "list refunds")
 
     def read_event(self, *, payload: bytes, signature: str) -> Event:
         for secret in self._webhook_secrets:
@@ -274,18 +276,46 @@ def _decline_code(error: Any) -> str:
 
 @contextmanager
 def _translating(operation: str) -> Iterator[None]:
-    """Turn Stripe's errors into ours by the table below; an error the table lacks is raised as it is."""
+    """Turn Stripe's errors into ours by the table below, and an answer that cannot be read into doubt.
+
+    An answer whose fields are missing or have another type is no answer: what it would have said is unknown.
+    """
     try:
         yield
     except stripe.StripeError as error:
         _raise_ours(error, operation)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _unreadable(operation, error) from error
+
+
+def _unreadable(operation: str, error: Exception) -> OutcomeUnknown:
+    reason = f"the answer cannot be read, {type(error).__name__}: {error}"
+    return OutcomeUnknown(operation=operation, detail=reason[:200])
+
+
+def _read_each(listed: Iterable[Any], read: Callable[[Any], _Read], operation: str) -> Iterator[_Read]:
+    """Yield what can be read of a list, and only then say that something of it cannot.
+
+    Raises:
+        OutcomeUnknown: what was looked for may be what cannot be read.
+    """
+    unreadable: Exception | None = None
+    for row in listed:
+        try:
+            found = read(row)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            unreadable = error
+        else:
+            yield found
+    if unreadable is not None:
+        raise _unreadable(operation, unreadable) from unreadable
 
 
 def _raise_ours(error: stripe.StripeError, operation: str) -> NoReturn:
     for row in _ERRORS:
         if row.matches(error):
             raise row.build(error, operation) from error
-    raise error
+    raise AssertionError("the last row of the table matches every error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,5 +367,5 @@ _ERRORS = (
     _ErrorRow(_is(stripe.RateLimitError), _fault(GatewayBusy)),
     _ErrorRow(lambda e: e.http_status == 409, _fault(GatewayBusy)),
     _ErrorRow(_is(stripe.APIConnectionError), _fault(OutcomeUnknown)),
-    _ErrorRow(_is(stripe.APIError), _fault(OutcomeUnknown)),
+    _ErrorRow(_is(stripe.StripeError), _fault(OutcomeUnknown)),
 )

@@ -56,15 +56,6 @@ def note_unknown(*, attempt_id: int, now: datetime) -> None:
             rows.set_status(attempt.payment, PaymentStatus.UNKNOWN)
 
 
-def note_look(*, attempt_id: int, now: datetime) -> int:
-    """Count a look of the janitor and put off the next one. Returns the looks so far."""
-    with rows.locked_attempt(attempt_id) as attempt:
-        attempt.check_at = now + policies.check_delay(attempt.checks)
-        attempt.checks += 1
-        rows.save(attempt, now)
-        return attempt.checks
-
-
 def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
     """Apply what Stripe says of an intent: the only place where a payment becomes paid.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from django.db import transaction
-
 from bookings.models import Booking
 from payments import billing, policies, task_names
 from payments.exceptions import ContradictoryEvidence
@@ -55,16 +53,6 @@ def record_refund(*, refund_id: int, answer: RefundAnswer, now: datetime) -> Ref
 def state_of(status: RefundStatus) -> RefundState:
     """Return what a refund's status at Stripe is to us."""
     return _REFUND_STATES[status]
-
-
-def note_refund_look(*, refund_id: int, now: datetime) -> int:
-    """Count a look of the janitor at a refund and put off the next one. Returns the looks so far."""
-    with transaction.atomic():
-        refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
-        refund.check_at = now + policies.check_delay(refund.checks)
-        refund.checks += 1
-        refund.save(update_fields=("check_at", "checks"))
-        return refund.checks
 
 
 def _apply_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: datetime) -> None:

@@ -12,13 +12,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from payments import attempts
-from payments.exceptions import ObjectMissing, PaymentError, TransientFault
+from payments.exceptions import (
+    ComparisonUnfinished,
+    GatewayRefused,
+    NewerRelease,
+    ObjectMissing,
+    OutcomeUnknown,
+    PaymentError,
+    TransientFault,
+)
 from payments.gateway import Gateway, Intent, RefundAnswer, RefundStatus
 from payments.ledger import breaks, refunds
 from payments.ledger.breaks import Difference
@@ -49,16 +58,20 @@ class _Verdict(Enum):
     AGREES = auto()
     REPAIRED = auto()
     DIFFERS = auto()
+    POSTPONED = auto()
+    LEFT = auto()
 
 
 def reconcile(*, gateway: Gateway, now: datetime) -> ReconcileReport:
     """Compare the charges of the last week and the refunds of the last five.
 
     Raises:
-        TransientFault: Stripe cannot be asked; run it again, nothing is lost.
+        TransientFault: Stripe cannot be asked, or not of everything; run it again, nothing is lost.
     """
     verdicts = Counter(_reconcile_charges(gateway, now))
     verdicts.update(_reconcile_refunds(gateway, now))
+    if verdicts[_Verdict.POSTPONED]:
+        raise ComparisonUnfinished(postponed=verdicts[_Verdict.POSTPONED])
     return ReconcileReport(
         compared=verdicts.total(), repaired=verdicts[_Verdict.REPAIRED], open_breaks=breaks.count_open()
     )
@@ -66,22 +79,47 @@ def reconcile(*, gateway: Gateway, now: datetime) -> ReconcileReport:
 
 def _reconcile_charges(gateway: Gateway, now: datetime) -> Iterator[_Verdict]:
     listed = set()
-    for intent in gateway.list_intents(since=now - CHARGE_WINDOW):
-        listed.add(intent.id)
-        yield _reconcile_intent(intent, gateway, now)
+    try:
+        for intent in gateway.list_intents(since=now - CHARGE_WINDOW):
+            listed.add(intent.id)
+            yield _apart(partial(_reconcile_intent, intent, gateway, now), intent.id)
+    except OutcomeUnknown as fault:
+        yield _postpone(fault, "the list of charges")
     for attempt in _captures_since(now - CHARGE_WINDOW):
         if attempt.stripe_intent_id and attempt.stripe_intent_id not in listed:
-            yield _reconcile_older_capture(attempt, attempt.stripe_intent_id, gateway, now)
+            compare = partial(_reconcile_older_capture, attempt, attempt.stripe_intent_id, gateway, now)
+            yield _apart(compare, attempt.stripe_intent_id)
 
 
 def _reconcile_refunds(gateway: Gateway, now: datetime) -> Iterator[_Verdict]:
     listed = set()
-    for answer in gateway.list_refunds(since=now - REFUND_WINDOW):
-        listed.add(answer.id)
-        yield _reconcile_refund(answer, now)
+    try:
+        for answer in gateway.list_refunds(since=now - REFUND_WINDOW):
+            listed.add(answer.id)
+            yield _apart(partial(_reconcile_refund, answer, now), answer.id)
+    except OutcomeUnknown as fault:
+        yield _postpone(fault, "the list of refunds")
+        return  # What is not on half a list may be on the other half.
     for refund in _refunds_since(now - REFUND_WINDOW):
         if refund.stripe_refund_id not in listed:
             yield _keep(_difference_of_refund(refund, theirs=_UNKNOWN_TO_STRIPE), now)
+
+
+def _apart(compare: Callable[[], _Verdict], stripe_id: str) -> _Verdict:
+    """Compare one object; what cannot be compared now keeps no other from it."""
+    try:
+        return compare()
+    except GatewayRefused:
+        raise  # No other would fare better.
+    except NewerRelease:
+        return _Verdict.LEFT
+    except PaymentError as fault:
+        return _postpone(fault, stripe_id)
+
+
+def _postpone(fault: PaymentError, subject: str) -> _Verdict:
+    logger.warning("not compared", extra={"subject": subject, "fault": str(fault)})
+    return _Verdict.POSTPONED
 
 
 def _reconcile_intent(intent: Intent, gateway: Gateway, now: datetime) -> _Verdict:

@@ -16,7 +16,7 @@ from payments.sandbox.admission import check_key, check_version
 from payments.sandbox.calls import Call
 from payments.sandbox.contract import API_VERSION
 from payments.sandbox.errors import ApiError, Document, InternalError, KeyInUse
-from payments.sandbox.faults import REFUSALS, Fault, FaultKind, strike
+from payments.sandbox.faults import REFUSALS, Fault, FaultKind, distort, strike
 from payments.sandbox.forms import decode_form
 from payments.sandbox.idempotency import KeptAnswer, find_kept, fingerprint_request, keep
 from payments.sandbox.listing import check_expandable, expand
@@ -172,7 +172,8 @@ class Core:
             "Idempotency-Key": key,
         }
         is_reset = fault is not None and fault.kind is FaultKind.RESET_AFTER
-        answer = Answer(kept.status, headers, kept.body, is_reset=is_reset, wait_seconds=_wait_after(fault))
+        body = distort(kept.body, fault)
+        answer = Answer(kept.status, headers, body, is_reset=is_reset, wait_seconds=_wait_after(fault))
         return self._log(request, fault, answer, key=key, is_replay=True)
 
     def _log(
@@ -216,6 +217,7 @@ def _finished(status: int, body: str, call: Call, admitted: Admitted) -> Answer:
         headers["Idempotency-Key"] = admitted.key
     is_reset = admitted.fault is not None and admitted.fault.kind is FaultKind.RESET_AFTER
     wait = _wait_after(admitted.fault)
+    body = distort(body, admitted.fault)
     return Answer(status, headers, body, tuple(call.events), is_reset=is_reset, wait_seconds=wait)
 
 

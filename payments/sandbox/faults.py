@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,7 +20,11 @@ from payments.sandbox.errors import (
 
 
 class FaultKind(StrEnum):
-    """``before`` and ``after`` say whether the request was carried out when the fault strikes."""
+    """``before`` and ``after`` say whether the request was carried out when the fault strikes.
+
+    The last four answer 200 to what was carried out: half a body, none, an object without its fields, and one
+    whose fields have other names, as after a release of Stripe's that nobody here has read of.
+    """
 
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
@@ -32,6 +37,10 @@ class FaultKind(StrEnum):
     RESET_AFTER = "reset_after"
     SLOW_BEFORE = "slow_before"
     SLOW_AFTER = "slow_after"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    BARE = "bare"
+    RENAMED = "renamed"
 
 
 REFUSALS: dict[FaultKind, Callable[[], ApiError]] = {
@@ -41,6 +50,24 @@ REFUSALS: dict[FaultKind, Callable[[], ApiError]] = {
     FaultKind.CONFLICT: Conflict,
     FaultKind.UNAUTHORIZED: RevokedApiKey,
 }
+
+
+def distort(body: str, fault: Fault | None) -> str:
+    """Return an answer's body as a fault leaves it."""
+    match fault.kind if fault else None:
+        case FaultKind.TRUNCATED:
+            return body[: len(body) // 2]
+        case FaultKind.EMPTY:
+            return ""
+        case FaultKind.BARE:
+            return "{}"
+        case FaultKind.RENAMED:
+            return json.dumps({_rename(name): value for name, value in json.loads(body).items()})
+    return body
+
+
+def _rename(name: str) -> str:
+    return name if name in ("id", "object", "error") else f"{name}_v2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,13 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from payments import cancellation, date_changes, gateway, tasks
+from payments.exceptions import OutcomeUnknown
+from payments.policies import AttemptState
 from payments.sandbox.faults import FaultKind
+from tests.acceptance.live_house import row_locked
 from tests.engine.workers import current_database_url
 from tests.factories import BASE_URL
-from tests.house import CONFIRM_INTENT, CREATE_REFUND, House, open_house
+from tests.house import CONFIRM_INTENT, CREATE_REFUND, House, live_attempt, open_house
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,3 +124,41 @@ def test_the_watch_itself_notices_a_lock(house: House, calls: list[str]):
         holder.rollback()
 
     assert booking.pk
+
+
+def test_a_booking_that_somebody_has_locked_keeps_no_other_guest_waiting(house: House):
+    """A frozen process, or a forgotten psql, holds the row of the attempt that is first in line."""
+    attempts = []
+    for _ in range(2):
+        booking = house.book_due()
+        house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+        with pytest.raises(OutcomeUnknown):
+            house.charge(booking)
+        attempts.append(live_attempt(booking))
+    locked, other = attempts
+    house.wait(minutes=2)
+
+    with row_locked("bookings_booking", locked.payment.booking_id):
+        assert tasks.resolve_unfinished_payments() == "looked_at=1 ended=1"
+        other.refresh_from_db()
+        assert other.state == AttemptState.SUCCEEDED
+        locked.refresh_from_db()
+        assert (locked.checks, locked.check_at) == (0, house.now + timedelta(minutes=1))
+        house.wait(minutes=1)
+        assert tasks.resolve_unfinished_payments() == "looked_at=0 ended=0"
+
+    house.wait(minutes=1)
+    assert tasks.resolve_unfinished_payments() == "looked_at=1 ended=1"
+
+
+def test_a_refund_of_a_booking_that_somebody_has_locked_waits_alone(house: House):
+    bookings = [house.book(), house.book()]
+    for booking in bookings:
+        cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+        tasks.settle_cancellation(booking.pk, BASE_URL)
+    house.wait(minutes=2)
+
+    with row_locked("bookings_booking", bookings[0].pk):
+        assert tasks.resolve_unfinished_payments() == "looked_at=1 ended=1"
+
+    assert [house.refunds(booking) for booking in bookings] == [[], [bookings[1].quote.deposit_minor]]

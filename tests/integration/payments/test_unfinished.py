@@ -181,7 +181,7 @@ def staff() -> Client:
 def rows_of_list(address: str) -> int:
     response = staff().get(address)
     assert response.status_code == 200
-    return response.context["cl"].result_count
+    return int(response.context["cl"].result_count)
 
 
 @pytest.mark.parametrize(("work", "ask"), [kind for kind in KINDS if kind[0] is not unfinished.EVENTS])
