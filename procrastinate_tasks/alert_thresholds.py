@@ -12,7 +12,8 @@ class AlertThresholds:
 
     Fewer living workers than ``min_workers``, a tick that waits longer than ``schedule_overdue``, more ready
     jobs in one queue than ``queue_depth``, a worker above ``memory_share`` of its limit, connections above
-    ``connection_share`` of theirs: these are faults.
+    ``connection_share`` of theirs, a job that waits longer than ``unknown_task`` for a worker that knows its
+    task: these are faults.
     """
 
     min_workers: int | None = 1
@@ -20,6 +21,10 @@ class AlertThresholds:
     queue_depth: int | None = 500
     memory_share: float | None = 0.8
     connection_share: float | None = 0.8
+    unknown_task: timedelta | None = timedelta(minutes=10)
+
+
+_DURATIONS = {"schedule_overdue", "unknown_task"}
 
 
 def find_problem(thresholds: AlertThresholds) -> str:
@@ -28,7 +33,7 @@ def find_problem(thresholds: AlertThresholds) -> str:
         value = getattr(thresholds, field.name)
         if value is None:
             continue
-        if isinstance(value, timedelta) != (field.name == "schedule_overdue"):
+        if isinstance(value, timedelta) != (field.name in _DURATIONS):
             return f"{field.name} is {value!r}, and must be of another type"
         if value <= type(value)(0):
             return f"{field.name} is {value!r}, and must be more than zero"

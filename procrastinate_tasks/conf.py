@@ -35,6 +35,7 @@ class QueueSettings:
     max_result_bytes: int = 16_384
     queue_limits: dict[str, QueueLimit] = field(default_factory=dict)
     release: str = ""
+    project: str = ""
     connection_limit: int = 0
     alert_thresholds: AlertThresholds = field(default_factory=AlertThresholds)
     alert_every: timedelta = timedelta(seconds=2)
@@ -51,6 +52,12 @@ DEFAULTS: dict[str, Any] = {each.name: getattr(_DEFAULTS, each.name) for each in
 def django_name(field_name: str) -> str:
     """Return the name a field has in Django's settings."""
     return PREFIX + field_name.upper()
+
+
+def project_name() -> str:
+    """Return what tells this project's workers from another's: the setting, or the settings' package."""
+    named = queue_settings().project or getattr(settings, "SETTINGS_MODULE", "").partition(".")[0]
+    return named[:100]
 
 
 def queue_settings() -> QueueSettings:

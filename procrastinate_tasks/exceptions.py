@@ -226,6 +226,18 @@ class WorkerDied(QueueError):
         return "The worker that held this job died under it. The job was given back at no cost."
 
 
+class JobDoesNotFit(QueueError):
+    """A job's arguments do not fit its task in this release: the call could not begin."""
+
+    def __init__(self, task_name: str, problem: str) -> None:
+        self.task_name = task_name
+        self.problem = problem
+        super().__init__(task_name, problem)
+
+    def __str__(self) -> str:
+        return f"The job does not fit the task {self.task_name!r} of this release: {self.problem}"
+
+
 class AppsInWrongOrder(ImproperlyConfigured):
     """Procrastinate's Django app is missing, or stands after ours."""
 

@@ -100,13 +100,17 @@ class LiveWorker(models.Model):
 
     ``orphaned_after`` is how long it may be silent before others rescue its jobs; ``memory_bytes`` is that of
     the biggest child, which is replaced above ``max_memory_bytes``. Without ``queues`` it serves all,
-    ``tasks`` are the names its release knows.
+    ``tasks`` are the names its release knows, ``code`` tells one release's tasks and signatures from
+    another's where ``release`` is not set, ``limits`` are the queues that its settings limit.
     """
 
     worker_id = models.BigIntegerField(_("worker"), primary_key=True)
     host = models.CharField(_("host"), max_length=255)
     pid = models.PositiveIntegerField(_("process id"))
     release = models.CharField(_("release"), max_length=100, blank=True)
+    project = models.CharField(_("project"), max_length=100, blank=True, db_default="")
+    code = models.CharField(_("code"), max_length=16, blank=True, db_default="")
+    limits = models.JSONField(_("declared limits"), null=True)
     queues = models.JSONField(_("queues"), null=True)
     tasks = models.JSONField(_("tasks"), null=True)
     capacity = models.PositiveIntegerField(_("capacity"))
@@ -129,6 +133,7 @@ class QueueRule(models.Model):
     """What holds a queue back: a pause, a rate, a number of running jobs. Without a row, nothing does.
 
     ``limits_by_hand`` tells that staff set the limits; the settings' are not written over them.
+    ``declared_by`` is the project whose settings declare them: a worker of another lifts nothing.
     ``recent_starts`` counts the jobs that were started lately: the end of a twentieth of the period, in
     seconds since 1970, with the starts in it.
     """
@@ -141,6 +146,7 @@ class QueueRule(models.Model):
     rate_period = models.DurationField(_("period"), null=True)
     concurrency_limit = models.PositiveIntegerField(_("jobs at a time"), null=True)
     limits_by_hand = models.BooleanField(_("limited by hand"), default=False)
+    declared_by = models.CharField(_("declared by"), max_length=100, blank=True, db_default="")
     recent_starts = models.JSONField(_("recent starts"), default=dict)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

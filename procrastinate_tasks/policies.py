@@ -176,12 +176,14 @@ class JobFacts:
     """A job and what can hold it back, at ``now``.
 
     ``changed_at`` is its last event, ``last_*`` its last attempt. The lock's holder is the job that runs with
-    its lock, or else the first of those that come before it. ``jobs_ahead`` are ready in its queue.
+    its lock, or else the first of those that come before it. ``jobs_ahead`` are ready in its queue,
+    ``known_by_release`` is the newest release that was seen to know its task.
     """
 
     now: datetime
     id: int
     task_name: str
+    known_by_release: str = ""
     queue_name: str
     status: str
     scheduled_at: datetime | None = None

@@ -243,6 +243,22 @@ def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
     return explain(job_id, job, workers, rescue_every=queue_settings().rescue_every)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownTaskInfo:
+    """A task that no living worker knows: how many of its jobs could run and wait, and since when."""
+
+    task_name: str
+    jobs: int
+    since: datetime
+    known_by_release: str
+
+
+def list_unknown_tasks() -> tuple[UnknownTaskInfo, ...]:
+    """Return the tasks of ready jobs that no living worker knows, by name."""
+    rows = _rows("unknown_tasks", orphaned_after=queue_settings().orphaned_after)
+    return tuple(UnknownTaskInfo(**row) for row in rows)
+
+
 def list_tasks() -> tuple[TaskInfo, ...]:
     """Return the tasks this process knows, by name, each once."""
     app.perform_import_paths()

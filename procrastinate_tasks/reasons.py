@@ -126,8 +126,15 @@ def _no_worker(job: JobFacts) -> Reason:
 
 
 def _unknown_task(job: JobFacts) -> Reason:
-    text = _("No living worker knows task %(task)s: start workers of a release that has it.")
-    return _reason(job, Cause.UNKNOWN_TASK, text % {"task": job.task_name})
+    if job.known_by_release:
+        text = _(
+            "No living worker knows task %(task)s, last known by release %(release)s: "
+            "start workers of a release that has it."
+        )
+    else:
+        text = _("No living worker knows task %(task)s: start workers of a release that has it.")
+    values = {"task": job.task_name, "release": job.known_by_release}
+    return _reason(job, Cause.UNKNOWN_TASK, text % values)
 
 
 def _lock_held(job: JobFacts) -> Reason:

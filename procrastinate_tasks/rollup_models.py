@@ -53,10 +53,14 @@ class RollupProgress(models.Model):
 
 
 class Release(models.Model):
-    """A release of the project, and when a worker of it was first seen: a mark in the charts."""
+    """A release of the project, and when a worker of it was first seen: a mark in the charts.
+
+    ``tasks`` are the names that it knows; they stay known when its last worker is gone.
+    """
 
     name = models.CharField(_("release"), max_length=100, primary_key=True)
     first_seen_at = models.DateTimeField(_("first seen at"))
+    tasks = models.JSONField(_("tasks"), null=True)
 
     class Meta:
         verbose_name = _("release")

@@ -11,6 +11,8 @@ from django.utils import timezone
 from procrastinate.job_context import AbortReason, JobContext
 from procrastinate.jobs import Job
 
+from procrastinate_tasks.exceptions import JobDoesNotFit
+from procrastinate_tasks.fitting import find_misfit_of_django_task
 from procrastinate_tasks.results import describe_failure
 from procrastinate_tasks.tasks import task
 from procrastinate_tasks.tasks_api import (
@@ -75,6 +77,9 @@ async def run_async_django_task(
 
 
 def _start(context: JobContext, *, backend: str) -> TaskResult[Any]:
+    problem = find_misfit_of_django_task(context.job.task_kwargs)
+    if problem:
+        raise JobDoesNotFit(context.job.task_name, problem)
     result = read_result(str(context.job.id), backend=backend)
     # A listener's fault is not the task's, whose end must be recorded as it was.
     task_started.send_robust(_sender_for(result), task_result=result)

@@ -86,7 +86,7 @@ class Worker:
         )
         self._claim_loop = ClaimLoop(
             options=options,
-            claims=Claims(claims, queues=options.queues),
+            claims=Claims(claims, queues=options.queues, task_names=app.tasks),
             children=self._children,
             staff=self._staff,
             settlements=self._settlements,

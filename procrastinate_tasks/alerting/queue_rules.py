@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from procrastinate_tasks import queries
 from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.alerting.rules import AlertRule, Finding
 from procrastinate_tasks.conf import queue_settings
@@ -95,6 +96,29 @@ def find_scarce_connections(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def find_unknown_tasks(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find tasks that no living worker knows: their jobs wait, for a release that may never come."""
+    allowed = _thresholds().unknown_task
+    if allowed is None or not snapshot.living_workers:
+        return
+    for task in queries.list_unknown_tasks():
+        waited = snapshot.taken_at - task.since
+        if waited < allowed:
+            continue
+        sentence = ngettext(
+            "%(jobs)d job of the task %(task)s waits for a worker that knows it, for %(minutes)d min.",
+            "%(jobs)d jobs of the task %(task)s wait for a worker that knows it,"
+            " the oldest for %(minutes)d min.",
+            task.jobs,
+        )
+        facts = {"jobs": task.jobs, "task": task.task_name, "minutes": waited.total_seconds() // 60}
+        known_by = _("The release %(release)s knew it.") % {"release": task.known_by_release}
+        yield Finding(
+            subject=task.task_name,
+            sentence=sentence % facts + (f" {known_by}" if task.known_by_release else ""),
+        )
+
+
 QUEUE_RULES = (
     AlertRule(
         name="worker_stopped",
@@ -127,6 +151,16 @@ QUEUE_RULES = (
             " lower --max-jobs, or look for it."
         ),
         find=find_large_workers,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="task_unknown",
+        title=gettext_lazy("No worker knows a task"),
+        advice=gettext_lazy(
+            "Start workers of a release that has the task, or cancel its jobs."
+            " manage.py check_waiting_jobs lists them."
+        ),
+        find=find_unknown_tasks,
         page="admin:queue_workers",
     ),
     AlertRule(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.exchange.frames import Assignment
@@ -31,11 +33,16 @@ class Outlook(NamedTuple):
 
 
 class Claims:
-    """Claims for one worker on its own connection."""
+    """Claims for one worker on its own connection: jobs of the tasks that its release knows."""
 
-    def __init__(self, link: DatabaseLink, *, queues: tuple[str, ...] | None) -> None:
+    def __init__(
+        self, link: DatabaseLink, *, queues: tuple[str, ...] | None, task_names: Iterable[str]
+    ) -> None:
         self._link = link
-        self._queues = None if queues is None else list(queues)
+        self._served = {
+            "queues": None if queues is None else list(queues),
+            "tasks": Jsonb(dict.fromkeys(task_names, 1)),
+        }
 
     async def claim(self, *, worker_id: int, slots: int) -> list[Assignment]:
         """Claims up to ``slots`` jobs, most urgent first.
@@ -44,7 +51,7 @@ class Claims:
             ClaimRefused: The worker is no longer registered.
             psycopg.Error, TimeoutError: The database could not answer.
         """
-        params = {"queues": self._queues, "worker_id": worker_id, "slots": slots}
+        params = {**self._served, "worker_id": worker_id, "slots": slots}
         for clash in range(_MOST_CLASHES + 1):
             try:
                 rows = await self._link.fetch(statement("claim_jobs"), params, within=_WITHIN)
@@ -64,5 +71,5 @@ class Claims:
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
-        rows = await self._link.fetch(statement("next_due"), {"queues": self._queues}, within=_WITHIN)
+        rows = await self._link.fetch(statement("next_due"), self._served, within=_WITHIN)
         return Outlook(*rows[0])

@@ -13,12 +13,13 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import project_name, queue_settings
 from procrastinate_tasks.engine.children import Children
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.engine.supervision import Channel, WorkerRegistered
 from procrastinate_tasks.exceptions import WorkerDied
+from procrastinate_tasks.fitting import fingerprint_of
 from procrastinate_tasks.limits import limit_columns
 from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.statements import statement
@@ -145,6 +146,9 @@ def _portrait_of(options: WorkerOptions) -> dict[str, Any]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "release": queue_settings().release,
+        "project": project_name(),
+        "code": fingerprint_of(app.tasks),
+        "limits": json.dumps(sorted(queue_settings().queue_limits)),
         "queues": None if options.queues is None else json.dumps(options.queues),
         "tasks": json.dumps(sorted(app.tasks)),
         "capacity": options.capacity,

@@ -15,7 +15,7 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import close_old_connections, reset_queries
 
 from procrastinate_tasks import job_log
-from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.exceptions import InvalidTaskArguments, JobDoesNotFit
 from procrastinate_tasks.exchange.endings import (
     MOST_REFUSALS,
     end_of_error,
@@ -27,6 +27,7 @@ from procrastinate_tasks.exchange.endings import (
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
+from procrastinate_tasks.execution.misfits import is_misfit, misfit_or, put_back_if_known_elsewhere
 from procrastinate_tasks.execution.slots import Slot, current_slot
 from procrastinate_tasks.execution.stepping import SteppedJob
 from procrastinate_tasks.middleware.log_context import log_fields
@@ -66,7 +67,8 @@ class JobRunner:
                 finally:
                     interruption.withdraw(slot)
             except self._caught as error:
-                return run.end_of_error(error)
+                end = run.end_of_error(error)
+                return put_back_if_known_elsewhere(end) if is_misfit(end) else end
             return run.end_of_success(result)
 
     def run_in_main_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
@@ -92,6 +94,8 @@ class JobRunner:
                     slot.task = None  # from here on nobody may cancel: the end must be told
             except self._caught as error:
                 end = run.end_of_error(error)
+                if is_misfit(end):
+                    end = await sync_to_async(put_back_if_known_elsewhere)(end)
             else:
                 end = run.end_of_success(result)
             await _clean_up_async_connections(slot)
@@ -119,10 +123,12 @@ class _Run:
         return end_of_success(self._assignment, started=self._started, result=result)
 
     def end_of_error(self, error: BaseException) -> RunEnd:
+        task = self._builder.find_task_or_none(self._assignment)
+        error = misfit_or(error, task=task, arguments=self.job.task_kwargs)
         end = end_of_error(
             self._assignment,
             job=self.job,
-            task=self._builder.find_task_or_none(self._assignment),
+            task=None if isinstance(error, JobDoesNotFit) else task,  # no retry of its own would mend that
             started=self._started,
             error=error,
             abort_reason=self._slot.abort_reason,

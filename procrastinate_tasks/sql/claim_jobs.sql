@@ -1,4 +1,5 @@
--- Claims up to %(slots)s ready jobs for one worker, highest priority first, then oldest.
+-- Claims up to %(slots)s ready jobs for one worker, highest priority first, then oldest: those whose task it knows.
+-- Others wait for a worker that does; %(tasks)s holds the names as keys, which are looked up without reading them all.
 --
 -- Each queue is probed through its own index range, so neither another queue's backlog nor jobs due next month
 -- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs.
@@ -37,6 +38,7 @@ immediate AS (
         WHERE job.status = 'todo'
           AND job.queue_name = open_queue.name
           AND job.scheduled_at IS NULL
+          AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
           AND (
               job.lock IS NULL
               OR NOT EXISTS (
@@ -70,6 +72,7 @@ due AS (
             WHERE waiting.status = 'todo'
               AND waiting.queue_name = open_queue.name
               AND waiting.scheduled_at <= now()
+              AND jsonb_exists(%(tasks)s::jsonb, waiting.task_name)
             ORDER BY waiting.scheduled_at
             LIMIT 1000
         ))

@@ -3,6 +3,15 @@ SELECT
     clock.now,
     job.id,
     job.task_name,
+    coalesce(
+        (
+            SELECT name FROM procrastinate_tasks_release
+            WHERE jsonb_exists(tasks, job.task_name)
+            ORDER BY first_seen_at DESC
+            LIMIT 1
+        ),
+        ''
+    ) AS known_by_release,
     job.queue_name,
     job.status::text AS status,
     job.scheduled_at,

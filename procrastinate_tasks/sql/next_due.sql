@@ -1,6 +1,7 @@
 -- Seconds until the next waiting job may start on the served queues: 0 or less when one may now, NULL when none
 -- waits or nobody knows: then a notification comes, of a queue that is resumed or of a running job that made room.
--- Beside it, whether a job is ready now, even if a limit holds it back.
+-- Beside it, whether a job is ready now, even if a limit holds it back. Jobs whose task the worker does not know
+-- (%(tasks)s has the names as keys) are none of its business.
 -- The orders are those of the indexes, so that the planner reads no other, whatever the statistics say.
 WITH RECURSIVE known_queue (name) AS (
     (SELECT min(queue_name) FROM procrastinate_jobs)
@@ -32,12 +33,14 @@ waiting AS MATERIALIZED (
             WHEN (
                 SELECT true FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NULL
+                  AND jsonb_exists(%(tasks)s::jsonb, task_name)
                 ORDER BY -priority, id
                 LIMIT 1
             ) THEN '-infinity'
             ELSE (
                 SELECT scheduled_at FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
+                  AND jsonb_exists(%(tasks)s::jsonb, task_name)
                 ORDER BY scheduled_at
                 LIMIT 1
             )

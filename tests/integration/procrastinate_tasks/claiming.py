@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 from procrastinate.contrib.django import app
+from psycopg.types.json import Jsonb
 
 from procrastinate_tasks.statements import statement
 
@@ -19,13 +20,20 @@ def register_worker(
     tasks: Sequence[str] | None = None,
     capacity: int = 4,
     orphaned_after: timedelta = timedelta(seconds=30),
+    release: str = "",
+    project: str = "",
+    code: str = "",
+    limits: Sequence[str] = (),
 ) -> int:
     """Register a worker that lives until its heartbeat is too old."""
     rows = run(
         "register_worker",
         host="here",
         pid=1,
-        release="",
+        release=release,
+        project=project,
+        code=code,
+        limits=json.dumps(limits),
         queues=None if queues is None else json.dumps(queues),
         tasks=json.dumps(sorted(app.tasks) if tasks is None else tasks),
         capacity=capacity,
@@ -35,14 +43,26 @@ def register_worker(
     return int(rows[0][0])
 
 
-def claim(slots: int = 10, *, queues: list[str] | None = None, worker_id: int | None = None) -> list[int]:
-    """Claim up to so many jobs and return their ids."""
-    return [row[0] for row in run("claim_jobs", queues=queues, worker_id=worker_id, slots=slots)]
+def claim(
+    slots: int = 10,
+    *,
+    queues: list[str] | None = None,
+    worker_id: int | None = None,
+    tasks: Sequence[str] | None = None,
+) -> list[int]:
+    """Claim up to so many jobs and return their ids; by default of each task that this process knows."""
+    rows = run("claim_jobs", queues=queues, worker_id=worker_id, slots=slots, tasks=known(tasks))
+    return [row[0] for row in rows]
+
+
+def known(tasks: Sequence[str] | None = None) -> Jsonb:
+    """Return the names of tasks as the statements take them."""
+    return Jsonb(dict.fromkeys(app.tasks if tasks is None else tasks, 1))
 
 
 def look_ahead(*queues: str) -> tuple[float | None, bool]:
     """Return what ``sql/next_due.sql`` answers: seconds to the next job, and whether one is ready."""
-    ((seconds, has_ready),) = run("next_due", queues=list(queues) or None)
+    ((seconds, has_ready),) = run("next_due", queues=list(queues) or None, tasks=known())
     return seconds, has_ready
 
 

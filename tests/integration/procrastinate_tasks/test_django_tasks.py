@@ -23,7 +23,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.backend import ProcrastinateBackend
 from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.exceptions import InvalidTaskArguments, NotADjangoTask
+from procrastinate_tasks.exceptions import InvalidTaskArguments, JobDoesNotFit
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.testing import drain_queue
 from tests.django_tasks_api import (
@@ -228,7 +228,7 @@ def test_arguments_that_do_not_fit_the_function_fail_the_task():
     drain_queue()
     result.refresh()
 
-    assert [error.exception_class for error in result.errors] == [TypeError]
+    assert [error.exception_class for error in result.errors] == [JobDoesNotFit]
 
 
 def test_a_value_that_json_cannot_hold_fails_the_task():
@@ -353,7 +353,7 @@ def test_a_job_that_names_anything_but_a_task_runs_nothing(path: str):
 
     assert not system.called
     error = JobAttempt.objects.get()
-    assert error.exception_class == f"{NotADjangoTask.__module__}.{NotADjangoTask.__name__}"
+    assert error.exception_class == f"{JobDoesNotFit.__module__}.{JobDoesNotFit.__name__}"
     assert json.dumps(path)[1:-1] in error.message
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from procrastinate_tasks.statements import statement
-from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker, run
+from tests.integration.procrastinate_tasks.claiming import claim, execute, known, register_worker, run
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +60,10 @@ def nodes_of(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node, *(found for child in node.get("Plans", []) for found in nodes_of(child))]
 
 
+def claim_of(slots: int, *, worker_id: int) -> dict[str, Any]:
+    return {"queues": None, "worker_id": worker_id, "slots": slots, "tasks": known()}
+
+
 def rows_read(access: dict[str, Any]) -> float:
     rows = access["Actual Rows"] + access.get("Rows Removed by Filter", 0)
     return float(rows * access["Actual Loops"])
@@ -71,7 +75,7 @@ def test_a_claim_reads_the_jobs_it_takes(plan_cache_mode: str):
     fill(finished=3000, future=500, ready=100)
     execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")
 
-    accesses = accesses_to_jobs("claim_jobs", {"queues": None, "worker_id": worker_id, "slots": 10})
+    accesses = accesses_to_jobs("claim_jobs", claim_of(10, worker_id=worker_id))
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 10
@@ -83,7 +87,7 @@ def test_a_claim_finds_the_others_with_a_lock_by_an_index_that_holds_locked_jobs
     execute("UPDATE procrastinate_jobs SET lock = mod(id, 2) WHERE mod(id, 4) > 1")
     execute("SET LOCAL enable_seqscan = off")
 
-    accesses = accesses_to_jobs("claim_jobs", {"queues": None, "worker_id": worker_id, "slots": 200})
+    accesses = accesses_to_jobs("claim_jobs", claim_of(200, worker_id=worker_id))
 
     assert "ptasks_jobs_held_lock" in {access.get("Index Name") for access in accesses}
 
@@ -91,7 +95,7 @@ def test_a_claim_finds_the_others_with_a_lock_by_an_index_that_holds_locked_jobs
 def test_looking_ahead_reads_one_job_of_each_kind():
     fill(finished=3000, future=500, ready=0)
 
-    accesses = accesses_to_jobs("next_due", {"queues": None})
+    accesses = accesses_to_jobs("next_due", {"queues": None, "tasks": known()})
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -20,7 +21,7 @@ from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.settling import settle
 from procrastinate_tasks.statements import statement
 from tests.integration.constraints import assert_only_the_database_prevents, drop_constraint
-from tests.integration.procrastinate_tasks.claiming import claim, execute, look_ahead, register_worker
+from tests.integration.procrastinate_tasks.claiming import claim, execute, known, look_ahead, register_worker
 from tests.integration.procrastinate_tasks.ending import end_of
 
 pytestmark = pytest.mark.django_db
@@ -310,7 +311,13 @@ def test_claims_from_queues_without_limits_neither_lock_nor_wait_for_a_rule():
             execute("SELECT FROM procrastinate_tasks_queuerule FOR UPDATE")
             with other.cursor() as cursor:
                 cursor.execute("SET statement_timeout = '2s'")
-                cursor.execute(statement("claim_jobs"), {"queues": None, "worker_id": None, "slots": 10})
+                parameters: dict[str, Any] = {
+                    "queues": None,
+                    "worker_id": None,
+                    "slots": 10,
+                    "tasks": known(),
+                }
+                cursor.execute(statement("claim_jobs"), parameters)
                 queues = [row[2] for row in cursor.fetchall()]
     finally:
         other.close()
