@@ -55,8 +55,8 @@ def django_name(field_name: str) -> str:
 
 
 def project_name() -> str:
-    """Return what tells this project's workers from another's: the setting, or the settings' package."""
-    named = queue_settings().project or getattr(settings, "SETTINGS_MODULE", "").partition(".")[0]
+    """Return what tells this project's workers from another's: the setting, or its URLs' package."""
+    named = queue_settings().project or getattr(settings, "ROOT_URLCONF", "").partition(".")[0]
     return named[:100]
 
 

@@ -51,10 +51,11 @@ def limit_facts(limit: QueueLimit) -> dict[str, object]:
     return facts if limit.concurrency is None else facts | {"concurrency": limit.concurrency}
 
 
-def limit_columns(limits: Mapping[str, QueueLimit]) -> dict[str, list[Any]]:
-    """Return the parameters of ``sql/declare_limits.sql``: parallel arrays."""
+def limit_columns(limits: Mapping[str, QueueLimit], *, project: str) -> dict[str, Any]:
+    """Return the parameters of ``sql/declare_limits.sql``: who declares them, and parallel arrays."""
     rates = [limit.rate for limit in limits.values()]
     return {
+        "project": project,
         "queues": list(limits),
         "rate_limits": [rate and rate.count for rate in rates],
         "rate_periods": [rate and rate.per for rate in rates],

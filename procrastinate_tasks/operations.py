@@ -7,7 +7,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks.action_policies import Action, Refusal
 from procrastinate_tasks.action_reports import TargetReport, refuse_all
-from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.conf import project_name, queue_settings
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.limits import QueueLimit, Rate, find_problem, limit_columns, limit_facts
 from procrastinate_tasks.models import ActionOutcome
@@ -76,13 +76,22 @@ def limit(*, queue: str, rate: Rate | None = None, concurrency: int | None = Non
         rate_period=limit_in_force.rate and limit_in_force.rate.per,
         concurrency_limit=limit_in_force.concurrency,
         by_hand=is_by_hand,
+        project="" if is_by_hand else project_name(),
     )
 
 
 def declare_limits() -> None:
     """Put the limits of the settings in force, as each worker does when it starts."""
+    columns = limit_columns(queue_settings().queue_limits, project=project_name())
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_all(statement("declare_limits"), **limit_columns(queue_settings().queue_limits))
+    connector.execute_query_all(statement("declare_limits"), **columns)
+    lift_limits()
+
+
+def lift_limits() -> None:
+    """Lift the limits that no living worker declares, where one of their project lives."""
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    connector.execute_query_all(statement("lift_limits"))
 
 
 def act_on_queue(

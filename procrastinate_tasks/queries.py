@@ -64,6 +64,7 @@ class WorkerHeartbeat:
     host: str
     pid: int | None
     release: str
+    project: str
     queues: tuple[str, ...] | None
     capacity: int | None
     memory_bytes: int | None

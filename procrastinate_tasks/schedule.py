@@ -21,6 +21,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 from procrastinate.tasks import Task
 
 from procrastinate_tasks import deferring
+from procrastinate_tasks.adopted_tasks import AdoptedTask, adopted_tasks
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.cron import Cron
 from procrastinate_tasks.exceptions import (
@@ -44,7 +45,10 @@ _build_cron = cache(Cron)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a task is deferred by itself. ``zone_name`` is None for the project's ``TIME_ZONE``."""
+    """When a task is deferred by itself. ``zone_name`` is None for the project's ``TIME_ZONE``.
+
+    ``adopted_from`` is what Procrastinate's own ``@app.periodic`` declared, if that is where it comes from.
+    """
 
     name: str
     task_name: str
@@ -54,6 +58,7 @@ class Schedule:
     args: Mapping[str, object] = field(default_factory=dict)
     queueing_lock: str | None = None
     priority: int | None = None
+    adopted_from: AdoptedTask | None = None
 
     @property
     def zone(self) -> str:
@@ -100,7 +105,9 @@ def periodic(
         timezone: by default the project's ``TIME_ZONE``.
         schedule_id: tells several schedules of one task apart.
         args: the arguments of the jobs.
-        queueing_lock: a tick is skipped while a job with it waits; by default the task's.
+        queueing_lock: a tick is skipped while a job with it waits; by default the task's, or else the name of
+            the schedule, so that ticks do not pile up behind a pause. With ``CatchUp.ALL``, which wants them
+            all, there is none by default.
 
     Raises:
         ScheduleNameTaken: the task has a schedule with this ``schedule_id``.
@@ -117,7 +124,7 @@ def periodic(
             catch_up=catch_up,
             zone_name=timezone,
             args=args or {},
-            queueing_lock=queueing_lock,
+            queueing_lock=queueing_lock or task.queueing_lock or (None if catch_up is CatchUp.ALL else name),
             priority=priority,
         )
         return task
@@ -126,7 +133,21 @@ def periodic(
 
 
 def all_schedules() -> tuple[Schedule, ...]:
-    return tuple(_schedules_by_name.values())
+    """Return the schedules of this process's code: ours, and those of Procrastinate's ``@app.periodic``."""
+    return (*_schedules_by_name.values(), *map(_adopt, adopted_tasks()))
+
+
+def _adopt(adopted: AdoptedTask) -> Schedule:
+    """Return the schedule that Procrastinate's worker would keep: in UTC, with the declared locks only."""
+    name = adopted.name if adopted.name not in _schedules_by_name else f"{adopted.name}#app.periodic"
+    return Schedule(
+        name=name,
+        task_name=adopted.task_name,
+        cron_expression=adopted.cron,
+        catch_up=CatchUp.LAST,
+        zone_name="UTC",
+        adopted_from=adopted,
+    )
 
 
 def find_schedule(name: str) -> Schedule:
@@ -136,13 +157,16 @@ def find_schedule(name: str) -> Schedule:
         UnknownSchedule: with the nearest name that exists.
     """
     app.perform_import_paths()
-    if name not in _schedules_by_name:
-        raise UnknownSchedule(name, sorted(_schedules_by_name))
-    return _schedules_by_name[name]
+    schedules = {schedule.name: schedule for schedule in all_schedules()}
+    if name not in schedules:
+        raise UnknownSchedule(name, sorted(schedules))
+    return schedules[name]
 
 
-def defer_job(schedule: Schedule) -> int | None:
+def defer_job(schedule: Schedule, *, tick_at: datetime | None = None) -> int | None:
     """Defer a schedule's job, whatever the time; None when a job with its queueing lock already waits."""
+    if schedule.adopted_from is not None:
+        return schedule.adopted_from.defer(tick_at or _database_now(), is_tick=tick_at is not None)
     return deferring.defer(
         schedule.task_name, schedule.args, queueing_lock=schedule.queueing_lock, priority=schedule.priority
     )
@@ -222,7 +246,7 @@ def _defer_ticks(schedule: Schedule, *, floor: datetime, now: datetime) -> list[
         limit=settings.catch_up_limit,
     )
     deferred = [
-        DeferredTick(schedule_name=schedule.name, tick_at=tick, job_id=defer_job(schedule))
+        DeferredTick(schedule_name=schedule.name, tick_at=tick, job_id=defer_job(schedule, tick_at=tick))
         for tick in decision.defer
     ]
     _connector().execute_query(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import close_old_connections
 
-from procrastinate_tasks import rescue, retention, rollup, schedule
+from procrastinate_tasks import operations, rescue, retention, rollup, schedule
 from procrastinate_tasks.alerting import delivery, evaluation
 from procrastinate_tasks.conf import queue_settings
 
@@ -76,17 +76,35 @@ def run_alerts() -> float:
     return queue_settings().alert_every.total_seconds()
 
 
-class Routines:
-    """The organs that keep the queue in order, each at its own pace, run on the calling thread."""
+def run_limits() -> float:
+    """Lift the limits whose last declarer died; one that was stopped did so itself."""
+    operations.lift_limits()
+    return queue_settings().retention_every.total_seconds()
 
-    def __init__(self, *, may_rescue: Callable[[], bool] = lambda: True) -> None:
-        self._routines = [
-            Routine("schedule", run_schedule),
-            Routine("rescue", lambda: run_rescue(may_rescue)),
-            Routine("alerts", run_alerts),
-            Routine("retention", run_retention),
-            Routine("roll-up", run_rollup, retry_after_seconds=60.0),
-        ]
+
+def prompt_routines(*, may_rescue: Callable[[], bool] = lambda: True) -> list[Routine]:
+    """Return what people wait for: beside it runs no project's code, and nothing that takes long."""
+    return [
+        Routine("schedule", run_schedule),
+        Routine("rescue", lambda: run_rescue(may_rescue)),
+    ]
+
+
+def patient_routines() -> list[Routine]:
+    """Return what may take its time: a project's alert rules, and work that grows with what is stored."""
+    return [
+        Routine("alerts", run_alerts),
+        Routine("limits", run_limits),
+        Routine("retention", run_retention),
+        Routine("roll-up", run_rollup, retry_after_seconds=60.0),
+    ]
+
+
+class Routines:
+    """Organs that keep the queue in order, each at its own pace, run on the calling thread."""
+
+    def __init__(self, routines: Sequence[Routine]) -> None:
+        self._routines = routines
 
     def run_once(self) -> float:
         """Run the routines that are due; return the seconds until the next one is."""

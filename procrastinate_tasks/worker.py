@@ -10,6 +10,7 @@
       │     heartbeat loop  ◀─▶ beat, LISTEN, abort requests                                 connection 3
       │     watch loop          hard time limits, children that leak, hang or are missing
       │     upkeep loop         schedule ticks, rescue of other hosts' jobs                  connection 4
+      │     housekeeping loop   alerts, retention, roll-up; at times a connection           connection 5
       └── children 1…N: threads and an event loop that run jobs (``execution/child_process.py``)
 
 Promises, and what keeps them:
@@ -50,9 +51,9 @@ from procrastinate_tasks.engine.settlements import Finished, Settlements
 from procrastinate_tasks.engine.staff import Staff
 from procrastinate_tasks.engine.supervision import Channel, ChildExited, ChildForked, Drained, WorkerAlive
 from procrastinate_tasks.engine.supervision import Drain as DrainRequest
-from procrastinate_tasks.engine.upkeep import Upkeep
+from procrastinate_tasks.engine.upkeep import Housekeeping, Upkeep
 from procrastinate_tasks.options import WorkerOptions
-from procrastinate_tasks.side_tasks import Routines
+from procrastinate_tasks.side_tasks import Routines, patient_routines, prompt_routines
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ class Worker:
             on_abort=self._abort_jobs,
         )
         self._pulse = Pulse(options.orphaned_after)
-        self._upkeep = Upkeep(Routines(may_rescue=self._pulse.is_steady))
+        self._upkeep = Upkeep(Routines(prompt_routines(may_rescue=self._pulse.is_steady)))
+        self._housekeeping = Housekeeping(Routines(patient_routines()), name="housekeeping")
         self._audit = ClaimAudit(children=self._children, settlements=self._settlements, staff=self._staff)
 
     async def run(self) -> None:
@@ -118,6 +120,7 @@ class Worker:
         for loop in loops.values():
             await _stop(loop)
         self._upkeep.close()
+        self._housekeeping.close()
         self._channel.send(Drained())
 
     def _link(self, purpose: str) -> DatabaseLink:
@@ -129,6 +132,7 @@ class Worker:
             "The heartbeat": self._beat_once,
             "Recording finished jobs": self._settle_once,
             "The upkeep": self._upkeep.run_once,
+            "The housekeeping": self._housekeeping.run_once,
             _CLAIM_LOOP: self._claim_loop.run_once,
         }
 

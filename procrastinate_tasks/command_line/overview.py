@@ -133,6 +133,7 @@ def show_workers(out: Output, options: Options) -> ExitCode:
         _("HOST"),
         _("PID"),
         _("RELEASE"),
+        _("PROJECT"),
         _("QUEUES"),
         _("RUNNING"),
         _("SLOTS"),
@@ -150,7 +151,7 @@ def _facts_of(beat: queries.WorkerHeartbeat, said: LiveWorker | None) -> dict[st
         "running": beat.running,
         "last_heartbeat": beat.last_heartbeat,
     }
-    names = ("host", "pid", "release", "queues", "capacity", "memory_bytes", "started_at")
+    names = ("host", "pid", "release", "project", "queues", "capacity", "memory_bytes", "started_at")
     return facts | {name: getattr(said, name, None) for name in names}
 
 
@@ -162,6 +163,7 @@ def _row_of_worker(worker: dict[str, object]) -> tuple[object, ...]:
         worker["host"],
         worker["pid"],
         worker["release"],
+        worker["project"],
         ", ".join(queues) if isinstance(queues, list) else _("all"),
         worker["running"],
         worker["capacity"],

@@ -47,7 +47,7 @@ class Registration:
     ) -> None:
         self._link = link
         self._portrait = _portrait_of(options)
-        self._limits = limit_columns(queue_settings().queue_limits)
+        self._limits = limit_columns(queue_settings().queue_limits, project=project_name())
         self._children = children
         self._staff = staff
         self._channel = channel
@@ -91,7 +91,9 @@ class Registration:
         """
         if self.worker_id is None:
             return []
-        return await self._unregister([self.worker_id], reason=None, ended_job_ids=ended_job_ids)
+        returned = await self._unregister([self.worker_id], reason=None, ended_job_ids=ended_job_ids)
+        await self._link.fetch(statement("lift_limits"), {}, within=_WITHIN)
+        return returned
 
     async def terminate_backends(self, application_name: str) -> None:
         """Ends the database sessions that a dead child left behind.
@@ -115,6 +117,7 @@ class Registration:
         rows = await self._link.fetch(statement("register_worker"), self._portrait, within=_WITHIN)
         worker_id: int = rows[0][0]
         self._channel.send(WorkerRegistered(worker_id))
+        await self._link.fetch(statement("lift_limits"), {}, within=_WITHIN)
         return worker_id
 
     async def _unregister(

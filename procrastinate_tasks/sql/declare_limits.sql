@@ -1,4 +1,4 @@
--- Write down the limits that the settings declare, except where staff set others; a limit no longer declared goes.
+-- Write down the limits that this project's settings declare, except where staff set others.
 WITH declared AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -7,10 +7,10 @@ WITH declared AS MATERIALIZED (
 ),
 written AS (
     INSERT INTO procrastinate_tasks_queuerule AS rule (
-        queue_name, paused_by, pause_reason, rate_limit, rate_period, concurrency_limit, limits_by_hand, recent_starts,
-        updated_at
+        queue_name, paused_by, pause_reason, rate_limit, rate_period, concurrency_limit, limits_by_hand, declared_by,
+        recent_starts, updated_at
     )
-    SELECT queue_name, '', '', rate_limit, rate_period, concurrency_limit, false, '{}', now()
+    SELECT queue_name, '', '', rate_limit, rate_period, concurrency_limit, false, %(project)s::text, '{}', now()
     FROM declared
     ORDER BY queue_name
     ON CONFLICT (queue_name) DO UPDATE
@@ -18,19 +18,13 @@ written AS (
         rate_limit = excluded.rate_limit,
         rate_period = excluded.rate_period,
         concurrency_limit = excluded.concurrency_limit,
+        declared_by = excluded.declared_by,
         updated_at = now()
     WHERE NOT rule.limits_by_hand
-      AND (rule.rate_limit, rule.rate_period, rule.concurrency_limit)
-          IS DISTINCT FROM (excluded.rate_limit, excluded.rate_period, excluded.concurrency_limit)
-    RETURNING rule.queue_name
-),
-lifted AS (
-    UPDATE procrastinate_tasks_queuerule AS rule
-    SET rate_limit = NULL, rate_period = NULL, concurrency_limit = NULL, updated_at = now()
-    WHERE NOT limits_by_hand
-      AND (rate_limit IS NOT NULL OR concurrency_limit IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM declared WHERE declared.queue_name = rule.queue_name)
+      AND (rule.rate_limit, rule.rate_period, rule.concurrency_limit, rule.declared_by)
+          IS DISTINCT FROM (
+              excluded.rate_limit, excluded.rate_period, excluded.concurrency_limit, excluded.declared_by
+          )
     RETURNING rule.queue_name
 )
-SELECT count(procrastinate_tasks_wake_workers_v1(queue_name))
-FROM (SELECT queue_name FROM written UNION ALL SELECT queue_name FROM lifted) AS changed
+SELECT count(procrastinate_tasks_wake_workers_v1(queue_name)) FROM written

@@ -1,4 +1,6 @@
 -- Insert jobs in one statement; a job whose queueing lock is taken is left out.
+-- They go in in the order of their queueing locks, and are numbered before, in the order they were given: who inserts
+-- the same locks at the same time waits for others in turn, and never in a circle.
 -- Answers one row for each job inserted: its place in the arrays, from 1, and its id.
 WITH call AS MATERIALIZED (
     SELECT wanted.*, nextval(pg_get_serial_sequence('procrastinate_jobs', 'id')) AS id
@@ -20,7 +22,7 @@ inserted AS (
     )
     SELECT id, queue_name, task_name, priority, lock, queueing_lock, arguments::jsonb, scheduled_at
     FROM call
-    ORDER BY place
+    ORDER BY queueing_lock NULLS FIRST, place
     ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
     RETURNING id
 )

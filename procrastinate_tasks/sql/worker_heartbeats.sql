@@ -9,6 +9,7 @@ SELECT
     coalesce(live.host, '') AS host,
     live.pid,
     coalesce(live.release, '') AS release,
+    coalesce(live.project, '') AS project,
     live.queues::text AS queues,
     live.capacity,
     live.memory_bytes,

@@ -21,7 +21,7 @@ from procrastinate_tasks.verification.probe import send_through_a_worker
 from procrastinate_tasks.verification.verdicts import Check, Verdict, fail, ok, skip, warn
 
 # What a worker holds beside the connections of its jobs: claims, records, heartbeat, upkeep.
-_OF_A_WORKER = 4
+_OF_A_WORKER = 5
 # During a restart old and new processes run side by side, with a release phase and somebody's console.
 _BESIDE_A_RESTART = 2
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks import queries
 from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.conf import project_name
 from procrastinate_tasks.permissions import is_allowed
 from procrastinate_tasks.queries import WorkerHeartbeat
 from procrastinate_tasks.viewer.cards import Health
@@ -46,6 +47,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context = {
         "title": _("Workers"),
         "now": now,
+        "project": project_name(),
         "rows": [_row(worker, jobs, links) for worker in workers],
         "alive": sum(worker.is_alive for worker in workers),
         "orphaned": [(job, links.to_job(job.id)) for job in orphaned],

@@ -67,6 +67,28 @@ def test_of_many_who_defer_with_one_queueing_lock_one_does():
     assert len([job_id for job_id in ids if job_id is not None]) == 1
 
 
+def test_two_who_defer_the_same_queueing_locks_in_opposite_orders_both_end():
+    locks = [f"lock-{number:04}" for number in range(300)]
+
+    def defer_in(order: list[str]) -> int:
+        return defer_many("sample.remember", (Call({"number": 1}, queueing_lock=lock) for lock in order))
+
+    for _ in range(8):
+        counts = in_threads(lambda: defer_in(locks), lambda: defer_in(locks[::-1]))
+        assert sum(counts) == 300
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs")
+
+
+def test_jobs_run_in_the_order_they_were_deferred_whatever_their_queueing_locks():
+    calls = [Call({"number": n}, queueing_lock=f"lock-{-n % 7}-{n}") for n in range(50)]
+
+    defer_many("sample.remember", calls)
+
+    jobs = ProcrastinateJob.objects.order_by("id")
+    assert [job.args["number"] for job in jobs] == list(range(50))
+
+
 def test_a_retry_that_meets_an_uncommitted_job_with_its_lock_ends_in_favour_of_it():
     job_id = defer("sample.locked")
     start(job_id)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
 from procrastinate_tasks import operations
+from procrastinate_tasks.conf import project_name
 from procrastinate_tasks.deferring import Call, defer_many
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.limits import QueueLimit, Rate
@@ -259,11 +260,50 @@ def test_taking_staff_s_limit_back_restores_the_settings():
 def test_a_limit_that_left_the_settings_goes_and_a_pause_stays(settings):
     operations.pause(queue="sample", by="Ana")
     settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {}
+    register_worker(project=project_name())
 
     operations.declare_limits()
 
     assert limit_of("sample") == QueueLimit()
     assert is_paused("sample")
+
+
+@pytest.mark.parametrize("project", [project_name(), "another"])
+@pytest.mark.usefixtures("_declared")
+def test_a_worker_that_declares_no_limit_lifts_none_while_one_lives_that_does(settings, project: str):
+    register_worker(project=project_name(), limits=["sample"])
+    register_worker(project=project)
+    settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {}
+    settings.PROCRASTINATE_TASKS_PROJECT = project
+
+    operations.declare_limits()
+
+    assert limit_of("sample") == QueueLimit(rate=Rate(20), concurrency=5)
+
+
+@pytest.mark.usefixtures("_declared")
+def test_a_limit_stays_while_its_project_is_down_and_falls_with_its_last_declarer():
+    declarer = register_worker(project=project_name(), limits=["sample"])
+    register_worker(project="another")
+    execute("DELETE FROM procrastinate_workers WHERE id = %s", declarer)
+
+    operations.lift_limits()
+    assert limit_of("sample") == QueueLimit(rate=Rate(20), concurrency=5)
+
+    register_worker(project=project_name())
+    operations.lift_limits()
+    assert limit_of("sample") == QueueLimit()
+
+
+@pytest.mark.usefixtures("_declared")
+def test_a_worker_that_cannot_say_what_it_declares_keeps_every_limit():
+    register_worker(project=project_name())
+    silent_on_limits = register_worker()
+    execute("UPDATE procrastinate_tasks_liveworker SET limits = NULL WHERE worker_id = %s", silent_on_limits)
+
+    operations.lift_limits()
+
+    assert limit_of("sample") == QueueLimit(rate=Rate(20), concurrency=5)
 
 
 @pytest.mark.parametrize(

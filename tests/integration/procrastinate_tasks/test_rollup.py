@@ -264,7 +264,7 @@ def test_a_worker_sums_up_as_part_of_its_upkeep_and_waits_for_the_next_slot():
 def test_the_upkeep_of_a_worker_has_it_among_its_routines(monkeypatch):
     monkeypatch.setattr(side_tasks, "close_old_connections", lambda: None)  # the test's own has to stay
 
-    side_tasks.Routines().run_once()
+    side_tasks.Routines(side_tasks.patient_routines()).run_once()
 
     assert RollupProgress.objects.get().rolled_up_to is not None
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks import queries, schedule
+from procrastinate_tasks import queries, schedule, side_tasks
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.exceptions import ScheduleNameTaken
 from procrastinate_tasks.models import ScheduleState
@@ -17,6 +19,16 @@ from procrastinate_tasks.schedule import CatchUp, periodic, run_once
 from tests.integration.procrastinate_tasks.sample_tasks import locked, remember
 
 pytestmark = pytest.mark.django_db
+
+
+@app.task(name="sample.plain_periodic")
+def plain_periodic(timestamp: int) -> int:
+    return timestamp
+
+
+# Taken before a test hides them.
+app.perform_import_paths()
+SITE_SCHEDULES = schedule.all_schedules()
 
 MIDNIGHT_UTC = datetime(2026, 5, 1, tzinfo=UTC)
 THREE_IN_MEXICO = datetime(2026, 5, 1, 9, tzinfo=UTC)
@@ -42,6 +54,97 @@ def redeclare(cron: str) -> None:
 
 def job_count() -> int:
     return int(ProcrastinateJob.objects.count())
+
+
+def test_ticks_do_not_pile_up_while_nobody_runs_their_jobs():
+    nightly()
+    run_once(MIDNIGHT_UTC)
+
+    for day in range(3):
+        run_once(THREE_IN_MEXICO + day * DAY)
+
+    assert job_count() == 1
+    assert ProcrastinateJob.objects.get().queueing_lock == remember.name
+
+
+def test_a_schedule_that_wants_every_tick_gets_every_tick():
+    nightly(CatchUp.ALL)
+    run_once(MIDNIGHT_UTC)
+
+    run_once(THREE_IN_MEXICO + 2 * DAY)
+
+    assert job_count() == 3
+
+
+def test_every_schedule_of_the_site_keeps_one_job_waiting_at_most():
+    assert {item.queueing_lock for item in SITE_SCHEDULES if item.catch_up is not CatchUp.ALL} != set()
+    assert all(item.queueing_lock for item in SITE_SCHEDULES if item.catch_up is not CatchUp.ALL)
+
+
+# --- Procrastinate's own @app.periodic --------------------------------------------------------------------
+
+
+@pytest.fixture
+def adopted(monkeypatch: pytest.MonkeyPatch) -> Iterator[schedule.Schedule]:
+    """A task with @app.periodic, as a project of plain Procrastinate has it."""
+    monkeypatch.setattr(app.periodic_registry, "periodic_tasks", {})
+    app.periodic(cron="0 3 * * *", periodic_id="night", queue="elsewhere", lock="L", queueing_lock="Q")(
+        plain_periodic
+    )
+    (found,) = schedule.all_schedules()
+    yield found
+
+
+def test_what_procrastinate_s_own_decorator_declares_is_deferred_as_declared(adopted: schedule.Schedule):
+    run_once(MIDNIGHT_UTC)
+    three = MIDNIGHT_UTC + 3 * HOUR
+
+    report = run_once(three)
+
+    job = ProcrastinateJob.objects.get()
+    assert [tick.tick_at for tick in report.deferred] == [three]
+    assert (job.queue_name, job.lock, job.queueing_lock) == ("elsewhere", "L", "Q")
+    assert job.args == {"timestamp": int(three.timestamp())}
+    assert adopted.name == "sample.plain_periodic#night"
+
+
+def test_a_tick_that_procrastinate_s_worker_deferred_is_not_deferred_again(adopted: schedule.Schedule):
+    run_once(MIDNIGHT_UTC)
+    three = MIDNIGHT_UTC + 3 * HOUR
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_periodic_defers (task_name, periodic_id, defer_timestamp)"
+            " VALUES (%s, %s, %s)",
+            ["sample.plain_periodic", "night", int(three.timestamp())],
+        )
+
+    assert [tick.job_id for tick in run_once(three).deferred] == [None]
+    assert job_count() == 0
+
+
+def test_a_tick_is_skipped_while_a_job_with_the_declared_queueing_lock_waits(adopted: schedule.Schedule):
+    run_once(MIDNIGHT_UTC)
+
+    run_once(MIDNIGHT_UTC + 3 * HOUR)
+    run_once(MIDNIGHT_UTC + 3 * HOUR + DAY)
+
+    assert job_count() == 1
+
+
+def test_it_can_be_run_by_hand_like_any_other(adopted: schedule.Schedule):
+    assert schedule.defer_job(schedule.find_schedule(adopted.name)) is not None
+    assert job_count() == 1
+
+
+# --- What people wait for, and what may take its time -----------------------------------------------------
+
+
+def test_schedule_and_rescue_share_their_thread_with_nothing():
+    prompt = {routine.name for routine in side_tasks.prompt_routines()}
+    patient = {routine.name for routine in side_tasks.patient_routines()}
+
+    assert prompt == {"schedule", "rescue"}
+    assert patient == {"alerts", "limits", "retention", "roll-up"}
 
 
 def test_a_new_schedule_does_not_fire_for_the_past():
