@@ -102,7 +102,12 @@ class RefundAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A webhook event whose signature was verified."""
+    """A webhook event whose signature was verified.
+
+    Attributes:
+        problem: why it cannot be applied, empty when it can.
+        body: as it came, when ``payload`` does not hold all of it.
+    """
 
     id: str
     type: str
@@ -110,6 +115,8 @@ class Event:
     api_version: str
     created_at: datetime
     payload: dict[str, object]
+    problem: str = ""
+    body: bytes | None = None
 
 
 class Gateway(Protocol):
@@ -177,7 +184,7 @@ class Gateway(Protocol):
         """Yield every refund made since then, newest first, whoever made it."""
 
     def read_event(self, *, payload: bytes, signature: str) -> Event:
-        """Verify and read a webhook.
+        """Verify a webhook, and read it as far as it can be.
 
         Raises:
             InvalidSignature: Stripe did not send this, or too long ago.

@@ -1,4 +1,4 @@
-"""What Stripe told us, kept as it came."""
+"""What Stripe told us, kept as it came: what nobody can read yet is parked for a person with the rest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ class StripeEvent(models.Model):
         RECEIVED = "received", _("received")
         APPLIED = "applied", _("applied")
         IGNORED = "ignored", _("ignored")
+        PARKED = "parked", _("for a person")
 
     event_id = models.CharField(max_length=255, primary_key=True)
     type = models.CharField(_("type"), max_length=100)
     object_id = models.CharField(_("object"), max_length=255, db_index=True)
     api_version = models.CharField(max_length=40, blank=True)
     payload = models.JSONField()
+    # Of an event that JSON in a column cannot hold, or that could not be read when it came.
+    body = models.BinaryField(null=True)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.RECEIVED)
     note = models.CharField(_("note"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("happened"))
@@ -36,10 +39,12 @@ class StripeEvent(models.Model):
             models.Index(
                 name="payments_events_to_apply", fields=("received_at",), condition=Q(state="received")
             ),
+            models.Index(name="payments_events_parked", fields=("received_at",), condition=Q(state="parked")),
         )
         constraints = (
             models.CheckConstraint(
-                name="payments_event_state_known", condition=Q(state__in=["received", "applied", "ignored"])
+                name="payments_event_state_known",
+                condition=Q(state__in=["received", "applied", "ignored", "parked"]),
             ),
         )
 

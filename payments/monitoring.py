@@ -121,7 +121,7 @@ def _find_overdue(work: unfinished.Work, snapshot: Snapshot) -> Iterator[Finding
         yield Finding(sentence=overdue.sentence)
 
 
-for _rule in (*ALERT_RULES, *map(_rule_of, unfinished.WORK)):
+for _rule in (*ALERT_RULES, *map(_rule_of, unfinished.TOLD)):
     register_rule(_rule)
 
 

@@ -198,3 +198,29 @@ EMAILS = Work(
     query={"sent_at__isnull": "1", "dropped_at__isnull": "1"},
 )
 WORK = (CANCELLATIONS, EVENTS, REFUNDS, EMAILS)
+# Nobody tries these again: what they say is not understood, or contradicts what we have.
+PARKED = Work(
+    name="events_parked",
+    label=_("Events of Stripe's for a person"),
+    title=_("Stripe told us something that a person has to read"),
+    advice=_(
+        "Each event's page says why it was put aside. Look at its object at Stripe, and at the differences"
+        " with Stripe; apply it again once that is mended, or after an update of this site."
+    ),
+    tell=lambda count: (
+        ngettext(
+            "%(count)d event of Stripe's was put aside for a person.",
+            "%(count)d events of Stripe's were put aside for a person.",
+            count,
+        )
+        % {"count": count}
+    ),
+    task_name=task_names.APPLY_STRIPE_EVENT,
+    call=lambda pk: Call(args={"event_id": pk, "again": True}, queueing_lock=f"event:{pk}"),
+    rows=lambda: StripeEvent.objects.filter(state=StripeEvent.State.PARKED),
+    asked_at="received_at",
+    patience=timedelta(0),
+    page="admin:payments_stripeevent_changelist",
+    query={"state__exact": StripeEvent.State.PARKED},
+)
+TOLD = (*WORK, PARKED)

@@ -12,7 +12,7 @@ from procrastinate_tasks.presentation import Figure, Notice, PanelContent
 def tell_unfinished() -> PanelContent:
     """Return the dashboard's panel."""
     now = timezone.now()
-    found = [(work, unfinished.find_overdue(work, now=now)) for work in unfinished.WORK]
+    found = [(work, unfinished.find_overdue(work, now=now)) for work in unfinished.TOLD]
     return PanelContent(
         figures=tuple(
             Figure(

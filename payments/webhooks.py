@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import F
 
 from payments import task_names
-from payments.gateway import Gateway
+from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
 from procrastinate_tasks import audit
 from procrastinate_tasks.actions import Action, Actor, TargetReport
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.models import ActionOutcome, TargetType
+
+logger = logging.getLogger(__name__)
 
 # Before the charges of balances: a guest who has just paid looks at the page until it says so. What else
 # Stripe tells us mostly repeats what a charge has recorded by itself.
@@ -24,10 +27,22 @@ _GUEST_WAITS = "checkout.session."
 def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) -> bool:
     """Store an event and defer its job in one transaction. Returns whether it was news.
 
+    What Stripe signed is stored whatever it is; what cannot be read is parked for a person, without a job.
+
     Raises:
         InvalidSignature: Stripe did not send this.
     """
     event = gateway.read_event(payload=payload, signature=signature)
+    try:
+        return _store(event, payload=event.payload, problem=event.problem, body=event.body, now=now)
+    except (DataError, ValueError, RecursionError) as error:  # JSON that Python reads and Postgres does not
+        problem = f"it cannot be stored as JSON: {type(error).__name__}"
+        return _store(event, payload={}, problem=problem, body=payload, now=now)
+
+
+def _store(
+    event: Event, *, payload: dict[str, object], problem: str, body: bytes | None, now: datetime
+) -> bool:
     with transaction.atomic():
         _, is_new = StripeEvent.objects.get_or_create(
             event_id=event.id,
@@ -35,20 +50,25 @@ def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: date
                 "type": event.type,
                 "object_id": event.object_id,
                 "api_version": event.api_version,
-                "payload": event.payload,
+                "payload": payload,
+                "body": body,
+                "state": StripeEvent.State.PARKED if problem else StripeEvent.State.RECEIVED,
+                "note": problem,
                 "created_at": event.created_at,
                 "received_at": now,
             },
         )
-        if is_new:
+        if not is_new:
+            StripeEvent.objects.filter(pk=event.id).update(repetitions=F("repetitions") + 1)
+        elif problem:
+            logger.error("an event was parked", extra={"event_id": event.id, "reason": problem})
+        else:
             defer(
                 task_names.APPLY_STRIPE_EVENT,
                 {"event_id": event.id},
                 queueing_lock=f"event:{event.id}",
                 priority=GUEST_WAITS_PRIORITY if event.type.startswith(_GUEST_WAITS) else 0,
             )
-        else:
-            StripeEvent.objects.filter(pk=event.id).update(repetitions=F("repetitions") + 1)
     return is_new
 
 

@@ -106,11 +106,30 @@ def record_session_expired(*, attempt_id: int, session: Session, now: datetime) 
 
 
 def _check_identity(attempt: PaymentAttempt, intent: Intent) -> None:
-    """An intent with another id, amount or currency is not the one this attempt asked for."""
-    stored = (attempt.stripe_intent_id or intent.id, attempt.amount_minor, attempt.currency)
-    said = (intent.id, intent.amount_minor, intent.currency)
+    """An intent is the one this attempt asked for in all that was agreed, and no other attempt's.
+
+    Raises:
+        ContradictoryEvidence: it is not.
+    """
+    stored = (
+        attempt.stripe_intent_id or intent.id,
+        attempt.amount_minor,
+        attempt.currency,
+        attempt.stripe_customer_id or intent.customer_id,
+        str(attempt.key),
+    )
+    # What somebody has emptied at Stripe proves nothing against an id that we stored ourselves.
+    is_ours = attempt.stripe_intent_id == intent.id or attempt.stripe_session_id is not None
+    key = intent.attempt_key or (str(attempt.key) if is_ours else "")
+    customer_id = intent.customer_id or attempt.stripe_customer_id
+    said = (intent.id, intent.amount_minor, intent.currency, customer_id, key)
     if stored != said:
         raise ContradictoryEvidence(subject=f"attempt {attempt.pk}", stored=str(stored), said=str(said))
+    others = PaymentAttempt.objects.filter(stripe_intent_id=intent.id).exclude(pk=attempt.pk)
+    if others.exists():
+        raise ContradictoryEvidence(
+            subject=f"attempt {attempt.pk}", stored=attempt.state, said=f"{intent.id}, which is another's"
+        )
 
 
 def _apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:

@@ -199,6 +199,11 @@ def _keep(difference: Difference, now: datetime) -> _Verdict:
 def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Difference | None:
     """Tell whether Stripe took exactly what an attempt says; one that is under way is the janitor's."""
     has_taken = intent.status == IntentStatus.SUCCEEDED
+    if attempt.stripe_intent_id not in (None, intent.id):
+        # Beside its own intent: a second one that took money, or still can.
+        if intent.status == IntentStatus.CANCELED:
+            return None
+        return _difference_of_charge(attempt, intent.id, theirs=_write(intent.status, intent.amount_minor))
     if attempt.state in LIVE_STATES and not has_taken:
         return None
     ours = (attempt.state == AttemptState.SUCCEEDED, attempt.amount_minor, attempt.currency)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from payments import attempts
+from payments.event_reading import read_event
+from payments.exceptions import ContradictoryEvidence, ObjectMissing
 from payments.gateway import Gateway
-from payments.ledger import refunds
+from payments.ledger import breaks, refunds
+from payments.ledger.breaks import Difference
 from payments.models import PaymentAttempt, Refund, StripeEvent
+from payments.policies import BreakKind
+
+_LONGEST_SIDE = 200
 
 
 def apply_stripe_event(
@@ -31,51 +40,119 @@ def apply_stripe_event(
         return None
     if event.state != StripeEvent.State.RECEIVED and not again:
         return StripeEvent.State(event.state)
-    ignored_because = _apply(event, gateway, now)
-    event.state = StripeEvent.State.IGNORED if ignored_because else StripeEvent.State.APPLIED
-    event.note = ignored_because
-    event.applied_at = now
+    outcome = _read_anew(event, now) or _apply(event, gateway, now)
+    event.state, event.note, event.applied_at = outcome.state, outcome.note, now
     event.save(update_fields=("state", "note", "applied_at"))
-    return StripeEvent.State(event.state)
+    return outcome.state
 
 
-def _apply(event: StripeEvent, gateway: Gateway, now: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of an event, and why it changed nothing."""
+
+    state: StripeEvent.State
+    note: str = ""
+
+
+_APPLIED = _Outcome(StripeEvent.State.APPLIED)
+
+
+def _ignored(note: str) -> _Outcome:
+    return _Outcome(StripeEvent.State.IGNORED, note)
+
+
+def _parked(note: str) -> _Outcome:
+    return _Outcome(StripeEvent.State.PARKED, note[:200])
+
+
+def _read_anew(event: StripeEvent, now: datetime) -> _Outcome | None:
+    """Read what was kept as it came: this release may understand what an earlier one did not."""
+    if event.body is None:
+        return None
+    reading = read_event(bytes(event.body), now=now)
+    event.type, event.object_id, event.payload = reading.type, reading.object_id, reading.payload
+    return _parked(reading.problem) if reading.problem else None
+
+
+def _apply(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
     for prefix, apply in _APPLIERS.items():
         if event.type.startswith(prefix):
             return apply(event, gateway, now)
-    return "no payment depends on events of this type"
+    return _ignored("no payment depends on events of this type")
 
 
-def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> str:
+def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
     attempt = _find_attempt(event)
     if attempt is None:
-        return "no attempt of ours made this object"
-    attempts.look(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
-    return ""
+        return _ignored("no attempt of ours made this object") if _metadata(event) is not None else _NAMELESS
+    if not _is_the_one(attempt, event):
+        return _contradict(attempt, event, f"{event.object_id} names an attempt that has another one", now)
+    try:
+        attempts.look(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
+    except ObjectMissing:
+        return _ignored("Stripe has no such object")
+    except ContradictoryEvidence as fault:
+        return _contradict(attempt, event, fault.said, now)
+    return _APPLIED
 
 
-def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> str:
+_NAMELESS = _Outcome(StripeEvent.State.PARKED, "its object has no metadata, so nobody knows whose it is")
+
+
+def _is_the_one(attempt: PaymentAttempt, event: StripeEvent) -> bool:
+    """Whoever can write metadata can name any attempt of ours beside an object that is not its own."""
+    is_intent = bool(_intent_id(event))
+    stored = attempt.stripe_intent_id if is_intent else attempt.stripe_session_id
+    return stored in (None, event.object_id)
+
+
+def _contradict(attempt: PaymentAttempt, event: StripeEvent, said: str, now: datetime) -> _Outcome:
+    """Open a difference that a person has to close: what Stripe says of an attempt is not what we have."""
+    ours = f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id or ''}".strip()
+    breaks.keep(
+        Difference(
+            kind=BreakKind.CHARGE_DIFFERS,
+            stripe_id=event.object_id,
+            ours=ours[:_LONGEST_SIDE],
+            theirs=said[:_LONGEST_SIDE],
+            booking_id=attempt.payment.booking_id,
+        ),
+        now=now,
+    )
+    return _parked("it contradicts what we have: see the difference with Stripe that it opened")
+
+
+def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
     key = _our_key(event, "refund")
     refund = Refund.objects.select_related("attempt").filter(key=key).first() if key else None
     if refund is None:
-        return "no refund of ours made this object"
+        return _ignored("no refund of ours made this object")
     answer = gateway.find_refund(intent_id=refund.attempt.stripe_intent_id or "", refund_key=str(refund.key))
     if answer is None:
-        return "Stripe lists no such refund"
+        return _ignored("Stripe lists no such refund")
     refunds.record_refund(refund_id=refund.pk, answer=answer, now=now)
-    return ""
+    return _APPLIED
 
 
 def _find_attempt(event: StripeEvent) -> PaymentAttempt | None:
+    """Find whose object it is by the key in its metadata, else by the id that we have stored."""
+    all_attempts = PaymentAttempt.objects.select_related("payment")
     key = _our_key(event, "attempt")
-    return PaymentAttempt.objects.select_related("payment").filter(key=key).first() if key else None
+    if key is not None:
+        return all_attempts.filter(key=key).first()
+    known = Q(stripe_intent_id=event.object_id) | Q(stripe_session_id=event.object_id)
+    return all_attempts.filter(known).first() if event.object_id else None
 
 
 def _our_key(event: StripeEvent, name: str) -> UUID | None:
     """Return the key that we put into the metadata of everything we create."""
+    return _read_uuid((_metadata(event) or {}).get(name))
+
+
+def _metadata(event: StripeEvent) -> Mapping[str, object] | None:
     match event.payload:
-        case {"data": {"object": {"metadata": {**metadata}}}}:
-            return _read_uuid(metadata.get(name))
+        case {"data": {"object": {"metadata": dict() as metadata}}}:
+            return metadata
     return None
 
 
@@ -90,7 +167,7 @@ def _intent_id(event: StripeEvent) -> str:
     return event.object_id if event.type.startswith("payment_intent.") else ""
 
 
-_APPLIERS: Mapping[str, Callable[[StripeEvent, Gateway, datetime], str]] = {
+_APPLIERS: Mapping[str, Callable[[StripeEvent, Gateway, datetime], _Outcome]] = {
     "payment_intent.": _apply_to_attempt,
     "checkout.session.": _apply_to_attempt,
     "refund.": _apply_to_refund,

@@ -210,6 +210,8 @@ def test_without_any_event_the_janitor_completes_everything(house: House):
         (SECRET, timedelta(minutes=4), 200),
         (OLD_SECRET, timedelta(0), 200),
         ("whsec_somebody_else", timedelta(0), 400),
+        (SECRET, timedelta(seconds=300), 200),
+        (SECRET, timedelta(seconds=301), 400),
         (SECRET, timedelta(minutes=6), 400),
         (OLD_SECRET, timedelta(minutes=6), 400),
     ],
@@ -226,15 +228,6 @@ def test_only_a_fresh_signature_under_one_of_our_secrets_is_taken(house: House, 
 @pytest.mark.parametrize("signature", ["", "t=abc,v1=", "v1=0000", "t=1,v1=é", "nonsense"])
 def test_a_malformed_signature_is_refused_and_nothing_is_stored(house: House, signature: str):
     assert house.post_webhook(b'{"id": "evt_1"}', signature=signature) == 400
-
-    assert not StripeEvent.objects.exists()
-
-
-@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"null", b'{"object": "event"}', b"\xff\xfe"])
-def test_a_signed_payload_that_is_no_event_is_refused_and_nothing_is_stored(house: House, payload: bytes):
-    signature = sign(payload, secret=SECRET, timestamp=int(house.now.timestamp()))
-
-    assert house.post_webhook(payload, signature=signature) == 400
 
     assert not StripeEvent.objects.exists()
 
