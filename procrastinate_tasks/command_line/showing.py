@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from procrastinate.contrib.django.models import ProcrastinateEvent
 
 from procrastinate_tasks import audit, queries, registry
 from procrastinate_tasks.action_policies import Action
@@ -22,6 +21,7 @@ from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
 from procrastinate_tasks.policies import Cause
 from procrastinate_tasks.presentation import JobStory, RetrySafety, stories_of
 from procrastinate_tasks.reasons import Reason
+from procrastinate_tasks.viewer.queries.job import list_events
 from procrastinate_tasks.viewer.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.viewer.states import STATE_LABELS
 from procrastinate_tasks.viewer.timeline import Event, tell_steps
@@ -34,7 +34,7 @@ class _Job:
     row: JobRow
     story: JobStory
     reason: Reason
-    events: Sequence[ProcrastinateEvent]
+    events: Sequence[Event]
     attempts: Sequence[JobAttempt]
     entries: Sequence[AuditEntry]
 
@@ -84,7 +84,7 @@ def _read(job_id: int) -> _Job:
         row=row,
         story=stories_of([row])[job_id],
         reason=reason,
-        events=list(ProcrastinateEvent.objects.filter(job_id=job_id).order_by("id")[:_MOST_ROWS]),
+        events=list_events(job_id),
         attempts=list(JobAttempt.objects.filter(job_id=job_id).order_by("id")[:_MOST_ROWS]),
         entries=list(_entries_about(job_id)[:_MOST_ROWS]),
     )
@@ -138,8 +138,7 @@ def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
 
 def _write_events(out: Output, job: _Job) -> None:
     out.line()
-    events = [Event(type=event.type, at=event.at) for event in job.events if event.at is not None]
-    steps = [(step.at, step.label, step.lasted) for step in tell_steps(events)]
+    steps = [(step.at, step.label, step.lasted) for step in tell_steps(job.events)]
     out.table((_("TIME"), _("EVENT"), _("TOOK")), steps)
 
 

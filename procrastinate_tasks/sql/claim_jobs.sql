@@ -120,7 +120,7 @@ SET status = 'doing', worker_id = %(worker_id)s
 WHERE job.id = ANY(ARRAY(SELECT id FROM chosen)) -- by the primary key, whatever the statistics say
 RETURNING
     job.id, job.task_name, job.queue_name, job.priority, job.lock, job.queueing_lock, job.args::text,
-    job.scheduled_at, job.attempts, job.worker_id,
+    procrastinate_tasks_readable_v1(job.scheduled_at), job.attempts, job.worker_id,
     -- How often a child died while it ran this job, since the job was last retried by hand.
     (
         SELECT count(*)

@@ -25,4 +25,4 @@ WHERE id = (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING
-    id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
+    id, status, task_name, priority, lock, queueing_lock, args, procrastinate_tasks_readable_v1(scheduled_at) AS scheduled_at, queue_name, attempts, worker_id

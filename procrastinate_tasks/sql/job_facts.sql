@@ -14,7 +14,7 @@ SELECT
     ) AS known_by_release,
     job.queue_name,
     job.status::text AS status,
-    job.scheduled_at,
+    procrastinate_tasks_readable_v1(job.scheduled_at) AS scheduled_at,
     job.worker_id,
     worker.last_heartbeat,
     coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS orphaned_after,

@@ -5,7 +5,7 @@ SELECT
     job.status::text AS status,
     job.task_name,
     job.queue_name,
-    job.scheduled_at,
+    procrastinate_tasks_readable_v1(job.scheduled_at) AS scheduled_at,
     job.attempts,
     job.abort_requested,
     job.queueing_lock,

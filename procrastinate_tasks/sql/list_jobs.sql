@@ -21,7 +21,7 @@ FROM (
         job.task_name,
         job.queue_name,
         job.status::text AS status,
-        job.scheduled_at,
+        procrastinate_tasks_readable_v1(job.scheduled_at) AS scheduled_at,
         job.attempts,
         job.args,
         job.priority,
@@ -59,7 +59,7 @@ FROM (
 ) AS page
 LEFT JOIN LATERAL (
     SELECT
-        min(at) AS created_at,
+        min(at) FILTER (WHERE type <> 'scheduled') AS created_at,
         max(at) FILTER (WHERE type = 'started') AS started_at,
         max(at) FILTER (WHERE type <> 'scheduled') AS changed_at
     FROM procrastinate_events

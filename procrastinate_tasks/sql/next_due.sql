@@ -38,7 +38,7 @@ waiting AS MATERIALIZED (
                 LIMIT 1
             ) THEN '-infinity'
             ELSE (
-                SELECT scheduled_at FROM procrastinate_jobs
+                SELECT procrastinate_tasks_readable_v1(scheduled_at) FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
                   AND jsonb_exists(%(tasks)s::jsonb, task_name)
                 ORDER BY scheduled_at

@@ -7,7 +7,7 @@ WITH waiting AS (
         count(*) FILTER (WHERE scheduled_at > now() AND attempts = 0) AS scheduled,
         count(*) FILTER (WHERE scheduled_at > now() AND attempts > 0) AS to_be_retried,
         min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
-        min(scheduled_at) FILTER (WHERE scheduled_at <= now()) AS oldest_due_at
+        procrastinate_tasks_readable_v1(min(scheduled_at) FILTER (WHERE scheduled_at <= now())) AS oldest_due_at
     FROM procrastinate_jobs
     WHERE status = 'todo'
     GROUP BY queue_name
@@ -35,7 +35,10 @@ SELECT
     coalesce(running.orphaned, 0) AS orphaned,
     least(
         waiting.oldest_due_at,
-        (SELECT min(event.at) FROM procrastinate_events AS event WHERE event.job_id = waiting.oldest_id)
+        (
+            SELECT min(event.at) FROM procrastinate_events AS event
+            WHERE event.job_id = waiting.oldest_id AND event.type <> 'scheduled'
+        )
     ) AS oldest_ready_at
 FROM waiting
 FULL JOIN running USING (queue_name)

@@ -3,7 +3,7 @@ SELECT
     job.status::text,
     job.queue_name,
     job.priority,
-    job.scheduled_at,
+    procrastinate_tasks_readable_v1(job.scheduled_at) AS scheduled_at,
     job.args::text,
     job.worker_id,
     event.first_started_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.db.models import DateTimeField, Func
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateEvent
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
@@ -38,9 +39,11 @@ def find_job(job_id: int) -> JobRow | None:
 
 
 def list_events(job_id: int) -> tuple[Event, ...]:
-    """Return a job's latest events, the oldest first."""
-    latest = ProcrastinateEvent.objects.filter(job_id=job_id).order_by("-id")[:MOST_EVENTS]
-    return tuple(Event(type=event.type, at=event.at) for event in reversed(latest) if event.at is not None)
+    """Return a job's latest events, the oldest first. One of them may be of any instant: when it is due."""
+    readable_at = Func("at", function="procrastinate_tasks_readable_v1", output_field=DateTimeField())
+    events = ProcrastinateEvent.objects.filter(job_id=job_id, at__isnull=False).order_by("-id")
+    latest = events.values_list("type", readable_at)[:MOST_EVENTS]
+    return tuple(Event(type=kind, at=at) for kind, at in reversed(latest))
 
 
 def list_attempts(job_id: int) -> list[JobAttempt]:
