@@ -11,14 +11,15 @@ class AlertThresholds:
     """What is still in order; None switches a rule off.
 
     Fewer living workers than ``min_workers``, a tick that waits longer than ``schedule_overdue``, more ready
-    jobs in one queue than ``queue_depth``, a worker above ``memory_share`` of its limit, connections above
-    ``connection_share`` of theirs, a job that waits longer than ``unknown_task`` for a worker that knows its
-    task: these are faults.
+    jobs in one queue than ``queue_depth``, more than ``failed_jobs`` of one queue failed within an hour, a
+    worker above ``memory_share`` of its limit, connections above ``connection_share`` of theirs, a job that
+    waits longer than ``unknown_task`` for a worker that knows its task: these are faults.
     """
 
     min_workers: int | None = 1
     schedule_overdue: timedelta | None = timedelta(seconds=5)
     queue_depth: int | None = 500
+    failed_jobs: int | None = 50
     memory_share: float | None = 0.8
     connection_share: float | None = 0.8
     unknown_task: timedelta | None = timedelta(minutes=10)

@@ -99,9 +99,10 @@ class LiveWorker(models.Model):
     """What a worker says about itself with each beat; the row goes with the worker's own.
 
     ``orphaned_after`` is how long it may be silent before others rescue its jobs; ``memory_bytes`` is that of
-    the biggest child, which is replaced above ``max_memory_bytes``. Without ``queues`` it serves all,
-    ``tasks`` are the names its release knows, ``code`` tells one release's tasks and signatures from
-    another's where ``release`` is not set, ``limits`` are the queues that its settings limit.
+    the biggest child, which is replaced above ``max_memory_bytes``; ``refusal`` is why its job processes
+    cannot connect to the database. Without ``queues`` it serves all, ``tasks`` are the names its release
+    knows, ``code`` tells one release's tasks and signatures from another's where ``release`` is not set,
+    ``limits`` are the queues that its settings limit.
     """
 
     worker_id = models.BigIntegerField(_("worker"), primary_key=True)
@@ -116,6 +117,9 @@ class LiveWorker(models.Model):
     capacity = models.PositiveIntegerField(_("capacity"))
     running = models.PositiveIntegerField(_("running jobs"), default=0)
     memory_bytes = models.BigIntegerField(_("memory"), default=0)
+    refusal = models.CharField(
+        _("refused connections"), max_length=300, blank=True, default="", db_default=""
+    )
     max_memory_bytes = models.BigIntegerField(_("memory limit"), null=True)
     orphaned_after = models.DurationField(_("orphaned after"))
     started_at = models.DateTimeField(_("started at"), auto_now_add=True)

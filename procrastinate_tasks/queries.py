@@ -51,8 +51,9 @@ class QueueDepth:
 class WorkerHeartbeat:
     """A worker's row: ``is_alive`` unless it has been silent for longer than ``orphaned_after``.
 
-    ``memory_bytes`` is that of its biggest child, which is replaced above ``max_memory_bytes``. A worker of
-    Procrastinate's own says nothing about itself: those fields are empty.
+    ``memory_bytes`` is that of its biggest child, which is replaced above ``max_memory_bytes``; ``refusal``
+    is why its job processes cannot connect to the database, if they cannot. A worker of Procrastinate's own
+    says nothing about itself: those fields are empty.
     """
 
     id: int
@@ -70,6 +71,7 @@ class WorkerHeartbeat:
     memory_bytes: int | None
     max_memory_bytes: int | None
     started_at: datetime | None
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,26 @@ def find_long_queues(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def find_failing_jobs(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find queues many of whose jobs failed for good, whatever their tasks are."""
+    most = _thresholds().failed_jobs
+    for queue in snapshot.queues:
+        if most is None or queue.failed_last_hour <= most:
+            continue
+        sentence = _("%(failed)d jobs of the queue “%(queue)s” failed within an hour.")
+        yield Finding(
+            subject=queue.queue, sentence=sentence % {"failed": queue.failed_last_hour, "queue": queue.queue}
+        )
+
+
+def find_refused_workers(snapshot: Snapshot) -> Iterator[Finding]:
+    for worker in snapshot.living_workers:
+        if worker.refusal:
+            name = f"{worker.host}:{worker.pid}"
+            sentence = _("The job processes of %(worker)s cannot connect to the database: %(reason)s")
+            yield Finding(subject=name, sentence=sentence % {"worker": name, "reason": worker.refusal})
+
+
 def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
     share = _thresholds().memory_share
     for worker in snapshot.living_workers:
@@ -142,6 +162,26 @@ QUEUE_RULES = (
         advice=gettext_lazy("Look at manage.py jobs status; add workers, or raise --concurrency."),
         find=find_long_queues,
         page="admin:queue_queues",
+    ),
+    AlertRule(
+        name="jobs_failing",
+        title=gettext_lazy("Many jobs fail"),
+        advice=gettext_lazy(
+            "Look at the failures, grouped by cause. When the cause is mended, retry them all at once:"
+            " manage.py jobs retry."
+        ),
+        find=find_failing_jobs,
+        page="admin:queue_failures",
+    ),
+    AlertRule(
+        name="worker_refused",
+        title=gettext_lazy("A worker's jobs cannot reach the database"),
+        advice=gettext_lazy(
+            "They wait and lose nothing. Look at the role's password, the connection limit, and DATABASE_URL;"
+            " a worker that shall use a new address has to be started anew."
+        ),
+        find=find_refused_workers,
+        page="admin:queue_workers",
     ),
     AlertRule(
         name="worker_memory_high",

@@ -20,6 +20,7 @@ from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.statements import statement
 
 _WITHIN = timedelta(seconds=5)
+_LONGEST_REFUSAL = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Heartbeat:
             "worker_id": worker_id,
             "running": self._children.running_count,
             "memory_bytes": self._children.most_memory_bytes,
+            "refusal": self._children.refusal[:_LONGEST_REFUSAL],
         }
         rows = await self._link.fetch(statement("heartbeat"), params, within=_WITHIN)
         is_registered, job_ids_to_abort, held = rows[0]

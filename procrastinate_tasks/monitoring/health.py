@@ -59,6 +59,7 @@ def judge(snapshot: Snapshot, *, queue: str | None, longest_wait: timedelta) -> 
     return Health(
         checks=(
             _judge_workers(snapshot),
+            _judge_connecting(snapshot),
             _judge_waiting(snapshot, queue=queue, longest_wait=longest_wait),
             _judge_orphans(snapshot),
             _judge_schedule(snapshot),
@@ -73,6 +74,16 @@ def _judge_workers(snapshot: Snapshot) -> HealthCheck:
         name="workers",
         is_ok=alive >= wanted,
         sentence=_("Living workers: %(alive)d; wanted: %(wanted)d") % {"alive": alive, "wanted": wanted},
+    )
+
+
+def _judge_connecting(snapshot: Snapshot) -> HealthCheck:
+    """Look whether job processes reach the database; why not is shown to staff only, it may name hosts."""
+    refused = sum(bool(worker.refusal) for worker in snapshot.living_workers)
+    return HealthCheck(
+        name="connecting",
+        is_ok=refused == 0,
+        sentence=_("Workers whose job processes cannot connect to the database: %d") % refused,
     )
 
 

@@ -3,7 +3,7 @@ WITH beat AS (
     UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp() WHERE id = %(worker_id)s RETURNING id
 ),
 report AS (
-    UPDATE procrastinate_tasks_liveworker SET running = %(running)s, memory_bytes = %(memory_bytes)s
+    UPDATE procrastinate_tasks_liveworker SET running = %(running)s, memory_bytes = %(memory_bytes)s, refusal = %(refusal)s
     WHERE worker_id = %(worker_id)s
 ),
 held AS (

@@ -14,7 +14,8 @@ SELECT
     live.capacity,
     live.memory_bytes,
     live.max_memory_bytes,
-    live.started_at
+    live.started_at,
+    coalesce(live.refusal, '') AS refusal
 FROM procrastinate_workers AS worker
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = worker.id
 ORDER BY worker.id

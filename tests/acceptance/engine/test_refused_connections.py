@@ -96,6 +96,14 @@ def take_all_connections(server: Server, worker: StartedWorker, taken: ExitStack
     return last
 
 
+def said_refusal(server: Server) -> str:
+    """What the latest worker tells health and alerts with its beats."""
+    ((refusal,),) = server.rows(
+        "SELECT refusal FROM procrastinate_tasks_liveworker ORDER BY worker_id DESC LIMIT 1"
+    )
+    return str(refusal)
+
+
 def test_used_up_connections_fail_no_job_and_one_that_comes_free_is_enough(log: Path, server: Server):
     with (
         started_worker(log, "--concurrency", "4", database_url=address_of(server)) as worker,
@@ -108,9 +116,12 @@ def test_used_up_connections_fail_no_job_and_one_that_comes_free_is_enough(log: 
         insert(server, 100, number=1)
         wait_for(lambda: REFUSED in worker.read_log() and count(server, "doing") == 0)
         assert (count(server, "failed"), count(server, "todo")) == (0, 100)
+        wait_for(lambda: "too many connections" in said_refusal(server))
 
         last.close()
         wait_for(lambda: count(server, "succeeded") == 101)
+        taken.close()  # as long as there are fewer connections than slots, some slots wait
+        wait_for(lambda: said_refusal(server) == "")
     assert_nobody_paid(server, succeeded=101)
 
 

@@ -107,6 +107,40 @@ def test_a_long_queue_is_told_by_name_and_another_is_told_apart():
     assert told() == ["Terminó: Se acumulan trabajos"]
 
 
+def test_failures_of_any_task_are_told_by_queue():
+    register_worker()
+    insert_failures(50, queue="emails")
+    assert look() == set()
+
+    insert_failures(1, queue="emails")
+    assert look() == {"jobs_failing"}
+    assert "51 trabajos de la cola «emails»" in mail.outbox[0].body
+
+    with settings_at_once(PROCRASTINATE_TASKS_ALERT_THRESHOLDS=AlertThresholds(failed_jobs=None)):
+        assert look() == set()
+
+
+def insert_failures(count: int, *, queue: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH failed AS (INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status)"
+            " SELECT %s, 'sample.remember', 0, '{}', 'failed' FROM generate_series(1, %s) RETURNING id)"
+            " INSERT INTO procrastinate_events (job_id, type, at) SELECT id, 'failed', now() FROM failed",
+            [queue, count],
+        )
+
+
+def test_a_worker_whose_processes_cannot_connect_is_told_with_the_reason():
+    worker_id = register_worker(refusal="password authentication failed")
+
+    assert look() == {"worker_refused"}
+    assert "one:7" in mail.outbox[0].body
+    assert "password authentication failed" in mail.outbox[0].body
+
+    LiveWorker.objects.filter(worker_id=worker_id).update(refusal="")
+    assert look() == set()
+
+
 def test_a_large_worker_is_told_until_it_was_replaced():
     megabyte = 1024 * 1024
     worker_id = register_worker(memory_bytes=321 * megabyte, max_memory_bytes=400 * megabyte)

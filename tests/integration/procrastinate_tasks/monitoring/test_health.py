@@ -182,3 +182,13 @@ def test_the_command_exits_with_two_when_nobody_can_tell():
         call_command("jobs", "health")
 
     assert unknown.value.returncode == 2
+
+
+@pytest.mark.django_db
+def test_a_worker_whose_processes_cannot_connect_is_unhealthy_and_the_reason_is_for_staff():
+    register_worker(refusal="role app at db.example refused")
+
+    found = check_health()
+
+    assert failing(found) == ["connecting"]
+    assert not any("example" in check.sentence for check in found.checks)
