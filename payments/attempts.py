@@ -1,6 +1,6 @@
 """Drive one attempt to Stripe's truth, from wherever it stands.
 
-    off-session   create ─► store its id ─► last look ─► confirm ─► record
+    off-session   look for what we forgot ─► create ─► store its id ─► last look ─► confirm ─► record
                   a decline, or a last look that objects ─► cancel ─► record
     Checkout      create ─► store its address ─► (the guest pays, or time runs out) ─► record
 
@@ -12,22 +12,24 @@ drivers at once, end in the same place.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
 from django.utils import translation
 
-from payments import policies
+from payments import policies, unexplained
 from payments.exceptions import (
     CardDeclined,
+    CollectionLocked,
     NoProgress,
     ObjectMissing,
     OutcomeUnknown,
     RequestRejected,
     StateConflict,
 )
-from payments.gateway import Gateway, Intent, IntentRequest, Session, SessionRequest, SessionStatus
-from payments.ledger import last_look, outcomes, rows
+from payments.gateway import Gateway, Intent, IntentRequest, Marks, Session, SessionRequest, SessionStatus
+from payments.ledger import breaks, last_look, outcomes, rows
 from payments.models import PaymentAttempt
 from payments.policies import Channel, IntentStatus, PaymentKind, Step
 
@@ -40,21 +42,17 @@ RETURNED_FROM_PAYING = "pagado"
 _MOST_STEPS = 10
 
 
-def drive(
-    *, attempt: PaymentAttempt, gateway: Gateway, now: datetime, is_fresh: bool = False
-) -> PaymentAttempt:
+def drive(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
     """Take an attempt as far as it goes now, and return it as the ledger has it then.
-
-    Args:
-        is_fresh: the attempt was claimed a moment ago, so nothing of it can be at Stripe yet.
 
     Raises:
         TransientFault: run it again; the attempt stays live and nothing is lost.
+        CollectionLocked: a payment page is not opened, because its money may have been taken already.
     """
     rows.require_known_protocol(attempt)
     if attempt.channel == Channel.CHECKOUT:
         return _drive_checkout(attempt, gateway, now)
-    return _drive_off_session(attempt, gateway, now, is_fresh=is_fresh)
+    return _drive_off_session(attempt, gateway, now)
 
 
 def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt:
@@ -77,7 +75,7 @@ def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Paymen
     """Make sure that an attempt takes no money from now on, or learn that it has."""
     rows.require_known_protocol(attempt)
     if attempt.channel == Channel.OFF_SESSION:
-        return _drive_off_session(attempt, gateway, now, is_fresh=False, may_confirm=False)
+        return _drive_off_session(attempt, gateway, now, may_confirm=False)
     attempt = _drive_checkout(attempt, gateway, now)
     if attempt.state == policies.AttemptState.OPEN and attempt.stripe_session_id:
         _expire(attempt.stripe_session_id, gateway)
@@ -86,7 +84,7 @@ def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Paymen
 
 
 def _drive_off_session(
-    attempt: PaymentAttempt, gateway: Gateway, now: datetime, *, is_fresh: bool, may_confirm: bool = True
+    attempt: PaymentAttempt, gateway: Gateway, now: datetime, *, may_confirm: bool = True
 ) -> PaymentAttempt:
     intent: Intent | None = None
     for _ in range(_MOST_STEPS):
@@ -100,11 +98,13 @@ def _drive_off_session(
         logger.info("charge step", extra={"attempt_id": attempt.pk, "step": step.value})
         match step:
             case Step.CREATE:
-                intent = None if is_fresh else _find_intent(attempt, gateway)
                 try:
+                    intent = _find_intent(attempt, gateway, now)
                     intent = intent or gateway.create_intent(_intent_request(attempt))
-                except ObjectMissing:
-                    return _record_missing_method(attempt, now)
+                except CollectionLocked:
+                    return _withdraw(attempt, now)
+                except ObjectMissing as missing:
+                    return _record_missing(attempt, missing, gateway, now)
                 except CardDeclined as decline:
                     return _record_early_decline(attempt, decline, now)
                 except RequestRejected as rejection:
@@ -127,16 +127,51 @@ def _drive_off_session(
     raise NoProgress(subject=f"attempt {attempt.pk}", steps=_MOST_STEPS)
 
 
-def _find_intent(attempt: PaymentAttempt, gateway: Gateway) -> Intent | None:
-    """Look for the intent of a resumed attempt: its idempotency key may be older than Stripe keeps it."""
-    return gateway.find_intent(
-        attempt_key=str(attempt.key), customer_id=attempt.stripe_customer_id, since=attempt.created_at
+def _find_intent(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent | None:
+    """Look for the intent of a resumed attempt: its idempotency key may be older than Stripe keeps it.
+
+    Raises:
+        CollectionLocked: Stripe has something of this customer's that no attempt of ours explains.
+    """
+    others = []
+    for intent in gateway.list_intents(customer_id=attempt.stripe_customer_id):
+        if intent.attempt_key == str(attempt.key):
+            return intent
+        others.append(intent)
+    _require_nothing_unexplained(attempt, others, gateway, now)
+    return None
+
+
+def _require_nothing_unexplained(
+    attempt: PaymentAttempt, intents: list[Intent], gateway: Gateway, now: datetime
+) -> None:
+    """Look for money that the guest may have paid already, before anything can take it again."""
+    sessions = list(gateway.list_open_pages(customer_id=attempt.stripe_customer_id))
+    found = unexplained.list_of_customer(intents=intents, sessions=sessions)
+    for each in found:
+        difference = unexplained.describe(each)
+        breaks.keep(replace(difference, booking_id=attempt.payment.booking_id), now=now)
+    if found:
+        raise CollectionLocked
+
+
+def _withdraw(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+    return outcomes.record_withdrawal(
+        attempt_id=attempt.pk, proof="nothing was made: what Stripe says has to be explained first", now=now
     )
+
+
+def _marks(attempt: PaymentAttempt) -> Marks:
+    if attempt.protocol_version < policies.MARKED_SINCE_VERSION:
+        return Marks()
+    payment = attempt.payment
+    return Marks(booking=payment.booking.public_id.hex, payment=f"{payment.kind}:{payment.seq}")
 
 
 def _intent_request(attempt: PaymentAttempt) -> IntentRequest:
     return IntentRequest(
         attempt_key=str(attempt.key),
+        marks=_marks(attempt),
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
         customer_id=attempt.stripe_customer_id,
@@ -145,7 +180,20 @@ def _intent_request(attempt: PaymentAttempt) -> IntentRequest:
     )
 
 
-def _record_missing_method(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
+def _record_missing(
+    attempt: PaymentAttempt, missing: ObjectMissing, gateway: Gateway, now: datetime
+) -> PaymentAttempt:
+    """A card or customer removed at Stripe is the guest's to replace; one never known there is our fault.
+
+    A person looks at the second first: the key may be that of another account. Once they have explained it,
+    the guest is asked.
+    """
+    customer_id = attempt.stripe_customer_id
+    if missing.param == "customer" and not gateway.has_deleted_customer(customer_id):
+        booking_id = attempt.payment.booking_id
+        breaks.keep(unexplained.describe_customer(customer_id=customer_id, booking_id=booking_id), now=now)
+        if breaks.lock_collection(booking_id):
+            return _withdraw(attempt, now)
     return outcomes.record_refusal(
         attempt_id=attempt.pk,
         code=policies.MISSING_METHOD,
@@ -207,10 +255,16 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
     if attempt.state != policies.AttemptState.CLAIMED:
         return _look_at_session(attempt, gateway, now)
     try:
+        if attempt.stripe_customer_id:
+            intents = list(gateway.list_intents(customer_id=attempt.stripe_customer_id))
+            _require_nothing_unexplained(attempt, intents, gateway, now)
         session = gateway.create_session(_session_request(attempt))
-    except ObjectMissing:
-        # The next page is opened without the customer that Stripe does not know any more.
-        _record_missing_method(attempt, now)
+    except CollectionLocked:
+        _withdraw(attempt, now)
+        raise
+    except ObjectMissing as missing:
+        # The next page is opened without the customer that was deleted at Stripe.
+        _record_missing(attempt, missing, gateway, now)
         raise
     except RequestRejected as rejection:
         return _record_rejection(attempt, rejection, "", now)
@@ -254,6 +308,7 @@ def _session_request(attempt: PaymentAttempt) -> SessionRequest:
     page = attempt.base_url.rstrip("/") + booking.get_absolute_url()
     return SessionRequest(
         attempt_key=str(attempt.key),
+        marks=_marks(attempt),
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
         product_name=_describe(attempt),

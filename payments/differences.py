@@ -20,6 +20,8 @@ class ReconciliationBreak(models.Model):
         BreakKind.CHARGE_DIFFERS: _("a charge is not at Stripe what it is here"),
         BreakKind.FOREIGN_REFUND: _("Stripe paid money back that no refund of ours asked for"),
         BreakKind.REFUND_DIFFERS: _("a refund is not at Stripe what it is here"),
+        BreakKind.UNKNOWN_CUSTOMER: _("Stripe does not know the guest's account with it"),
+        BreakKind.FORGOTTEN: _("Stripe paid money back, and what asked for it was lost"),
     }
 
     kind = models.CharField(_("kind"), max_length=16, choices=KINDS)

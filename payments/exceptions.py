@@ -4,8 +4,11 @@ PaymentError
 ├── TransientFault              the task may simply run again
 │   ├── GatewayBusy             Stripe did not act: too many requests, the same key in flight
 │   ├── OutcomeUnknown          Stripe may or may not have acted; ask it before anything else
+│   │   └── AnswerUnreadable    it answered in a form that we do not know
 │   ├── GatewayRefused          Stripe refuses our key; the queue is paused until somebody mends it
 │   ├── ChargingPaused          somebody has paused the queue of payments
+│   ├── MemoryLost              Stripe knows of money that this database does not; it has to be rebuilt
+│   ├── OtherAccount            our key is for another Stripe account than our customers are
 │   ├── ClocksDisagree          this machine's clock and the database's are too far apart to charge by
 │   ├── NewerRelease            a newer release has begun the attempt: it is left to it
 │   ├── BookingBusy             somebody else holds the booking's row
@@ -51,6 +54,10 @@ class OutcomeUnknown(_GatewayFault, TransientFault):
     """No answer, or one that does not tell: Stripe may have acted."""
 
 
+class AnswerUnreadable(OutcomeUnknown):
+    """Stripe answered, and something in its answer is not of the form we know."""
+
+
 class StateConflict(_GatewayFault):
     """The object at Stripe is in another state than the request needs."""
 
@@ -89,6 +96,28 @@ class ChargingPaused(TransientFault):
     def __init__(self, *, queue: str) -> None:
         self.queue = queue
         super().__init__(f"the queue {queue} is paused: nothing is charged until somebody resumes it")
+
+
+class MemoryLost(TransientFault):
+    """Nothing is charged by rows that are not the whole story."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Stripe knows of money of ours that this database does not; "
+            "nothing is charged until manage.py rebuild_from_stripe has been run"
+        )
+
+
+class OtherAccount(TransientFault):
+    """Our customers are unknown where our key leads: nothing is charged, and nothing has failed."""
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"STRIPE_SECRET_KEY is for the Stripe account {found}, our customers are of "
+            f"{expected or 'another one'}; "
+            "correct the key, restart, then resume the queue"
+        )
 
 
 class ClocksDisagree(TransientFault):
@@ -175,6 +204,15 @@ class PaymentUnderWay(PaymentRefused):
 
     def __init__(self) -> None:
         super().__init__(_("A payment for this booking is under way. Try again in a minute."))
+
+
+class CollectionLocked(PaymentRefused):
+    """Something at Stripe has to be explained by staff before this is paid: it may be paid already."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("We are checking a payment of this booking. You do not need to pay now; write to us.")
+        )
 
 
 class ChangeNeedsPayment(PaymentRefused):

@@ -16,12 +16,26 @@ from payments.policies import IntentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What we write at Stripe on whatever takes money, so that it can tell us should we forget.
+
+    Attributes:
+        booking: the booking's public id.
+        payment: the payment by its kind and number, as ``balance:1``; ids may be given out again.
+    """
+
+    booking: str = ""
+    payment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A PaymentIntent as Stripe has it now.
 
     Attributes:
         attempt_key: the key of the attempt it was made for, from its metadata; empty when it is not ours.
         decline_code: the bank's last word, empty when there was none.
+        marks: which booking and payment it was made for, from its metadata.
     """
 
     id: str
@@ -32,6 +46,7 @@ class Intent:
     payment_method_id: str
     attempt_key: str
     decline_code: str = ""
+    marks: Marks = Marks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +54,7 @@ class IntentRequest:
     """An off-session PaymentIntent to be created, not yet confirmed."""
 
     attempt_key: str
+    marks: Marks
     amount_minor: int
     currency: str
     customer_id: str
@@ -62,6 +78,8 @@ class Session:
     url: str
     intent_id: str
     attempt_key: str
+    customer_id: str = ""
+    marks: Marks = Marks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +87,7 @@ class SessionRequest:
     """A Checkout Session to be opened; it saves the card for later charges when ``saves_card``."""
 
     attempt_key: str
+    marks: Marks
     amount_minor: int
     currency: str
     product_name: str
@@ -136,9 +155,6 @@ class Gateway(Protocol):
     def retrieve_intent(self, intent_id: str) -> Intent:
         """Return the intent as it is now."""
 
-    def find_intent(self, *, attempt_key: str, customer_id: str, since: datetime) -> Intent | None:
-        """Return the intent of an attempt whose id we never learned, or ``None``."""
-
     def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
         """Take the money, off-session.
 
@@ -177,8 +193,21 @@ class Gateway(Protocol):
     def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
         """Return the refund made under a key of ours, or ``None``."""
 
-    def list_intents(self, *, since: datetime) -> Iterator[Intent]:
-        """Yield every intent made since then, newest first, whoever made it."""
+    def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
+        """Yield every intent made since then, or for a customer, newest first, whoever made it.
+
+        Raises:
+            ObjectMissing: Stripe knows no such customer.
+        """
+
+    def list_open_pages(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Session]:
+        """Yield every payment page on which somebody can still pay, newest first, whoever opened it."""
+
+    def has_deleted_customer(self, customer_id: str) -> bool:
+        """Say whether somebody deleted a customer at Stripe; one who never was there was not deleted."""
+
+    def read_account(self) -> str:
+        """Return the id of the account that our key belongs to."""
 
     def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
         """Yield every refund made since then, newest first, whoever made it."""

@@ -20,6 +20,7 @@ from payments import policies
 from payments.differences import ReconciliationBreak as ReconciliationBreak
 from payments.inbox import StripeEvent as StripeEvent
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
+from payments.stripe_memory import StripeMemory as StripeMemory
 
 
 class Account(models.TextChoices):

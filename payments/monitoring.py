@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.utils import timezone
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from payments import task_names, unfinished
+from payments import memory, task_names, unfinished
 from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
 from procrastinate_tasks.alerting.rules import AlertRule, Finding, register_rule
@@ -81,7 +81,22 @@ def find_charges_in_doubt(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(sentence=sentence % facts)
 
 
+def find_lost_memory(snapshot: Snapshot) -> Iterator[Finding]:
+    if memory.is_locked():
+        yield Finding(sentence=gettext("Stripe knows of money of ours that this database does not."))
+
+
 ALERT_RULES = (
+    AlertRule(
+        name="charging_locked",
+        title=gettext_lazy("Charging is locked"),
+        advice=gettext_lazy(
+            "A backup was restored, or the database lost its last seconds. Nothing is charged until you have"
+            " run: manage.py rebuild_from_stripe, and then again with --apply."
+        ),
+        find=find_lost_memory,
+        page="admin:payments_reconciliationbreak_changelist",
+    ),
     AlertRule(
         name="charges_failing",
         title=gettext_lazy("Many charges fail"),

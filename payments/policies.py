@@ -18,7 +18,8 @@ from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+MARKED_SINCE_VERSION = 2  # What older attempts asked of Stripe named the attempt only, and is asked the same.
 SESSION_LIFETIME = timedelta(minutes=31)  # Source: Stripe refuses a Checkout Session shorter than 30 minutes.
 DRIVER_LEASE = timedelta(
     seconds=90
@@ -90,6 +91,12 @@ class BreakKind(StrEnum):
     CHARGE_DIFFERS = "charge_differs"
     FOREIGN_REFUND = "foreign_refund"
     REFUND_DIFFERS = "refund_differs"
+    FORGOTTEN = "forgotten"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+
+
+# While one of these is open, nothing is charged for its booking.
+LOCKING_BREAKS = (BreakKind.FOREIGN_CHARGE, BreakKind.FORGOTTEN, BreakKind.UNKNOWN_CUSTOMER)
 
 
 class IntentStatus(StrEnum):
@@ -144,6 +151,7 @@ class Objection(StrEnum):
     BOOKING_NOT_CONFIRMED = "booking_not_confirmed"
     NOT_DUE = "not_due"
     AMOUNT_CHANGED = "amount_changed"
+    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +164,7 @@ class LastLook:
     is_chargeable: bool
     is_due: bool
     amount_agrees: bool
+    is_locked: bool
 
 
 def find_objection(look: LastLook) -> Objection | None:
@@ -166,7 +175,7 @@ def find_objection(look: LastLook) -> Objection | None:
         return Objection.NOT_DUE
     if not look.amount_agrees:
         return Objection.AMOUNT_CHANGED
-    return None
+    return Objection.LOCKED if look.is_locked else None
 
 
 class ChargeAnswer(StrEnum):
@@ -183,6 +192,7 @@ class ChargeAnswer(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     PROCESSING = "processing"
+    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +204,7 @@ class ChargeFacts:
     has_pending_topup: bool
     live_channel: Channel | None
     is_due: bool
+    is_locked: bool
     has_method: bool
 
 
@@ -213,6 +224,8 @@ def early_exit(facts: ChargeFacts) -> ChargeAnswer | None:
         return ChargeAnswer.REQUIRES_ACTION
     if not facts.is_due:
         return ChargeAnswer.NOT_DUE
+    if facts.is_locked:
+        return ChargeAnswer.LOCKED
     if not facts.has_method:
         return ChargeAnswer.MISSING_METHOD
     return _WAITING_FOR_THE_GUEST.get(facts.payment_status)

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from payments.event_reading import read_event
 from payments.exceptions import (
+    AnswerUnreadable,
     CardDeclined,
     GatewayBusy,
     GatewayRefused,
@@ -28,6 +29,7 @@ from payments.gateway import (
     Event,
     Intent,
     IntentRequest,
+    Marks,
     RefundAnswer,
     RefundStatus,
     Session,
@@ -46,6 +48,8 @@ SIGNATURE_TOLERANCE = timedelta(seconds=300)
 _Read = TypeVar("_Read")
 
 _ATTEMPT = "attempt"
+_BOOKING = "booking"
+_PAYMENT = "payment"
 _REFUND = "refund"
 _STATE_CODES = frozenset(
     {
@@ -84,7 +88,7 @@ class StripeGateway:
                         "payment_method": request.payment_method_id,
                         "allowed_payment_method_types": ["card"],
                         "description": request.description,
-                        "metadata": {_ATTEMPT: request.attempt_key},
+                        "metadata": _metadata(request),
                     },
                     {"idempotency_key": f"{request.attempt_key}:create"},
                 )
@@ -93,14 +97,6 @@ class StripeGateway:
     def retrieve_intent(self, intent_id: str) -> Intent:
         with _translating("retrieve intent"):
             return _read_intent(self._api.payment_intents.retrieve(intent_id))
-
-    def find_intent(self, *, attempt_key: str, customer_id: str, since: datetime) -> Intent | None:
-        with _translating("list intents"):
-            listed = self._api.payment_intents.list(
-                {"customer": customer_id, "created": {"gte": int(since.timestamp()) - 60}, "limit": 100}
-            )
-            intents = _read_each(listed.auto_paging_iter(), _read_intent, "list intents")
-            return next((intent for intent in intents if intent.attempt_key == attempt_key), None)
 
     def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
         with _translating("confirm intent"):
@@ -153,11 +149,27 @@ class StripeGateway:
             refunds = _read_each(listed.auto_paging_iter(), _read_refund, "list refunds")
             return next((refund for refund in refunds if refund.refund_key == refund_key), None)
 
-    def list_intents(self, *, since: datetime) -> Iterator[Intent]:
+    def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
         with _translating("list intents"):
-            created = int(since.timestamp())
-            listed = self._api.payment_intents.list({"created": {"gte": created}, "limit": 100})
+            listed = self._api.payment_intents.list(_page_of(since, customer_id))
             yield from _read_each(listed.auto_paging_iter(), _read_intent, "list intents")
+
+    def list_open_pages(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Session]:
+        with _translating("list sessions"):
+            listed = self._api.checkout.sessions.list(_page_of(since, customer_id, status="open"))
+            yield from _read_each(listed.auto_paging_iter(), _read_session, "list sessions")
+
+    def has_deleted_customer(self, customer_id: str) -> bool:
+        try:
+            with _translating("retrieve customer"):
+                customer = self._api.customers.retrieve(customer_id)
+        except ObjectMissing:
+            return False
+        return bool(getattr(customer, "deleted", False))
+
+    def read_account(self) -> str:
+        with _translating("read account"):
+            return self._api.accounts.retrieve_current().id
 
     def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
         with _translating("list refunds"):
@@ -175,8 +187,19 @@ def _is_signed(payload: bytes, signature: str, secret: str) -> bool:
     return is_signed(payload, header=signature, secret=secret, tolerance=SIGNATURE_TOLERANCE, now=time.time())
 
 
+def _page_of(since: datetime | None, customer_id: str, **params: object) -> Any:
+    created = {"created": {"gte": int(since.timestamp())}} if since else {}
+    return {**params, **created, **({"customer": customer_id} if customer_id else {}), "limit": 100}
+
+
+def _metadata(request: IntentRequest | SessionRequest) -> dict[str, str]:
+    """Return our marks; one that is empty is left out, as Stripe does."""
+    marks = {_ATTEMPT: request.attempt_key, _BOOKING: request.marks.booking, _PAYMENT: request.marks.payment}
+    return {name: mark for name, mark in marks.items() if mark}
+
+
 def _session_params(request: SessionRequest) -> Any:
-    metadata = {_ATTEMPT: request.attempt_key}
+    metadata = _metadata(request)
     intent_data: dict[str, object] = {"metadata": metadata}
     if request.saves_card:
         intent_data["setup_future_usage"] = "off_session"
@@ -219,6 +242,7 @@ def _read_intent(intent: stripe.PaymentIntent) -> Intent:
         payment_method_id=_id_of(intent.payment_method),
         attempt_key=_our_key(intent, _ATTEMPT),
         decline_code=_decline_code(error) if error else "",
+        marks=Marks(booking=_our_key(intent, _BOOKING), payment=_our_key(intent, _PAYMENT)),
     )
 
 
@@ -230,6 +254,8 @@ def _read_session(session: stripe.checkout.Session) -> Session:
         url=session.url or "",
         intent_id=_id_of(session.payment_intent),
         attempt_key=_our_key(session, _ATTEMPT),
+        customer_id=_id_of(session.customer),
+        marks=Marks(booking=_our_key(session, _BOOKING), payment=_our_key(session, _PAYMENT)),
     )
 
 
@@ -275,9 +301,9 @@ def _translating(operation: str) -> Iterator[None]:
         raise _unreadable(operation, error) from error
 
 
-def _unreadable(operation: str, error: Exception) -> OutcomeUnknown:
+def _unreadable(operation: str, error: Exception) -> AnswerUnreadable:
     reason = f"the answer cannot be read, {type(error).__name__}: {error}"
-    return OutcomeUnknown(operation=operation, detail=reason[:200])
+    return AnswerUnreadable(operation=operation, detail=reason[:200])
 
 
 def _read_each(listed: Iterable[Any], read: Callable[[Any], _Read], operation: str) -> Iterator[_Read]:

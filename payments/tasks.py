@@ -17,6 +17,7 @@ from payments.protocols import (
     charge,
     guest_email,
     janitor,
+    memory,
     reconcile,
     refund,
     resumption,
@@ -49,7 +50,7 @@ PATIENT_RETRIES = Retries(
 
 
 # Of every task that speaks to Stripe.
-AT_STRIPE = (pause_when_refused,)
+AT_STRIPE = (pause_when_refused, memory.guard)
 
 
 def check_base_url(arguments: Mapping[str, object]) -> None:

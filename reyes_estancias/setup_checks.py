@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from payments import task_names
 from payments.exceptions import GatewayRefused, ObjectMissing, PaymentError
 from payments.gateway import get_gateway
+from payments.models import StripeMemory
 from payments.policies import base_url_problem, stripe_key_problem
 from procrastinate_tasks import registry
 from procrastinate_tasks.exceptions import InvalidTaskArguments
@@ -142,6 +143,27 @@ def check_stripe_answers() -> Verdict:
     return ok(_("Stripe answers."))
 
 
+def check_stripe_memory() -> Verdict:
+    """Compare the key's account with that of our customers, and see whether charging is locked."""
+    known = StripeMemory.objects.first()
+    try:
+        account_id = get_gateway().read_account()
+    except PaymentError as error:
+        return fail(_("Stripe does not tell its account: %s") % error, fix=_("See the check of Stripe."))
+    if known is not None and known.account_id not in ("", account_id):
+        return fail(
+            _("The key is for the Stripe account %(found)s; our customers are of %(known)s.")
+            % {"found": account_id, "known": known.account_id},
+            fix=_("Correct STRIPE_SECRET_KEY, restart, then: manage.py jobs resume payments"),
+        )
+    if known is not None and known.locked_at is not None:
+        return fail(
+            _("Charging is locked: Stripe knows of money of ours that this database does not."),
+            fix=_("Run: manage.py rebuild_from_stripe, and then again with --apply."),
+        )
+    return ok(account_id)
+
+
 def check_email() -> Verdict:
     """See whether guests get their e-mail, and the office its alerts."""
     if not settings.EMAIL_IS_SENT:
@@ -189,6 +211,7 @@ SITE_CHECKS = (
         needs_database=False,
     ),
     Check(name="stripe", title=gettext_lazy("Stripe"), run=check_stripe_answers, needs_database=False),
+    Check(name="stripe_account", title=gettext_lazy("Account at Stripe"), run=check_stripe_memory),
     Check(name="email", title=gettext_lazy("E-mail"), run=check_email, needs_database=False),
 )
 

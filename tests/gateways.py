@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
 from payments.exceptions import InvalidSignature, PaymentError
-from payments.gateway import Event, RefundAnswer, RefundStatus, Session, SessionRequest, SessionStatus
+from payments.gateway import Event, Intent, RefundAnswer, RefundStatus, Session, SessionRequest, SessionStatus
 
 GOOD_SIGNATURE = "t=1,v1=good"
 
@@ -44,6 +45,15 @@ class FakeGateway:
 
     def retrieve_session(self, session_id: str) -> Session:
         return self.sessions[session_id]
+
+    def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
+        return iter(())
+
+    def list_open_pages(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Session]:
+        return iter(())
+
+    def read_account(self) -> str:
+        return "acct_1fake"
 
     def create_refund(self, *, intent_id: str, amount_minor: int, refund_key: str) -> RefundAnswer:
         return RefundAnswer(

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from payments.models import ReconciliationBreak
-from payments.policies import BreakKind
+from payments.policies import LOCKING_BREAKS, BreakKind
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def keep(difference: Difference, *, now: datetime) -> None:
         if is_news:
             row.ours, row.theirs = difference.ours, difference.theirs
             row.closed_at, row.closed_by, row.explanation = None, "", ""
+        row.booking_id = row.booking_id or difference.booking_id
         row.seen_at = now
         row.save()
     if is_news:
@@ -73,6 +74,12 @@ def close_agreed(*, stripe_id: str, now: datetime) -> None:
     """Close what was open about an object that agrees now."""
     still_open = ReconciliationBreak.objects.filter(stripe_id=stripe_id, closed_at__isnull=True)
     still_open.update(closed_at=now, closed_by=_AGREED, explanation="Stripe and we agree again.")
+
+
+def lock_collection(booking_id: int) -> bool:
+    """Say whether something unexplained at Stripe forbids to charge a booking."""
+    still_open = ReconciliationBreak.objects.filter(booking_id=booking_id, closed_at__isnull=True)
+    return still_open.filter(kind__in=list(LOCKING_BREAKS)).exists()
 
 
 def count_open() -> int:

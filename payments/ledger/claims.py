@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from bookings import services as bookings
 from bookings.models import Booking
-from payments import policies
-from payments.exceptions import NothingToPay, PaymentUnderWay
-from payments.ledger import rows
+from payments import memory, policies
+from payments.exceptions import CollectionLocked, NothingToPay, PaymentUnderWay
+from payments.gateway import Intent
+from payments.ledger import breaks, rows
 from payments.models import BookingAccount, Payment, PaymentAttempt
 from payments.policies import Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The outcome of claiming a charge: an answer, or an attempt to drive to Stripe's truth.
-
-    Attributes:
-        is_fresh: the attempt was made by this claim, so nothing can have reached Stripe yet.
-    """
+    """The outcome of claiming a charge: an answer, or an attempt to drive to Stripe's truth."""
 
     answer: ChargeAnswer | None = None
     attempt: PaymentAttempt | None = None
-    is_fresh: bool = False
 
 
 def claim_balance(*, booking_id: int, base_url: str, now: datetime) -> Claim:
@@ -56,6 +53,7 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
         PaymentUnderWay: the saved card is being charged.
         HoldExpired: the deposit came too late.
         NewerRelease: a newer release has opened the page.
+        CollectionLocked: Stripe may have taken this money already.
     """
     payment = Payment.objects.get(pk=payment_id)
     with rows.locked_booking(payment.booking_id) as booking:
@@ -68,9 +66,33 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
             rows.require_known_protocol(live)
         if live and live.channel == Channel.OFF_SESSION:
             raise PaymentUnderWay
+        if memory.is_locked() or breaks.lock_collection(booking.pk):
+            raise CollectionLocked
         if live is None:
             live = _open_checkout(booking, payment, base_url, now)
         return live
+
+
+def restore_attempt(*, payment: Payment, intent: Intent, base_url: str, now: datetime) -> PaymentAttempt:
+    """Write an attempt again that only Stripe remembers; the database refuses one that has no place.
+
+    It is off-session whatever it was: what it asks of Stripe is an intent, and that is there.
+    """
+    with rows.locked_booking(payment.booking_id):
+        return PaymentAttempt.objects.create(
+            payment=payment,
+            n=payment.attempts.count() + 1,
+            channel=Channel.OFF_SESSION,
+            key=UUID(intent.attempt_key),
+            amount_minor=intent.amount_minor,
+            currency=intent.currency,
+            stripe_customer_id=intent.customer_id,
+            stripe_payment_method_id=intent.payment_method_id,
+            base_url=base_url,
+            check_at=now + policies.DRIVER_LEASE,
+            created_at=now,
+            updated_at=now,
+        )
 
 
 def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: datetime) -> Claim:
@@ -81,7 +103,7 @@ def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: dat
         return Claim(answer=ChargeAnswer.PROCESSING)  # A newer release charges it.
     if answer is None and payment is not None and account is not None:
         attempt = live or _claim_off_session(payment, account, base_url, now)
-        return Claim(attempt=attempt, is_fresh=live is None)
+        return Claim(attempt=attempt)
     if answer == ChargeAnswer.MISSING_METHOD and payment is not None:
         rows.wait_for_the_guest(
             payment, PaymentStatus.REQUIRES_ACTION, policies.MISSING_METHOD, base_url, now
@@ -102,6 +124,7 @@ def _charge_facts(
         has_pending_topup=booking.payments.filter(kind=PaymentKind.TOPUP, status__in=_unpaid()).exists(),
         live_channel=Channel(live.channel) if live else None,
         is_due=payment is not None and rows.is_due(booking, payment, now),
+        is_locked=breaks.lock_collection(booking.pk),
         has_method=bool(account and account.stripe_customer_id and account.stripe_payment_method_id),
     )
 

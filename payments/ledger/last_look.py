@@ -11,7 +11,7 @@ from datetime import datetime
 
 from payments import clocks, policies, task_names
 from payments.exceptions import ChargingPaused
-from payments.ledger import rows
+from payments.ledger import breaks, rows
 from payments.models import PaymentAttempt
 from payments.policies import AttemptState, LastLook, Objection, PaymentStatus
 from procrastinate_tasks.queries import is_paused
@@ -54,6 +54,7 @@ def _look_at(attempt: PaymentAttempt) -> LastLook:
         is_chargeable=rows.is_chargeable(payment.booking, payment),
         is_due=rows.is_due(payment.booking, payment, clocks.read_database_clock()),
         amount_agrees=payment.amount_minor == attempt.amount_minor,
+        is_locked=breaks.lock_collection(payment.booking_id),
     )
 
 

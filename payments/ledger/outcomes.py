@@ -16,7 +16,7 @@ from payments.gateway import Intent, Session
 from payments.guest_emails import request_email
 from payments.ledger import rows
 from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
-from payments.policies import AttemptState, Channel, IntentStatus, PaymentKind, PaymentStatus
+from payments.policies import AttemptState, Channel, IntentStatus, Objection, PaymentKind, PaymentStatus
 
 
 def store_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
@@ -80,6 +80,15 @@ def record_refusal(*, attempt_id: int, code: str, proof: str, now: datetime) -> 
             attempt.decline_code = code
             is_page = attempt.channel == Channel.CHECKOUT
             _bury(attempt, AttemptState.EXPIRED if is_page else AttemptState.DECLINED, proof, now)
+        return attempt
+
+
+def record_withdrawal(*, attempt_id: int, proof: str, now: datetime) -> PaymentAttempt:
+    """Give up an attempt of which nothing was made at Stripe yet; its payment waits as before."""
+    with rows.locked_attempt(attempt_id) as attempt:
+        if attempt.state == AttemptState.CLAIMED:
+            attempt.payment.reason = Objection.LOCKED
+            _bury(attempt, AttemptState.CANCELED, proof, now)
         return attempt
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from uuid import UUID
 
 from bookings.models import Booking
 from payments import billing, policies, task_names
@@ -32,6 +33,22 @@ def request_refund(*, booking: Booking, amount_minor: int, reason: str, now: dat
             updated_at=now,
         )
         defer(task_names.REFUND_PAYMENT, {"refund_id": refund.pk}, queueing_lock=f"refund:{refund.pk}")
+
+
+def restore_refund(*, attempt: PaymentAttempt, answer: RefundAnswer, now: datetime) -> None:
+    """Write a refund again that only Stripe remembers; the database refuses one that has no place."""
+    with rows.locked_booking(attempt.payment.booking_id):
+        refund = Refund.objects.create(
+            attempt=attempt,
+            amount_minor=answer.amount_minor,
+            currency=attempt.currency,
+            reason="rebuilt",
+            key=UUID(answer.refund_key),
+            check_at=now + policies.DRIVER_LEASE,
+            created_at=now,
+            updated_at=now,
+        )
+        record_refund(refund_id=refund.pk, answer=answer, now=now)
 
 
 def record_refund(*, refund_id: int, answer: RefundAnswer, now: datetime) -> Refund:

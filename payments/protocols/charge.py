@@ -37,7 +37,7 @@ def _finish(claim: claims.Claim, gateway: Gateway, now: datetime) -> ChargeAnswe
         answer = claim.answer or ChargeAnswer.NO_BALANCE
         logger.info("nothing to charge", extra={"answer": answer.value})
         return answer
-    attempt = attempts.drive(attempt=claim.attempt, gateway=gateway, now=now, is_fresh=claim.is_fresh)
+    attempt = attempts.drive(attempt=claim.attempt, gateway=gateway, now=now)
     answer = _answer_for(attempt)
     logger.info("charge ended", extra={"answer": answer.value, "attempt_id": attempt.pk})
     return answer
@@ -62,4 +62,5 @@ _DECLINES = {
 # Of an attempt that the last look has ended.
 _OBJECTIONS = {
     Objection.NOT_DUE.value: ChargeAnswer.NOT_DUE,
+    Objection.LOCKED.value: ChargeAnswer.LOCKED,
 }

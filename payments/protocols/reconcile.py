@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from payments import attempts
+from payments import attempts, unexplained
 from payments.exceptions import (
     ComparisonUnfinished,
     GatewayRefused,
@@ -224,14 +224,10 @@ def compare_refund(refund: Refund, answer: RefundAnswer) -> Difference | None:
 
 
 def _foreign_charge(intent: Intent) -> Difference | None:
-    if intent.status != IntentStatus.SUCCEEDED:
-        return None
-    return Difference(
-        kind=BreakKind.FOREIGN_CHARGE,
-        stripe_id=intent.id,
-        ours="",
-        theirs=_write(intent.status, intent.amount_minor),
-    )
+    """What took money is ours to explain; what still may, only where it is a customer's of ours."""
+    difference = unexplained.describe(intent)
+    concerns_us = intent.status == IntentStatus.SUCCEEDED or difference.booking_id is not None
+    return difference if concerns_us and intent.status != IntentStatus.CANCELED else None
 
 
 def _foreign_refund(answer: RefundAnswer) -> Difference | None:

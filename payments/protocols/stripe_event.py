@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
-from payments import attempts
+from payments import attempts, unexplained
 from payments.event_reading import read_event
 from payments.exceptions import ContradictoryEvidence, ObjectMissing
-from payments.gateway import Gateway
+from payments.gateway import Gateway, Marks
 from payments.ledger import breaks, refunds
 from payments.ledger.breaks import Difference
 from payments.models import PaymentAttempt, Refund, StripeEvent
@@ -84,7 +85,7 @@ def _apply(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
 def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
     attempt = _find_attempt(event)
     if attempt is None:
-        return _ignored("no attempt of ours made this object") if _metadata(event) is not None else _NAMELESS
+        return _keep_unexplained(event, gateway, now)
     if not _is_the_one(attempt, event):
         return _contradict(attempt, event, f"{event.object_id} names an attempt that has another one", now)
     try:
@@ -94,6 +95,31 @@ def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     except ContradictoryEvidence as fault:
         return _contradict(attempt, event, fault.said, now)
     return _APPLIED
+
+
+def _keep_unexplained(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
+    """Keep what happens to a customer of ours without an attempt of ours: it locks their booking."""
+    subject = _subject(event)
+    marks = Marks(booking=str((_metadata(event) or {}).get("booking") or ""))
+    customer_id = str(subject.get("customer") or "")
+    intent_id = _intent_id(event) or str(subject.get("payment_intent") or "")
+    if not intent_id or unexplained.find_booking(marks=marks, customer_id=customer_id) is None:
+        return _ignored("no attempt of ours made this object") if _metadata(event) is not None else _NAMELESS
+    try:
+        intent = gateway.retrieve_intent(intent_id)
+    except ObjectMissing:
+        return _ignored("Stripe has no such object")
+    if unexplained.is_explained(intent):
+        return _ignored("it takes no money, or a person has explained it")
+    breaks.keep(unexplained.describe(intent), now=now)
+    return _parked("no attempt of ours explains it: see the difference with Stripe that it opened")
+
+
+def _subject(event: StripeEvent) -> dict[str, Any]:
+    match event.payload:
+        case {"data": {"object": dict() as subject}}:
+            return subject
+    return {}
 
 
 _NAMELESS = _Outcome(StripeEvent.State.PARKED, "its object has no metadata, so nobody knows whose it is")

@@ -31,6 +31,7 @@ def retrieve(call: Call) -> Document:
 
 
 def list_all(call: Call) -> Document:
+    payment_intents.check_customer_filter(call)
     rows = call.store.newest_first("checkout.session")
     return list_page(
         call, rows, url="/v1/checkout/sessions", filters=("customer", "payment_intent", "status")

@@ -88,6 +88,7 @@ FUTURE_USAGE = Choice(("off_session", "on_session"))
 AUTOMATIC_CAPTURE = Choice(("automatic", "automatic_async"))
 
 ENDPOINTS: dict[str, Fields] = {
+    "account.retrieve_current": fields(EXPAND),
     "customers.create": fields(
         CUSTOMER_FIELDS | {"payment_method": Text()},
         unsupported=f"{CUSTOMER_UNSUPPORTED} tax_id_data test_clock",

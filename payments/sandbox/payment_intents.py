@@ -36,8 +36,15 @@ def retrieve(call: Call) -> Document:
 
 
 def list_all(call: Call) -> Document:
+    check_customer_filter(call)
     rows = call.store.newest_first("payment_intent")
     return list_page(call, rows, url="/v1/payment_intents", filters=("customer",))
+
+
+def check_customer_filter(call: Call) -> None:
+    """Refuse to list for a customer who never was; one who was deleted keeps what was made for them."""
+    if "customer" in call.params:
+        call.find("customer", call.params["customer"], param="customer")
 
 
 def confirm(call: Call) -> Document:

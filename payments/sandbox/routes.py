@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from payments.sandbox import (
+    account,
     balance,
     charges,
     checkout,
@@ -42,6 +43,7 @@ def _route(method: str, path: str, name: str, endpoint: Endpoint) -> Route:
 
 
 ROUTES = (
+    _route("GET", "/v1/account", "account.retrieve_current", account.retrieve_current),
     _route("POST", "/v1/customers", "customers.create", customers.create),
     _route("GET", "/v1/customers", "customers.list", customers.list_all),
     _route("GET", "/v1/customers/{id}", "customers.retrieve", customers.retrieve),

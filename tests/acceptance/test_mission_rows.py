@@ -279,8 +279,12 @@ def test_row_8_a_refused_key_stops_the_queue_and_fails_nothing(house: House, pat
     operations.resume(queue="payments")
 
 
-def test_row_9_the_answers_are_the_old_ones_and_two_more():
-    assert set(ChargeAnswer) - OLD_ANSWERS == {ChargeAnswer.NOT_DUE, ChargeAnswer.PROCESSING}
+def test_row_9_the_answers_are_the_old_ones_and_three_more():
+    assert set(ChargeAnswer) - OLD_ANSWERS == {
+        ChargeAnswer.NOT_DUE,
+        ChargeAnswer.PROCESSING,
+        ChargeAnswer.LOCKED,
+    }
     assert set(ChargeAnswer) >= OLD_ANSWERS
 
 

@@ -36,7 +36,8 @@ TABLES = (
 CALLS = (
     "create_intent",
     "retrieve_intent",
-    "find_intent",
+    "list_intents",
+    "list_open_pages",
     "confirm_intent",
     "cancel_intent",
     "create_session",

@@ -20,6 +20,7 @@ from procrastinate.contrib.django import app
 
 from payments import gateway, task_names
 from payments.exceptions import GatewayBusy, GatewayRefused, ObjectMissing
+from payments.models import StripeMemory
 from procrastinate_tasks import operations, registry, schedule
 from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.models import JobAttempt
@@ -204,6 +205,18 @@ def test_email_is_right_when_it_is_sent_and_somebody_is_told(settings, changed: 
         setattr(settings, name, value)
 
     assert verify()["email"]["level"] == level
+
+
+def test_a_key_of_another_stripe_account_than_that_of_the_customers_is_named():
+    StripeMemory.objects.create(account_id="acct_1ours")
+
+    assert_named(verify(), "stripe_account", cause="acct_1fake", fix="STRIPE_SECRET_KEY")
+
+
+def test_charging_that_is_locked_is_named():
+    StripeMemory.objects.create(account_id="acct_1fake", locked_at=timezone.now())
+
+    assert_named(verify(), "stripe_account", cause="locked", fix="rebuild_from_stripe")
 
 
 @pytest.mark.parametrize(

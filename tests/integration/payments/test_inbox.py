@@ -265,10 +265,8 @@ def charge_until_claimed(house: House, booking: Any) -> None:
 
 
 def house_intent(house: House, attempt: PaymentAttempt) -> str | None:
-    found = house.gateway.find_intent(
-        attempt_key=str(attempt.key), customer_id=attempt.stripe_customer_id, since=attempt.created_at
-    )
-    return found.id if found else None
+    intents = house.gateway.list_intents(customer_id=attempt.stripe_customer_id)
+    return next((intent.id for intent in intents if intent.attempt_key == str(attempt.key)), None)
 
 
 def test_an_intent_of_another_attempt_is_refused_before_the_database_refuses_it(house: House):

@@ -47,10 +47,11 @@ def test_the_next_step_follows_from_what_is_stored_and_what_stripe_says(
         ({"is_chargeable": False}, Objection.BOOKING_NOT_CONFIRMED),
         ({"is_due": False}, Objection.NOT_DUE),
         ({"amount_agrees": False}, Objection.AMOUNT_CHANGED),
+        ({"is_locked": True}, Objection.LOCKED),
     ],
 )
 def test_each_fact_of_the_last_look_can_forbid_the_confirmation(wrong, objection):
-    usual = {"is_chargeable": True, "is_due": True, "amount_agrees": True}
+    usual = {"is_chargeable": True, "is_due": True, "amount_agrees": True, "is_locked": False}
 
     assert policies.find_objection(LastLook(**{**usual, **wrong})) == objection
 
@@ -62,6 +63,7 @@ def facts(**overrides: object) -> ChargeFacts:
         "has_pending_topup": False,
         "live_channel": None,
         "is_due": True,
+        "is_locked": False,
         "has_method": True,
     }
     return ChargeFacts(**{**usual, **overrides})  # type: ignore[arg-type]
@@ -80,6 +82,8 @@ def facts(**overrides: object) -> ChargeFacts:
         ({"live_channel": Channel.OFF_SESSION, "is_due": False}, None),
         ({"live_channel": Channel.CHECKOUT}, ChargeAnswer.REQUIRES_ACTION),
         ({"is_due": False}, ChargeAnswer.NOT_DUE),
+        ({"is_locked": True}, ChargeAnswer.LOCKED),
+        ({"is_locked": True, "live_channel": Channel.OFF_SESSION}, None),
         ({"has_method": False}, ChargeAnswer.MISSING_METHOD),
         ({"payment_status": PaymentStatus.REQUIRES_ACTION}, ChargeAnswer.REQUIRES_ACTION),
         ({"payment_status": PaymentStatus.FAILED}, ChargeAnswer.FAILED),

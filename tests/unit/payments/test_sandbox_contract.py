@@ -18,6 +18,7 @@ from tests.unit.payments.sandbox_flows import create_session, make_customer
 REQUEST_OPTIONS = set(stripe.RequestOptions.__annotations__)
 
 PARAMS_OF = {
+    "account.retrieve_current": params.AccountRetrieveCurrentParams,
     "customers.create": params.CustomerCreateParams,
     "customers.update": params.CustomerModifyParams,
     "customers.list": params.CustomerListParams,

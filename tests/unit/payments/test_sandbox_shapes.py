@@ -21,6 +21,7 @@ from tests.unit.payments.sandbox_flows import (
 )
 
 CLASS_OF: dict[str, type] = {
+    "account": stripe.Account,
     "balance_transaction": stripe.BalanceTransaction,
     "charge": stripe.Charge,
     "checkout.session": stripe.checkout.Session,
@@ -37,6 +38,7 @@ CLASS_OF: dict[str, type] = {
 
 LEFT_OUT = {
     # Sent by Stripe only on request (expand), for other kinds of payment, or once there is something to say.
+    "account": {"deleted", "groups", "individual"},
     "charge": {"authorization_code", "level3", "presentment_details", "refunds", "transfer"},
     "checkout.session": {
         "branding_settings",
@@ -155,6 +157,8 @@ def world() -> LocalStripe:
 
 
 def documents(world: LocalStripe, kind: str) -> list[Document]:
+    if kind == "account":
+        return [world.client.v1.accounts.retrieve_current().to_dict()]
     if kind in ("item", "price"):
         items = [item for row in world.core.store.rows("line_items") for item in row["data"]]
         return items if kind == "item" else [item["price"] for item in items]
