@@ -2,7 +2,8 @@
 -- Others wait for a worker that does; %(tasks)s holds the names as keys, which are looked up without reading them all.
 --
 -- Each queue is probed through its own index range, so neither another queue's backlog nor jobs due next month
--- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs.
+-- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs: those
+-- behind it are passed over by an index, however many (of up to 10,000 locks).
 -- Scheduled jobs that are due come in the order they fell due, at most 1,000 a probe, then by priority.
 -- A paused queue is left out. Of a limited queue as many jobs are taken as it has room for, under the lock of its
 -- rule; a queue without a rule costs neither lock nor write.
@@ -29,7 +30,7 @@ open_queue AS MATERIALIZED (
     LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = served_queue.name
     WHERE rule.paused_at IS NULL
 ),
-immediate AS (
+free AS (
     SELECT ready.id, ready.priority, open_queue.name, open_queue.room
     FROM open_queue
     CROSS JOIN LATERAL (
@@ -38,27 +39,128 @@ immediate AS (
         WHERE job.status = 'todo'
           AND job.queue_name = open_queue.name
           AND job.scheduled_at IS NULL
+          AND job.lock IS NULL
           AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
-          AND (
-              job.lock IS NULL
-              OR NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status IN ('todo', 'doing')
-                    AND (
-                        other.status = 'doing'
-                        OR (
-                            (other.scheduled_at IS NULL OR other.scheduled_at <= now())
-                            AND (other.priority, -other.id) > (job.priority, -job.id)
-                        )
-                    )
-              )
-          )
         ORDER BY -job.priority, job.id -- as the index has it, and no other: the planner must not read past it
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
     ) AS ready
     WHERE open_queue.room > 0
+),
+-- The first of those with a lock: where each has a lock of its own, that is all that needs to be read.
+front AS MATERIALIZED (
+    SELECT ready.id, ready.priority, open_queue.name, open_queue.room
+    FROM open_queue
+    CROSS JOIN LATERAL (
+        SELECT job.id, job.priority
+        FROM procrastinate_jobs AS job
+        WHERE job.id = ANY(ARRAY(
+            SELECT waiting.id
+            FROM procrastinate_jobs AS waiting
+            WHERE waiting.status = 'todo'
+              AND waiting.queue_name = open_queue.name
+              AND waiting.scheduled_at IS NULL
+              AND waiting.lock IS NOT NULL
+            ORDER BY -waiting.priority, waiting.id
+            LIMIT 100 + %(slots)s
+        ))
+          AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
+          AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
+          AND (
+              job.lock IS NULL
+              OR NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
+              )
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other
+                  WHERE other.lock = job.lock
+                    AND other.status = 'todo'
+                    AND other.scheduled_at IS NULL
+                    AND (-other.priority, other.id) < (-job.priority, job.id)
+              )
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other
+                  WHERE other.lock = job.lock
+                    AND other.status = 'todo'
+                    AND other.scheduled_at <= now()
+                    AND (-other.priority, other.id) < (-job.priority, job.id)
+              )
+          )
+        ORDER BY job.priority DESC, job.id
+        LIMIT %(slots)s
+        FOR UPDATE OF job SKIP LOCKED
+    ) AS ready
+    WHERE open_queue.room > 0
+),
+-- Behind them, when too few of them may run: the first job of each lock, and no other that waits for it.
+lock_in_use (name) AS (
+    (
+        SELECT min(lock) FROM procrastinate_jobs
+        WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NOT NULL
+          AND (SELECT count(*) FROM front) < %(slots)s
+          AND EXISTS (
+              SELECT FROM open_queue
+              WHERE room > 0
+                AND (
+                    SELECT true FROM procrastinate_jobs AS waiting
+                    WHERE waiting.status = 'todo'
+                      AND waiting.queue_name = open_queue.name
+                      AND waiting.scheduled_at IS NULL
+                      AND waiting.lock IS NOT NULL
+                    ORDER BY -waiting.priority, waiting.id
+                    OFFSET 100 + %(slots)s
+                    LIMIT 1
+                )
+          )
+    )
+    UNION ALL
+    SELECT (
+        SELECT min(lock) FROM procrastinate_jobs
+        WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NOT NULL AND lock > lock_in_use.name
+    )
+    FROM lock_in_use
+    WHERE lock_in_use.name IS NOT NULL
+),
+first_of_lock AS (
+    SELECT job.id, job.priority, open_queue.name, open_queue.room
+    FROM procrastinate_jobs AS job
+    JOIN open_queue ON open_queue.name = job.queue_name AND open_queue.room > 0
+    WHERE job.id = ANY(ARRAY(
+        SELECT (
+            SELECT waiting.id
+            FROM procrastinate_jobs AS waiting
+            WHERE waiting.status = 'todo' AND waiting.scheduled_at IS NULL AND waiting.lock = lock_in_use.name
+            ORDER BY -waiting.priority, waiting.id
+            LIMIT 1
+        )
+        FROM (SELECT name FROM lock_in_use WHERE name IS NOT NULL LIMIT 10000) AS lock_in_use
+    ))
+      AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
+      AND job.id NOT IN (SELECT id FROM front)
+      AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
+      AND (
+          job.lock IS NULL
+          OR NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
+              )
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other
+                  WHERE other.lock = job.lock
+                    AND other.status = 'todo'
+                    AND other.scheduled_at IS NULL
+                    AND (-other.priority, other.id) < (-job.priority, job.id)
+              )
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other
+                  WHERE other.lock = job.lock
+                    AND other.status = 'todo'
+                    AND other.scheduled_at <= now()
+                    AND (-other.priority, other.id) < (-job.priority, job.id)
+              )
+      )
+    ORDER BY job.priority DESC, job.id
+    LIMIT %(slots)s
+    FOR UPDATE OF job SKIP LOCKED
 ),
 due AS (
     SELECT ready.id, ready.priority, open_queue.name, open_queue.room
@@ -80,16 +182,21 @@ due AS (
           AND (
               job.lock IS NULL
               OR NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
+              )
+              AND NOT EXISTS (
                   SELECT FROM procrastinate_jobs AS other
                   WHERE other.lock = job.lock
-                    AND other.status IN ('todo', 'doing')
-                    AND (
-                        other.status = 'doing'
-                        OR (
-                            (other.scheduled_at IS NULL OR other.scheduled_at <= now())
-                            AND (other.priority, -other.id) > (job.priority, -job.id)
-                        )
-                    )
+                    AND other.status = 'todo'
+                    AND other.scheduled_at IS NULL
+                    AND (-other.priority, other.id) < (-job.priority, job.id)
+              )
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_jobs AS other
+                  WHERE other.lock = job.lock
+                    AND other.status = 'todo'
+                    AND other.scheduled_at <= now()
+                    AND (-other.priority, other.id) < (-job.priority, job.id)
               )
           )
         ORDER BY job.priority DESC, job.id
@@ -102,7 +209,8 @@ chosen AS (
     SELECT id, name
     FROM (
         SELECT *, row_number() OVER (PARTITION BY name ORDER BY priority DESC, id) AS place
-        FROM (SELECT * FROM immediate UNION ALL SELECT * FROM due) AS ready
+        FROM (SELECT * FROM free UNION ALL SELECT * FROM front UNION ALL SELECT * FROM first_of_lock
+            UNION ALL SELECT * FROM due) AS ready
     ) AS candidate
     WHERE place <= room
     ORDER BY priority DESC, id

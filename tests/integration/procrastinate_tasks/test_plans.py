@@ -89,7 +89,9 @@ def test_a_claim_finds_the_others_with_a_lock_by_an_index_that_holds_locked_jobs
 
     accesses = accesses_to_jobs("claim_jobs", claim_of(200, worker_id=worker_id))
 
-    assert "ptasks_jobs_held_lock" in {access.get("Index Name") for access in accesses}
+    used = {access.get("Index Name") for access in accesses}
+    assert used & {"ptasks_jobs_held_lock", "ptasks_jobs_lock_order", "ptasks_jobs_lock_due"}
+    assert used.isdisjoint(ALL_THAT_WAIT_OR_RUN)
 
 
 def test_looking_ahead_reads_one_job_of_each_kind():

@@ -1,0 +1,120 @@
+"""Which jobs with a lock a claim takes: what a look at all of them would, and without looking at all."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from django.db import connection
+from procrastinate.contrib.django import app
+
+from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
+from tests.integration.procrastinate_tasks.test_plans import (
+    ALL_THAT_WAIT_OR_RUN,
+    accesses_to_jobs,
+    claim_of,
+    rows_read,
+)
+
+pytestmark = pytest.mark.django_db
+
+TASK = "sample.remember"
+assert TASK in app.tasks
+READY = """
+    SELECT id FROM procrastinate_jobs AS job
+    WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+      AND (lock IS NULL OR NOT EXISTS (
+          SELECT FROM procrastinate_jobs AS other
+          WHERE other.lock = job.lock AND other.id <> job.id
+            AND (other.status = 'doing' OR other.status = 'todo'
+                 AND (other.scheduled_at IS NULL OR other.scheduled_at <= now())
+                 AND (other.priority, -other.id) > (job.priority, -job.id))
+      ))
+    ORDER BY priority DESC, id
+    LIMIT %s
+"""
+
+
+def empty() -> None:
+    execute("TRUNCATE procrastinate_jobs CASCADE")
+    execute("SET LOCAL session_replication_role = replica")
+
+
+def insert_blocked(count: int, *, lock: str = "one") -> None:
+    """Let so many jobs wait for one that runs."""
+    insert = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, status, lock)"
+        " SELECT 'sample', 'sample.remember', %s::procrastinate_job_status, %s FROM generate_series(1, %s)"
+    )
+    execute(insert, "doing", lock, 1)
+    execute(insert, "todo", lock, count)
+
+
+def insert_at_random(dice: random.Random, *, jobs: int, locks: int) -> None:
+    running: set[str] = set()
+    for _ in range(jobs):
+        lock = dice.choice([None, "crowd", f"lock-{dice.randrange(locks)}"])
+        runs = lock is not None and lock not in running and dice.random() < 0.02
+        if runs and lock:
+            running.add(lock)
+        execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status, lock, priority, scheduled_at)"
+            " VALUES (%s, 'sample.remember', %s::procrastinate_job_status, %s, %s, now() + %s::interval)",
+            dice.choice(["sample", "other"]),
+            "doing" if runs else "todo",
+            lock,
+            dice.choice([0, 0, 0, 1, -5]),
+            dice.choice([None, None, None, "-1 hour", "1 hour"]),
+        )
+
+
+def expected(slots: int) -> list[int]:
+    return [row[0] for row in fetch(READY, slots)]
+
+
+def fetch(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_claim_takes_what_a_look_at_every_job_would(seed: int):
+    dice = random.Random(seed)  # noqa: S311 - the same jobs each time
+    worker_id = register_worker()
+    empty()
+    insert_at_random(dice, jobs=dice.choice([20, 400]), locks=dice.choice([2, 30]))
+
+    for _ in range(4):
+        slots = dice.choice([1, 3, 20])
+        wanted = expected(slots)
+        assert sorted(claim(slots, worker_id=worker_id)) == sorted(wanted)
+
+
+def test_what_stands_behind_many_blocked_jobs_is_claimed():
+    worker_id = register_worker()
+    empty()
+    insert_blocked(1000)
+    execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock)"
+        " SELECT 'sample', 'sample.remember', lock"
+        " FROM unnest(ARRAY[NULL, 'two', 'two', 'three']) AS item (lock)"
+    )
+
+    assert len(claim(10, worker_id=worker_id)) == 3
+
+
+@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
+def test_a_claim_reads_no_more_where_thousands_wait_for_one_lock(plan_cache_mode: str):
+    worker_id = register_worker()
+    execute("TRUNCATE procrastinate_jobs CASCADE")
+    execute("ANALYZE procrastinate_jobs")
+    empty()
+    insert_blocked(5000)
+    execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")
+
+    accesses = accesses_to_jobs("claim_jobs", claim_of(10, worker_id=worker_id))
+
+    assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
+    assert max(map(rows_read, accesses)) <= 300
