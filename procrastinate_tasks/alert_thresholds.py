@@ -13,7 +13,8 @@ class AlertThresholds:
     Fewer living workers than ``min_workers``, a tick that waits longer than ``schedule_overdue``, more ready
     jobs in one queue than ``queue_depth``, more than ``failed_jobs`` of one queue failed within an hour, a
     worker above ``memory_share`` of its limit, connections above ``connection_share`` of theirs, a job that
-    waits longer than ``unknown_task`` for a worker that knows its task: these are faults.
+    waits longer than ``unknown_task`` for a worker that knows its task, a worker whose host's clock is
+    ``clock_skew`` from the database's: these are faults.
     """
 
     min_workers: int | None = 1
@@ -23,9 +24,10 @@ class AlertThresholds:
     memory_share: float | None = 0.8
     connection_share: float | None = 0.8
     unknown_task: timedelta | None = timedelta(minutes=10)
+    clock_skew: timedelta | None = timedelta(seconds=5)
 
 
-_DURATIONS = {"schedule_overdue", "unknown_task"}
+_DURATIONS = {"schedule_overdue", "unknown_task", "clock_skew"}
 
 
 def find_problem(thresholds: AlertThresholds) -> str:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
@@ -31,6 +30,7 @@ from procrastinate_tasks.models import (
     TargetType,
 )
 from procrastinate_tasks.permissions import allowed_tasks
+from procrastinate_tasks.queries import database_now
 from procrastinate_tasks.redaction import redact
 from procrastinate_tasks.statements import statement
 
@@ -197,7 +197,7 @@ def defer_next(operation_id: int) -> None:
     deferring.defer(
         RUN_TASK,
         {"operation_id": operation_id},
-        schedule_at=timezone.now() + pause if pause else None,
+        schedule_at=database_now() + pause if pause else None,
         queueing_lock=_queueing_lock(operation_id),
     )
 
@@ -288,7 +288,7 @@ def _settle(operation: BulkOperation, targets: Sequence[TargetReport]) -> None:
 
 
 def _end(operation: BulkOperation, state: BulkState) -> None:
-    operation.state, operation.ended_at = state, timezone.now()
+    operation.state, operation.ended_at = state, database_now()
     operation.save(update_fields=["state", "ended_at", "stopped_by"])
 
 

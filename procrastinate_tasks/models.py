@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -102,7 +103,8 @@ class LiveWorker(models.Model):
     the biggest child, which is replaced above ``max_memory_bytes``; ``refusal`` is why its job processes
     cannot connect to the database. Without ``queues`` it serves all, ``tasks`` are the names its release
     knows, ``code`` tells one release's tasks and signatures from another's where ``release`` is not set,
-    ``limits`` are the queues that its settings limit.
+    ``limits`` are the queues that its settings limit. ``clock_skew`` is how far its host's
+    clock is ahead of the database's.
     """
 
     worker_id = models.BigIntegerField(_("worker"), primary_key=True)
@@ -122,7 +124,8 @@ class LiveWorker(models.Model):
     )
     max_memory_bytes = models.BigIntegerField(_("memory limit"), null=True)
     orphaned_after = models.DurationField(_("orphaned after"))
-    started_at = models.DateTimeField(_("started at"), auto_now_add=True)
+    clock_skew = models.DurationField(_("clock skew"), null=True)
+    started_at = models.DateTimeField(_("started at"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("worker")
@@ -152,7 +155,7 @@ class QueueRule(models.Model):
     limits_by_hand = models.BooleanField(_("limited by hand"), default=False)
     declared_by = models.CharField(_("declared by"), max_length=100, blank=True, db_default="")
     recent_starts = models.JSONField(_("recent starts"), default=dict)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = _("queue rule")

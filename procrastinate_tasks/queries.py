@@ -53,7 +53,8 @@ class WorkerHeartbeat:
 
     ``memory_bytes`` is that of its biggest child, which is replaced above ``max_memory_bytes``; ``refusal``
     is why its job processes cannot connect to the database, if they cannot. A worker of Procrastinate's own
-    says nothing about itself: those fields are empty.
+    says nothing about itself: those fields are empty. ``clock_skew`` is how far its host's clock is ahead of
+    the database's.
     """
 
     id: int
@@ -72,6 +73,7 @@ class WorkerHeartbeat:
     max_memory_bytes: int | None
     started_at: datetime | None
     refusal: str
+    clock_skew: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,13 +99,14 @@ def _rescue(job_ids: list[int] | None, *, decide: Decision, now: datetime | None
         )
         orphans = [OrphanedJob(**_without_now(row)) for row in rows]
         ends = [_end_of(orphan, decide(orphan), now=rows[0]["now"]) for orphan in orphans]
-        settled = settle(connector, ends) if ends else []
+        settled = settle(connector, ends, now=rows[0]["now"]) if ends else []
     _log(orphans, settled)
     return _report(settled)
 
 
 def _end_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> RunEnd:
     status, outcome = _END_OF[decision]
+    finished = time.monotonic()
     lost = WorkerLost(
         worker_id=orphan.worker_id, silent_seconds=orphan.silent_seconds, crashes=orphan.earlier_crashes + 1
     )
@@ -116,8 +118,8 @@ def _end_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> RunEnd:
         outcome=outcome.value,
         task_name=orphan.task_name,
         queue_name=orphan.queue_name,
-        started_at=orphan.started_at.timestamp(),
-        finished_at=now.timestamp(),
+        started_at=finished - (now - orphan.started_at).total_seconds(),
+        finished_at=finished,
         exception_class=f"{WorkerLost.__module__}.{WorkerLost.__qualname__}",
         message=str(lost),
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
@@ -31,15 +30,23 @@ def run_once(now: datetime | None = None) -> RetentionReport:
 
     The cost depends on the size of the batch, not on that of the tables. One process prunes at a time;
     another that tries meanwhile prunes nothing.
+
+    Args:
+        now: by default the database's clock.
     """
-    now = now or timezone.now()
     settings = queue_settings()
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     with transaction.atomic(using=connector.alias):
         if not connector.execute_query_one(statement("try_retention_lock"))["taken"]:
             return RetentionReport(attempts=0, jobs=0, has_more=False)
         jobs = [
-            _prune(connector, "prune_jobs", status, now - _kept(settings, succeeded=status == "succeeded"))
+            _prune(
+                connector,
+                "prune_jobs",
+                status,
+                kept=_kept(settings, succeeded=status == "succeeded"),
+                now=now,
+            )
             for status in _FINISHED
         ]
         attempts = [
@@ -47,7 +54,8 @@ def run_once(now: datetime | None = None) -> RetentionReport:
                 connector,
                 "prune_attempts",
                 outcome,
-                now - _kept(settings, succeeded=outcome is Outcome.SUCCEEDED),
+                kept=_kept(settings, succeeded=outcome is Outcome.SUCCEEDED),
+                now=now,
             )
             for outcome in Outcome
         ]
@@ -60,8 +68,8 @@ def _kept(settings: QueueSettings, *, succeeded: bool) -> timedelta:
     return settings.keep_successes_for if succeeded else settings.keep_failures_for
 
 
-def _prune(connector: DjangoConnector, name: str, kind: str, before: datetime) -> int:
+def _prune(connector: DjangoConnector, name: str, kind: str, *, kept: timedelta, now: datetime | None) -> int:
     row = connector.execute_query_one(
-        statement(name), kind=str(kind), before=before, batch=queue_settings().retention_batch
+        statement(name), kind=str(kind), kept=kept, now=now, batch=queue_settings().retention_batch
     )
     return int(row["pruned"])

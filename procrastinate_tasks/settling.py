@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db import transaction
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -33,7 +34,12 @@ class Settled(NamedTuple):
 
 
 def settle(
-    connector: DjangoConnector, ends: Sequence[RunEnd], *, host: str = "", release: str = ""
+    connector: DjangoConnector,
+    ends: Sequence[RunEnd],
+    *,
+    host: str = "",
+    release: str = "",
+    now: datetime | None = None,
 ) -> list[Settled]:
     """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
 
@@ -42,8 +48,9 @@ def settle(
     Args:
         host: where the runs were; unknown of lost ones.
         release: the code that ran.
+        now: by default the database's clock.
     """
-    own = {"host": host, "release": release, "deletes_job": False}
+    own = {"host": host, "release": release, "deletes_job": False, "as_of": now}
     portions = Portions(ends)
     settled: list[Settled] = []
     while (portion := portions.next) is not None:
@@ -79,11 +86,21 @@ def _settle_together(
 def encode_ends(ends: Iterable[Mapping[str, object]]) -> str:
     """Return runs as the JSON that ``sql/settle_jobs.sql`` reads: its columns by name, empty ones left out.
 
-    One text is much cheaper to send and to read than an array for each column. ``started_at`` and
-    ``finished_at`` are Unix times.
+    One text is much cheaper to send and to read than an array for each column. To be sent at once: it says
+    how many seconds ago things were, since the database has a clock of its own.
     """
-    items = [{name: value for name, value in end.items() if value not in _EMPTY} for end in ends]
+    monotonic, wall = time.monotonic(), time.time()
+    items = [_without_clocks(end, monotonic=monotonic, wall=wall) for end in ends]
     return json.dumps(items, default=datetime.isoformat)
+
+
+def _without_clocks(end: Mapping[str, object], *, monotonic: float, wall: float) -> dict[str, object]:
+    columns = {name: value for name, value in end.items() if value not in _EMPTY}
+    for name in ("started", "finished"):
+        columns[f"{name}_ago"] = monotonic - cast("float", columns.pop(f"{name}_at"))
+    if "retry_at" in columns:
+        columns["retry_in"] = cast("datetime", columns.pop("retry_at")).timestamp() - wall
+    return columns
 
 
 def read_answer(rows: Iterable[dict[str, Any]]) -> list[Settled]:

@@ -113,7 +113,7 @@ class _Drain:
         """Run one claimed job and settle it."""
         end = copy_context().run(self._run, assignment)
         settings = queue_settings()
-        (settled,) = settle(_connector(), [end], host=_HOST, release=settings.release)
+        (settled,) = settle(_connector(), [end], host=_HOST, release=settings.release, now=timezone.now())
         log_end(assignment, end, settled)
         return settled.outcome
 

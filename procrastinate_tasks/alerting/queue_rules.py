@@ -1,4 +1,4 @@
-"""The queue's own alert rules: workers, schedule, backlog, memory, connections."""
+"""The queue's own alert rules: workers, schedule, backlog, memory, connections, clocks."""
 
 from __future__ import annotations
 
@@ -139,6 +139,19 @@ def find_unknown_tasks(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def find_wrong_clocks(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find hosts whose clock disagrees with the database's, by which everything is stored and due."""
+    most = _thresholds().clock_skew
+    for worker in snapshot.living_workers:
+        if most is None or worker.clock_skew is None or abs(worker.clock_skew) <= most:
+            continue
+        yield Finding(
+            subject=f"{worker.host}:{worker.pid}",
+            sentence=_("The clock of %(host)s is %(seconds).0f s from the database's.")
+            % {"host": worker.host, "seconds": abs(worker.clock_skew.total_seconds())},
+        )
+
+
 QUEUE_RULES = (
     AlertRule(
         name="worker_stopped",
@@ -208,5 +221,15 @@ QUEUE_RULES = (
         title=gettext_lazy("Database connections are running out"),
         advice=gettext_lazy("Lower --concurrency or WEB_CONCURRENCY, or take a larger database plan."),
         find=find_scarce_connections,
+    ),
+    AlertRule(
+        name="clock_wrong",
+        title=gettext_lazy("A host's clock is wrong"),
+        advice=gettext_lazy(
+            "Jobs keep to the database's clock, but what tasks themselves read is wrong:"
+            " look at the host's NTP."
+        ),
+        find=find_wrong_clocks,
+        page="admin:queue_workers",
     ),
 )

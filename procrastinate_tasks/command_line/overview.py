@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
@@ -72,10 +74,16 @@ def _write_status(out: Output, status: QueueStatus) -> None:
     out.table(headings, queues)
     out.line()
     workers = [
-        (worker.id, _("alive") if worker.is_alive else _("silent"), worker.running, worker.last_heartbeat)
+        (
+            worker.id,
+            _("alive") if worker.is_alive else _("silent"),
+            worker.running,
+            worker.last_heartbeat,
+            _clock(worker.clock_skew),
+        )
         for worker in status.workers
     ]
-    out.table((_("WORKER"), _("STATE"), _("RUNNING"), _("LAST HEARTBEAT")), workers)
+    out.table((_("WORKER"), _("STATE"), _("RUNNING"), _("LAST HEARTBEAT"), _("CLOCK")), workers)
     out.line()
     out.line(_("Failed in the last 24 hours: %(count)s") % {"count": status.failed_last_day})
 
@@ -151,8 +159,23 @@ def _facts_of(beat: queries.WorkerHeartbeat, said: LiveWorker | None) -> dict[st
         "running": beat.running,
         "last_heartbeat": beat.last_heartbeat,
     }
-    names = ("host", "pid", "release", "project", "queues", "capacity", "memory_bytes", "started_at")
+    names = (
+        "host",
+        "pid",
+        "release",
+        "project",
+        "queues",
+        "capacity",
+        "memory_bytes",
+        "started_at",
+        "clock_skew",
+    )
     return facts | {name: getattr(said, name, None) for name in names}
+
+
+def _clock(skew: timedelta | None) -> str | None:
+    """Show how far a host's clock is ahead of the database's."""
+    return None if skew is None else f"{skew.total_seconds():+.1f} s"
 
 
 def _row_of_worker(worker: dict[str, object]) -> tuple[object, ...]:

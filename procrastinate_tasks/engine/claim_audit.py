@@ -44,7 +44,7 @@ class ClaimAudit:
 
 def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> RunEnd:
     """The end of a run that never began; task and queue are for the job's row to tell."""
-    now = time.time()
+    now = time.monotonic()
     return RunEnd(
         job_id=job_id,
         worker_id=worker_id,

@@ -121,7 +121,7 @@ class ClaimLoop:
             self._staff.isolate(suspect)
         unplaced = self._children.start([each for each in claimed if not each.crashes])
         if unplaced:  # a child went away between the claim and its answer
-            now = time.time()
+            now = time.monotonic()
             self._settlements.add(Finished(end_of_return(each, started_at=now), each) for each in unplaced)
 
     async def _rest(self, *, found_some: bool) -> None:

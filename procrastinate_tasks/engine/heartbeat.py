@@ -73,6 +73,7 @@ class Heartbeat:
             "running": self._children.running_count,
             "memory_bytes": self._children.most_memory_bytes,
             "refusal": self._children.refusal[:_LONGEST_REFUSAL],
+            "host_time": time.time(),
         }
         rows = await self._link.fetch(statement("heartbeat"), params, within=_WITHIN)
         is_registered, job_ids_to_abort, held = rows[0]

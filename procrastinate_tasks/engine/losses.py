@@ -29,25 +29,25 @@ def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Fini
     A job over its hard limit failed. Whatever else ran in a child we had killed is given back. When a child
     died by itself, the one job in it is to blame; of several none is blamed, but each runs alone from now on.
     """
-    now = time.monotonic()
-    ends = list(_ends_of_running(app, child, exited, now))
+    ends = list(_ends_of_running(app, child, exited))
     if child.reserved_for is not None:
-        ends.append(Finished(end_of_return(child.reserved_for, started_at=time.time()), child.reserved_for))
+        ends.append(
+            Finished(end_of_return(child.reserved_for, started_at=time.monotonic()), child.reserved_for)
+        )
     return ends
 
 
-def _ends_of_running(app: App, child: Child, exited: ChildExited, now: float) -> Iterator[Finished]:
+def _ends_of_running(app: App, child: Child, exited: ChildExited) -> Iterator[Finished]:
     neighbours = len(child.running) - 1
     for running in child.running.values():
-        started_at = time.time() - (now - running.started)
         if running.assignment.job_id == child.overdue_job_id and running.asked_to_stop is not None:
-            end = _end_of_unheeding(app, running, started_at)
+            end = _end_of_unheeding(app, running)
         elif running.assignment.job_id == child.overdue_job_id:
-            end = _end_of_overdue(app, running, started_at)
+            end = _end_of_overdue(app, running)
         elif child.kill_reason:
-            end = end_of_return(running.assignment, started_at=started_at)
+            end = end_of_return(running.assignment, started_at=running.started)
         else:
-            end = _end_of_crash(running.assignment, exited, neighbours=neighbours, started_at=started_at)
+            end = _end_of_crash(running.assignment, exited, neighbours=neighbours, started_at=running.started)
         yield Finished(end, running.assignment)
 
 
@@ -62,31 +62,31 @@ def end_of_return(assignment: Assignment, *, started_at: float) -> RunEnd:
         task_name=assignment.task_name,
         queue_name=assignment.queue_name,
         started_at=started_at,
-        finished_at=time.time(),
+        finished_at=time.monotonic(),
         counts_attempt=False,
     )
 
 
-def _end_of_overdue(app: App, running: Running, started_at: float) -> RunEnd:
+def _end_of_overdue(app: App, running: Running) -> RunEnd:
     """The end of a job that was ended at its hard limit; its task may ask for a retry."""
     end = end_of_error(
         running.assignment,
         job=job_of(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
-        started=started_at,
+        started=running.started,
         error=TimeLimitExceeded(seconds=running.hard_seconds or 0),
         abort_reason=None,
     )
     return end._replace(traceback=running.stack + end.traceback)
 
 
-def _end_of_unheeding(app: App, running: Running, started_at: float) -> RunEnd:
+def _end_of_unheeding(app: App, running: Running) -> RunEnd:
     """The end of a job that was asked to stop, did not, and was stopped with its process."""
     return end_of_error(
         running.assignment,
         job=job_of(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
-        started=started_at,
+        started=running.started,
         error=JobAborted(
             f"The job was asked to stop and went on for {SECONDS_TO_STOP:g} s; its process was ended."
         ),

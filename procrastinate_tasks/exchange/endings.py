@@ -59,7 +59,7 @@ def end_of_success(assignment: Assignment, *, started: float, result: object) ->
         task_name=assignment.task_name,
         queue_name=assignment.queue_name,
         started_at=started,
-        finished_at=time.time(),
+        finished_at=time.monotonic(),
         result=None if result is None else encode_result(result, max_bytes=queue_settings().max_result_bytes),
     )
 
@@ -84,7 +84,7 @@ def end_of_error(
         task_name=assignment.task_name,
         queue_name=assignment.queue_name,
         started_at=started,
-        finished_at=time.time(),
+        finished_at=time.monotonic(),
         exception_class=failure.exception_class,
         message=failure.message,
         traceback=failure.traceback,

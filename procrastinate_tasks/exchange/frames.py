@@ -35,7 +35,8 @@ class RunEnd(NamedTuple):
     """How one run of a job ended: what becomes of the job, and what is stored of the attempt.
 
     ``status`` is the one the job should get (``todo`` puts it back), ``outcome`` a ``results.Outcome`` value.
-    ``started_at`` and ``finished_at`` are Unix times: a float travels faster than a datetime.
+    ``started_at`` and ``finished_at`` are on the host's monotonic clock, which its processes share and nobody
+    sets; ``retry_at`` is on its calendar. The database is told how long ago, or in how long, that is.
     """
 
     job_id: int

@@ -109,7 +109,7 @@ class _Run:
         self._builder = builder
         self._slot = slot
         self._assignment = assignment
-        self._started = time.time()
+        self._started = time.monotonic()
         self.job = job_of(assignment)
 
     def start(self) -> Callable[[], Any]:
@@ -117,7 +117,7 @@ class _Run:
         if not has_named_arguments(self._assignment):
             raise InvalidTaskArguments("the job's arguments are no JSON object", task_name=task.name)
         job_log.log_start(self.job)
-        return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=self._started))
+        return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
 
     def end_of_success(self, result: object) -> RunEnd:
         return end_of_success(self._assignment, started=self._started, result=result)

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections, transaction
-from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.queries import database_now
 from procrastinate_tasks.schedule import all_schedules
 from procrastinate_tasks.seeding.samples import SampleRow, sample_rows
 from procrastinate_tasks.statements import statement
@@ -234,7 +234,7 @@ def _make_stretch(
 
 
 def _make_schedules(connector: DjangoConnector, seeding: Seeding) -> None:
-    now = timezone.now()
+    now = database_now()
     schedules = [(schedule, _last_tick(schedule.cron.next_after, now)) for schedule in all_schedules()]
     with transaction.atomic(using=connector.alias):
         names = connector.execute_query_one(

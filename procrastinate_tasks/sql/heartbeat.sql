@@ -3,7 +3,13 @@ WITH beat AS (
     UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp() WHERE id = %(worker_id)s RETURNING id
 ),
 report AS (
-    UPDATE procrastinate_tasks_liveworker SET running = %(running)s, memory_bytes = %(memory_bytes)s, refusal = %(refusal)s
+    UPDATE procrastinate_tasks_liveworker
+    SET
+        running = %(running)s,
+        memory_bytes = %(memory_bytes)s,
+        refusal = %(refusal)s,
+        -- As the beat arrives: whoever waits for a row has not got a wrong clock.
+        clock_skew = to_timestamp(%(host_time)s) - statement_timestamp()
     WHERE worker_id = %(worker_id)s
 ),
 held AS (

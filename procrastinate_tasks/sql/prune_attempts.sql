@@ -3,7 +3,7 @@ WITH old AS MATERIALIZED (
     SELECT id
     FROM procrastinate_tasks_jobattempt
     WHERE outcome = %(kind)s
-      AND finished_at < %(before)s
+      AND finished_at < coalesce(%(now)s::timestamptz, now()) - %(kept)s::interval
     ORDER BY finished_at
     LIMIT %(batch)s
 ),

@@ -6,7 +6,7 @@ WITH old AS MATERIALIZED (
     JOIN procrastinate_jobs AS job ON job.id = event.job_id
     WHERE event.type = %(kind)s::procrastinate_job_event_type
       AND event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')
-      AND event.at < %(before)s
+      AND event.at < coalesce(%(now)s::timestamptz, now()) - %(kept)s::interval
       AND job.status = %(kind)s::procrastinate_job_status
       AND NOT EXISTS (
           SELECT 1

@@ -4,14 +4,16 @@
 -- A job that would wait again beside a job with its queueing lock fails in favour of that one.
 -- Answers one row for each job settled; a job that is missing in the answer was lost.
 -- Of a run whose task and queue are not told, the job's row tells them.
+-- Hosts send how long ago a run was and in how long its job is due: no instant of theirs is stored, whose clock may
+-- be wrong. A test may say what time it is.
 -- The state is compared as text, so that jobs are found by their primary key and by no index on running jobs.
 WITH wanted AS MATERIALIZED (
     SELECT *
     FROM json_to_recordset(%(ends)s::json) AS item (
         job_id bigint, worker_id bigint, attempts integer, status text, outcome text, counts_attempt boolean,
-        deletes_job boolean, retry_at timestamptz, priority integer, queue text, lock text, task_name text,
-        queue_name text, host text, release text, started_at double precision, finished_at double precision, result text,
-        exception_class text, message text, traceback text, fingerprint text
+        deletes_job boolean, retry_in double precision, priority integer, queue text, lock text, task_name text,
+        queue_name text, host text, release text, started_ago double precision, finished_ago double precision, result text,
+        exception_class text, message text, traceback text, fingerprint text, as_of timestamptz
     )
     ORDER BY job_id
 ),
@@ -49,7 +51,11 @@ updated AS (
                 decided.status::procrastinate_job_status,
                 -- None, and not now, for a job that shall run at once: a claim that began a moment earlier would
                 -- take it for one of the future, and those do not hold back younger ones with their lock.
-                CASE WHEN decided.status = 'todo' THEN wanted.retry_at ELSE job.scheduled_at END
+                CASE
+                    WHEN decided.status = 'todo'
+                    THEN coalesce(wanted.as_of, statement_timestamp()) + wanted.retry_in * interval '1 second'
+                    ELSE job.scheduled_at
+                END
             FROM (
                 SELECT
                     CASE
@@ -110,7 +116,9 @@ recorded AS (
     SELECT
         job_id, least(attempts::bigint + 1, 2147483647), coalesce(task_name, own_task_name),
         coalesce(queue_name, own_queue_name), worker_id, coalesce(host, ''), coalesce(release, ''),
-        to_timestamp(started_at), to_timestamp(finished_at), end_outcome, result::jsonb, coalesce(exception_class, ''),
+        coalesce(as_of, statement_timestamp()) - started_ago * interval '1 second',
+        coalesce(as_of, statement_timestamp()) - finished_ago * interval '1 second', end_outcome, result::jsonb,
+        coalesce(exception_class, ''),
         coalesce(message, ''), coalesce(traceback, ''), coalesce(fingerprint, '')
     FROM concluded
 ),

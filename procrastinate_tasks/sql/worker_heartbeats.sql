@@ -15,7 +15,8 @@ SELECT
     live.memory_bytes,
     live.max_memory_bytes,
     live.started_at,
-    coalesce(live.refusal, '') AS refusal
+    coalesce(live.refusal, '') AS refusal,
+    live.clock_skew
 FROM procrastinate_workers AS worker
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = worker.id
 ORDER BY worker.id

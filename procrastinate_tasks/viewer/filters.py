@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from django.utils import timezone
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks import queries
 from procrastinate_tasks.presentation import JobSearch, Kind, find_jobs_meant, presented_tasks
 from procrastinate_tasks.viewer.numbers import read_whole
-from procrastinate_tasks.viewer.queries.jobs import JobQuery, job_id_at
+from procrastinate_tasks.viewer.queries.jobs import JobQuery, job_id_at, job_id_since
 from procrastinate_tasks.viewer.states import Tab
 
 PERIODS: Mapping[str, timedelta] = {
@@ -86,7 +86,7 @@ def read_filter(parameters: Mapping[str, str]) -> JobFilter:
     )
 
 
-def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
+def understand(chosen: JobFilter) -> Understood:
     """Turn a filter into a query; what cannot be read is told and left out.
 
     Jobs do not know when they were deferred: a time becomes the id of the first one since, by one statement.
@@ -99,7 +99,7 @@ def understand(chosen: JobFilter, *, now: datetime | None = None) -> Understood:
         queue=chosen.queue,
         lock=chosen.lock,
         min_attempts=_read_attempts(chosen.attempts, problems),
-        since_id=_id_at(_since(chosen, problems, now=now or datetime.now(UTC))),
+        since_id=_since_id(chosen, problems),
         until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
     )
     meaning = ""
@@ -168,11 +168,11 @@ def _read_attempts(text: str, problems: list[str]) -> int:
     return attempts or 0
 
 
-def _since(chosen: JobFilter, problems: list[str], *, now: datetime) -> datetime | None:
+def _since_id(chosen: JobFilter, problems: list[str]) -> int | None:
     if chosen.period:
-        return now - PERIODS[chosen.period]
+        return job_id_since(PERIODS[chosen.period])
     day = _read_date(chosen.since, problems)
-    return _start_of(day) if day else None
+    return _id_at(_start_of(day) if day else None)
 
 
 def _id_at(moment: datetime | None) -> int | None:

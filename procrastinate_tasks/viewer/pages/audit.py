@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks import audit
 from procrastinate_tasks.action_policies import Action
 from procrastinate_tasks.action_words import ACTION_LABELS
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, TargetType
+from procrastinate_tasks.queries import database_now
 from procrastinate_tasks.viewer.numbers import read_whole
 from procrastinate_tasks.viewer.patience import TookTooLong, patience
 from procrastinate_tasks.viewer.queries.audit import (
@@ -52,7 +52,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse | StreamingHttpR
         "targets": TargetType.choices,
         "csv_url": chosen.address(format="csv"),
         "is_filtered": chosen != AuditFilter(),
-        "now": timezone.now(),
+        "now": database_now(),
     }
     try:
         with patience():

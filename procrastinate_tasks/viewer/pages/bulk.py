@@ -10,7 +10,6 @@ from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,6 +20,7 @@ from procrastinate_tasks.action_words import ACTION_LABELS
 from procrastinate_tasks.actions import record_refused
 from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, BulkState, TargetType
 from procrastinate_tasks.permissions import is_allowed
+from procrastinate_tasks.queries import database_now
 from procrastinate_tasks.viewer.filters import JobFilter
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
 from procrastinate_tasks.viewer.numbers import LARGEST_ID, read_whole
@@ -79,7 +79,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "older_url": f"?before={shown[-1].pk}" if len(found) > OPERATIONS_PER_PAGE else "",
         "newest_url": "?" if before is not None else "",
         "may_bulk": is_allowed(request.user, Action.START_BULK),
-        "now": timezone.now(),
+        "now": database_now(),
     }
     return render_page(request, site, "bulk.html", context)
 
@@ -126,7 +126,7 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
     found = list(items.filter(id__gt=after or 0)[: ITEMS_PER_PAGE + 1])
     shown = found[:ITEMS_PER_PAGE]
     chosen = f"outcome={outcome}&" if outcome in set(ActionOutcome) else ""
-    now = timezone.now()
+    now = database_now()
     return {
         "title": _("Bulk operation %(id)d") % {"id": operation.pk},
         "shown": show_operation(operation),

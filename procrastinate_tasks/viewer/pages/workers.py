@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,7 @@ from procrastinate_tasks.conf import project_name
 from procrastinate_tasks.permissions import is_allowed
 from procrastinate_tasks.queries import WorkerHeartbeat
 from procrastinate_tasks.viewer.cards import Health
-from procrastinate_tasks.viewer.figures import bytes_in_words, percentage_in_words
+from procrastinate_tasks.viewer.figures import bytes_in_words, duration_in_words, percentage_in_words
 from procrastinate_tasks.viewer.links import Links
 from procrastinate_tasks.viewer.queries.workers import MOST_JOBS, JobInProgress, list_jobs_in_progress
 from procrastinate_tasks.viewer.rendering import render_page
@@ -23,6 +24,7 @@ from procrastinate_tasks.viewer.rendering import render_page
 _MOST_RESCUED_AT_ONCE = 100
 _MOST_JOBS_NAMED = 5
 _NEARLY_FULL = 0.8
+_NOTICEABLE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class WorkerRow:
     worker: WorkerHeartbeat
     state: str
     health: Health
+    clock: str
+    is_clock_wrong: bool
     memory: str
     is_memory_short: bool
     jobs: tuple[tuple[JobInProgress, str], ...]
@@ -67,6 +71,8 @@ def _row(worker: WorkerHeartbeat, jobs: Sequence[JobInProgress], links: Links) -
         worker=worker,
         state=state,
         health=health,
+        clock=clock_in_words(worker.clock_skew),
+        is_clock_wrong=worker.clock_skew is not None and abs(worker.clock_skew) > _NOTICEABLE,
         memory=_memory(worker),
         is_memory_short=bool(worker.max_memory_bytes)
         and (worker.memory_bytes or 0) > _NEARLY_FULL * (worker.max_memory_bytes or 0),
@@ -82,6 +88,16 @@ def heartbeat_verdict(worker: WorkerHeartbeat) -> tuple[str, Health]:
     if worker.heartbeat_age > worker.orphaned_after / 2:
         return _("Doubtful"), Health.SLOW
     return _("Well"), Health.GOOD
+
+
+def clock_in_words(skew: timedelta | None) -> str:
+    """Say how a host's clock goes, by the database's; nothing where a worker has not said it."""
+    if skew is None:
+        return ""
+    if abs(skew) <= _NOTICEABLE:
+        return _("its clock is right")
+    ahead, behind = _("its clock is %(difference)s ahead"), _("its clock is %(difference)s behind")
+    return (ahead if skew > timedelta(0) else behind) % {"difference": duration_in_words(abs(skew))}
 
 
 def _memory(worker: WorkerHeartbeat) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -237,7 +237,16 @@ def _argument_parameters(arguments: Mapping[str, Sequence[str]]) -> dict[str, ob
 
 def job_id_at(moment: datetime) -> int:
     """Return the id from which on jobs were deferred at ``moment`` or later."""
-    (row,) = _rows(statement("job_id_at"), {"moment": moment})
+    return _job_id(moment=moment)
+
+
+def job_id_since(ago: timedelta) -> int:
+    """Return the id from which on jobs were deferred so long ago or later, by the database's clock."""
+    return _job_id(ago=ago)
+
+
+def _job_id(*, moment: datetime | None = None, ago: timedelta | None = None) -> int:
+    (row,) = _rows(statement("job_id_at"), {"moment": moment, "ago": ago})
     job_id: int = row["job_id"]
     return job_id
 

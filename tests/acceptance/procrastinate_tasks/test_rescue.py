@@ -95,4 +95,6 @@ def test_a_worker_beats_at_a_third_of_the_silence_that_it_says_it_may_keep(tiny:
 
     assert tiny.value("SELECT orphaned_after FROM procrastinate_tasks_liveworker") == timedelta(seconds=6)
     pauses = [later - earlier for earlier, later in pairwise(beats[1:])]  # it registers, then beats at once
+    skew = tiny.value("SELECT clock_skew FROM procrastinate_tasks_liveworker")
+    assert abs(skew) < timedelta(seconds=2), "it compares its clock with the database's, on one host"
     assert timedelta(seconds=1.8) < min(pauses) < timedelta(seconds=6)

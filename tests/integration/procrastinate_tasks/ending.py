@@ -41,8 +41,8 @@ def end_of(job_id: int | None, outcome: Outcome) -> RunEnd:
         outcome=outcome.value,
         task_name=job.task_name,
         queue_name=job.queue_name,
-        started_at=time.time(),
-        finished_at=time.time(),
+        started_at=time.monotonic(),
+        finished_at=time.monotonic(),
         counts_attempt=outcome is not Outcome.INTERRUPTED,
     )
 

@@ -427,6 +427,25 @@ def test_a_worker_that_beats_each_second_is_lost_sooner(viewer):
     assert "lost after 3.5 s" in read(page(viewer, "queue_workers"))
 
 
+@pytest.mark.parametrize(
+    ("skew", "words"),
+    [
+        (None, ""),
+        (timedelta(seconds=0.4), "its clock is right"),
+        (timedelta(seconds=12), "its clock is 12 s ahead"),
+        (timedelta(minutes=-2), "its clock is 2 min behind"),
+    ],
+)
+def test_a_worker_shows_how_its_clock_goes(viewer, skew: timedelta | None, words: str):
+    a_worker(clock_skew=skew)
+
+    response = page(viewer, "queue_workers")
+
+    (row,) = response.context["rows"]
+    assert (row.clock, row.is_clock_wrong) == (words, "ahead" in words or "behind" in words)
+    assert words in read(response)
+
+
 def test_a_worker_shows_its_jobs_and_its_memory_against_the_limit(viewer):
     worker_id = a_worker(memory_bytes=450 * 1024**2)
     job_id = defer("sample.remember", {"number": 1})

@@ -126,8 +126,8 @@ def end_of(job_id: int, *, worker_id: int) -> dict[str, object]:
         "deletes_job": False,
         "task_name": "sample.remember",
         "queue_name": "sample",
-        "started_at": 1924992000.0,
-        "finished_at": 1924992001.0,
+        "started_ago": 1.5,
+        "finished_ago": 0.5,
     }
 
 

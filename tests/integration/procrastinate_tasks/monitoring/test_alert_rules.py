@@ -154,6 +154,17 @@ def test_a_large_worker_is_told_until_it_was_replaced():
     assert len(told()) == 1
 
 
+@pytest.mark.parametrize("seconds", [6, -6])
+def test_a_host_whose_clock_is_wrong_is_told_and_so_is_its_repair(seconds: int):
+    worker_id = register_worker(clock_skew=timedelta(seconds=seconds))
+
+    with settings_at_once():
+        assert look() == {"clock_wrong"}
+        assert "El reloj de one difiere 6 s" in mail.outbox[0].body
+        LiveWorker.objects.filter(worker_id=worker_id).update(clock_skew=timedelta(seconds=4))
+        assert look() == set()
+
+
 def test_scarce_connections_are_told_against_the_plan_s_limit():
     register_worker()
 
