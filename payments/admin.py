@@ -20,6 +20,7 @@ from bookings.references import read_reference
 from payments import unfinished
 from payments.booking_file import read_file
 from payments.booking_jobs import read_jobs
+from payments.doubts import IN_DOUBT_PARAMETER, find_in_doubt
 from payments.event_admin import StripeEventAdmin
 from payments.ledger import breaks
 from payments.models import (
@@ -123,10 +124,25 @@ class AttemptInline(AmountInPesos, ReadOnly, admin.StackedInline):  # type: igno
     changed = instant("updated_at", _("last change"))
 
 
+class DoubtFilter(admin.SimpleListFilter):
+    """Those that the dashboard counts."""
+
+    title = _("outcome")
+    parameter_name = IN_DOUBT_PARAMETER
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("in doubt"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=find_in_doubt(now=timezone.now()).values("pk"))
+
+
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
     list_display = ("id", "booking_link", "kind", "amount", "shown_status", "made")
-    list_filter = ("status", "kind", "created_at")
+    list_filter = ("status", "kind", DoubtFilter, "created_at")
     list_select_related = ("booking",)
     search_fields = ("attempts__stripe_intent_id__exact", "attempts__stripe_session_id__exact")
     readonly_fields = ("booking_link", "kind", "seq", "amount", "shown_status", "reason", "made")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from payments import memory, task_names, unfinished
+from payments.doubts import IN_DOUBT
 from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
 from procrastinate_tasks.alerting.rules import AlertRule, Finding, register_rule
@@ -21,8 +22,6 @@ from procrastinate_tasks.monitoring.prometheus import Metric
 from procrastinate_tasks.monitoring.snapshot import Snapshot
 from procrastinate_tasks.results import Outcome
 
-# A charge under way whose end nobody has written down: money may have moved.
-_IN_DOUBT = (AttemptState.CONFIRMING, AttemptState.UNKNOWN)
 _CHARGES = (task_names.CHARGE_BALANCE, task_names.CHARGE_PAYMENT)
 
 
@@ -37,7 +36,7 @@ class ChargesInDoubt:
 def charges_in_doubt(*, before: datetime) -> ChargesInDoubt:
     """Count the charges in doubt that were begun before an instant."""
     found = PaymentAttempt.objects.filter(
-        state__in=_IN_DOUBT, channel=Channel.OFF_SESSION, created_at__lte=before
+        state__in=IN_DOUBT, channel=Channel.OFF_SESSION, created_at__lte=before
     ).aggregate(count=Count("pk"), oldest_at=Min("created_at"))
     return ChargesInDoubt(**found)
 

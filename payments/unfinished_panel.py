@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from payments import unfinished
+from payments.doubts import IN_DOUBT_PARAMETER, find_in_doubt
 from procrastinate_tasks.presentation import Figure, Notice, PanelContent
 
 
@@ -13,16 +15,10 @@ def tell_unfinished() -> PanelContent:
     """Return the dashboard's panel."""
     now = timezone.now()
     found = [(work, unfinished.find_overdue(work, now=now)) for work in unfinished.TOLD]
+    figures = [_figure(str(work.label), overdue.count, overdue.address) for work, overdue in found]
+    doubts = reverse("admin:payments_payment_changelist") + f"?{IN_DOUBT_PARAMETER}=yes"
     return PanelContent(
-        figures=tuple(
-            Figure(
-                label=str(work.label),
-                value=str(overdue.count),
-                url=overdue.address,
-                needs_attention=overdue.count > 0,
-            )
-            for work, overdue in found
-        ),
+        figures=(*figures, _figure(_("Charges in doubt"), find_in_doubt(now=now).count(), doubts)),
         notices=tuple(
             Notice(sentence=overdue.sentence, url=overdue.address, is_urgent=True)
             for _work, overdue in found
@@ -30,3 +26,7 @@ def tell_unfinished() -> PanelContent:
         ),
         note=_("What waits for longer than it should. It is tried again by itself every five minutes."),
     )
+
+
+def _figure(label: str, count: int, address: str) -> Figure:
+    return Figure(label=label, value=str(count), url=address, needs_attention=count > 0)

@@ -26,7 +26,7 @@ class Permission:
 
 
 def permit_confirmation(*, attempt_id: int, now: datetime) -> Permission:
-    """Permit one confirmation, or write down what is against it; nobody else drives the attempt meanwhile.
+    """Permit one confirmation, or write down what is against it.
 
     Raises:
         ChargingPaused: the queue of payments is paused.

@@ -14,14 +14,16 @@ from django.urls import reverse
 
 from bookings.models import Booking, BookingStatus
 from payments import cancellation, tasks, unfinished
+from payments.exceptions import OutcomeUnknown
 from payments.models import GuestEmail, Refund, StripeEvent
 from payments.policies import RefundState
 from payments.protocols import resumption
+from payments.sandbox.faults import FaultKind
 from payments.unfinished_panel import tell_unfinished
 from procrastinate_tasks.models import AuditEntry, Job
 from procrastinate_tasks.testing import refute_enqueued
 from tests.factories import BASE_URL
-from tests.house import House
+from tests.house import CONFIRM_INTENT, House
 from tests.integration.payments.test_monitoring import sentences_of
 
 ENDS = ("failed", "cancelled", "aborted")
@@ -182,6 +184,21 @@ def rows_of_list(address: str) -> int:
     response = staff().get(address)
     assert response.status_code == 200
     return int(response.context["cl"].result_count)
+
+
+def test_a_charge_in_doubt_is_told_with_the_number_of_its_list(house: House):
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+    house.wait(minutes=9)
+    assert "Cobros en duda" not in needing_attention()
+
+    house.wait(minutes=2)
+
+    (figure,) = [figure for figure in tell_unfinished().figures if figure.label == "Cobros en duda"]
+    assert (figure.value, figure.needs_attention) == ("1", True)
+    assert rows_of_list(figure.url) == 1
 
 
 @pytest.mark.parametrize(("work", "ask"), [kind for kind in KINDS if kind[0] is not unfinished.EVENTS])
