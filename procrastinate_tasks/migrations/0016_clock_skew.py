@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("procrastinate_tasks", "0014_refusals"),
+        ("procrastinate_tasks", "0015_lock_order"),
     ]
 
     operations = [
