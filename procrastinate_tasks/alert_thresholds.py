@@ -14,7 +14,9 @@ class AlertThresholds:
     jobs in one queue than ``queue_depth``, more than ``failed_jobs`` of one queue failed within an hour, a
     worker above ``memory_share`` of its limit, connections above ``connection_share`` of theirs, a job that
     waits longer than ``unknown_task`` for a worker that knows its task, a worker whose host's clock is
-    ``clock_skew`` from the database's: these are faults.
+    ``clock_skew`` from the database's, a ready job that waits longer than ``longest_wait`` where nothing is
+    paused, a living worker that cannot record what has ended for longer than ``record_delay``, or claim for
+    ``claim_failure``: these are faults.
     """
 
     min_workers: int | None = 1
@@ -25,9 +27,19 @@ class AlertThresholds:
     connection_share: float | None = 0.8
     unknown_task: timedelta | None = timedelta(minutes=10)
     clock_skew: timedelta | None = timedelta(seconds=5)
+    longest_wait: timedelta | None = timedelta(minutes=15)
+    record_delay: timedelta | None = timedelta(seconds=10)
+    claim_failure: timedelta | None = timedelta(seconds=30)
 
 
-_DURATIONS = {"schedule_overdue", "unknown_task", "clock_skew"}
+_DURATIONS = {
+    "schedule_overdue",
+    "unknown_task",
+    "clock_skew",
+    "longest_wait",
+    "record_delay",
+    "claim_failure",
+}
 
 
 def find_problem(thresholds: AlertThresholds) -> str:

@@ -103,8 +103,9 @@ class LiveWorker(models.Model):
     the biggest child, which is replaced above ``max_memory_bytes``; ``refusal`` is why its job processes
     cannot connect to the database. Without ``queues`` it serves all, ``tasks`` are the names its release
     knows, ``code`` tells one release's tasks and signatures from another's where ``release`` is not set,
-    ``limits`` are the queues that its settings limit. ``clock_skew`` is how far its host's
-    clock is ahead of the database's.
+    ``limits`` are the queues that its settings limit. ``clock_skew`` is how far its host's clock is ahead of
+    the database's. Of its jobs ``unrecorded`` have ended and could not be recorded, the oldest since
+    ``unrecorded_since``.
     """
 
     worker_id = models.BigIntegerField(_("worker"), primary_key=True)
@@ -122,6 +123,9 @@ class LiveWorker(models.Model):
     refusal = models.CharField(
         _("refused connections"), max_length=300, blank=True, default="", db_default=""
     )
+    unrecorded = models.PositiveIntegerField(_("unrecorded ends"), default=0, db_default=0)
+    unrecorded_since = models.DateTimeField(_("unrecorded since"), null=True)
+    claims_fail_since = models.DateTimeField(_("claims fail since"), null=True)
     max_memory_bytes = models.BigIntegerField(_("memory limit"), null=True)
     orphaned_after = models.DurationField(_("orphaned after"))
     clock_skew = models.DurationField(_("clock skew"), null=True)

@@ -51,10 +51,11 @@ class QueueDepth:
 class WorkerHeartbeat:
     """A worker's row: ``is_alive`` unless it has been silent for longer than ``orphaned_after``.
 
-    ``memory_bytes`` is that of its biggest child, which is replaced above ``max_memory_bytes``; ``refusal``
-    is why its job processes cannot connect to the database, if they cannot. A worker of Procrastinate's own
-    says nothing about itself: those fields are empty. ``clock_skew`` is how far its host's clock is ahead of
-    the database's.
+    ``unrecorded`` jobs of it have ended and are not recorded, the oldest for ``unrecorded_for``; its claims
+    fail for ``claims_fail_for``. ``memory_bytes`` is that of its biggest child, which is replaced above
+    ``max_memory_bytes``, ``refusal`` why its children cannot connect to the database. A worker of
+    Procrastinate's own says nothing about itself: those fields are empty. ``clock_skew``
+    is how far its host's clock is ahead of the database's.
     """
 
     id: int
@@ -74,6 +75,9 @@ class WorkerHeartbeat:
     started_at: datetime | None
     refusal: str
     clock_skew: timedelta | None = None
+    unrecorded: int = 0
+    unrecorded_for: timedelta | None = None
+    claims_fail_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ from procrastinate_tasks.engine.claim_audit import ClaimAudit
 from procrastinate_tasks.engine.claim_loop import ClaimLoop
 from procrastinate_tasks.engine.claims import Claims
 from procrastinate_tasks.engine.drain import Drain
-from procrastinate_tasks.engine.heartbeat import Heartbeat
+from procrastinate_tasks.engine.heartbeat import Heartbeat, Troubles
 from procrastinate_tasks.engine.links import DatabaseLink
 from procrastinate_tasks.engine.loops import keep_running
 from procrastinate_tasks.engine.losses import ends_of_lost_child
@@ -58,6 +58,7 @@ from procrastinate_tasks.side_tasks import Routines, patient_routines, prompt_ro
 logger = logging.getLogger(__name__)
 
 _TICK = 0.1
+_UPKEEP_SECONDS = 5.0
 _CLAIM_LOOP = "Claiming jobs"
 
 
@@ -149,7 +150,11 @@ class Worker:
     async def _open_sessions(self) -> None:
         """Makes sure before a claim that what is claimed can be recorded, and rescued if it comes to that."""
         await self._settlements.open()
-        await self._upkeep.opened()
+        try:
+            async with asyncio.timeout(_UPKEEP_SECONDS):
+                await self._upkeep.opened()
+        except TimeoutError:
+            raise ConnectionError("the upkeep has no database session yet") from None
 
     # --- The loops ------------------------------------------------------------------------------------------
 
@@ -164,13 +169,20 @@ class Worker:
         if is_new:
             self._claim_loop.wake()
         with self._pulse.of_one_beat():
-            beat = await self._heartbeat.beat(worker_id)
+            beat = await self._heartbeat.beat(worker_id, self._troubles())
         if not beat.is_registered:
             await self._registration.renew(worker_id)
             return
         self._abort_jobs(beat.job_ids_to_abort)
         self._audit.compare(beat, worker_id=worker_id)
         await self._heartbeat.listen()
+
+    def _troubles(self) -> Troubles:
+        return Troubles(
+            unrecorded=len(self._settlements),
+            unrecorded_since=self._settlements.waits_since,
+            claims_fail_since=self._claim_loop.fails_since,
+        )
 
     async def _settle_once(self) -> None:
         has_freed_lock = await self._settlements.run_once()

@@ -90,6 +90,51 @@ def find_refused_workers(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(subject=name, sentence=sentence % {"worker": name, "reason": worker.refusal})
 
 
+def find_long_waits(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find queues whose jobs nobody takes, however few they are; a paused one waits for people."""
+    most = _thresholds().longest_wait
+    for queue in snapshot.queues:
+        if most is None or queue.is_paused or queue.oldest_wait <= most:
+            continue
+        facts = {"queue": queue.queue, "minutes": queue.oldest_wait.total_seconds() / 60}
+        yield Finding(
+            subject=queue.queue,
+            sentence=_("A job of the queue “%(queue)s” could run and waits for %(minutes).0f min.") % facts,
+        )
+
+
+def find_unrecorded_ends(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find workers that live and cannot record what has ended: they claim nothing more."""
+    most = _thresholds().record_delay
+    for worker in snapshot.living_workers:
+        if most is None or worker.unrecorded_for is None or worker.unrecorded_for <= most:
+            continue
+        facts = {
+            "worker": f"{worker.host}:{worker.pid}",
+            "jobs": worker.unrecorded,
+            "seconds": worker.unrecorded_for.total_seconds(),
+        }
+        yield Finding(
+            subject=f"{worker.host}:{worker.pid}",
+            sentence=_(
+                "The worker %(worker)s cannot record that jobs have ended: %(jobs)d, for %(seconds).0f s."
+            )
+            % facts,
+        )
+
+
+def find_failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
+    most = _thresholds().claim_failure
+    for worker in snapshot.living_workers:
+        if most is None or worker.claims_fail_for is None or worker.claims_fail_for <= most:
+            continue
+        name = f"{worker.host}:{worker.pid}"
+        facts = {"worker": name, "seconds": worker.claims_fail_for.total_seconds()}
+        yield Finding(
+            subject=name, sentence=_("The worker %(worker)s cannot claim jobs for %(seconds).0f s.") % facts
+        )
+
+
 def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
     share = _thresholds().memory_share
     for worker in snapshot.living_workers:
@@ -194,6 +239,32 @@ QUEUE_RULES = (
             " a worker that shall use a new address has to be started anew."
         ),
         find=find_refused_workers,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="jobs_wait_too_long",
+        title=gettext_lazy("Jobs wait and nobody takes them"),
+        advice=gettext_lazy("Look at manage.py jobs why ID, and at which queues the workers serve."),
+        find=find_long_waits,
+        page="admin:queue_queues",
+    ),
+    AlertRule(
+        name="ends_not_recorded",
+        title=gettext_lazy("A worker cannot record what has ended"),
+        advice=gettext_lazy(
+            "Its log says what the database answers. It claims nothing more, and nothing is lost while it"
+            " lives."
+        ),
+        find=find_unrecorded_ends,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="claims_failing",
+        title=gettext_lazy("A worker cannot claim jobs"),
+        advice=gettext_lazy(
+            "Its log says what the database answers: no connection left, no space left, or the like."
+        ),
+        find=find_failing_claims,
         page="admin:queue_workers",
     ),
     AlertRule(

@@ -12,6 +12,7 @@ from procrastinate_tasks.command_line.exit_codes import ExitCode
 from procrastinate_tasks.command_line.output import Output, cell
 from procrastinate_tasks.command_line.queues import rate_in_words
 from procrastinate_tasks.command_line.verbs import Options, Verb
+from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.limits import QueueLimit
 from procrastinate_tasks.models import LiveWorker
 from procrastinate_tasks.queries import QueueRuleInfo, QueueStatus
@@ -76,7 +77,7 @@ def _write_status(out: Output, status: QueueStatus) -> None:
     workers = [
         (
             worker.id,
-            _("alive") if worker.is_alive else _("silent"),
+            _state_of_worker(worker),
             worker.running,
             worker.last_heartbeat,
             _clock(worker.clock_skew),
@@ -86,6 +87,17 @@ def _write_status(out: Output, status: QueueStatus) -> None:
     out.table((_("WORKER"), _("STATE"), _("RUNNING"), _("LAST HEARTBEAT"), _("CLOCK")), workers)
     out.line()
     out.line(_("Failed in the last 24 hours: %(count)s") % {"count": status.failed_last_day})
+
+
+def _state_of_worker(worker: queries.WorkerHeartbeat) -> str:
+    thresholds = queue_settings().alert_thresholds
+    if not worker.is_alive:
+        return _("silent")
+    if thresholds.record_delay and (worker.unrecorded_for or timedelta(0)) > thresholds.record_delay:
+        return _("cannot record")
+    if thresholds.claim_failure and (worker.claims_fail_for or timedelta(0)) > thresholds.claim_failure:
+        return _("cannot claim")
+    return _("alive")
 
 
 # --- What holds queues back -------------------------------------------------------------------------------

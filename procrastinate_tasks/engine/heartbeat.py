@@ -37,6 +37,15 @@ class Beat:
     held: dict[int, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubles:
+    """What a worker cannot do though it lives; times are on the monotonic clock, None when it can."""
+
+    unrecorded: int = 0
+    unrecorded_since: float | None = None
+    claims_fail_since: float | None = None
+
+
 class Heartbeat:
     """Beats for one worker, and between beats listens.
 
@@ -61,8 +70,8 @@ class Heartbeat:
         self._on_abort = on_abort
         self._listening: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
 
-    async def beat(self, worker_id: int) -> Beat:
-        """Beats once, and reports how the children do.
+    async def beat(self, worker_id: int, troubles: Troubles) -> Beat:
+        """Beats once, and reports how the children do and what is in their way.
 
         Raises:
             psycopg.Error, TimeoutError: The connection is gone; the next call opens another.
@@ -74,6 +83,9 @@ class Heartbeat:
             "memory_bytes": self._children.most_memory_bytes,
             "refusal": self._children.refusal[:_LONGEST_REFUSAL],
             "host_time": time.time(),
+            "unrecorded": troubles.unrecorded,
+            "unrecorded_seconds": _seconds_since(troubles.unrecorded_since, sent),
+            "claims_fail_seconds": _seconds_since(troubles.claims_fail_since, sent),
         }
         rows = await self._link.fetch(statement("heartbeat"), params, within=_WITHIN)
         is_registered, job_ids_to_abort, held = rows[0]
@@ -111,3 +123,7 @@ class Heartbeat:
             self._on_abort([notification["job_id"]])
         else:
             self._on_job()
+
+
+def _seconds_since(instant: float | None, now: float) -> float | None:
+    return None if instant is None else now - instant

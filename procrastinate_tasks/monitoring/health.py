@@ -62,6 +62,8 @@ def judge(snapshot: Snapshot, *, queue: str | None, longest_wait: timedelta) -> 
             _judge_connecting(snapshot),
             _judge_waiting(snapshot, queue=queue, longest_wait=longest_wait),
             _judge_orphans(snapshot),
+            _judge_records(snapshot),
+            _judge_claims(snapshot),
             _judge_schedule(snapshot),
         )
     )
@@ -102,6 +104,30 @@ def _judge_orphans(snapshot: Snapshot) -> HealthCheck:
     orphaned = sum(load.orphaned for load in snapshot.queues)
     return HealthCheck(
         name="orphaned", is_ok=orphaned == 0, sentence=_("Jobs whose worker is gone: %d") % orphaned
+    )
+
+
+def _judge_records(snapshot: Snapshot) -> HealthCheck:
+    """Whether workers record what has ended; one of Procrastinate's own does not say."""
+    allowed = queue_settings().alert_thresholds.record_delay
+    waits = (worker.unrecorded_for or timedelta(0) for worker in snapshot.living_workers)
+    waited = max(waits, default=timedelta(0))
+    return HealthCheck(
+        name="records",
+        is_ok=allowed is None or waited <= allowed,
+        sentence=_("Longest wait of an ended job to be recorded: %(waited).0f s")
+        % {"waited": waited.total_seconds()},
+    )
+
+
+def _judge_claims(snapshot: Snapshot) -> HealthCheck:
+    allowed = queue_settings().alert_thresholds.claim_failure
+    failing = sum(
+        bool(allowed and worker.claims_fail_for and worker.claims_fail_for > allowed)
+        for worker in snapshot.living_workers
+    )
+    return HealthCheck(
+        name="claims", is_ok=failing == 0, sentence=_("Workers that cannot claim jobs: %d") % failing
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
@@ -131,6 +132,21 @@ def _of_workers(workers: Sequence[WorkerHeartbeat]) -> Iterator[Metric]:
             "memory_bytes",
             "Memory of a worker's biggest process that runs jobs.",
             {label: worker.memory_bytes for label, worker in by_worker.items()},
+        ),
+        (
+            "unrecorded_jobs",
+            "Jobs of a worker that have ended and are not recorded.",
+            {label: worker.unrecorded for label, worker in by_worker.items()},
+        ),
+        (
+            "unrecorded_seconds",
+            "How long the oldest of them waits to be recorded.",
+            {label: worker.unrecorded_for or timedelta(0) for label, worker in by_worker.items()},
+        ),
+        (
+            "claims_failing_seconds",
+            "For how long a worker's claims fail.",
+            {label: worker.claims_fail_for or timedelta(0) for label, worker in by_worker.items()},
         ),
         (
             "memory_limit_bytes",

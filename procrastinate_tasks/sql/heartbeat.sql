@@ -1,4 +1,5 @@
 -- Beats, and learns on the way whether this worker is still registered and what the database thinks it runs.
+-- It tells how long the oldest end waits to be recorded, and for how long its claims fail; NULL when all is well.
 WITH beat AS (
     UPDATE procrastinate_workers SET last_heartbeat = clock_timestamp() WHERE id = %(worker_id)s RETURNING id
 ),
@@ -8,6 +9,9 @@ report AS (
         running = %(running)s,
         memory_bytes = %(memory_bytes)s,
         refusal = %(refusal)s,
+        unrecorded = %(unrecorded)s,
+        unrecorded_since = clock_timestamp() - make_interval(secs => %(unrecorded_seconds)s),
+        claims_fail_since = clock_timestamp() - make_interval(secs => %(claims_fail_seconds)s),
         -- As the beat arrives: whoever waits for a row has not got a wrong clock.
         clock_skew = to_timestamp(%(host_time)s) - statement_timestamp()
     WHERE worker_id = %(worker_id)s

@@ -142,6 +142,11 @@ def statuses(server: Server) -> dict[str, int]:
     return dict(server.rows("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1"))
 
 
+def says(server: Server, condition: str) -> bool:
+    """Whether the worker's own row says so."""
+    return server.rows(f"SELECT {condition} FROM procrastinate_tasks_liveworker") == [(True,)]
+
+
 def insert_into(server: Server, *, count: int, seconds: float) -> None:
     server.rows(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
@@ -156,6 +161,7 @@ def test_a_worker_without_a_session_to_record_with_claims_nothing(small_plan: Se
     with others_connected(small_plan, 1), started_worker(log, database_url=url_of(small_plan)) as worker:
         wait_for(lambda: "too many connections" in worker.read_log())
         wait_for(lambda: worker.read_log().count("Trying again") >= 4)
+        wait_for(lambda: says(small_plan, "claims_fail_since < now() - interval '1 s'"))
         assert statuses(small_plan) == {"todo": 20}
         assert worker.stop() == 0
 
@@ -180,6 +186,7 @@ def test_ends_that_cannot_be_recorded_keep_their_slots_and_are_never_given_back(
             )
             wait_for(lambda: "Recording finished jobs failed" in worker.read_log())
             wait_for(lambda: worker.read_log().count("Recording finished jobs failed") >= 4)
+            wait_for(lambda: says(small_plan, f"unrecorded = {SLOTS} AND unrecorded_since < now()"))
             assert statuses(small_plan) == {"succeeded": 1, "doing": SLOTS, "todo": 10 - SLOTS}
             assert worker.stop() == 0
         finally:

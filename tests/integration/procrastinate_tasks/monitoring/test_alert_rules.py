@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -139,6 +140,45 @@ def test_a_worker_whose_processes_cannot_connect_is_told_with_the_reason():
 
     LiveWorker.objects.filter(worker_id=worker_id).update(refusal="")
     assert look() == set()
+
+
+def test_a_few_jobs_that_nobody_takes_are_told_unless_staff_paused_their_queue():
+    register_worker()
+    insert_ready_jobs(1, queue="payments")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_events SET at = at - interval '16 minutes'")
+
+    assert look() == {"jobs_wait_too_long"}
+    assert "«payments»" in mail.outbox[0].body
+    assert "16 min" in mail.outbox[0].body
+    told()
+
+    operations.pause(queue="payments", by="Ana", reason="the bank is down")
+    assert look() == set()
+    assert told() == ["Terminó: Hay trabajos en espera y nadie los toma"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "allowed"),
+    [
+        ("ends_not_recorded", "unrecorded_since", timedelta(seconds=10)),
+        ("claims_failing", "claims_fail_since", timedelta(seconds=30)),
+    ],
+)
+def test_a_worker_that_lives_and_cannot_work_is_told(rule: str, field: str, allowed: timedelta):
+    now = timezone.now()
+    said: dict[str, Any] = {"unrecorded": 3, field: now - allowed + timedelta(seconds=2)}
+    worker_id = register_worker(**said)
+    assert look() == set()
+
+    LiveWorker.objects.filter(worker_id=worker_id).update(**{field: now - allowed - timedelta(seconds=2)})
+    assert look() == {rule}
+    assert "one:7" in mail.outbox[0].body
+    told()
+
+    LiveWorker.objects.filter(worker_id=worker_id).update(**{field: None})
+    assert look() == set()
+    assert len(told()) == 1
 
 
 def test_a_large_worker_is_told_until_it_was_replaced():

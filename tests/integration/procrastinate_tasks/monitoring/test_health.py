@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -20,6 +21,7 @@ from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.logging import ProbeFilter
 from procrastinate_tasks.monitoring import health, views
 from procrastinate_tasks.monitoring.health import Readiness, check_health
+from procrastinate_tasks.monitoring.metrics import collect
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
 
 TOKEN = "only-for-the-probe"
@@ -192,3 +194,37 @@ def test_a_worker_whose_processes_cannot_connect_is_unhealthy_and_the_reason_is_
 
     assert failing(found) == ["connecting"]
     assert not any("example" in check.sentence for check in found.checks)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("check", "field", "state"),
+    [
+        ("records", "unrecorded_since", "no puede registrar"),
+        ("claims", "claims_fail_since", "no puede tomar trabajos"),
+    ],
+)
+@override_settings(LANGUAGE_CODE="es-mx")
+def test_a_worker_that_beats_and_cannot_work_is_not_healthy(
+    check: str, field: str, state: str, capsys: pytest.CaptureFixture[str]
+):
+    said: dict[str, Any] = {"unrecorded": 3, field: timezone.now() - timedelta(seconds=40)}
+    register_worker(**said)
+
+    assert failing(check_health()) == [check]
+    with pytest.raises(SystemExit):
+        call_command("jobs", "health")
+    capsys.readouterr()
+    call_command("jobs", "status")
+    assert state in capsys.readouterr().out
+    (worker,) = (metric for metric in collect() if metric.name == "procrastinate_worker_unrecorded_jobs")
+    assert [sample.value for sample in worker.samples] == [3]
+
+
+@pytest.mark.django_db
+def test_what_a_silent_worker_last_said_is_no_trouble_of_today():
+    since = timezone.now() - timedelta(minutes=5)
+    register_worker()
+    register_worker(silent=timedelta(minutes=4), unrecorded_since=since, claims_fail_since=since)
+
+    assert failing(check_health()) == []
