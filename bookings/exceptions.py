@@ -2,7 +2,7 @@
 
 BookingError
 ├── StayRefused
-│   ├── NightsRefused · TooManyGuests · StayUnavailable
+│   ├── NightsRefused · TooManyGuests · PriceRefused · StayUnavailable
 ├── HoldExpired
 └── ChangeRefused
 """
@@ -44,6 +44,13 @@ class TooManyGuests(StayRefused):
             )
             % {"capacity": capacity}
         )
+
+
+class PriceRefused(StayRefused):
+    """No card can be charged the deposit, or the balance, at once."""
+
+    def __init__(self) -> None:
+        super().__init__(_("A card cannot be charged the price of this stay. Choose other dates."))
 
 
 class StayUnavailable(StayRefused):

@@ -85,6 +85,20 @@ class Property(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Refuse prices at which no card could be charged even the shortest stay."""
+        if self.nightly_rate_minor is None or self.cleaning_fee_minor is None:
+            return  # The form says so already.
+        shortest = policies.price_stay(
+            nights=self.min_nights or policies.MIN_NIGHTS,
+            nightly_rate_minor=self.nightly_rate_minor,
+            cleaning_fee_minor=self.cleaning_fee_minor,
+            tax_bps=self.tax_bps or 0,
+        )
+        if not shortest.can_be_charged:
+            message = _("A card cannot be charged the shortest stay at this price: its deposit or balance.")
+            raise ValidationError({"nightly_rate_minor": message})
+
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -124,6 +138,20 @@ class Quote(models.Model):
                     tax_minor__gte=0,
                     deposit_minor__gte=0,
                     deposit_minor__lte=F("total_minor"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="bookings_quote_can_be_charged",
+                condition=(
+                    Q(deposit_minor=0)
+                    | Q(deposit_minor__range=(policies.LEAST_CHARGE_MINOR, policies.MOST_CHARGE_MINOR))
+                )
+                & (
+                    Q(total_minor=F("deposit_minor"))
+                    | Q(
+                        total_minor__gte=F("deposit_minor") + policies.LEAST_CHARGE_MINOR,
+                        total_minor__lte=F("deposit_minor") + policies.MOST_CHARGE_MINOR,
+                    )
                 ),
             ),
             models.CheckConstraint(name="bookings_quote_has_guests", condition=Q(guests__gte=1)),

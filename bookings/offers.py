@@ -12,7 +12,7 @@ from bookings import policies, queries
 from bookings.availability import Stay, is_free
 from bookings.exceptions import StayRefused, StayUnavailable, TooManyGuests
 from bookings.models import Property
-from bookings.rules import check_guests, check_nights
+from bookings.rules import check_guests, check_nights, check_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +78,17 @@ def _list_home(home: Property, stay: Stay, *, is_taken: bool, now: datetime) -> 
         check_rules(home=home, stay=stay, today=now.astimezone(home.tz).date())
         if is_taken:
             raise StayUnavailable
+        return Listing(home, price=_price(home, stay))
     except StayRefused as refusal:
         return Listing(home, refusal=refusal)
-    return Listing(home, price=_price(home, stay))
 
 
 def _price(home: Property, stay: Stay) -> policies.Price:
-    return policies.price_stay(
+    price = policies.price_stay(
         nights=stay.night_count,
         nightly_rate_minor=home.nightly_rate_minor,
         cleaning_fee_minor=home.cleaning_fee_minor,
         tax_bps=home.tax_bps,
     )
+    check_price(price)
+    return price

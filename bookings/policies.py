@@ -19,6 +19,10 @@ HOLD_DURATION = timedelta(minutes=30)
 FREE_CANCELLATION_DAYS = 7
 CHANGE_MEMORY = timedelta(days=7)
 
+# Source: https://docs.stripe.com/currencies, the least and most that a card is charged at once, in pesos.
+LEAST_CHARGE_MINOR = 1_000
+MOST_CHARGE_MINOR = 99_999_999
+
 # (from this many nights, this discount), longest first.
 LENGTH_DISCOUNTS_BPS = ((30, 2_000), (7, 1_000))
 
@@ -52,6 +56,15 @@ class Price:
     @property
     def balance_minor(self) -> int:
         return self.total_minor - self.deposit_minor
+
+    @property
+    def can_be_charged(self) -> bool:
+        """Whether a card can be charged the deposit, and then the balance."""
+        return can_be_charged(self.deposit_minor) and can_be_charged(self.balance_minor)
+
+
+def can_be_charged(amount_minor: int) -> bool:
+    return amount_minor == 0 or LEAST_CHARGE_MINOR <= amount_minor <= MOST_CHARGE_MINOR
 
 
 def price_stay(*, nights: int, nightly_rate_minor: int, cleaning_fee_minor: int, tax_bps: int) -> Price:

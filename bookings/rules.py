@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from bookings import policies
-from bookings.exceptions import NightsRefused, TooManyGuests
+from bookings.exceptions import NightsRefused, PriceRefused, TooManyGuests
 from bookings.models import Property
 
 
@@ -34,3 +34,13 @@ def check_guests(*, home: Property, guests: int) -> None:
     """
     if guests > home.capacity:
         raise TooManyGuests(guests=guests, capacity=home.capacity)
+
+
+def check_price(price: policies.Price) -> None:
+    """Check a price against what a card can be charged, before it is promised.
+
+    Raises:
+        PriceRefused: the deposit or the balance is too little or too much.
+    """
+    if not price.can_be_charged:
+        raise PriceRefused

@@ -29,7 +29,7 @@ from bookings.models import (
     Quote,
     nights_between,
 )
-from bookings.rules import check_guests, check_nights
+from bookings.rules import check_guests, check_nights, check_price
 
 # The first key of the advisory lock that queues the writers of one property; the second is its id.
 _PROPERTY_LOCK_SPACE = 7_301
@@ -53,6 +53,7 @@ def hold_stay(
     Raises:
         NightsRefused: the dates break a rule of the property.
         TooManyGuests: more guests than the property takes.
+        PriceRefused: no card can be charged the price.
         StayUnavailable: somebody else has one of the nights.
     """
     today = now.astimezone(home.tz).date()
@@ -145,7 +146,7 @@ def change_nights(*, booking: Booking, check_in: date, check_out: date, now: dat
     Raises:
         NotConfirmed: only a confirmed booking moves.
         SleptNightsMoved: the change would move nights already slept.
-        NightsRefused, StayUnavailable: as for a new stay.
+        NightsRefused, PriceRefused, StayUnavailable: as for a new stay.
     """
     if booking.status != BookingStatus.CONFIRMED or booking.cancel_requested_at is not None:
         raise NotConfirmed(status=booking.status)
@@ -193,14 +194,20 @@ def complete_departed(*, now: datetime) -> int:
 
 
 def price_change(*, booking: Booking, check_in: date, check_out: date) -> policies.Price:
-    """Price other nights for a booking at the rates it was agreed at, without changing anything."""
+    """Price other nights for a booking at the rates it was agreed at, without changing anything.
+
+    Raises:
+        PriceRefused: no card can be charged that.
+    """
     agreed = booking.quote
-    return policies.price_stay(
+    price = policies.price_stay(
         nights=(check_out - check_in).days,
         nightly_rate_minor=agreed.nightly_rate_minor,
         cleaning_fee_minor=agreed.cleaning_minor,
         tax_bps=agreed.tax_bps,
     )
+    check_price(price)
+    return price
 
 
 def _check_change(booking: Booking, check_in: date, check_out: date, *, today: date) -> None:
@@ -236,6 +243,7 @@ def _make_quote(
         cleaning_fee_minor=agreed.cleaning_minor if agreed else home.cleaning_fee_minor,
         tax_bps=tax_bps,
     )
+    check_price(price)
     return Quote.objects.create(
         home=home,
         nights=nights_between(check_in, check_out),
