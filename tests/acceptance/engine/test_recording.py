@@ -65,6 +65,26 @@ def test_what_a_claim_took_whose_answer_was_lost_is_given_back_and_all_else_is_r
     assert worker.read_log().count("event=job_started") == 2 * SLOTS + 1
 
 
+@pytest.mark.parametrize("purpose", ["settles", "beats"])
+def test_a_session_that_stalls_and_carries_on_later_records_nothing_twice(purpose: str, log: Path):
+    with started_worker(log, "--concurrency", str(SLOTS)) as worker:
+        job_ids = insert_jobs("engine.no_op")
+        wait_for(lambda: count_jobs("succeeded") == 1)
+        stalled = wait_for(lambda: resting_backend_of(purpose))
+        os.kill(stalled, signal.SIGSTOP)
+        try:
+            job_ids += insert_jobs("engine.no_op", count=2 * SLOTS)
+            wait_for(lambda: count_jobs("succeeded") == len(job_ids), within=40)
+        finally:
+            os.kill(stalled, signal.SIGCONT)
+        job_ids += insert_jobs("engine.no_op", count=2 * SLOTS)
+        wait_for(lambda: count_jobs("succeeded") == len(job_ids), within=20)
+        assert worker.stop() == 0
+
+    assert outcomes(job_ids) == [["succeeded"]] * len(job_ids)
+    assert worker.read_log().count("event=job_started") == len(job_ids)
+
+
 # --- An end that the database refuses ---------------------------------------------------------------------
 
 
