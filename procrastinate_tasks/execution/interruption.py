@@ -12,6 +12,7 @@ import ctypes
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,7 @@ _CANCEL_SECONDS = 2.0
 
 # The slot whose job the main thread is executing at this moment: only there may the signal raise.
 _in_main_thread: list[Slot] = []
+_set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 def install_signal() -> None:
@@ -42,7 +44,23 @@ def enter_main_thread(slot: Slot) -> None:
 
 def leave_main_thread() -> None:
     """Says that the main thread is back in the event loop."""
-    _in_main_thread.pop()
+    _in_main_thread.clear()
+
+
+def admit(slot: Slot) -> None:
+    """Lets other threads interrupt the sync job that this thread runs; raises what came before it began."""
+    with slot.guard:
+        slot.thread_id = threading.get_ident()
+        if slot.thread_id == threading.main_thread().ident:
+            enter_main_thread(slot)
+    raise_early(slot)
+
+
+def raise_early(slot: Slot) -> None:
+    """Raises what was sent to the slot before its job could be interrupted."""
+    early, slot.interruption = slot.interruption, None
+    if early is not None:
+        raise early
 
 
 def raise_soft_limit(slot: Slot) -> None:
@@ -66,22 +84,40 @@ def _interrupt(slot: Slot, interruption: BaseException) -> None:
             _raise_in_thread(slot.thread_id, type(interruption))
         elif slot.task is not None:
             slot.task.get_loop().call_soon_threadsafe(_interrupt_await, slot, slot.task)
-        _cancel_queries(slot)  # under the guard: this thread's next job must not lose its query
-    if (main_thread_id := threading.main_thread().ident) is not None:
-        signal.pthread_kill(main_thread_id, _SIGNAL)
+        # Both under the guard: this thread's next job must not lose its query, nor meet this one's exception.
+        _cancel_queries(slot)
+        if (main_thread_id := threading.main_thread().ident) is not None:
+            signal.pthread_kill(main_thread_id, _SIGNAL)
+
+
+def run_interruptibly(slot: Slot, call: Callable[[], Any]) -> Any:
+    """Calls in this thread what other threads may interrupt; when it is over nothing is under way any more.
+
+    An exception may strike while another is called off. There are two at most: the soft limit, the abortion.
+    """
+    try:
+        try:
+            admit(slot)
+            return call()
+        finally:
+            withdraw(slot)
+    finally:
+        withdraw(slot)
 
 
 def withdraw(slot: Slot) -> None:
-    """Calls off an exception that was sent to this thread and has not been raised yet; none comes after."""
+    """Calls off what was sent to this slot's job and has not been raised yet; nothing comes after."""
+    own_id = ctypes.c_ulong(threading.get_ident())
     with slot.guard:
-        if slot.thread_id is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(slot.thread_id), None)
-            slot.thread_id = None
+        slot.interruption = slot.thread_id = slot.task = None
+        # The first call under the guard: after any call this thread may notice what was sent to it.
+        _set_asynchronous_exception(own_id, None)
+        if slot in _in_main_thread:
+            leave_main_thread()
 
 
 def _raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:
-    exception = ctypes.py_object(kind)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), exception)
+    _set_asynchronous_exception(ctypes.c_ulong(thread_id), ctypes.py_object(kind))
 
 
 def _interrupt_await(slot: Slot, task: asyncio.Task[Any]) -> None:

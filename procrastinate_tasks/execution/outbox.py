@@ -37,16 +37,17 @@ class Outbox:
         self.tell(RetireMe())
 
     def tell(self, message: object) -> None:
-        """Sends any message at once."""
+        """Sends any message at once, and then what others could not send meanwhile."""
         with self._sending:
             self._link.sendall(encode(message))
+        self.flush()
 
     def add(self, end: RunEnd) -> None:
         """Queues a finished run; ``flush`` sends it."""
         self._waiting.append(end)
 
     def flush(self) -> None:
-        """Sends what is queued, unless another thread is just doing so."""
+        """Sends what is queued, unless another thread is just sending: that one looks again afterwards."""
         while self._waiting and self._sending.acquire(blocking=False):
             try:
                 self._send_waiting()
