@@ -6,12 +6,10 @@ Everything happens on Django's own connection, so it works inside the transactio
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,19 +18,20 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.db import connections, transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app, db_cleanup
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from psycopg.pq import TransactionStatus
 
+from procrastinate_tasks.arguments import find_arguments
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.engine.end_log import log_end
 from procrastinate_tasks.exchange.endings import MOST_REFUSALS
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution.calls import CallBuilder
-from procrastinate_tasks.execution.runs import JobRunner
+from procrastinate_tasks.execution.runs import JobRunner, fresh_context
 from procrastinate_tasks.execution.slots import Slot
 from procrastinate_tasks.options import WorkerOptions
 from procrastinate_tasks.results import Outcome
@@ -100,18 +99,12 @@ class _Drain:
     """Runs claimed jobs here as a worker's child does, and settles them as the worker does."""
 
     def __init__(self) -> None:
-        # The connection clean-up would close the test's connection, or empty the query log it counts.
-        self._builder = CallBuilder(
-            app=app,
-            options=WorkerOptions(),
-            stop=lambda: None,
-            without=[db_cleanup.close_db_connections],
-        )
+        self._builder = CallBuilder(app=app, options=WorkerOptions(), stop=lambda: None)
         self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB)
 
     def run_job(self, assignment: Assignment) -> Outcome:
         """Run one claimed job and settle it."""
-        end = copy_context().run(self._run, assignment)
+        end = fresh_context().run(self._run, assignment)
         settings = queue_settings()
         (settled,) = settle(_connector(), [end], host=_HOST, release=settings.release, now=timezone.now())
         log_end(assignment, end, settled)
@@ -215,7 +208,7 @@ def _undone_if_broken() -> Iterator[None]:
     with transaction.atomic(using=connection.alias):
         try:
             yield
-        except (Exception, asyncio.CancelledError) as raised:
+        except _ENDS_A_JOB as raised:
             error = raised
         status = connection.connection.info.transaction_status
         if connection.needs_rollback or status == TransactionStatus.INERROR:
@@ -259,7 +252,7 @@ def _describe(jobs: list[Job]) -> str:
 
 def _with_parsed_arguments(row: dict[str, Any]) -> dict[str, Any]:
     """Django's connections answer jsonb as text."""
-    return {**row, "args": json.loads(row["args"])}
+    return {**row, "args": find_arguments(row["args"])}
 
 
 def _connector() -> DjangoConnector:

@@ -27,18 +27,10 @@ class CallBuilder:
     """Builds calls for one child process, or one test.
 
     Worker middleware is not run: it is async whatever the task, and a sync task has no event loop around it.
-    ``without`` names middleware of the whole worker to leave out.
     ``middleware_worker`` is what task middleware gets: Procrastinate's class, never run here.
     """
 
-    def __init__(
-        self,
-        *,
-        app: App,
-        options: WorkerOptions,
-        stop: Callable[[], None],
-        without: Collection[middleware.TaskMiddleware] = (),
-    ) -> None:
+    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
         self._app = app
         self._tasks = app.tasks
         defaults = app.worker_defaults
@@ -46,8 +38,8 @@ class CallBuilder:
         self._worker_wide = [
             each
             for each in defaults.get("task_middleware") or []
-            # Instead of its two thread switches a job, the slot's own thread is cleaned up where it has one.
-            if each not in (db_cleanup.close_db_connections_async, *without)
+            # Each run does what they do, without two thread switches an async job, and says what it finds.
+            if each not in (db_cleanup.close_db_connections, db_cleanup.close_db_connections_async)
         ]
         self._additional_context: dict[str, Any] = dict(defaults.get("additional_context") or {})
         self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)

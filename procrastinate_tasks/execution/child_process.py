@@ -32,9 +32,10 @@ from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
 from procrastinate_tasks.execution.connecting import Connecting
 from procrastinate_tasks.execution.control import Control
+from procrastinate_tasks.execution.leftovers import adopt_connections, watch_connections
 from procrastinate_tasks.execution.outbox import Outbox
-from procrastinate_tasks.execution.runs import JobRunner
-from procrastinate_tasks.execution.slots import Slot, watch_connections
+from procrastinate_tasks.execution.runs import JobRunner, fresh_context
+from procrastinate_tasks.execution.slots import Slot
 from procrastinate_tasks.execution.threads import JobThreads
 from procrastinate_tasks.options import WorkerOptions
 
@@ -156,7 +157,7 @@ class ManyJobsChild(ChildProcess):
     def _start_arrived(self) -> None:
         while self._arrived:
             slot, assignment = self._arrived.popleft()
-            slot.task = self._loop.create_task(self._run_on_loop(slot, assignment))
+            slot.task = self._loop.create_task(self._run_on_loop(slot, assignment), context=fresh_context())
 
     async def _run_on_loop(self, slot: Slot, assignment: Assignment) -> None:
         with exiting_on_fault():
@@ -182,6 +183,7 @@ class ManyJobsChild(ChildProcess):
             if end.could_not_connect:
                 self._give_back(slot, end)
                 self._connecting.wait()
+                adopt_connections(slot)
                 self._take_up(slot)
                 return
             self._end(slot, end)
@@ -212,6 +214,7 @@ class OneJobChild(ChildProcess):
         if end.could_not_connect:
             self._give_back(slot, end)
             self._connecting.wait()
+            adopt_connections(slot)
             self._take_up(slot)
             return
         self._end(slot, end)
@@ -225,13 +228,13 @@ class OneJobChild(ChildProcess):
 
     def _run_here(self, runner: asyncio.Runner, slot: Slot, assignment: Assignment) -> RunEnd:
         if not self._calls.belongs_on_loop(assignment):
-            return self._runner.run_in_main_thread(slot, assignment)
+            return self._runner.run_in_thread(slot, assignment)
 
         async def run() -> RunEnd:
             slot.task = asyncio.current_task()
             return await self._runner.run_on_loop(slot, assignment)
 
-        return runner.run(run())
+        return runner.run(run(), context=fresh_context())
 
 
 def run_child(*, app: App, options: WorkerOptions, link: socket.socket) -> None:
@@ -244,8 +247,8 @@ def run_child(*, app: App, options: WorkerOptions, link: socket.socket) -> None:
 def exiting_on_fault() -> Iterator[None]:
     """Ends the process when the machinery around the jobs fails: the worker sees that, and they run again.
 
-    A task's own errors do not come here. A slot that forgot its job would look busy for ever, and a child
-    that does not hear its worker any more would look alive.
+    Neither a task's own errors come here, nor what it returned or left behind. A slot that forgot its job
+    would look busy for ever, and a child that does not hear its worker any more would look alive.
     """
     try:
         yield

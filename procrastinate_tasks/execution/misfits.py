@@ -27,6 +27,7 @@ from procrastinate_tasks.exchange.frames import RunEnd
 from procrastinate_tasks.fitting import AnyTask, find_misfit, fingerprint_of
 from procrastinate_tasks.results import Outcome
 from procrastinate_tasks.statements import statement
+from procrastinate_tasks.values import text_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def misfit_or(error: BaseException, *, task: AnyTask | None, arguments: Mapping[
     """Return the error, or what it means if the call could not begin: a task's own TypeError stays one."""
     if task is None or type(error) is not TypeError or not find_misfit(task, arguments):
         return error
-    return JobDoesNotFit(task.name, str(error)).with_traceback(error.__traceback__)
+    return JobDoesNotFit(task.name, text_of(error)).with_traceback(error.__traceback__)
 
 
 def is_misfit(end: RunEnd) -> bool:

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import threading
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import close_old_connections, reset_queries
+from django.db import DatabaseError, close_old_connections, reset_queries
 
 from procrastinate_tasks import job_log
-from procrastinate_tasks.exceptions import InvalidTaskArguments, JobDoesNotFit
+from procrastinate_tasks.arguments import read_arguments
+from procrastinate_tasks.exceptions import JobDoesNotFit
 from procrastinate_tasks.exchange.endings import (
     MOST_REFUSALS,
     end_of_error,
     end_of_refusal,
     end_of_success,
-    has_named_arguments,
     job_of,
 )
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
 from procrastinate_tasks.execution import interruption
 from procrastinate_tasks.execution.calls import CallBuilder
+from procrastinate_tasks.execution.leftovers import undo_leftovers
 from procrastinate_tasks.execution.misfits import is_misfit, misfit_or, put_back_if_known_elsewhere
 from procrastinate_tasks.execution.slots import Slot, current_slot
 from procrastinate_tasks.execution.stepping import SteppedJob
 from procrastinate_tasks.middleware.log_context import log_fields
 from procrastinate_tasks.reachability import refusal_behind
 from procrastinate_tasks.results import Outcome
+
+logger = logging.getLogger(__name__)
 
 
 class JobRunner:
@@ -55,32 +59,34 @@ class JobRunner:
         self._caught = caught
 
     def run_in_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
-        """Runs a sync task in the calling thread, where other threads may interrupt it through the slot."""
-        slot.thread_id = threading.get_ident()
+        """Runs a sync task in the calling thread, where other threads may interrupt it through the slot.
+
+        In the main thread a signal interrupts every wait; an event loop stands still meanwhile.
+        """
+        return fresh_context().run(self._run_in_context, slot, assignment)
+
+    def _run_in_context(self, slot: Slot, assignment: Assignment) -> RunEnd:
         current_slot.set(slot)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
             try:
-                try:
-                    with self._around():
-                        result = _await_elsewhere(run.start()())
-                finally:
-                    interruption.withdraw(slot)
+                result = interruption.run_interruptibly(slot, lambda: self._call(run, slot))
             except self._caught as error:
                 end = run.end_of_error(error)
-                return put_back_if_known_elsewhere(end) if is_misfit(end) else end
-            return run.end_of_success(result)
+                if is_misfit(end):
+                    end = put_back_if_known_elsewhere(end)
+            else:
+                end = run.end_of_success(result)
+            return _leave_thread(end, slot)
 
-    def run_in_main_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
-        """Runs a sync task where a signal interrupts every wait; the event loop stands still meanwhile."""
-        interruption.enter_main_thread(slot)
-        try:
-            return self.run_in_thread(slot, assignment)
-        finally:
-            interruption.leave_main_thread()
+    def _call(self, run: _Run, slot: Slot) -> Any:
+        if slot.connections:
+            close_old_connections()
+        with self._around():
+            return _await_elsewhere(run.start()())
 
     async def run_on_loop(self, slot: Slot, assignment: Assignment) -> RunEnd:
-        """Runs an async task."""
+        """Runs an async task, in a task of its own with a ``fresh_context``."""
         current_slot.set(slot)
         if slot.async_context is not None:
             SyncToAsync.thread_sensitive_context.set(slot.async_context)
@@ -88,18 +94,26 @@ class JobRunner:
         with log_fields(run.job):
             try:
                 try:
-                    slot.coroutine = _awaiting(run.start())
-                    result = await SteppedJob(slot.coroutine, slot)
-                finally:
-                    slot.task = None  # from here on nobody may cancel: the end must be told
+                    try:
+                        interruption.raise_early(slot)
+                        slot.coroutine = _awaiting(run.start())
+                        result = await SteppedJob(slot.coroutine, slot)
+                    finally:
+                        interruption.withdraw(slot)
+                finally:  # twice, for the reason of ``run_interruptibly``
+                    interruption.withdraw(slot)
             except self._caught as error:
                 end = run.end_of_error(error)
                 if is_misfit(end):
                     end = await sync_to_async(put_back_if_known_elsewhere)(end)
             else:
                 end = run.end_of_success(result)
-            await _clean_up_async_connections(slot)
-            return end
+            return await _without_async_leftovers(end, slot)
+
+
+def fresh_context() -> Context:
+    """The context variables a job begins with: none is set, neither language nor time zone nor precision."""
+    return Context()
 
 
 class _Run:
@@ -114,8 +128,8 @@ class _Run:
 
     def start(self) -> Callable[[], Any]:
         task = self._builder.find_task(self._assignment)
-        if not has_named_arguments(self._assignment):
-            raise InvalidTaskArguments("the job's arguments are no JSON object", task_name=task.name)
+        if not self.job.task_kwargs:
+            read_arguments(self._assignment.args_json)  # says why there are none, if there should be some
         job_log.log_start(self.job)
         return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
 
@@ -150,18 +164,35 @@ async def _awaiting(call: Callable[[], Any]) -> Any:
 
 def _await_elsewhere(result: Any) -> Any:
     """Awaits what a sync task returned, if that can be awaited; its thread has no event loop of its own."""
-    if not inspect.isawaitable(result):
+    if not issubclass(type(result), Awaitable):
         return result
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, _awaiting(lambda: result)).result()
 
 
-async def _clean_up_async_connections(slot: Slot) -> None:
-    """Does for the thread of this slot's async ORM calls, if it has one, what Django does after a request."""
-    if slot.async_context is not None and slot.async_context in SyncToAsync.context_to_thread_executor:
-        await sync_to_async(_close_stale_connections)()
-
-
-def _close_stale_connections() -> None:
-    close_old_connections()
+def _leave_thread(end: RunEnd, slot: Slot) -> RunEnd:
+    """Does besides for this thread's connections what Django does after a request."""
+    if not slot.connections:
+        return end
+    end = _without_leftovers(end, slot)
+    with contextlib.suppress(DatabaseError):
+        close_old_connections()
     reset_queries()
+    return end
+
+
+def _without_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
+    """Undoes what the job left on its connections, and tells it in the record of its run."""
+    try:
+        left = undo_leftovers(slot, task_name=end.task_name)
+    except Exception:
+        logger.exception("What %s left behind could not be undone", end.task_name)
+        return end
+    return end if not left else end._replace(message=f"{end.message}\n{left}".strip())
+
+
+async def _without_async_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
+    """Does so in the thread of this slot's async ORM calls, if it has one, after what still runs there."""
+    if slot.async_context is None or slot.async_context not in SyncToAsync.context_to_thread_executor:
+        return _without_leftovers(end, slot)
+    return await sync_to_async(_leave_thread)(end, slot)

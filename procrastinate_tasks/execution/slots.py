@@ -12,23 +12,12 @@ from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 from procrastinate.job_context import AbortReason
 
 from procrastinate_tasks.exchange.frames import Assignment
 from procrastinate_tasks.exchange.limits import Limits
 
 current_slot: ContextVar[Slot | None] = ContextVar("procrastinate_tasks_slot", default=None)
-
-
-def watch_connections() -> None:
-    """Has each slot remember the connections its jobs open, in whichever thread they do."""
-    connection_created.connect(_remember_connection)
-
-
-def _remember_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    if (slot := current_slot.get()) is not None:
-        slot.connections.add(connection)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
