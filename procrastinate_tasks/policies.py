@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,13 +39,18 @@ def delay_before_retry(
     """
     if retries_done >= rule.max_retries:
         return None
-    if not isinstance(exception, rule.on) or isinstance(exception, rule.give_up_on):
+    if not _is_one_of(exception, rule.on) or isinstance(exception, rule.give_up_on):
         return None
     seconds = _backed_off_seconds(rule, retries_done=retries_done)
     seconds *= 1 + rule.jitter * (2 * sample - 1)
     if rule.max_delay is not None:
         seconds = min(seconds, rule.max_delay.total_seconds())
     return timedelta(seconds=seconds)
+
+
+def _is_one_of(exception: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Count a cancellation among the exceptions: one that reaches a decision is nobody's wish."""
+    return isinstance(exception, kinds) or (isinstance(exception, CancelledError) and Exception in kinds)
 
 
 def _backed_off_seconds(rule: RetryRule, *, retries_done: int) -> float:

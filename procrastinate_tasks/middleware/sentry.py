@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import JobContext
 from procrastinate.middleware import AsyncCallNext, SyncCallNext
 from procrastinate.worker import Worker
 
 from procrastinate_tasks import registry, schedule
 from procrastinate_tasks.redaction import redact
+from procrastinate_tasks.results import was_stopped
 
 try:
     import sentry_sdk
@@ -62,8 +62,9 @@ def _reporting(context: JobContext) -> Iterator[None]:
         _check_in(monitor, context, "in_progress")
         try:
             yield
-        except Exception as error:
-            if not isinstance(error, JobAborted) and not _will_be_retried(context, error):
+        except BaseException as error:
+            is_failure = not was_stopped(error, abort_reason=context.abort_reason())
+            if is_failure and not _will_be_retried(context, error):
                 sentry_sdk.capture_exception(error)
                 _check_in(monitor, context, "error", seconds=time.monotonic() - started)
                 sentry_sdk.flush(timeout=_FLUSH_SECONDS)
@@ -90,7 +91,7 @@ def _describe(scope: sentry_sdk.Scope, context: JobContext) -> None:
     scope.add_event_processor(without_arguments)
 
 
-def _will_be_retried(context: JobContext, error: Exception) -> bool:
+def _will_be_retried(context: JobContext, error: BaseException) -> bool:
     task = context.app.tasks.get(context.job.task_name)
     return task is not None and task.get_retry_exception(exception=error, job=context.job) is not None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 from procrastinate.contrib.django import app
-from procrastinate.job_context import JobContext
+from procrastinate.job_context import AbortReason, JobContext
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from sentry_sdk.envelope import Envelope
@@ -117,6 +117,22 @@ def test_an_async_job_is_reported_too(sent: list[dict[str, Any]]):
         )
 
     assert sent[0]["exception"]["values"][0]["value"] == "gone"
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_told"), [(None, True), (AbortReason.USER_REQUEST, False), (AbortReason.SHUTDOWN, False)]
+)
+def test_a_cancellation_is_reported_unless_it_was_asked_for(
+    reason: AbortReason | None, is_told: bool, sent: list[dict[str, Any]]
+):
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    context = context_of("sample.remember_async", number=1).evolve(abort_reason=lambda: reason)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(sentry.report_async(cancelled, context, Worker(app=app, install_signal_handlers=False)))
+
+    assert [item["exception"]["values"][0]["type"] for item in sent] == ["CancelledError"] * is_told
 
 
 def test_a_scheduled_run_checks_in_with_its_cron_expression(sent: list[dict[str, Any]]):
