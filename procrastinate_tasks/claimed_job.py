@@ -6,6 +6,7 @@ from procrastinate.jobs import Job
 from procrastinate.types import JSONDict
 
 from procrastinate_tasks import registry
+from procrastinate_tasks.values import show
 
 
 class ClaimedJob(Job):
@@ -34,6 +35,6 @@ def visible_arguments(job: Job) -> dict[str, object]:
 
 def describe_call(job: Job) -> str:
     """Return the call a job stands for, hidden arguments shown as an ellipsis."""
-    shown = [f"{name}={value!r}" for name, value in visible_arguments(job).items()]
+    shown = [f"{name}={show(value)}" for name, value in visible_arguments(job).items()]
     hidden = ["…"] if len(shown) < len(job.task_kwargs) else []
     return f"{job.task_name}[{job.id}]({', '.join([*shown, *hidden])})"

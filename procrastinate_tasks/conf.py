@@ -43,6 +43,7 @@ class QueueSettings:
     alert_calm_for: timedelta = timedelta(seconds=60)
     alert_webhook_url: str = ""
     monitoring_token: str = ""
+    secret_settings: tuple[str, ...] = ()
 
 
 _DEFAULTS = QueueSettings()

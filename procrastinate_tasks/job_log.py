@@ -49,8 +49,7 @@ def log_lost(job: Job) -> None:
 
 def _shown_result(end: RunEnd) -> str | None:
     """Return what a task returned if that is a sentence of its own: other values may hold anything."""
-    result = None if end.result is None else json.loads(end.result)
-    return result if isinstance(result, str) else None
+    return json.loads(end.result) if end.result is not None and end.result.startswith('"') else None
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -18,6 +18,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate_tasks import registry
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.statements import statement
+from procrastinate_tasks.values import holds_nul
 
 
 class JobManager(manager.JobManager):
@@ -105,12 +106,12 @@ def encode_arguments(task_name: str, arguments: Mapping[str, object]) -> str:
     try:
         text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
         text.encode()
-    except (TypeError, ValueError) as refusal:
+    except (TypeError, ValueError, RecursionError) as refusal:
         raise InvalidTaskArguments(
             f"the arguments cannot be stored as JSON ({refusal}); pass ids, strings and numbers",
             task_name=task_name,
         ) from refusal
-    if "\\u0000" in text:
+    if holds_nul(text):
         raise InvalidTaskArguments("an argument holds a NUL character", task_name=task_name)
     return text
 

@@ -14,6 +14,8 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connec
 from django.db.backends.base.base import BaseDatabaseWrapper
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.values import text_of
+
 _REFUSALS = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 _MOST_CAUSES = 20
 _LONGEST_REASON = 300
@@ -52,7 +54,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if cause is None:
             return
         yield cause
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        # Not by their truth: an error's class may say anything, or raise, when it is asked for that.
+        if cause.__cause__ is not None or cause.__suppress_context__:
+            cause = cause.__cause__
+        else:
+            cause = cause.__context__
 
 
 def _came_of_connecting(tb: TracebackType | None) -> bool:
@@ -66,5 +72,5 @@ def _came_of_connecting(tb: TracebackType | None) -> bool:
 
 
 def _in_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).replace("\0", "").split())
+    text = " ".join(text_of(error).replace("\0", "").split())
     return (text or type(error).__qualname__)[:_LONGEST_REASON]

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import json
+import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from procrastinate.exceptions import JobAborted
+from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 
 from procrastinate_tasks import registry
-from procrastinate_tasks.redaction import redact
+from procrastinate_tasks.redaction import Redaction
+from procrastinate_tasks.values import encode_value, no_queries, text_of
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_TRACEBACK = 20_000
 _LONGEST_MESSAGE = 2_000
+_LONGEST_PIECE = 4_000
+_MOST_FRAMES = 150
+_MOST_CAUSES = 20
 _MACHINERY = ("procrastinate", "procrastinate_tasks", "asgiref", "asyncio", "concurrent", "contextvars")
 
 
@@ -44,43 +53,85 @@ class Failure:
     fingerprint: str
 
 
+def was_stopped(error: BaseException, *, abort_reason: AbortReason | None) -> bool:
+    """Tell whether a run ended because it was asked to stop.
+
+    A cancellation that nobody asked for comes from a library: a failure like any other.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return abort_reason is not None
+    return isinstance(error, JobAborted)
+
+
 def encode_result(value: object, *, max_bytes: int) -> str:
     """Return ``value`` as JSON that Postgres accepts; what JSON cannot hold is stored as its ``repr``."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError):
-        text = json.dumps(repr(value), ensure_ascii=False)
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) > max_bytes:
-        return json.dumps(f"({len(encoded)} bytes: more than PROCRASTINATE_TASKS_MAX_RESULT_BYTES)")
-    return encoded.decode().replace("\\u0000", "\\ufffd")
-
-
-def describe_failure(exception: BaseException, *, job: Job) -> Failure:
-    """Describe an exception for storage, with the job's arguments redacted except the task's log fields."""
-    options = registry.find_options(job.task_name)
-    visible = options.log_fields if options else ()
-
-    def clean(text: str) -> str:
-        text = redact(text, arguments=job.task_kwargs, visible=visible)
-        return text.replace("\x00", "").encode("utf-8", "replace").decode()
-
-    exception_type = type(exception)
-    tb = _traceback_from_task(exception.__traceback__)
-    lines = "".join(traceback.format_exception(exception_type, exception, tb))
-    return Failure(
-        exception_class=f"{exception_type.__module__}.{exception_type.__qualname__}"[:200],
-        message=_shorten(clean(str(exception)), _LONGEST_MESSAGE),
-        traceback=_shorten(clean(lines), _LONGEST_TRACEBACK),
-        fingerprint=_fingerprint(exception),
+    return encode_value(
+        value, max_bytes=max_bytes, too_long="({size} bytes: more than PROCRASTINATE_TASKS_MAX_RESULT_BYTES)"
     )
 
 
-def _shorten(text: str, longest: int) -> str:
-    if len(text) <= longest:
-        return text
-    half = longest // 2
-    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+def describe_failure(exception: BaseException, *, job: Job) -> Failure:
+    """Describe an exception for storage, with the job's arguments redacted except the task's log fields.
+
+    It raises nothing: an error that cannot be printed still ends its job.
+    """
+    options = registry.find_options(job.task_name)
+    redaction = Redaction(arguments=job.task_kwargs, visible=options.log_fields if options else ())
+
+    def clean(text: str, longest: int) -> str:
+        return _storable(redaction.apply(text, longest=longest))
+
+    return Failure(
+        exception_class=_unless_it_raises(lambda: _storable(_class_of(exception))[:200], "unknown"),
+        message=_unless_it_raises(lambda: clean(text_of(exception), _LONGEST_MESSAGE)),
+        traceback=_unless_it_raises(lambda: _describe_traceback(exception, clean)),
+        fingerprint=_unless_it_raises(lambda: _fingerprint(exception), ""),
+    )
+
+
+def _unless_it_raises(describe: Callable[[], str], instead: str = "(it cannot be shown)") -> str:
+    """Describe a part of an error; what its class does meanwhile, even exit, keeps no job from ending."""
+    try:
+        return describe()
+    except BaseException as fault:
+        logger.warning("Part of an error could not be described: %s", type(fault).__name__)
+        return instead
+
+
+def _class_of(exception: BaseException) -> str:
+    exception_type = type(exception)
+    return f"{exception_type.__module__}.{exception_type.__qualname__}"
+
+
+def _storable(text: str) -> str:
+    """Return text without what Postgres refuses."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _describe_traceback(exception: BaseException, clean: Callable[[str, int], str]) -> str:
+    """Format a traceback; a piece of it may be as long as the message, and is shortened by itself."""
+    pieces = _format_traceback(exception)
+    short = [piece if len(piece) <= _LONGEST_PIECE else clean(piece, _LONGEST_PIECE) for piece in pieces]
+    return clean("".join(short), _LONGEST_TRACEBACK)
+
+
+def _format_traceback(exception: BaseException) -> Iterator[str]:
+    """Format the last frames of an exception and of what led to it, unless that is a long story."""
+    tb = _traceback_from_task(exception.__traceback__)
+    with no_queries():
+        described = traceback.TracebackException(
+            type(exception), exception, tb, limit=-_MOST_FRAMES, max_group_width=5, compact=True
+        )
+        yield from described.format(chain=_is_short_story(exception))
+
+
+def _is_short_story(exception: BaseException | None) -> bool:
+    causes = 0
+    while exception is not None and causes < _MOST_CAUSES:
+        cause = exception.__cause__
+        exception = exception.__context__ if cause is None else cause
+        causes += 1
+    return exception is None
 
 
 def _traceback_from_task(tb: TracebackType | None) -> TracebackType | None:
@@ -92,20 +143,18 @@ def _traceback_from_task(tb: TracebackType | None) -> TracebackType | None:
 
 
 def _is_machinery(frame: FrameType) -> bool:
-    module: str = frame.f_globals.get("__name__", "")
-    return module.split(".")[0] in _MACHINERY
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] in _MACHINERY
 
 
 def _fingerprint(exception: BaseException) -> str:
     """Hash where the exception came from: the same fault has the same fingerprint in every job."""
-    exception_type = type(exception)
     places = [
         f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"
         for frame in _frames(exception.__traceback__)
         if not _is_machinery(frame)
     ]
-    identity = "\n".join([f"{exception_type.__module__}.{exception_type.__qualname__}", *places[-5:]])
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+    identity = "\n".join([_class_of(exception), *places[-5:]])
+    return hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _frames(tb: TracebackType | None) -> Iterator[FrameType]:

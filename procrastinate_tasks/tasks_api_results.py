@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.arguments import read_arguments
 from procrastinate_tasks.exceptions import NotADjangoTask
 from procrastinate_tasks.statements import statement
 from procrastinate_tasks.tasks_api import (
@@ -41,7 +42,7 @@ def read_result(result_id: str, *, backend: str) -> TaskResult[Any]:
     row = _find_row(result_id, backend=backend)
     if row is None:
         raise TaskResultDoesNotExist(result_id)
-    call = json.loads(row["args"])
+    call = read_arguments(row["args"])
     attempts = [_with_times(attempt) for attempt in json.loads(row["attempts"] or "[]")]
     result: TaskResult[Any] = TaskResult(
         task=_task_of(row, call),

@@ -150,6 +150,8 @@ STRIPE_API_BASE = env.str(
 STRIPE_WEBHOOK_SECRETS = env.list(
     "STRIPE_WEBHOOK_SECRETS", default=["whsec_local"] if _LOCAL_STRIPE else environ.Env.NOTSET
 )
+# Taken out of the errors of jobs, wherever a library may put them.
+PROCRASTINATE_TASKS_SECRET_SETTINGS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS")
 
 # Five charges an hour may fail by themselves; whose outcome is unknown should be known within minutes.
 PAYMENTS_ALERT_FAILED_PER_HOUR = 5

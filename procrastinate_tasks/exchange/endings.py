@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import time
 
-from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.retry import RetryDecision
 from procrastinate.tasks import Task
 
+from procrastinate_tasks.arguments import find_arguments
 from procrastinate_tasks.claimed_job import ClaimedJob
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import UnusableRetry
 from procrastinate_tasks.exchange.frames import Assignment, RunEnd
-from procrastinate_tasks.results import Failure, Outcome, describe_failure, encode_result
+from procrastinate_tasks.results import Outcome, describe_failure, encode_result, was_stopped
 from procrastinate_tasks.retries import check_decision
 
 # So often a job is given back by one worker because its process could not connect.
@@ -26,13 +24,11 @@ MOST_REFUSALS = 100
 logger = logging.getLogger(__name__)
 
 
-def has_named_arguments(assignment: Assignment) -> bool:
-    """Whether the arguments are a JSON object; the column takes any JSON, from any client."""
-    return assignment.args_json.startswith("{")
-
-
 def job_of(assignment: Assignment) -> ClaimedJob:
-    """Procrastinate's record of a job, for its retry strategy and for log lines."""
+    """Procrastinate's record of a job, for its retry strategy and for log lines.
+
+    Arguments that cannot be read here are left out: the column takes any JSON, from any client.
+    """
     return ClaimedJob(
         id=assignment.job_id,
         status="doing",
@@ -41,7 +37,7 @@ def job_of(assignment: Assignment) -> ClaimedJob:
         lock=assignment.lock,
         queueing_lock=assignment.queueing_lock,
         task_name=assignment.task_name,
-        task_kwargs=json.loads(assignment.args_json) if has_named_arguments(assignment) else {},
+        task_kwargs=find_arguments(assignment.args_json),
         scheduled_at=assignment.scheduled_at,
         attempts=assignment.attempts,
         worker_id=assignment.worker_id,
@@ -74,7 +70,7 @@ def end_of_error(
     abort_reason: AbortReason | None,
 ) -> RunEnd:
     """The end of a run that raised, with the retry its task asks for."""
-    failure = _describe(error, job=job)
+    failure = describe_failure(error, job=job)
     end = RunEnd(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
@@ -90,23 +86,13 @@ def end_of_error(
         traceback=failure.traceback,
         fingerprint=failure.fingerprint,
     )
-    if isinstance(error, JobAborted | asyncio.CancelledError):
+    if was_stopped(error, abort_reason=abort_reason):
         return _end_of_abortion(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
     try:
         decision = decide_retry(task, error=error, job=job)
     except UnusableRetry as refusal:
         return end._replace(message=f"{end.message}\n{refusal}")
     return end if decision is None else _end_of_retry(end, decision)
-
-
-def _describe(error: BaseException, *, job: Job) -> Failure:
-    """Describes the error; one that cannot even be printed still ends its job."""
-    try:
-        return describe_failure(error, job=job)
-    except Exception:
-        logger.exception("An error of %s could not be described", job.task_name)
-        name = f"{type(error).__module__}.{type(error).__qualname__}"
-        return Failure(exception_class=name[:200], message="", traceback="", fingerprint="")
 
 
 def end_of_refusal(end: RunEnd) -> RunEnd:
@@ -135,7 +121,7 @@ def decide_retry(
         return None
     try:
         job_retry = task.get_retry_exception(exception=error, job=job)
-    except Exception:
+    except BaseException:
         logger.exception("The retry strategy of %s failed; its job is not retried", task.name)
         return None
     return None if job_retry is None else check_decision(job_retry.retry_decision)

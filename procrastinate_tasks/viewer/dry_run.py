@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks.action_policies import Action, Tier, decide_tier, needs_reason
 from procrastinate_tasks.action_reports import ActionReport, TargetReport
 from procrastinate_tasks.actions import preview
+from procrastinate_tasks.arguments import arguments_to_show
 from procrastinate_tasks.models import Job, TargetType
 from procrastinate_tasks.offers import needs_care
 from procrastinate_tasks.permissions import HasPermissions, allowed_tasks
@@ -30,6 +33,15 @@ class Line:
     story: JobStory | None
     amount: str
     report: TargetReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A job as far as its story needs it."""
+
+    id: int
+    task_name: str
+    args: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +80,17 @@ def look_first(asked: Asked, *, user: HasPermissions) -> DryRun:
 def lines_of(report: ActionReport) -> tuple[Line, ...]:
     """Put a report on jobs and their stories together."""
     ids = [int(target.target) for target in report.targets]
-    jobs = list(Job.objects.filter(id__in=ids).only("id", "task_name", "args"))
-    stories = stories_of(jobs)
+    stories = stories_of(_calls(ids))
     return tuple(_line(target, stories) for target in report.targets)
+
+
+def _calls(ids: Sequence[int]) -> list[_Call]:
+    """Read the arguments as text: a model's field would raise for those that Python cannot read."""
+    rows = Job.objects.filter(id__in=ids).annotate(args_text=Cast("args", TextField()))
+    return [
+        _Call(id=job_id, task_name=task_name, args=arguments_to_show(text))
+        for job_id, task_name, text in rows.values_list("id", "task_name", "args_text")
+    ]
 
 
 def _line(target: TargetReport, stories: Mapping[int, JobStory]) -> Line:

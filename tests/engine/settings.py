@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.settings import *  # noqa: F403
 
-PROCRASTINATE_IMPORT_PATHS = ["tests.engine.tasks"]
+PROCRASTINATE_IMPORT_PATHS = ["tests.engine.tasks", "tests.engine.leaving_tasks"]
 # No schedule of the project's: at a full minute a tick would be among the jobs that a test counts.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 # The project's presentations name tasks that these workers do not load.

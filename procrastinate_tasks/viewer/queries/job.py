@@ -10,6 +10,7 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateEvent
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.arguments import arguments_to_show
 from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
 from procrastinate_tasks.permissions import HasPermissions
 from procrastinate_tasks.statements import statement
@@ -58,7 +59,7 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
     rows = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
         statement("same_lock"), lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1
     )
-    return tuple(LockSharer(**row) for row in rows)
+    return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)
 
 
 def list_audit(job_id: int, *, user: HasPermissions, user_id: object) -> list[AuditEntry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any, LiteralString
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.arguments import arguments_to_show
 from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.statements import statement
 from procrastinate_tasks.viewer.states import ShownState, Signs, Tab, shown_state
@@ -292,8 +292,7 @@ def _row(row: dict[str, Any]) -> JobRow:
         is_paused=row.pop("is_paused"),
         worker_is_alive=row["worker_is_alive"],
     )
-    # Django's connection leaves JSON as text.
-    args = json.loads(row.pop("args"))
+    args = arguments_to_show(row.pop("args"))  # Django's connection leaves JSON as text
     return JobRow(**row, args=args, state=shown_state(signs))
 
 

@@ -199,3 +199,10 @@ def test_a_stand_in_connector_gets_the_jobs_itself_and_arguments_are_still_check
         assert len(replaced.connector.jobs) == 1
 
     assert job_count() == 0
+
+
+@pytest.mark.parametrize("text", [r"C:\u0000", "\\\\u0000"])
+def test_the_text_of_a_nul_s_escape_is_no_nul(text: str):
+    job_id = defer("sample.flaky", {"email": text})
+
+    assert ProcrastinateJob.objects.get(id=job_id).args == {"email": text}

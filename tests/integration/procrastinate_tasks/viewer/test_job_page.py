@@ -185,3 +185,21 @@ def test_the_page_takes_few_queries():
         client.get(address("queue_job", job_id))
 
     assert len(taken) <= 14
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        ('{"number": ' + "9" * 5000 + "}", "cannot be read here"),
+        ("[" * 3000 + "]" * 3000, "cannot be read here"),
+        ('{"number": ' + "[" * 300 + "]" * 300 + "}", "nested more than 50 deep"),
+        ("[1, 2]", "(arguments)"),
+        ("null", "(arguments)"),
+    ],
+    ids=["number", "nesting", "deep", "list", "null"],
+)
+def test_arguments_that_no_task_can_take_are_shown_as_far_as_they_can_be(args: str, shown: str):
+    job_id = defer("sample.locked")
+    execute("UPDATE procrastinate_jobs SET args = %s::jsonb WHERE id = %s", args, job_id)
+
+    assert shown in read_page(staff_client(*OPERATOR, "view_job_arguments"), job_id)
