@@ -16,7 +16,7 @@ class AlertThresholds:
     waits longer than ``unknown_task`` for a worker that knows its task, a worker whose host's clock is
     ``clock_skew`` from the database's, a ready job that waits longer than ``longest_wait`` where nothing is
     paused, a living worker that cannot record what has ended for longer than ``record_delay``, or claim for
-    ``claim_failure``: these are faults.
+    ``claim_failure``, a transaction open for longer than ``open_transaction``: these are faults.
     """
 
     min_workers: int | None = 1
@@ -30,6 +30,7 @@ class AlertThresholds:
     longest_wait: timedelta | None = timedelta(minutes=15)
     record_delay: timedelta | None = timedelta(seconds=10)
     claim_failure: timedelta | None = timedelta(seconds=30)
+    open_transaction: timedelta | None = timedelta(minutes=5)
 
 
 _DURATIONS = {
@@ -39,6 +40,7 @@ _DURATIONS = {
     "longest_wait",
     "record_delay",
     "claim_failure",
+    "open_transaction",
 }
 
 

@@ -98,6 +98,15 @@ class ConnectionUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransaction:
+    """A session's transaction, open since then; ``application`` is how the session calls itself."""
+
+    pid: int
+    application: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
     """The queue at one moment, by the database's clock."""
 
@@ -212,6 +221,12 @@ def read_connection_use() -> ConnectionUse:
     """Return the open connections beside the limit that is nearest, the plan's or the server's."""
     (row,) = _rows("connection_use", plan_limit=queue_settings().connection_limit)
     return ConnectionUse(**row)
+
+
+def read_oldest_transaction() -> OpenTransaction | None:
+    """Return the oldest transaction that keeps dead rows from being cleaned up, but for this session's."""
+    rows = _rows("oldest_transaction")
+    return OpenTransaction(**rows[0]) if rows else None
 
 
 def read_progress() -> Progress:

@@ -197,6 +197,19 @@ def find_wrong_clocks(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def find_forgotten_transactions(snapshot: Snapshot) -> Iterator[Finding]:
+    allowed, oldest = _thresholds().open_transaction, queries.read_oldest_transaction()
+    if allowed is None or oldest is None or snapshot.taken_at - oldest.since < allowed:
+        return
+    sentence = _(
+        "A transaction has been open for %(minutes)d min: process %(pid)d of the database, “%(application)s”."
+    )
+    minutes = (snapshot.taken_at - oldest.since).total_seconds() // 60
+    yield Finding(
+        sentence=sentence % {"minutes": minutes, "pid": oldest.pid, "application": oldest.application}
+    )
+
+
 QUEUE_RULES = (
     AlertRule(
         name="worker_stopped",
@@ -286,6 +299,15 @@ QUEUE_RULES = (
         ),
         find=find_unknown_tasks,
         page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="transaction_forgotten",
+        title=gettext_lazy("A transaction was forgotten"),
+        advice=gettext_lazy(
+            "It makes each claim slower while it lasts. Commit it, or end it:"
+            " SELECT pg_terminate_backend(pid). idle_in_transaction_session_timeout ends such by itself."
+        ),
+        find=find_forgotten_transactions,
     ),
     AlertRule(
         name="connections_scarce",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +13,7 @@ from django.utils.translation import pgettext
 
 from procrastinate_tasks.monitoring.health import HealthCheck, judge
 from procrastinate_tasks.monitoring.snapshot import take_snapshot
+from procrastinate_tasks.queries import OpenTransaction, read_oldest_transaction
 from procrastinate_tasks.viewer.attention import LONG_WAIT
 from procrastinate_tasks.viewer.cards import Health
 from procrastinate_tasks.viewer.figures import (
@@ -34,6 +35,7 @@ from procrastinate_tasks.viewer.rendering import render_page
 
 _MOST_SKEW = timedelta(seconds=2)
 _NEARLY_FULL = 0.8
+_LONG_TRANSACTION = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
             _check_migrations(list_unapplied_migrations()),
             _check_clock(skew),
             _check_connections(snapshot.connections.used, snapshot.connections.limit),
+            _check_transactions(read_oldest_transaction(), now=snapshot.taken_at),
             _check_rollup(facts, skew),
             *map(_check_health, judge(snapshot, queue=None, longest_wait=LONG_WAIT).checks),
         ],
@@ -96,6 +99,20 @@ def _check_connections(used: int, limit: int) -> Check:
     }
     health = Health.BAD if used >= _NEARLY_FULL * limit else Health.GOOD
     return Check(title=_("Connections"), sentence=text % values, health=health)
+
+
+def _check_transactions(oldest: OpenTransaction | None, *, now: datetime) -> Check:
+    title = _("Oldest transaction")
+    if oldest is None:
+        return Check(title=title, sentence=_("None is open."), health=Health.GOOD)
+    text = _("Open since %(age)s: process %(pid)s of the database, “%(application)s”.")
+    values = {
+        "age": age_in_words(oldest.since, now=now),
+        "pid": oldest.pid,
+        "application": oldest.application,
+    }
+    health = Health.GOOD if now - oldest.since < _LONG_TRANSACTION else Health.SLOW
+    return Check(title=title, sentence=text % values, health=health)
 
 
 def _check_rollup(facts: DashboardFacts, skew: ClockSkew) -> Check:

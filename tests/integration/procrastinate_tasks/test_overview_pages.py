@@ -31,7 +31,7 @@ from tests.integration.procrastinate_tasks.overview import PAGES, a_failure, a_w
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
-MOST_QUERIES = 12
+MOST_QUERIES = 13
 
 _NO_WORDS = re.compile(
     rb'<code[^>]*>.*?</code>|<span lang="">.*?</span>|<strong>.*?</strong>|<th scope="row">.*?</th>',

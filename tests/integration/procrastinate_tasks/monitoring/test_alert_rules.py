@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.core import mail
 from django.db import connection
@@ -15,6 +16,7 @@ from procrastinate_tasks import operations
 from procrastinate_tasks.alert_thresholds import AlertThresholds
 from procrastinate_tasks.models import LiveWorker, ScheduleState
 from procrastinate_tasks.schedule import all_schedules
+from tests.engine.workers import current_database_url, wait_for
 from tests.integration.procrastinate_tasks.monitoring.faults import (
     insert_ready_jobs,
     look,
@@ -106,6 +108,27 @@ def test_a_long_queue_is_told_by_name_and_another_is_told_apart():
     delete_jobs()
     assert look() == set()
     assert told() == ["Terminó: Se acumulan trabajos"]
+
+
+def test_a_forgotten_transaction_is_told_with_its_process_and_application():
+    register_worker()
+    at_once = AlertThresholds(open_transaction=timedelta(microseconds=1))
+
+    with settings_at_once(PROCRASTINATE_TASKS_ALERT_THRESHOLDS=at_once):
+        with psycopg.connect(current_database_url(), application_name="forgetful") as other:
+            other.execute("SELECT count(*) FROM procrastinate_jobs")
+            other.execute("CREATE TEMPORARY TABLE kept (id integer)")
+            assert look_anew() == {"transaction_forgotten"}
+            process = f"el proceso {other.info.backend_pid} de la base de datos, «forgetful»"
+        assert process in mail.outbox[0].body
+        wait_for(lambda: not look_anew())  # the server ends a session in its own time
+
+
+def look_anew() -> set[str]:
+    """Look at the sessions as they are now: a transaction sees them as they were at its first look."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+    return look()
 
 
 def test_failures_of_any_task_are_told_by_queue():
