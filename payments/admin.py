@@ -24,6 +24,7 @@ from payments.doubts import IN_DOUBT_PARAMETER, find_in_doubt
 from payments.event_admin import StripeEventAdmin
 from payments.ledger import breaks
 from payments.models import (
+    Dispute,
     GuestEmail,
     LedgerTransfer,
     Payment,
@@ -32,6 +33,7 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
+from payments.pay_again import PayAgain
 from payments.try_again import TryAgain
 from procrastinate_tasks.viewer.navigation import VIEW_JOBS
 
@@ -151,7 +153,8 @@ class PaymentAdmin(MoneyAdmin):
 
 
 @admin.register(Refund)
-class RefundAdmin(TryAgain, MoneyAdmin):
+class RefundAdmin(PayAgain, TryAgain, MoneyAdmin):
+    change_form_template = "payments/admin/refund.html"
     work = unfinished.REFUNDS
     list_display = ("id", "booking_link", "payment_link", "amount", "shown_state", "made")
     list_filter = ("state", "created_at")
@@ -166,6 +169,7 @@ class RefundAdmin(TryAgain, MoneyAdmin):
         "shown_state",
         "failure",
         "at_stripe",
+        "instead_of",
         "checks",
         "next_look",
         "made",
@@ -183,6 +187,51 @@ class RefundAdmin(TryAgain, MoneyAdmin):
     @admin.display(description=_("payment"))
     def payment_link(self, refund: Refund) -> SafeString:
         return link_to(refund.attempt.payment)
+
+    @admin.display(description=_("instead of the refund"))
+    def instead_of(self, refund: Refund) -> SafeString | str:
+        return link_to(refund.replaces) if refund.replaces else NOTHING
+
+
+@admin.register(Dispute)
+class DisputeAdmin(MoneyAdmin):
+    """What cardholders object to. It is answered in Stripe's dashboard; here is until when."""
+
+    list_display = ("id", "booking_link", "payment_link", "amount", "shown_status", "due", "opened")
+    list_filter = ("status", "opened_at")
+    list_select_related = ("attempt__payment__booking",)
+    to_booking = "attempt__payment__booking"
+    search_fields = ("stripe_dispute_id__exact", "attempt__stripe_intent_id__exact")
+    readonly_fields = (
+        "booking_link",
+        "payment_link",
+        "amount",
+        "withheld",
+        "reason",
+        "shown_status",
+        "due",
+        "is_refundable",
+        "at_stripe",
+        "opened",
+        "changed",
+    )
+    fields = readonly_fields
+    at_stripe = column("stripe_dispute_id", _("dispute at Stripe"))
+    due = instant("due_by", _("evidence due by"))
+    opened = instant("opened_at", _("opened"))
+    changed = instant("updated_at", _("last change"))
+
+    @admin.display(description=_("booking"))
+    def booking_link(self, row: Any) -> SafeString:
+        return link_to(row.attempt.payment.booking)
+
+    @admin.display(description=_("payment"))
+    def payment_link(self, dispute: Dispute) -> SafeString:
+        return link_to(dispute.attempt.payment)
+
+    @admin.display(description=_("taken by the bank"))
+    def withheld(self, dispute: Dispute) -> str:
+        return format_pesos(dispute.withheld_minor)
 
 
 @admin.register(LedgerTransfer)

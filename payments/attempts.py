@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import translation
@@ -69,6 +70,23 @@ def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: date
     if not known_id:
         return attempt
     return outcomes.record_intent(attempt_id=attempt.pk, intent=gateway.retrieve_intent(known_id), now=now)
+
+
+def find_charged(*, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt | None:
+    """Return the attempt that an intent charged, as Stripe has it now; ``None`` when it is none of ours."""
+    attempts = PaymentAttempt.objects.select_related("payment")
+    attempt = attempts.filter(stripe_intent_id=intent_id).first()
+    if attempt is None:
+        key = _read_key(gateway.retrieve_intent(intent_id).attempt_key) if intent_id else None
+        attempt = attempts.filter(key=key).first() if key else None
+    return look(attempt=attempt, intent_id=intent_id, gateway=gateway, now=now) if attempt else None
+
+
+def _read_key(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:

@@ -91,6 +91,33 @@ def post_refund_failure(*, booking: Booking, refund_id: str, amount_minor: int, 
     )
 
 
+def post_dispute(*, booking: Booking, source_id: str, amount_minor: int, now: datetime) -> None:
+    """Post money that a dispute took from what Stripe holds, or (negative) gave back."""
+    sides = (Account.DISPUTES, Account.STRIPE) if amount_minor > 0 else (Account.STRIPE, Account.DISPUTES)
+    _post(
+        booking=booking,
+        source=("dispute", source_id),
+        debit=sides[0],
+        credit=sides[1],
+        amount_minor=abs(amount_minor),
+        now=now,
+    )
+
+
+def post_dispute_loss(*, booking: Booking, source_id: str, amount_minor: int, now: datetime) -> None:
+    """Post money of a dispute that was lost, or (negative) is not lost after all."""
+    losses = (Account.DISPUTE_LOSSES, Account.DISPUTES)
+    debit, credit = losses if amount_minor > 0 else reversed(losses)
+    _post(
+        booking=booking,
+        source=("dispute_loss", source_id),
+        debit=debit,
+        credit=credit,
+        amount_minor=abs(amount_minor),
+        now=now,
+    )
+
+
 def open_obligation(*, booking: Booking, kind: PaymentKind, amount_minor: int, now: datetime) -> Payment:
     """Write down a sum to be paid for a booking, numbered after those of its kind."""
     return Payment.objects.create(

@@ -15,6 +15,7 @@ from bookings.models import Booking
 from bookings.money import format_pesos
 from payments.models import (
     BookingAccount,
+    Dispute,
     GuestEmail,
     LedgerTransfer,
     Payment,
@@ -22,7 +23,7 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
-from payments.policies import LIVE_STATES, RefundState
+from payments.policies import DISPUTES_TO_ANSWER, LIVE_STATES, RefundState
 
 MOST_EVENTS = 100
 
@@ -45,6 +46,7 @@ class BookingFile:
     booking: Booking
     account: BookingAccount | None
     payments: Sequence[Payment]
+    disputes: Sequence[Dispute]
     transfers: Sequence[LedgerTransfer]
     emails: Sequence[GuestEmail]
     events: Sequence[StripeEvent]
@@ -54,14 +56,16 @@ class BookingFile:
 def read_file(booking: Booking, *, now: datetime) -> BookingFile:
     """Read it in a number of queries that does not grow with the booking."""
     payments = list(booking.payments.prefetch_related("attempts__refunds").order_by("pk"))
+    disputes = list(Dispute.objects.filter(attempt__payment__booking=booking))
     emails = list(booking.emails.select_related("payment").order_by("pk"))
-    events = _events(payments)
+    events = _events(payments, disputes)
     moments = [*_of_booking(booking), *_of_payments(payments), *_of_emails(emails), *_of_events(events)]
-    moments += _ahead(booking, now)
+    moments += [*_of_disputes(disputes, now), *_ahead(booking, now)]
     return BookingFile(
         booking=booking,
         account=BookingAccount.objects.filter(booking=booking).first(),
         payments=payments,
+        disputes=disputes,
         transfers=list(booking.transfers.order_by("pk")),
         emails=emails,
         events=events,
@@ -69,8 +73,8 @@ def read_file(booking: Booking, *, now: datetime) -> BookingFile:
     )
 
 
-def _events(payments: Sequence[Payment]) -> list[StripeEvent]:
-    objects: set[str | None] = set()
+def _events(payments: Sequence[Payment], disputes: Sequence[Dispute]) -> list[StripeEvent]:
+    objects: set[str | None] = {dispute.stripe_dispute_id for dispute in disputes}
     for attempt in _attempts(payments):
         objects |= {attempt.stripe_intent_id, attempt.stripe_session_id}
         objects |= {refund.stripe_refund_id for refund in attempt.refunds.all()}
@@ -148,6 +152,20 @@ def _of_refund(refund: Refund) -> Iterator[Moment]:
             detail=refund.stripe_refund_id or refund.failure,
             url=url,
         )
+
+
+def _of_disputes(disputes: Sequence[Dispute], now: datetime) -> Iterator[Moment]:
+    for dispute in disputes:
+        words = {"amount": format_pesos(dispute.amount_minor), "status": dispute.get_status_display()}
+        url = reverse("admin:payments_dispute_change", args=[dispute.pk])
+        yield Moment(at=dispute.opened_at, words=_("A charge of %(amount)s was disputed") % words, url=url)
+        if dispute.status in DISPUTES_TO_ANSWER and dispute.due_by is not None:
+            ends = _("Evidence about the dispute of %(amount)s is due") % words
+            yield Moment(at=dispute.due_by, words=ends, url=url, is_ahead=dispute.due_by > now)
+        else:
+            yield Moment(
+                at=dispute.updated_at, words=_("The dispute of %(amount)s: %(status)s") % words, url=url
+            )
 
 
 def _of_emails(emails: Sequence[GuestEmail]) -> Iterator[Moment]:

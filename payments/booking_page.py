@@ -13,8 +13,9 @@ from bookings.terms import CancellationTerms, cancellation_terms
 from payments import queries
 from payments.cancellation_cost import arrival_that_decides
 from payments.checkout import find_payable
-from payments.models import Payment, PaymentAttempt
+from payments.models import Payment, PaymentAttempt, Refund
 from payments.policies import (
+    CHARGE_DISPUTED,
     LIVE_STATES,
     AttemptState,
     Channel,
@@ -145,13 +146,20 @@ def _refund_lines(payments: list[Payment]) -> list[MoneyLine]:
         MoneyLine(
             label=_("refund"),
             amount_minor=-refund.amount_minor,
-            words=str(_REFUND_WORDS[RefundState(refund.state)]),
+            words=_words_of(refund),
             is_done=refund.state == RefundState.SUCCEEDED,
         )
         for payment in payments
         for attempt in payment.attempts.all()
         for refund in attempt.refunds.all()
+        if refund.state != RefundState.VOID
     ]
+
+
+def _words_of(refund: Refund) -> str:
+    if refund.state == RefundState.FAILED and refund.failure == CHARGE_DISPUTED:
+        return _("waits for your bank, to whom the charge was disputed")
+    return str(_REFUND_WORDS[RefundState(refund.state)])
 
 
 _PAYMENT_WORDS = {

@@ -27,7 +27,8 @@ from procrastinate_tasks.permissions import is_allowed
 _FAMILIES = {
     "payment_intent": (_("payments"), ("payment_intent.",)),
     "checkout": (_("payment pages"), ("checkout.session.",)),
-    "refund": (_("refunds"), ("refund.", "charge.refund.")),
+    "refund": (_("refunds"), ("refund.", "charge.refund.", "charge.refunded")),
+    "dispute": (_("disputes"), ("charge.dispute.",)),
 }
 
 

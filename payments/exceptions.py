@@ -16,6 +16,7 @@ PaymentError
 │   └── SettlementWaits         money of the booking is still under way
 ├── CardDeclined                a definite no, with the bank's reason
 ├── StateConflict               Stripe's object is not in the state the request needs; read it again
+│   └── ChargeDisputed          a bank has taken the money of a charge back, or may: it is not refunded
 ├── ObjectMissing               Stripe knows no such customer, card or intent
 ├── RequestRejected             Stripe rejects the request before doing anything: our bug, or too late
 ├── KeyReused                   our bug: another request under an idempotency key that was used
@@ -60,6 +61,10 @@ class AnswerUnreadable(OutcomeUnknown):
 
 class StateConflict(_GatewayFault):
     """The object at Stripe is in another state than the request needs."""
+
+
+class ChargeDisputed(StateConflict):
+    """The cardholder disputes the charge: Stripe does not refund it."""
 
 
 class ObjectMissing(_GatewayFault):
@@ -212,6 +217,22 @@ class CollectionLocked(PaymentRefused):
     def __init__(self) -> None:
         super().__init__(
             _("We are checking a payment of this booking. You do not need to pay now; write to us.")
+        )
+
+
+class RefundNotOwed(PaymentRefused):
+    """The refund has not failed, or was paid by another one."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This refund is not owed: it has not failed, or was paid by another one."))
+
+
+class RefundDisputed(PaymentRefused):
+    """Stripe refunds no charge whose money a bank has taken."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The charge is disputed: a bank has its money. It can be refunded once the dispute is won.")
         )
 
 

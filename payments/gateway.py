@@ -12,7 +12,7 @@ from typing import Protocol, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from payments.policies import IntentStatus
+from payments.policies import DisputeStatus, IntentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,35 @@ class RefundAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeMovement:
+    """Money that a dispute took (negative) or gave back, under the id that Stripe books it by."""
+
+    id: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeAnswer:
+    """A dispute as Stripe has it now.
+
+    Attributes:
+        is_refundable: the charge can still be refunded, as during an inquiry.
+        due_by: until when evidence is taken, ``None`` when none is.
+    """
+
+    id: str
+    intent_id: str
+    status: DisputeStatus
+    amount_minor: int
+    currency: str
+    reason: str
+    is_refundable: bool
+    due_by: datetime | None
+    opened_at: datetime
+    movements: tuple[DisputeMovement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A webhook event whose signature was verified.
 
@@ -188,6 +217,8 @@ class Gateway(Protocol):
 
         Raises:
             StateConflict: Stripe has nothing left to refund on this intent.
+            ChargeDisputed: a bank has taken the money back, or may.
+            RequestRejected: it is more than is left on this intent.
         """
 
     def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
@@ -208,6 +239,21 @@ class Gateway(Protocol):
 
     def read_account(self) -> str:
         """Return the id of the account that our key belongs to."""
+
+    def retrieve_refund(self, refund_id: str) -> RefundAnswer:
+        """Return the refund as it is now."""
+
+    def find_refunds(self, intent_id: str) -> Iterator[RefundAnswer]:
+        """Yield every refund of an intent, whoever made it."""
+
+    def retrieve_dispute(self, dispute_id: str) -> DisputeAnswer:
+        """Return the dispute as it is now."""
+
+    def find_disputes(self, intent_id: str) -> Iterator[DisputeAnswer]:
+        """Yield every dispute of an intent."""
+
+    def list_disputes(self, *, since: datetime) -> Iterator[DisputeAnswer]:
+        """Yield every dispute opened since then, newest first."""
 
     def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
         """Yield every refund made since then, newest first, whoever made it."""

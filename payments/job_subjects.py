@@ -8,15 +8,16 @@ from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 
 from bookings.models import Booking
-from payments.models import GuestEmail, Payment, PaymentAttempt, Refund, StripeEvent
+from payments.models import Dispute, GuestEmail, Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import PaymentKind, PaymentStatus
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.presentation import JobArgs
 
 MOST_JOBS = 200
 _LARGEST_ID = 2**63 - 1
-# Source: docs.stripe.com/api, the ids of refunds, PaymentIntents and Checkout Sessions.
+# Source: docs.stripe.com/api, the ids of refunds, disputes, PaymentIntents and Checkout Sessions.
 _REFUND = "re_"
+_DISPUTES = ("dp_", "du_")
 _ATTEMPTED = ("pi_", "cs_")
 
 
@@ -59,10 +60,10 @@ def find_events(ids: Iterable[str]) -> Mapping[str, StripeEvent]:
 
 
 def find_owners(object_ids: Collection[str]) -> dict[str, Payment]:
-    """Return the payment to which each of Stripe's objects belongs, in two queries at most.
+    """Return the payment to which each of Stripe's objects belongs, in three queries at most.
 
     Args:
-        object_ids: ids of PaymentIntents, Checkout Sessions and refunds; others are left out.
+        object_ids: ids of PaymentIntents, Checkout Sessions, refunds and disputes; others are left out.
     """
     refund_ids = {object_id for object_id in object_ids if object_id.startswith(_REFUND)}
     attempted = {object_id for object_id in object_ids if object_id.startswith(_ATTEMPTED)}
@@ -76,11 +77,15 @@ def find_owners(object_ids: Collection[str]) -> dict[str, Payment]:
                 owners[object_id] = attempt.payment
     refunds = Refund.objects.filter(stripe_refund_id__in=refund_ids)
     found = refunds.select_related("attempt__payment__booking")
-    return owners | {refund.stripe_refund_id or "": refund.attempt.payment for refund in found}
+    owners |= {refund.stripe_refund_id or "": refund.attempt.payment for refund in found}
+    dispute_ids = {object_id for object_id in object_ids if object_id.startswith(_DISPUTES)}
+    disputes = Dispute.objects.filter(stripe_dispute_id__in=dispute_ids)
+    about = disputes.select_related("attempt__payment__booking")
+    return owners | {dispute.stripe_dispute_id: dispute.attempt.payment for dispute in about}
 
 
 def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
-    """Return by argument which values the jobs of these bookings have, in five queries."""
+    """Return by argument which values the jobs of these bookings have, in six queries."""
     payments = Payment.objects.filter(booking_id__in=booking_ids)
     attempts = PaymentAttempt.objects.filter(payment__booking_id__in=booking_ids)
     refunds = Refund.objects.filter(attempt__payment__booking_id__in=booking_ids)
@@ -90,6 +95,8 @@ def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
         each for pair in attempts.values_list("stripe_intent_id", "stripe_session_id") for each in pair
     ]
     objects += [stripe_id for _, stripe_id in refund_ids]
+    disputes = Dispute.objects.filter(attempt__payment__booking_id__in=booking_ids)
+    objects += disputes.values_list("stripe_dispute_id", flat=True)
     events = StripeEvent.objects.filter(object_id__in={each for each in objects if each})
     references = {
         "booking_id": booking_ids,

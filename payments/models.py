@@ -15,11 +15,12 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
-from bookings.money import format_pesos
 from payments import policies
 from payments.differences import ReconciliationBreak as ReconciliationBreak
 from payments.inbox import StripeEvent as StripeEvent
-from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus, RefundState
+from payments.movements import Dispute as Dispute
+from payments.movements import Refund as Refund
+from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus
 from payments.stripe_memory import StripeMemory as StripeMemory
 
 
@@ -32,6 +33,8 @@ class Account(models.TextChoices):
     TAX = "tax", _("tax payable")
     CANCELLATION = "cancellation", _("cancellation income")
     STRIPE = "stripe", _("held by Stripe")
+    DISPUTES = "disputes", _("held in disputes")
+    DISPUTE_LOSSES = "dispute_losses", _("lost in disputes")
 
 
 class BookingAccount(models.Model):
@@ -47,6 +50,9 @@ class BookingAccount(models.Model):
     captured_minor = models.BigIntegerField(_("charged"), default=0)
     refunding_minor = models.BigIntegerField(_("being refunded"), default=0)
     refunded_minor = models.BigIntegerField(_("refunded"), default=0)
+    # With a default in the database, so that the release before this one can still open accounts.
+    disputed_minor = models.BigIntegerField(_("held in disputes"), default=0, db_default=0)
+    lost_minor = models.BigIntegerField(_("lost in disputes"), default=0, db_default=0)
     stripe_customer_id = models.CharField(max_length=255, blank=True)
     stripe_payment_method_id = models.CharField(max_length=255, blank=True)
 
@@ -61,6 +67,7 @@ class BookingAccount(models.Model):
                     + F("in_flight_minor")
                     - F("refunding_minor")
                     - F("refunded_minor")
+                    - F("lost_minor")
                 ),
             ),
             models.CheckConstraint(
@@ -75,6 +82,8 @@ class BookingAccount(models.Model):
                     captured_minor__gte=0,
                     refunding_minor__gte=0,
                     refunded_minor__gte=0,
+                    disputed_minor__gte=0,
+                    lost_minor__gte=0,
                 ),
             ),
         )
@@ -84,8 +93,8 @@ class BookingAccount(models.Model):
 
     @property
     def paid_minor(self) -> int:
-        """What the guest has paid and neither got back nor is about to."""
-        return self.captured_minor - self.refunding_minor - self.refunded_minor
+        """What the guest has paid and neither got back nor is about to, nor had the bank take back."""
+        return self.captured_minor - self.refunding_minor - self.refunded_minor - self.lost_minor
 
     @property
     def due_minor(self) -> int:
@@ -269,58 +278,6 @@ class LedgerTransfer(models.Model):
         return f"{self.source_type} {self.source_id}"
 
 
-class Refund(models.Model):
-    """Money on its way back to a guest; until Stripe has paid it, it counts as owed to them."""
-
-    STATES: ClassVar = {
-        RefundState.REQUESTED: _("requested"),
-        RefundState.SUBMITTED: _("on its way"),
-        RefundState.SUCCEEDED: _("refunded"),
-        RefundState.FAILED: _("failed"),
-    }
-
-    attempt = models.ForeignKey(
-        PaymentAttempt, models.PROTECT, related_name="refunds", verbose_name=_("attempt")
-    )
-    amount_minor = models.BigIntegerField(_("amount (centavos)"))
-    currency = models.CharField(_("currency"), max_length=3)
-    reason = models.CharField(_("reason"), max_length=40)
-    state = models.CharField(_("state"), max_length=10, choices=STATES, default=RefundState.REQUESTED)
-    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
-    stripe_refund_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
-    failure = models.CharField(_("failure"), max_length=200, blank=True)
-    check_at = models.DateTimeField(_("next look"))
-    checks = models.PositiveSmallIntegerField(_("looks"), default=0)
-    created_at = models.DateTimeField(_("created"))
-    updated_at = models.DateTimeField(_("last change"))
-
-    class Meta:
-        verbose_name = _("refund")
-        verbose_name_plural = _("refunds")
-        ordering = ("id",)
-        indexes = (
-            models.Index(
-                name="payments_refunds_to_look_at",
-                fields=("check_at",),
-                condition=Q(state__in=[RefundState.REQUESTED, RefundState.SUBMITTED]),
-            ),
-        )
-        constraints = (
-            models.CheckConstraint(
-                name="payments_refund_makes_sense",
-                condition=Q(amount_minor__gt=0, state__in=list(RefundState)),
-            ),
-            models.CheckConstraint(
-                name="payments_refund_at_stripe_has_its_id",
-                condition=~Q(state__in=[RefundState.SUBMITTED, RefundState.SUCCEEDED])
-                | Q(stripe_refund_id__isnull=False),
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.attempt} {format_pesos(-self.amount_minor)}"
-
-
 class GuestEmail(models.Model):
     """An e-mail a guest is to get once, written in the transaction of its cause and sent by a job."""
 
@@ -329,10 +286,14 @@ class GuestEmail(models.Model):
         RECEIPT = "receipt", _("balance received")
         PAYMENT_LINK = "payment_link", _("payment link")
         CANCELLED = "cancelled", _("booking cancelled")
+        REFUND_FAILED = "refund_failed", _("refund came back")
 
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="emails", verbose_name=_("booking"))
     payment = models.ForeignKey(
         Payment, models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("payment")
+    )
+    refund = models.ForeignKey(
+        Refund, models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("refund")
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     base_url = models.URLField()
@@ -354,12 +315,12 @@ class GuestEmail(models.Model):
         constraints = (
             models.UniqueConstraint(
                 name="payments_one_email_per_cause",
-                fields=("booking", "kind", "payment"),
+                fields=("booking", "kind", "payment", "refund"),
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
                 name="payments_email_kind_known",
-                condition=Q(kind__in=["confirmed", "receipt", "payment_link", "cancelled"]),
+                condition=Q(kind__in=["confirmed", "receipt", "payment_link", "cancelled", "refund_failed"]),
             ),
         )
 

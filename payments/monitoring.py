@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from payments import memory, task_names, unfinished
+from payments import attention, memory, task_names, unfinished
 from payments.doubts import IN_DOUBT
 from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
@@ -135,7 +135,24 @@ def _find_overdue(work: unfinished.Work, snapshot: Snapshot) -> Iterator[Finding
         yield Finding(sentence=overdue.sentence)
 
 
-for _rule in (*ALERT_RULES, *map(_rule_of, unfinished.TOLD)):
+def _rule_of_concern(concern: attention.Concern) -> AlertRule:
+    return AlertRule(
+        name=concern.name,
+        title=concern.title,
+        advice=concern.advice,
+        find=lambda snapshot: _find_concern(concern),
+        page=concern.page,
+    )
+
+
+def _find_concern(concern: attention.Concern) -> Iterator[Finding]:
+    rows = concern.rows()
+    if rows.exists():
+        yield Finding(sentence=concern.tell(rows))
+
+
+_OF_TABLES = (*map(_rule_of, unfinished.TOLD), *map(_rule_of_concern, attention.CONCERNS))
+for _rule in (*ALERT_RULES, *_OF_TABLES):
     register_rule(_rule)
 
 

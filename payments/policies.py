@@ -82,6 +82,54 @@ class RefundState(StrEnum):
     SUBMITTED = "submitted"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    VOID = "void"
+
+
+# What is owed to a guest by a refund in one of these states, and not paid yet.
+OWED_REFUNDS = (RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.FAILED)
+# Of these Stripe has nothing: they make room for what did happen there.
+WAITING_REFUNDS = (RefundState.REQUESTED, RefundState.FAILED)
+
+
+class DisputeStatus(StrEnum):
+    """A dispute's status, in Stripe's words; ``other`` is one that this release does not know."""
+
+    WARNING_NEEDS_RESPONSE = "warning_needs_response"
+    WARNING_UNDER_REVIEW = "warning_under_review"
+    WARNING_CLOSED = "warning_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    APPEAL_NEEDS_RESPONSE = "appeal_needs_response"
+    APPEAL_UNDER_REVIEW = "appeal_under_review"
+    WON = "won"
+    LOST = "lost"
+    PREVENTED = "prevented"
+    OTHER = "other"
+
+
+# The cardholder has no objection (any more): collection goes on. Every other dispute stops it.
+HARMLESS_DISPUTES = (DisputeStatus.WON, DisputeStatus.WARNING_CLOSED)
+LOST_DISPUTES = (DisputeStatus.LOST, DisputeStatus.PREVENTED)
+CLOSED_DISPUTES = (*HARMLESS_DISPUTES, *LOST_DISPUTES)
+DISPUTES_TO_ANSWER = (
+    DisputeStatus.WARNING_NEEDS_RESPONSE,
+    DisputeStatus.NEEDS_RESPONSE,
+    DisputeStatus.APPEAL_NEEDS_RESPONSE,
+    DisputeStatus.OTHER,
+)
+OPEN_DISPUTES = tuple(status for status in DisputeStatus if status not in CLOSED_DISPUTES)
+
+_WARNINGS = (DisputeStatus.WARNING_NEEDS_RESPONSE, DisputeStatus.WARNING_UNDER_REVIEW)
+_CHARGEBACKS = (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW)
+
+
+def dispute_stage(status: DisputeStatus) -> int:
+    """Return how far a dispute is: what Stripe said at an earlier stage never replaces a later one."""
+    if status in _WARNINGS:
+        return 0
+    if status == DisputeStatus.WARNING_CLOSED:
+        return 1
+    return 2 if status in _CHARGEBACKS else 3
 
 
 class BreakKind(StrEnum):
@@ -149,6 +197,7 @@ class Objection(StrEnum):
     """
 
     BOOKING_NOT_CONFIRMED = "booking_not_confirmed"
+    DISPUTED = "disputed"
     NOT_DUE = "not_due"
     AMOUNT_CHANGED = "amount_changed"
     LOCKED = "locked"
@@ -162,6 +211,7 @@ class LastLook:
     """
 
     is_chargeable: bool
+    is_disputed: bool
     is_due: bool
     amount_agrees: bool
     is_locked: bool
@@ -171,6 +221,8 @@ def find_objection(look: LastLook) -> Objection | None:
     """Return why an attempt must not be confirmed, or ``None`` when it may take the money now."""
     if not look.is_chargeable:
         return Objection.BOOKING_NOT_CONFIRMED
+    if look.is_disputed:
+        return Objection.DISPUTED
     if not look.is_due:
         return Objection.NOT_DUE
     if not look.amount_agrees:
@@ -186,6 +238,7 @@ class ChargeAnswer(StrEnum):
     ALREADY_PAID = "already_paid"
     NO_BALANCE = "no_balance"
     PENDING_TOPUP = "pending_topup"
+    DISPUTED = "disputed"
     NOT_DUE = "not_due"
     MISSING_METHOD = "missing_method"
     REQUIRES_ACTION = "requires_action"
@@ -203,6 +256,7 @@ class ChargeFacts:
     payment_status: PaymentStatus | None
     has_pending_topup: bool
     live_channel: Channel | None
+    is_disputed: bool
     is_due: bool
     is_locked: bool
     has_method: bool
@@ -222,6 +276,8 @@ def early_exit(facts: ChargeFacts) -> ChargeAnswer | None:
         return None
     if facts.live_channel == Channel.CHECKOUT:
         return ChargeAnswer.REQUIRES_ACTION
+    if facts.is_disputed:
+        return ChargeAnswer.DISPUTED
     if not facts.is_due:
         return ChargeAnswer.NOT_DUE
     if facts.is_locked:
@@ -247,6 +303,8 @@ def status_after_decline(decline_code: str) -> PaymentStatus:
 AUTHENTICATION_REQUIRED = "authentication_required"
 MISSING_METHOD = "missing_method"
 REJECTED = "request_rejected"
+# Stripe refuses to refund a charge whose money the bank has taken back.
+CHARGE_DISPUTED = "charge_disputed"
 
 
 def check_delay(checks: int) -> timedelta:
@@ -279,6 +337,25 @@ def split_refund(amount_minor: int, captured: list[tuple[int, int]]) -> list[tup
     if amount_minor:
         raise ValueError(f"{amount_minor} centavos more to refund than were captured")
     return parts
+
+
+def cut_waiting(waiting: list[tuple[int, int]], room_minor: int) -> dict[int, int]:
+    """Cut refunds that wait to the room that is left, the newest first.
+
+    Args:
+        waiting: (refund id, centavos) pairs, newest first.
+
+    Returns:
+        What is left of each refund that does not fit, by its id.
+    """
+    excess = sum(amount for _, amount in waiting) - max(room_minor, 0)
+    left = {}
+    for refund_id, amount in waiting:
+        if excess <= 0:
+            break
+        left[refund_id] = max(amount - excess, 0)
+        excess -= amount
+    return left
 
 
 def base_url_problem(base_url: object) -> str | None:

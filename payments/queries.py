@@ -45,9 +45,9 @@ class ChangePreview:
 
 
 def paid_for(booking: Booking) -> int:
-    """Return what was paid for a booking and is not on its way back."""
+    """Return what was paid for a booking and is not on its way back, nor lost to a bank."""
     account = BookingAccount.objects.filter(booking=booking).first()
-    return account.paid_minor if account else 0
+    return max(account.paid_minor, 0) if account else 0
 
 
 def preview_change(*, booking: Booking, check_in: date, check_out: date, now: datetime) -> ChangePreview:

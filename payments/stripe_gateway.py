@@ -16,6 +16,7 @@ from payments.event_reading import read_event
 from payments.exceptions import (
     AnswerUnreadable,
     CardDeclined,
+    ChargeDisputed,
     GatewayBusy,
     GatewayRefused,
     InvalidSignature,
@@ -26,17 +27,27 @@ from payments.exceptions import (
     StateConflict,
 )
 from payments.gateway import (
+    DisputeAnswer,
     Event,
     Intent,
     IntentRequest,
     Marks,
     RefundAnswer,
-    RefundStatus,
     Session,
     SessionRequest,
-    SessionStatus,
 )
-from payments.policies import IntentStatus
+from payments.policies import CHARGE_DISPUTED, IntentStatus
+from payments.stripe_readings import (
+    ATTEMPT_KEY,
+    BOOKING_KEY,
+    PAYMENT_KEY,
+    REFUND_KEY,
+    id_of,
+    our_key,
+    read_dispute,
+    read_refund,
+    read_session,
+)
 from payments.webhook_signature import is_signed
 
 TIMEOUT = timedelta(seconds=30)
@@ -47,10 +58,6 @@ SIGNATURE_TOLERANCE = timedelta(seconds=300)
 
 _Read = TypeVar("_Read")
 
-_ATTEMPT = "attempt"
-_BOOKING = "booking"
-_PAYMENT = "payment"
-_REFUND = "refund"
 _STATE_CODES = frozenset(
     {
         "payment_intent_unexpected_state",
@@ -114,7 +121,7 @@ class StripeGateway:
 
     def create_session(self, request: SessionRequest) -> Session:
         with _translating("create session"):
-            return _read_session(
+            return read_session(
                 self._api.checkout.sessions.create(
                     _session_params(request), {"idempotency_key": f"{request.attempt_key}:create"}
                 )
@@ -122,12 +129,12 @@ class StripeGateway:
 
     def retrieve_session(self, session_id: str) -> Session:
         with _translating("retrieve session"):
-            return _read_session(self._api.checkout.sessions.retrieve(session_id))
+            return read_session(self._api.checkout.sessions.retrieve(session_id))
 
     def expire_session(self, session_id: str) -> Session:
         with _translating("expire session"):
             try:
-                return _read_session(self._api.checkout.sessions.expire(session_id))
+                return read_session(self._api.checkout.sessions.expire(session_id))
             except stripe.InvalidRequestError as error:
                 if error.code == "resource_missing":
                     raise
@@ -136,18 +143,44 @@ class StripeGateway:
 
     def create_refund(self, *, intent_id: str, amount_minor: int, refund_key: str) -> RefundAnswer:
         with _translating("create refund"):
-            return _read_refund(
+            return read_refund(
                 self._api.refunds.create(
-                    {"payment_intent": intent_id, "amount": amount_minor, "metadata": {_REFUND: refund_key}},
+                    {
+                        "payment_intent": intent_id,
+                        "amount": amount_minor,
+                        "metadata": {REFUND_KEY: refund_key},
+                    },
                     {"idempotency_key": refund_key},
                 )
             )
 
     def find_refund(self, *, intent_id: str, refund_key: str) -> RefundAnswer | None:
+        refunds = self.find_refunds(intent_id)
+        return next((refund for refund in refunds if refund.refund_key == refund_key), None)
+
+    def retrieve_refund(self, refund_id: str) -> RefundAnswer:
+        with _translating("retrieve refund"):
+            return read_refund(self._api.refunds.retrieve(refund_id))
+
+    def find_refunds(self, intent_id: str) -> Iterator[RefundAnswer]:
         with _translating("list refunds"):
             listed = self._api.refunds.list({"payment_intent": intent_id, "limit": 100})
-            refunds = _read_each(listed.auto_paging_iter(), _read_refund, "list refunds")
-            return next((refund for refund in refunds if refund.refund_key == refund_key), None)
+            yield from _read_each(listed.auto_paging_iter(), read_refund, "list refunds")
+
+    def retrieve_dispute(self, dispute_id: str) -> DisputeAnswer:
+        with _translating("retrieve dispute"):
+            return read_dispute(self._api.disputes.retrieve(dispute_id))
+
+    def find_disputes(self, intent_id: str) -> Iterator[DisputeAnswer]:
+        with _translating("list disputes"):
+            listed = self._api.disputes.list({"payment_intent": intent_id, "limit": 100})
+            yield from _read_each(listed.auto_paging_iter(), read_dispute, "list disputes")
+
+    def list_disputes(self, *, since: datetime) -> Iterator[DisputeAnswer]:
+        with _translating("list disputes"):
+            created = int(since.timestamp())
+            listed = self._api.disputes.list({"created": {"gte": created}, "limit": 100})
+            yield from _read_each(listed.auto_paging_iter(), read_dispute, "list disputes")
 
     def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
         with _translating("list intents"):
@@ -157,7 +190,7 @@ class StripeGateway:
     def list_open_pages(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Session]:
         with _translating("list sessions"):
             listed = self._api.checkout.sessions.list(_page_of(since, customer_id, status="open"))
-            yield from _read_each(listed.auto_paging_iter(), _read_session, "list sessions")
+            yield from _read_each(listed.auto_paging_iter(), read_session, "list sessions")
 
     def has_deleted_customer(self, customer_id: str) -> bool:
         try:
@@ -175,7 +208,7 @@ class StripeGateway:
         with _translating("list refunds"):
             created = int(since.timestamp())
             listed = self._api.refunds.list({"created": {"gte": created}, "limit": 100})
-            yield from _read_each(listed.auto_paging_iter(), _read_refund, "list refunds")
+            yield from _read_each(listed.auto_paging_iter(), read_refund, "list refunds")
 
     def read_event(self, *, payload: bytes, signature: str) -> Event:
         if not any(_is_signed(payload, signature, secret) for secret in self._webhook_secrets):
@@ -194,7 +227,11 @@ def _page_of(since: datetime | None, customer_id: str, **params: object) -> Any:
 
 def _metadata(request: IntentRequest | SessionRequest) -> dict[str, str]:
     """Return our marks; one that is empty is left out, as Stripe does."""
-    marks = {_ATTEMPT: request.attempt_key, _BOOKING: request.marks.booking, _PAYMENT: request.marks.payment}
+    marks = {
+        ATTEMPT_KEY: request.attempt_key,
+        BOOKING_KEY: request.marks.booking,
+        PAYMENT_KEY: request.marks.payment,
+    }
     return {name: mark for name, mark in marks.items() if mark}
 
 
@@ -238,49 +275,12 @@ def _read_intent(intent: stripe.PaymentIntent) -> Intent:
         status=IntentStatus(intent.status),
         amount_minor=intent.amount,
         currency=intent.currency,
-        customer_id=_id_of(intent.customer),
-        payment_method_id=_id_of(intent.payment_method),
-        attempt_key=_our_key(intent, _ATTEMPT),
+        customer_id=id_of(intent.customer),
+        payment_method_id=id_of(intent.payment_method),
+        attempt_key=our_key(intent, ATTEMPT_KEY),
         decline_code=_decline_code(error) if error else "",
-        marks=Marks(booking=_our_key(intent, _BOOKING), payment=_our_key(intent, _PAYMENT)),
+        marks=Marks(booking=our_key(intent, BOOKING_KEY), payment=our_key(intent, PAYMENT_KEY)),
     )
-
-
-def _read_session(session: stripe.checkout.Session) -> Session:
-    return Session(
-        id=session.id,
-        status=SessionStatus(session.status or SessionStatus.OPEN),
-        is_paid=session.payment_status == "paid",
-        url=session.url or "",
-        intent_id=_id_of(session.payment_intent),
-        attempt_key=_our_key(session, _ATTEMPT),
-        customer_id=_id_of(session.customer),
-        marks=Marks(booking=_our_key(session, _BOOKING), payment=_our_key(session, _PAYMENT)),
-    )
-
-
-def _read_refund(refund: stripe.Refund) -> RefundAnswer:
-    return RefundAnswer(
-        id=refund.id,
-        intent_id=_id_of(refund.payment_intent),
-        status=RefundStatus(refund.status or RefundStatus.PENDING),
-        amount_minor=refund.amount,
-        refund_key=_our_key(refund, _REFUND),
-        failure=getattr(refund, "failure_reason", None) or "",
-    )
-
-
-def _id_of(reference: Any) -> str:
-    """Stripe answers with an id or, expanded, with the object."""
-    if not reference:
-        return ""
-    return reference if isinstance(reference, str) else str(reference.id)
-
-
-def _our_key(stripe_object: stripe.StripeObject, name: str) -> str:
-    """Return the key that we put into the metadata of everything we create."""
-    metadata = stripe_object.to_dict().get("metadata") or {}
-    return str(metadata.get(name, ""))
 
 
 def _decline_code(error: Any) -> str:
@@ -370,6 +370,10 @@ _ERRORS = (
     _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.code == "resource_missing", _missing),
     # A card that was detached is refused without a code of its own.
     _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.param in _PAYER_PARAMS, _missing),
+    _ErrorRow(
+        lambda e: isinstance(e, stripe.InvalidRequestError) and e.code == CHARGE_DISPUTED,
+        _fault(ChargeDisputed),
+    ),
     _ErrorRow(
         lambda e: isinstance(e, stripe.InvalidRequestError) and e.code in _STATE_CODES, _fault(StateConflict)
     ),

@@ -162,22 +162,23 @@ def _accounts_follow_from_the_ledger(bank: Bank) -> Iterator[str]:
             "owed": _net(account.booking_id, Account.RECEIVABLE) + captured - refunded,
             "in_flight": _total(attempts),
             "captured": captured,
-            "refunding": _total(refunds.exclude(state=RefundState.SUCCEEDED)),
+            "refunding": _total(refunds.filter(state__in=policies.OWED_REFUNDS)),
             "refunded": refunded,
+            "disputed": _net(account.booking_id, Account.DISPUTES),
+            "lost": _net(account.booking_id, Account.DISPUTE_LOSSES),
         }
         stored = {name: getattr(account, f"{name}_minor") for name in derived}
         if stored != derived:
             yield f"the account of booking {account.pk} says {stored}, the rows {derived}"
-        if account.captured_minor + account.in_flight_minor - account.refunded_minor > (
-            account.owed_minor + account.refunding_minor
-        ):
+        gone = account.refunded_minor + account.refunding_minor + account.lost_minor
+        if account.captured_minor + account.in_flight_minor - gone > account.owed_minor:
             yield f"booking {account.pk} has more taken than it owes"
 
 
 def _refunds_are_what_the_bank_paid_back(bank: Bank) -> Iterator[str]:
     at_bank = Counter[str]()
     for line in bank.statement:
-        if line.kind is not Movement.CHARGE:
+        if line.kind in (Movement.REFUND, Movement.REFUND_FAILED):
             at_bank[line.refund or ""] -= line.taken
     ours = Counter[str]()
     for refund in Refund.objects.filter(state=RefundState.SUCCEEDED):
@@ -200,7 +201,7 @@ def _completed_stays_owe_nothing(bank: Bank) -> Iterator[str]:
         receivable = account.owed_minor - account.captured_minor + account.refunded_minor
         if account.booking.status == BookingStatus.COMPLETED and receivable:
             yield f"booking {account.pk} is completed and owes {receivable}"
-        if receivable + account.refunding_minor < 0:
+        if receivable + account.refunding_minor + account.lost_minor < 0:
             yield f"booking {account.pk} was over-paid by {-receivable} and no refund is open"
 
 

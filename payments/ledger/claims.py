@@ -123,6 +123,7 @@ def _charge_facts(
         payment_status=PaymentStatus(payment.status) if payment else None,
         has_pending_topup=booking.payments.filter(kind=PaymentKind.TOPUP, status__in=_unpaid()).exists(),
         live_channel=Channel(live.channel) if live else None,
+        is_disputed=rows.is_disputed(booking),
         is_due=payment is not None and rows.is_due(booking, payment, now),
         is_locked=breaks.lock_collection(booking.pk),
         has_method=bool(account and account.stripe_customer_id and account.stripe_payment_method_id),

@@ -52,6 +52,7 @@ def _look_at(attempt: PaymentAttempt) -> LastLook:
     payment = attempt.payment
     return LastLook(
         is_chargeable=rows.is_chargeable(payment.booking, payment),
+        is_disputed=rows.is_disputed(payment.booking),
         is_due=rows.is_due(payment.booking, payment, clocks.read_database_clock()),
         amount_agrees=payment.amount_minor == attempt.amount_minor,
         is_locked=breaks.lock_collection(payment.booking_id),

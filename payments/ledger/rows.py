@@ -17,7 +17,7 @@ from bookings.models import Booking, BookingStatus
 from payments import policies
 from payments.exceptions import BookingBusy, NewerRelease
 from payments.guest_emails import request_email
-from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
+from payments.models import BookingAccount, Dispute, GuestEmail, Payment, PaymentAttempt
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 
 _LOCK_TIMEOUT = "3s"
@@ -77,6 +77,18 @@ def is_chargeable(booking: Booking, payment: Payment | None) -> bool:
     if payment is not None and payment.kind == PaymentKind.FEE:
         return booking.status == BookingStatus.CANCELLED
     return booking.status in _CHARGEABLE and booking.cancel_requested_at is None
+
+
+def is_disputed(booking: Booking) -> bool:
+    """Tell whether collection of a booking is stopped: a cardholder objects to one of its charges, or did."""
+    disputes = Dispute.objects.filter(attempt__payment__booking=booking)
+    return disputes.exclude(status__in=policies.HARMLESS_DISPUTES).exists()
+
+
+def is_disputed_money(attempt: PaymentAttempt) -> bool:
+    """Tell whether Stripe would refuse to refund a charge, as a bank has its money."""
+    disputes = attempt.disputes.filter(is_refundable=False)
+    return disputes.exclude(status__in=policies.HARMLESS_DISPUTES).exists()
 
 
 def is_due(booking: Booking, payment: Payment, now: datetime) -> bool:

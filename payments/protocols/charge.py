@@ -62,5 +62,6 @@ _DECLINES = {
 # Of an attempt that the last look has ended.
 _OBJECTIONS = {
     Objection.NOT_DUE.value: ChargeAnswer.NOT_DUE,
+    Objection.DISPUTED.value: ChargeAnswer.DISPUTED,
     Objection.LOCKED.value: ChargeAnswer.LOCKED,
 }

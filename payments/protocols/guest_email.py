@@ -31,7 +31,11 @@ def send_guest_email(*, email_id: int, now: datetime) -> str:
     Raises:
         OSError: the mail server cannot be reached; run it again.
     """
-    email = GuestEmail.objects.select_related("booking__quote__home", "payment").filter(pk=email_id).first()
+    email = (
+        GuestEmail.objects.select_related("booking__quote__home", "payment", "refund")
+        .filter(pk=email_id)
+        .first()
+    )
     if email is None:
         return "not_found"
     if email.sent_at is not None:
@@ -68,6 +72,7 @@ def _render(email: GuestEmail) -> EmailMessage:
     context = {
         "booking": booking,
         "payment": email.payment,
+        "refund": email.refund,
         "link": email.base_url.rstrip("/") + booking.get_absolute_url(),
     }
     with translation.override(settings.LANGUAGE_CODE):

@@ -6,6 +6,7 @@ What is left after that no program can explain: it becomes a row that a person h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from payments import attempts, unexplained
+from payments import attempts, disputes, refunds, unexplained
 from payments.exceptions import (
     ComparisonUnfinished,
     GatewayRefused,
@@ -28,10 +29,11 @@ from payments.exceptions import (
     PaymentError,
     TransientFault,
 )
-from payments.gateway import Gateway, Intent, RefundAnswer, RefundStatus
-from payments.ledger import breaks, refunds
+from payments.gateway import DisputeAnswer, Gateway, Intent, RefundAnswer
+from payments.ledger import breaks
 from payments.ledger.breaks import Difference
-from payments.models import PaymentAttempt, Refund
+from payments.ledger.refunds import state_of
+from payments.models import Dispute, PaymentAttempt, Refund
 from payments.policies import LIVE_STATES, AttemptState, BreakKind, IntentStatus, RefundState
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 # Workers may have been down for days, and banks send refunds back weeks later.
 CHARGE_WINDOW = timedelta(days=7)
 REFUND_WINDOW = timedelta(days=35)
+# A bank takes months to decide.
+DISPUTE_WINDOW = timedelta(days=180)
 
 _Row = TypeVar("_Row", PaymentAttempt, Refund)
 
@@ -70,6 +74,7 @@ def reconcile(*, gateway: Gateway, now: datetime) -> ReconcileReport:
     """
     verdicts = Counter(_reconcile_charges(gateway, now))
     verdicts.update(_reconcile_refunds(gateway, now))
+    verdicts.update(_reconcile_disputes(gateway, now))
     if verdicts[_Verdict.POSTPONED]:
         raise ComparisonUnfinished(postponed=verdicts[_Verdict.POSTPONED])
     return ReconcileReport(
@@ -96,7 +101,7 @@ def _reconcile_refunds(gateway: Gateway, now: datetime) -> Iterator[_Verdict]:
     try:
         for answer in gateway.list_refunds(since=now - REFUND_WINDOW):
             listed.add(answer.id)
-            yield _apart(partial(_reconcile_refund, answer, now), answer.id)
+            yield _apart(partial(_reconcile_refund, answer, gateway, now), answer.id)
     except OutcomeUnknown as fault:
         yield _postpone(fault, "the list of refunds")
         return  # What is not on half a list may be on the other half.
@@ -145,16 +150,38 @@ def _reconcile_older_capture(
     return _judge(lambda: compare_charge(attempt, intent), None, intent_id, now)
 
 
-def _reconcile_refund(answer: RefundAnswer, now: datetime) -> _Verdict:
-    refund = _find(Refund.objects.select_related("attempt__payment"), answer.refund_key)
-    if refund is None:
-        return _judge(lambda: _foreign_refund(answer), None, answer.id, now)
+def _reconcile_refund(answer: RefundAnswer, gateway: Gateway, now: datetime) -> _Verdict:
     return _judge(
-        lambda: compare_refund(Refund.objects.select_related("attempt__payment").get(pk=refund.pk), answer),
-        lambda: refunds.record_refund(refund_id=refund.pk, answer=answer, now=now),
+        lambda: _compare_with_ours(answer),
+        lambda: refunds.record(answer=answer, gateway=gateway, now=now),
         answer.id,
         now,
     )
+
+
+def _compare_with_ours(answer: RefundAnswer) -> Difference | None:
+    refund = refunds.find_ours(answer)
+    return compare_refund(refund, answer) if refund else _foreign_refund(answer)
+
+
+def _reconcile_disputes(gateway: Gateway, now: datetime) -> Iterator[_Verdict]:
+    try:
+        for answer in gateway.list_disputes(since=now - DISPUTE_WINDOW):
+            yield _apart(partial(_reconcile_dispute, answer, gateway, now), answer.id)
+    except OutcomeUnknown as fault:
+        yield _postpone(fault, "the list of disputes")
+
+
+def _reconcile_dispute(answer: DisputeAnswer, gateway: Gateway, now: datetime) -> _Verdict:
+    """A dispute of a charge that is none of ours is told of by the charge itself."""
+    before = _stored_status(answer)
+    with contextlib.suppress(ObjectMissing):
+        disputes.record(answer=answer, gateway=gateway, now=now)
+    return _Verdict.AGREES if before == _stored_status(answer) else _Verdict.REPAIRED
+
+
+def _stored_status(answer: DisputeAnswer) -> str | None:
+    return Dispute.objects.filter(stripe_dispute_id=answer.id).values_list("status", flat=True).first()
 
 
 def _judge(
@@ -216,7 +243,7 @@ def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Difference | None
 def compare_refund(refund: Refund, answer: RefundAnswer) -> Difference | None:
     """Tell whether Stripe paid back exactly what a refund says."""
     ours = (refund.state, refund.amount_minor)
-    if ours == (refunds.state_of(answer.status), answer.amount_minor):
+    if ours == (state_of(answer.status), answer.amount_minor):
         return None
     return _difference_of_refund(
         refund, theirs=_write(answer.status, answer.amount_minor), stripe_id=answer.id
@@ -231,7 +258,8 @@ def _foreign_charge(intent: Intent) -> Difference | None:
 
 
 def _foreign_refund(answer: RefundAnswer) -> Difference | None:
-    if answer.status != RefundStatus.SUCCEEDED:
+    """A refund without a row: of a charge of ours it gets one, so that what stays foreign is nobody's."""
+    if state_of(answer.status) == RefundState.FAILED:
         return None
     attempt = PaymentAttempt.objects.select_related("payment").filter(stripe_intent_id=answer.intent_id)
     return Difference(

@@ -9,8 +9,14 @@ from django.db.models import Exists, OuterRef
 
 from bookings.models import BookingStatus
 from payments import due_charges
-from payments.models import Payment, PaymentAttempt
-from payments.policies import LIVE_STATES, PROTOCOL_VERSION, PaymentKind, PaymentStatus
+from payments.models import Dispute, Payment, PaymentAttempt
+from payments.policies import (
+    HARMLESS_DISPUTES,
+    LIVE_STATES,
+    PROTOCOL_VERSION,
+    PaymentKind,
+    PaymentStatus,
+)
 
 _CHUNK = 2_000
 _TO_BE_CHARGED = (PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN)
@@ -39,6 +45,7 @@ def _due_bookings(now: datetime) -> Iterator[int]:
             booking__balance_due_at__lte=now,
         )
         .exclude(_is_charged_by_a_newer_release())
+        .exclude(_is_disputed())
         .order_by("booking__balance_due_at")
     )
     return due.values_list("booking_id", flat=True).iterator(chunk_size=_CHUNK)
@@ -49,9 +56,18 @@ def _is_charged_by_a_newer_release() -> Exists:
     return Exists(live.filter(protocol_version__gt=PROTOCOL_VERSION))
 
 
+def _is_disputed() -> Exists:
+    disputes = Dispute.objects.filter(attempt__payment__booking=OuterRef("booking"))
+    return Exists(disputes.exclude(status__in=HARMLESS_DISPUTES))
+
+
 def _unpaid_fees() -> Iterator[int]:
     """The job that is deferred with a fee may have failed before it claimed anything."""
-    fees = Payment.objects.filter(
-        kind=PaymentKind.FEE, status__in=_TO_BE_CHARGED, booking__status=BookingStatus.CANCELLED
-    ).exclude(_is_charged_by_a_newer_release())
+    fees = (
+        Payment.objects.filter(
+            kind=PaymentKind.FEE, status__in=_TO_BE_CHARGED, booking__status=BookingStatus.CANCELLED
+        )
+        .exclude(_is_charged_by_a_newer_release())
+        .exclude(_is_disputed())
+    )
     return fees.values_list("pk", flat=True).iterator(chunk_size=_CHUNK)

@@ -50,7 +50,7 @@ def _settle(booking: Booking, *, base_url: str, now: datetime) -> BookingStatus:
 
 
 def _settle_account(booking: Booking, account: BookingAccount, base_url: str, now: datetime) -> None:
-    paid = account.paid_minor
+    paid = max(account.paid_minor, 0)
     asked_at = booking.cancel_requested_at or now
     kept = cancellation_cost(booking, paid_minor=paid, asked_at=asked_at).kept_minor
     for payment in booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,13 +10,14 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from payments import attempts, unexplained
+from payments import attempts, disputes, refunds, unexplained
 from payments.event_reading import read_event
+from payments.event_types import Subject, rule_for
 from payments.exceptions import ContradictoryEvidence, ObjectMissing
 from payments.gateway import Gateway, Marks
-from payments.ledger import breaks, refunds
+from payments.ledger import breaks
 from payments.ledger.breaks import Difference
-from payments.models import PaymentAttempt, Refund, StripeEvent
+from payments.models import PaymentAttempt, StripeEvent
 from payments.policies import BreakKind
 
 _LONGEST_SIDE = 200
@@ -76,10 +77,20 @@ def _read_anew(event: StripeEvent, now: datetime) -> _Outcome | None:
 
 
 def _apply(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
-    for prefix, apply in _APPLIERS.items():
-        if event.type.startswith(prefix):
-            return apply(event, gateway, now)
-    return _ignored("no payment depends on events of this type")
+    rule = rule_for(event.type)
+    match rule.subject:
+        case Subject.ATTEMPT:
+            return _apply_to_attempt(event, gateway, now)
+        case Subject.REFUND:
+            return _apply_to_refund(event, gateway, now)
+        case Subject.CHARGE:
+            return _apply_to_charge(event, gateway, now)
+        case Subject.DISPUTE:
+            return _apply_to_dispute(event, gateway, now)
+        case Subject.PERSON:
+            return _parked(rule.why)
+        case Subject.NOBODY:
+            return _ignored(rule.why)
 
 
 def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
@@ -149,15 +160,29 @@ def _contradict(attempt: PaymentAttempt, event: StripeEvent, said: str, now: dat
 
 
 def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
-    key = _our_key(event, "refund")
-    refund = Refund.objects.select_related("attempt").filter(key=key).first() if key else None
-    if refund is None:
-        return _ignored("no refund of ours made this object")
-    answer = gateway.find_refund(intent_id=refund.attempt.stripe_intent_id or "", refund_key=str(refund.key))
-    if answer is None:
-        return _ignored("Stripe lists no such refund")
-    refunds.record_refund(refund_id=refund.pk, answer=answer, now=now)
+    try:
+        answer = gateway.retrieve_refund(event.object_id)
+    except ObjectMissing:
+        return _ignored("Stripe has no such refund")
+    if refunds.record(answer=answer, gateway=gateway, now=now) is None:
+        return _ignored("no attempt of ours made the charge, or no money moves")
     return _APPLIED
+
+
+def _apply_to_charge(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
+    """A charge says that it was refunded, not by which refunds: all of them are read."""
+    intent_id = _intent_of_charge(event)
+    if not intent_id or refunds.learn(intent_id=intent_id, gateway=gateway, now=now) is None:
+        return _ignored("no attempt of ours made the charge")
+    return _APPLIED
+
+
+def _apply_to_dispute(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
+    try:
+        dispute = disputes.look(dispute_id=event.object_id, gateway=gateway, now=now)
+    except ObjectMissing:
+        return _ignored("Stripe has no such dispute")
+    return _APPLIED if dispute else _ignored("no attempt of ours made the charge")
 
 
 def _find_attempt(event: StripeEvent) -> PaymentAttempt | None:
@@ -193,9 +218,8 @@ def _intent_id(event: StripeEvent) -> str:
     return event.object_id if event.type.startswith("payment_intent.") else ""
 
 
-_APPLIERS: Mapping[str, Callable[[StripeEvent, Gateway, datetime], _Outcome]] = {
-    "payment_intent.": _apply_to_attempt,
-    "checkout.session.": _apply_to_attempt,
-    "refund.": _apply_to_refund,
-    "charge.refund.": _apply_to_refund,
-}
+def _intent_of_charge(event: StripeEvent) -> str:
+    match event.payload:
+        case {"data": {"object": {"payment_intent": str(intent_id)}}}:
+            return intent_id
+    return ""

@@ -20,9 +20,8 @@ def list_all(call: Call) -> Document:
     return list_page(call, rows, url="/v1/balance_transactions", filters=("currency", "source", "type"))
 
 
-def record(call: Call, *, type_: str, source: str, amount: int, currency: str, with_fee: bool = False) -> str:
+def record(call: Call, *, type_: str, source: str, amount: int, currency: str, fee: int = 0) -> str:
     """Store one balance transaction and return its id; ``amount`` is negative when money leaves."""
-    fee = (amount * FEE_BASIS_POINTS + 5_000) // 10_000 + FEE_FIXED if with_fee else 0
     transaction: Document = {
         "id": call.store.next_id("txn_"),
         "object": "balance_transaction",
@@ -43,6 +42,10 @@ def record(call: Call, *, type_: str, source: str, amount: int, currency: str, w
     }
     call.save(transaction)
     return str(transaction["id"])
+
+
+def fee_of_charge(amount: int) -> int:
+    return (amount * FEE_BASIS_POINTS + 5_000) // 10_000 + FEE_FIXED
 
 
 def _stripe_fee(fee: int, currency: str) -> Document:

@@ -29,6 +29,12 @@ class RefundBehaviour(StrEnum):
     FAILS_LATER = "fails_later"
 
 
+class DisputeBehaviour(StrEnum):
+    NEVER = "never"
+    CHARGEBACK = "chargeback"
+    INQUIRY = "inquiry"
+
+
 @dataclass(frozen=True, slots=True)
 class Decline:
     """Why a card was refused. Source: docs.stripe.com/declines/codes."""
@@ -83,6 +89,7 @@ class TestCard:
     decline: Decline = GENERIC
     authentication: Authentication = Authentication.NEVER
     refund: RefundBehaviour = RefundBehaviour.SUCCEEDS
+    dispute: DisputeBehaviour = DisputeBehaviour.NEVER
 
     @property
     def last4(self) -> str:
@@ -155,6 +162,18 @@ CARDS = (
         ("pm_card_pendingRefund",),
         "Se aprueba; su reembolso tarda",
         refund=RefundBehaviour.PENDING_FIRST,
+    ),
+    TestCard(
+        "4000000000000259",
+        ("pm_card_createDispute",),
+        "Se aprueba; su titular lo desconoce",
+        dispute=DisputeBehaviour.CHARGEBACK,
+    ),
+    TestCard(
+        "4000000000001976",
+        ("pm_card_createDisputeInquiry",),
+        "Se aprueba; su banco pregunta por el cargo",
+        dispute=DisputeBehaviour.INQUIRY,
     ),
 )
 

@@ -31,7 +31,7 @@ def take_money(call: Call, intent: Document, method: Document) -> Document:
             source=charge["id"],
             amount=charge["amount"],
             currency=charge["currency"],
-            with_fee=True,
+            fee=balance.fee_of_charge(charge["amount"]),
         ),
         "captured": True,
         "outcome": _outcome("authorized", "approved_by_network", "Payment complete."),

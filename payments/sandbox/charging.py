@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments.sandbox import charges, payment_methods
+from payments.sandbox import charges, disputes, payment_methods
 from payments.sandbox.calls import Call
 from payments.sandbox.cards import (
     AUTHENTICATION_FAILED,
@@ -76,6 +76,7 @@ def _succeed(call: Call, intent: Document, method: Document) -> None:
     call.save(intent)
     _keep_for_later(call, intent, method)
     call.emit("payment_intent.succeeded", intent)
+    disputes.open_as_the_card_does(call, charge["id"], payment_methods.card_of(call, method))
 
 
 def _keep_for_later(call: Call, intent: Document, method: Document) -> None:

@@ -210,6 +210,10 @@ ENDPOINTS: dict[str, Fields] = {
     "refunds.list": fields(
         PAGE | {"created": IntegerRange(), "charge": Text(), "payment_intent": Text()},
     ),
+    "disputes.retrieve": fields(EXPAND),
+    "disputes.list": fields(
+        PAGE | {"created": IntegerRange(), "charge": Text(), "payment_intent": Text()},
+    ),
     "events.retrieve": fields(EXPAND),
     "events.list": fields(
         PAGE | {"created": IntegerRange(), "type": Text(), "types": ListOf(Text(), 20)},

@@ -119,6 +119,26 @@ class Control:
         """Let a refund come back, as a bank may do days later."""
         self._ask("POST", f"refunds/{refund_id}/fail")
 
+    def refund_by_hand(self, intent_id: str, *, amount: int | None = None) -> str:
+        """Refund a charge as somebody does in Stripe's dashboard. Returns the refund's id."""
+        return str(self._ask("POST", "refunds", {"payment_intent": intent_id, "amount": amount})["id"])
+
+    def open_dispute(self, intent_id: str, *, amount: int | None = None, is_inquiry: bool = False) -> str:
+        """Let a cardholder dispute a charge, or their bank ask about it. Returns the dispute's id."""
+        body = {"payment_intent": intent_id, "amount": amount, "is_inquiry": is_inquiry}
+        return str(self._ask("POST", "disputes", body)["id"])
+
+    def escalate_dispute(self, dispute_id: str) -> None:
+        """Let an inquiry become a chargeback."""
+        self._ask("POST", f"disputes/{dispute_id}/escalate")
+
+    def submit_evidence(self, dispute_id: str) -> None:
+        self._ask("POST", f"disputes/{dispute_id}/evidence")
+
+    def close_dispute(self, dispute_id: str, *, status: str) -> None:
+        """Let the bank decide: ``won``, ``lost``, or for an inquiry ``warning_closed``."""
+        self._ask("POST", f"disputes/{dispute_id}/close", {"status": status})
+
     def settle_refunds(self) -> None:
         """Bring the refunds that take their time to their end now."""
         self._ask("POST", "refunds/settle")

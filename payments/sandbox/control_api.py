@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 
-from payments.sandbox import checkout, customers, payment_methods, refunds, webhook_endpoints
+from payments.sandbox import checkout, customers, disputes, payment_methods, refunds, webhook_endpoints
 from payments.sandbox.calls import Call
 from payments.sandbox.cards import UnknownCard, find_card
 from payments.sandbox.core import Answer, Core, Request
@@ -169,6 +169,38 @@ def _fail_refund(core: Core, request: Request, id_: str, body: Document) -> obje
     return core.run(fail, now=request.now)
 
 
+def _refund_by_hand(core: Core, request: Request, id_: str, body: Document) -> object:
+    """Refund as somebody does in the dashboard: without a key and without metadata."""
+    params = {"payment_intent": _take(body, "payment_intent")}
+    params |= {"amount": body["amount"]} if body.get("amount") else {}
+
+    def refund(call: Call) -> Document:
+        call.params = params
+        return refunds.create(call)
+
+    return core.run(refund, now=request.now)
+
+
+def _open_dispute(core: Core, request: Request, id_: str, body: Document) -> object:
+    intent_id = _take(body, "payment_intent")
+
+    def dispute(call: Call) -> Document:
+        intent = call.find("payment_intent", intent_id)
+        charge = call.find("charge", intent["latest_charge"] or "")
+        return disputes.open_dispute(
+            call, charge, amount=body.get("amount"), is_inquiry=bool(body.get("is_inquiry"))
+        )
+
+    return core.run(dispute, now=request.now)
+
+
+def _move_dispute(step: Callable[[Call, Document, Document], Document]) -> View:
+    def move(core: Core, request: Request, id_: str, body: Document) -> object:
+        return core.run(lambda call: step(call, call.find("dispute", id_), body), now=request.now)
+
+    return move
+
+
 def _settle_refunds(core: Core, request: Request, id_: str, body: Document) -> object:
     core.run(lambda call: refunds.settle_due(call, is_forced=True), now=request.now)
     return {}
@@ -197,5 +229,18 @@ VIEWS: tuple[tuple[str, str, View], ...] = (
     ("POST", r"payment_methods/(\w+)/card", _change_card),
     ("POST", r"refunds/(\w+)/fail", _fail_refund),
     ("POST", "refunds/settle", _settle_refunds),
+    ("POST", "refunds", _refund_by_hand),
+    ("POST", "disputes", _open_dispute),
+    ("POST", r"disputes/(\w+)/escalate", _move_dispute(lambda call, row, _: disputes.escalate(call, row))),
+    (
+        "POST",
+        r"disputes/(\w+)/evidence",
+        _move_dispute(lambda call, row, _: disputes.submit_evidence(call, row)),
+    ),
+    (
+        "POST",
+        r"disputes/(\w+)/close",
+        _move_dispute(lambda call, row, body: disputes.close(call, row, status=_take(body, "status"))),
+    ),
     ("POST", "reset", _reset),
 )

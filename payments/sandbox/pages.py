@@ -157,6 +157,8 @@ KIND_LABELS = {
     Movement.CHARGE: "Cargo",
     Movement.REFUND: "Reembolso",
     Movement.REFUND_FAILED: "Reembolso devuelto",
+    Movement.DISPUTE: "Contracargo",
+    Movement.DISPUTE_REVERSED: "Contracargo ganado",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments.sandbox import balance, payment_methods
+from payments.sandbox import balance, disputes, payment_methods
 from payments.sandbox.calls import Call
 from payments.sandbox.cards import RefundBehaviour
 from payments.sandbox.errors import (
@@ -20,6 +20,7 @@ SETTLES_AFTER_SECONDS = 5
 
 def create(call: Call) -> Document:
     charge = _find_charge(call)
+    disputes.check_refundable(call, charge)
     left = charge["amount"] - charge["amount_refunded"]
     if left == 0:
         raise UnexpectedState(
@@ -98,6 +99,7 @@ def _give_back(call: Call, charge: Document, amount: int) -> Document:
         call.store.put("waiting_refunds", refund["id"], due)
     call.emit("refund.created", refund)
     call.emit("charge.refunded", charge)
+    disputes.close_refunded_inquiries(call, charge)
     return refund
 
 

@@ -15,11 +15,13 @@ from payments.sandbox.store import Store
 
 
 class Movement(StrEnum):
-    """``refund_failed`` is a refund that came back: the money is the merchant's again."""
+    """``refund_failed`` is a refund that came back, ``dispute_reversed`` a dispute that was won."""
 
     CHARGE = "charge"
     REFUND = "refund"
     REFUND_FAILED = "refund_failed"
+    DISPUTE = "dispute"
+    DISPUTE_REVERSED = "dispute_reversed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,22 @@ class StatementLine:
     refund: str | None
     card_last4: str
     metadata: dict[str, str]
+    dispute: str | None = None
 
     @property
     def taken(self) -> int:
-        """The amount as the merchant sees it: negative for a refund."""
-        return -self.amount if self.kind is Movement.REFUND else self.amount
+        """The amount as the merchant sees it: negative for a refund and for what a bank took back."""
+        return -self.amount if self.kind in (Movement.REFUND, Movement.DISPUTE) else self.amount
 
 
 def write_line(
-    call: Call, kind: Movement, charge: Document, *, amount: int, refund: str | None = None
+    call: Call,
+    kind: Movement,
+    charge: Document,
+    *,
+    amount: int,
+    refund: str | None = None,
+    dispute: str | None = None,
 ) -> None:
     """Append one movement of a charge's money."""
     number = call.store.count("statement") + 1
@@ -64,6 +73,7 @@ def write_line(
         refund=refund,
         card_last4=charge["payment_method_details"]["card"]["last4"],
         metadata=dict(charge["metadata"]),
+        dispute=dispute,
     )
     call.store.put("statement", str(number), asdict(line))
 

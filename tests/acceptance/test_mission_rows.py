@@ -279,8 +279,9 @@ def test_row_8_a_refused_key_stops_the_queue_and_fails_nothing(house: House, pat
     operations.resume(queue="payments")
 
 
-def test_row_9_the_answers_are_the_old_ones_and_three_more():
+def test_row_9_the_answers_are_the_old_ones_and_four_more():
     assert set(ChargeAnswer) - OLD_ANSWERS == {
+        ChargeAnswer.DISPUTED,
         ChargeAnswer.NOT_DUE,
         ChargeAnswer.PROCESSING,
         ChargeAnswer.LOCKED,

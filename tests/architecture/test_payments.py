@@ -15,6 +15,7 @@ from tests.architecture.source import REPOSITORY, parse, product_files
 WRITERS_OF_STATE = {
     "payments/ledger/rows.py": {"attempt", "payment"},
     "payments/ledger/refunds.py": {"refund"},
+    "payments/ledger/disputes.py": {"dispute"},
     "payments/protocols/stripe_event.py": {"event"},
     "bookings/services.py": {"booking"},
 }

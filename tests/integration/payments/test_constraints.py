@@ -12,6 +12,7 @@ from payments import policies
 from payments.ledger import claims, outcomes
 from payments.models import (
     BookingAccount,
+    Dispute,
     GuestEmail,
     LedgerTransfer,
     Payment,
@@ -19,7 +20,7 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
-from payments.policies import AttemptState, PaymentKind
+from payments.policies import AttemptState, DisputeStatus, PaymentKind
 from tests.factories import (
     BASE_URL,
     balance_of,
@@ -568,3 +569,156 @@ def test_an_email_is_of_a_kind_that_somebody_knows():
         rule="payments_email_kind_known",
         drop=drop_constraint("payments_guestemail", "payments_email_kind_known"),
     )
+
+
+def insert_dispute(attempt: PaymentAttempt, **overrides: object) -> Dispute:
+    usual: dict[str, object] = {
+        "attempt": attempt,
+        "stripe_dispute_id": "dp_1",
+        "amount_minor": attempt.amount_minor,
+        "currency": "mxn",
+        "reason": "fraudulent",
+        "status": "needs_response",
+        "is_refundable": False,
+        "opened_at": NOW,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Dispute.objects.create(**{**usual, **overrides})
+
+
+def deposit_of(booking: Booking) -> PaymentAttempt:
+    return PaymentAttempt.objects.get(payment__booking=booking, payment__kind=PaymentKind.DEPOSIT)
+
+
+@pytest.mark.parametrize("status", [each.value for each in DisputeStatus])
+def test_no_card_is_charged_for_a_booking_of_which_a_charge_is_disputed(status):
+    booking = make_confirmed_booking(now=NOW)
+    insert_dispute(deposit_of(booking), status=status)
+
+    if status in policies.HARMLESS_DISPUTES:
+        insert_attempt(balance_of(booking))
+    else:
+        assert_only_the_database_prevents(
+            fault=lambda: insert_attempt(balance_of(booking)),
+            rule="is disputed: nothing is collected",
+            drop=drop_trigger(ATTEMPT, "payments_disputes_stop_collection"),
+        )
+
+
+def test_an_attempt_that_was_claimed_before_the_dispute_is_not_confirmed():
+    booking = make_confirmed_booking(now=NOW)
+    attempt = claim_balance(booking)
+    force(attempt, state="created", stripe_intent_id="pi_9")
+    insert_dispute(deposit_of(booking))
+
+    assert_only_the_database_prevents(
+        fault=lambda: force(attempt, state="confirming"),
+        rule="is disputed: nothing is collected",
+        drop=drop_trigger(ATTEMPT, "payments_disputes_stop_collection"),
+    )
+
+
+@pytest.mark.parametrize("status", [each.value for each in DisputeStatus])
+def test_disputed_money_is_not_refunded(status):
+    booking = make_confirmed_booking(now=NOW)
+    insert_dispute(deposit_of(booking), status=status)
+
+    if status in policies.HARMLESS_DISPUTES:
+        insert_refund(deposit_of(booking), 100)
+    else:
+        assert_only_the_database_prevents(
+            fault=lambda: insert_refund(deposit_of(booking), 100),
+            rule="is disputed: it is not refunded",
+            drop=drop_trigger(REFUND, "payments_disputed_money_is_not_refunded"),
+        )
+
+
+def test_a_dispute_is_stored_once():
+    deposit = deposit_of(make_confirmed_booking(now=NOW))
+    insert_dispute(deposit)
+
+    assert_only_the_database_prevents(
+        fault=lambda: insert_dispute(deposit),
+        rule="payments_dispute_stripe_dispute_id",
+        drop=drop_unique("payments_dispute", "stripe_dispute_id"),
+    )
+
+
+@pytest.mark.parametrize("columns", [{"amount_minor": 0}, {"status": "odd"}, {"withheld_minor": -1}])
+def test_a_dispute_makes_sense(columns):
+    deposit = deposit_of(make_confirmed_booking(now=NOW))
+
+    assert_only_the_database_prevents(
+        fault=lambda: insert_dispute(deposit, **columns),
+        rule="payments_dispute_makes_sense",
+        drop=drop_constraint("payments_dispute", "payments_dispute_makes_sense"),
+    )
+
+
+def test_what_a_dispute_is_about_is_fixed():
+    dispute = insert_dispute(deposit_of(make_confirmed_booking(now=NOW)))
+
+    assert_only_the_database_prevents(
+        fault=lambda: Dispute.objects.filter(pk=dispute.pk).update(stripe_dispute_id="dp_2"),
+        rule="is about is fixed",
+        drop=drop_trigger("payments_dispute", "payments_dispute_is_fixed"),
+    )
+
+
+def test_the_ledger_takes_no_money_for_a_dispute_that_is_not_there():
+    booking = make_confirmed_booking(now=NOW)
+
+    assert_only_the_database_prevents(
+        fault=lambda: post(
+            booking, source_type="dispute", source_id="dp_0:txn_1", debit="disputes", credit="stripe"
+        ),
+        rule="moves money that no attempt or refund moved",
+        drop=drop_trigger(TRANSFER, "payments_transfer_has_a_cause"),
+    )
+
+
+@pytest.mark.parametrize("sum_", ["disputed_minor", "lost_minor"])
+def test_nobody_writes_what_is_held_or_lost_in_disputes(sum_):
+    booking = make_confirmed_booking(now=NOW)
+
+    assert_only_the_database_prevents(
+        fault=lambda: BookingAccount.objects.filter(booking=booking).update(**{sum_: 1}),
+        rule="follow from the ledger",
+        drop=drop_trigger(ACCOUNT, "payments_account_is_derived"),
+    )
+
+
+def test_a_refund_is_replaced_once():
+    deposit = deposit_of(make_confirmed_booking(now=NOW))
+    first = insert_refund(deposit, 100)
+
+    def replace() -> None:
+        Refund.objects.filter(pk=insert_refund(deposit, 100).pk).update(replaces=first)
+
+    replace()
+    assert_only_the_database_prevents(
+        fault=replace, rule="payments_refund_replaces_id", drop=drop_unique(REFUND, "replaces_id")
+    )
+
+
+def test_a_refund_that_is_given_up_is_reserved_no_more():
+    booking = make_confirmed_booking(now=NOW)
+    refund = insert_refund(deposit_of(booking), 100)
+    reserved = BookingAccount.objects.get(booking=booking).refunding_minor
+
+    Refund.objects.filter(pk=refund.pk).update(state="void")
+
+    assert (reserved, BookingAccount.objects.get(booking=booking).refunding_minor) == (100, 0)
+
+
+def drop_unique(table: str, column: str) -> str:
+    """Return what takes a column's own unique constraint away, whatever Django has called it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'u' AND conkey ="
+            " ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s)]",
+            [table, table, column],
+        )
+        (name,) = cursor.fetchone()
+    return drop_constraint(table, name)

@@ -235,7 +235,7 @@ def test_a_malformed_signature_is_refused_and_nothing_is_stored(house: House, si
 @pytest.mark.parametrize(
     ("type_", "subject", "reason"),
     [
-        ("radar.early_fraud_warning.created", {"id": "issfr_1", "object": "radar"}, "events of this type"),
+        ("charge.succeeded", {"id": "ch_1", "object": "charge"}, "PaymentIntent say the same"),
         ("payment_intent.succeeded", {"id": "pi_foreign", "metadata": {}}, "no attempt of ours"),
         (
             "payment_intent.succeeded",
@@ -247,9 +247,10 @@ def test_a_malformed_signature_is_refused_and_nothing_is_stored(house: House, si
             {"id": "cs_foreign", "metadata": {"attempt": "0b0f3f43-5a0c-4f29-9a1c-95d1b9e2f001"}},
             "no attempt of ours",
         ),
-        ("refund.updated", {"id": "re_foreign", "metadata": None}, "no refund of ours"),
-        ("charge.dispute.created", {"id": "dp_1", "object": "dispute"}, "events of this type"),
-        ("v2.core.event_destination.ping", {"object": "nothing we know"}, "events of this type"),
+        ("refund.updated", {"id": "re_foreign", "metadata": None}, "no such refund"),
+        ("charge.refunded", {"id": "ch_2", "payment_intent": None}, "no attempt of ours"),
+        ("charge.dispute.created", {"id": "dp_1", "object": "dispute"}, "no such dispute"),
+        ("v2.core.event_destination.ping", {"object": "nothing we know"}, "files, reports and tests"),
     ],
 )
 def test_an_event_that_concerns_no_payment_of_ours_is_kept_and_ignored_with_a_reason(
@@ -264,6 +265,25 @@ def test_an_event_that_concerns_no_payment_of_ours_is_kept_and_ignored_with_a_re
     assert event.state == StripeEvent.State.IGNORED
     assert reason in event.note
     assert event.payload["data"]["object"] == subject
+
+
+@pytest.mark.parametrize(
+    ("type_", "why"),
+    [
+        ("radar.early_fraud_warning.created", "suspects fraud"),
+        ("payout.failed", "did not reach its bank"),
+        ("something.new", "no release knows"),
+    ],
+)
+def test_an_event_that_needs_a_person_is_parked_with_the_reason(house: House, type_: str, why: str):
+    house.book()
+
+    house.post_event(made_up(house, type_, {"id": "x_1", "object": "x"}))
+    assert house.run_jobs().failed == 0
+
+    event = StripeEvent.objects.get()
+    assert event.state == StripeEvent.State.PARKED
+    assert why in event.note
 
 
 def test_an_event_for_an_attempt_that_is_gone_is_ignored_with_a_reason(house: House):

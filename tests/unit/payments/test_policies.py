@@ -45,13 +45,20 @@ def test_the_next_step_follows_from_what_is_stored_and_what_stripe_says(
     [
         ({}, None),
         ({"is_chargeable": False}, Objection.BOOKING_NOT_CONFIRMED),
+        ({"is_disputed": True}, Objection.DISPUTED),
         ({"is_due": False}, Objection.NOT_DUE),
         ({"amount_agrees": False}, Objection.AMOUNT_CHANGED),
         ({"is_locked": True}, Objection.LOCKED),
     ],
 )
 def test_each_fact_of_the_last_look_can_forbid_the_confirmation(wrong, objection):
-    usual = {"is_chargeable": True, "is_due": True, "amount_agrees": True, "is_locked": False}
+    usual = {
+        "is_chargeable": True,
+        "is_disputed": False,
+        "is_due": True,
+        "amount_agrees": True,
+        "is_locked": False,
+    }
 
     assert policies.find_objection(LastLook(**{**usual, **wrong})) == objection
 
@@ -62,6 +69,7 @@ def facts(**overrides: object) -> ChargeFacts:
         "payment_status": PaymentStatus.PENDING,
         "has_pending_topup": False,
         "live_channel": None,
+        "is_disputed": False,
         "is_due": True,
         "is_locked": False,
         "has_method": True,
@@ -81,6 +89,7 @@ def facts(**overrides: object) -> ChargeFacts:
         ({"live_channel": Channel.OFF_SESSION}, None),
         ({"live_channel": Channel.OFF_SESSION, "is_due": False}, None),
         ({"live_channel": Channel.CHECKOUT}, ChargeAnswer.REQUIRES_ACTION),
+        ({"is_disputed": True}, ChargeAnswer.DISPUTED),
         ({"is_due": False}, ChargeAnswer.NOT_DUE),
         ({"is_locked": True}, ChargeAnswer.LOCKED),
         ({"is_locked": True, "live_channel": Channel.OFF_SESSION}, None),
@@ -162,3 +171,28 @@ def test_the_janitor_looks_further_and_further_apart_and_then_calls_a_person():
 
     assert delays == sorted(delays)
     assert [policies.needs_a_person(checks) for checks in (5, 6)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("room", "left"),
+    [
+        (600, {}),
+        (500, {}),
+        (499, {2: 299}),
+        (200, {2: 0}),
+        (150, {2: 0, 1: 150}),
+        (0, {2: 0, 1: 0}),
+        (-5, {2: 0, 1: 0}),
+    ],
+)
+def test_refunds_that_wait_are_cut_to_the_room_the_newest_first(room, left):
+    assert policies.cut_waiting([(2, 300), (1, 200)], room) == left
+
+
+def test_a_dispute_only_goes_forward():
+    way = ["warning_needs_response", "warning_closed", "needs_response", "lost"]
+    stages = [policies.dispute_stage(policies.DisputeStatus(status)) for status in way]
+
+    assert stages == sorted(set(stages))
+    assert policies.dispute_stage(policies.DisputeStatus.APPEAL_NEEDS_RESPONSE) == stages[-1]
+    assert set(policies.OPEN_DISPUTES) | set(policies.CLOSED_DISPUTES) == set(policies.DisputeStatus)

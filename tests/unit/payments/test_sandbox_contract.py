@@ -45,6 +45,8 @@ PARAMS_OF = {
     "refunds.create": params.RefundCreateParams,
     "refunds.retrieve": params.RefundRetrieveParams,
     "refunds.list": params.RefundListParams,
+    "disputes.retrieve": params.DisputeRetrieveParams,
+    "disputes.list": params.DisputeListParams,
     "events.retrieve": params.EventRetrieveParams,
     "events.list": params.EventListParams,
     "webhook_endpoints.create": params.WebhookEndpointCreateParams,

@@ -26,6 +26,7 @@ CLASS_OF: dict[str, type] = {
     "charge": stripe.Charge,
     "checkout.session": stripe.checkout.Session,
     "customer": stripe.Customer,
+    "dispute": stripe.Dispute,
     "event": stripe.Event,
     "item": stripe.LineItem,
     "payment_intent": stripe.PaymentIntent,
@@ -59,6 +60,7 @@ LEFT_OUT = {
         "tax",
         "tax_ids",
     },
+    "dispute": {"intended_submission_method", "network_reason_code"},
     "item": {"discounts", "taxes"},
     "payment_intent": {"hooks", "payment_details", "payment_record", "presentment_details"},
     "price": {"currency_options", "deleted", "tiers"},
@@ -147,6 +149,8 @@ def has_everything_happen(world: LocalStripe) -> None:
     world.browse("POST", page, card_form("4000000000000002"))
     world.browse("POST", page, card_form("4242424242424242"))
     client.checkout.sessions.expire(create_session(world).id)
+    charge_saved_card(world, card="pm_card_createDispute")
+    charge_saved_card(world, card="pm_card_createDisputeInquiry")
 
 
 @pytest.fixture(scope="module")

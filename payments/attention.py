@@ -1,0 +1,118 @@
+"""What waits for a person, and for nobody else: no job will end it, so staff are told until somebody has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from payments import policies
+from payments.models import Dispute, ReconciliationBreak, Refund
+from payments.policies import RefundState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """A kind of row that only a person can end.
+
+    Attributes:
+        tell: that so many of them wait, in a sentence.
+        query: what the list of ``page`` is filtered by, to show them.
+    """
+
+    name: str
+    title: str | Promise
+    advice: str | Promise
+    rows: Callable[[], QuerySet[Any]]
+    tell: Callable[[QuerySet[Any]], str]
+    page: str
+    query: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        return f"{reverse(self.page)}?{urlencode(self.query)}"
+
+
+def _tell_disputes(disputes: QuerySet[Dispute]) -> str:
+    count = disputes.count()
+    sentence = ngettext(
+        "%(count)d charge is disputed and waits for our answer.",
+        "%(count)d charges are disputed and wait for our answer.",
+        count,
+    ) % {"count": count}
+    due_by = disputes.aggregate(first=Min("due_by"))["first"]
+    if due_by is None:
+        return sentence
+    day = formats.date_format(timezone.localtime(due_by), "j M H:i")
+    return f"{sentence} {_('Evidence is taken until %(day)s.') % {'day': day}}"
+
+
+def _failed_refunds() -> QuerySet[Refund]:
+    """Leave out what cannot be paid again yet, as a bank still decides about its charge."""
+    open_disputes = Dispute.objects.filter(
+        attempt=OuterRef("attempt"), is_refundable=False, status__in=policies.OPEN_DISPUTES
+    )
+    return Refund.objects.filter(~Exists(open_disputes), state=RefundState.FAILED)
+
+
+def _tell_refunds(refunds: QuerySet[Refund]) -> str:
+    count = refunds.count()
+    return ngettext(
+        "%(count)d refund failed and is still owed to its guest.",
+        "%(count)d refunds failed and are still owed to their guests.",
+        count,
+    ) % {"count": count}
+
+
+def _tell_breaks(breaks: QuerySet[ReconciliationBreak]) -> str:
+    count = breaks.count()
+    return ngettext(
+        "%(count)d difference with Stripe is not explained.",
+        "%(count)d differences with Stripe are not explained.",
+        count,
+    ) % {"count": count}
+
+
+CONCERNS = (
+    Concern(
+        name="disputes_to_answer",
+        title=gettext_lazy("A charge is disputed"),
+        advice=gettext_lazy(
+            "Nothing more is collected for the booking. Answer in Stripe's dashboard before the date, with"
+            " the confirmation, the terms and the proof of the stay; or accept the loss there."
+        ),
+        rows=lambda: Dispute.objects.filter(status__in=policies.DISPUTES_TO_ANSWER),
+        tell=_tell_disputes,
+        page="admin:payments_dispute_changelist",
+        query={"status__in": ",".join(policies.DISPUTES_TO_ANSWER)},
+    ),
+    Concern(
+        name="refunds_failed",
+        title=gettext_lazy("A refund failed"),
+        advice=gettext_lazy(
+            "The guest has not got the money. Read why on the page of the refund; pay it again there, or ask"
+            " the guest for another way."
+        ),
+        rows=_failed_refunds,
+        tell=_tell_refunds,
+        page="admin:payments_refund_changelist",
+        query={"state__exact": RefundState.FAILED},
+    ),
+    Concern(
+        name="differences_open",
+        title=gettext_lazy("Stripe and we differ"),
+        advice=gettext_lazy("Compare both on the page of the difference, and close it with an explanation."),
+        rows=lambda: ReconciliationBreak.objects.filter(closed_at__isnull=True),
+        tell=_tell_breaks,
+        page="admin:payments_reconciliationbreak_changelist",
+        query={"closed_at__isempty": "1"},
+    ),
+)

@@ -1,0 +1,92 @@
+"""How Stripe's sessions, refunds and disputes are read, and by which keys we know what we made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from payments.gateway import (
+    DisputeAnswer,
+    DisputeMovement,
+    Marks,
+    RefundAnswer,
+    RefundStatus,
+    Session,
+    SessionStatus,
+)
+from payments.policies import DisputeStatus
+
+# The names in the metadata of everything that we create.
+ATTEMPT_KEY = "attempt"
+BOOKING_KEY = "booking"
+PAYMENT_KEY = "payment"
+REFUND_KEY = "refund"
+
+_MOST_WORDS = 100
+
+
+def read_dispute(dispute: Any) -> DisputeAnswer:
+    """Read what Stripe's SDK answers with; a status that is new to us stops collection like an open one."""
+    return DisputeAnswer(
+        id=dispute.id,
+        intent_id=id_of(dispute.payment_intent),
+        status=_status_of(dispute.status),
+        amount_minor=dispute.amount,
+        currency=dispute.currency,
+        reason=str(dispute.reason)[:_MOST_WORDS],
+        is_refundable=dispute.is_charge_refundable,
+        due_by=_instant(dispute.evidence_details.due_by),
+        opened_at=datetime.fromtimestamp(dispute.created, tz=UTC),
+        movements=tuple(
+            DisputeMovement(id=each.id, amount_minor=each.amount) for each in dispute.balance_transactions
+        ),
+    )
+
+
+def _status_of(status: str) -> DisputeStatus:
+    try:
+        return DisputeStatus(status)
+    except ValueError:
+        return DisputeStatus.OTHER
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    """Source: Stripe's ``due_by`` is 0 where the bank takes no answer."""
+    return datetime.fromtimestamp(seconds, tz=UTC) if seconds else None
+
+
+def read_session(session: Any) -> Session:
+    return Session(
+        id=session.id,
+        status=SessionStatus(session.status or SessionStatus.OPEN),
+        is_paid=session.payment_status == "paid",
+        url=session.url or "",
+        intent_id=id_of(session.payment_intent),
+        attempt_key=our_key(session, ATTEMPT_KEY),
+        customer_id=id_of(session.customer),
+        marks=Marks(booking=our_key(session, BOOKING_KEY), payment=our_key(session, PAYMENT_KEY)),
+    )
+
+
+def read_refund(refund: Any) -> RefundAnswer:
+    return RefundAnswer(
+        id=refund.id,
+        intent_id=id_of(refund.payment_intent),
+        status=RefundStatus(refund.status or RefundStatus.PENDING),
+        amount_minor=refund.amount,
+        refund_key=our_key(refund, REFUND_KEY),
+        failure=getattr(refund, "failure_reason", None) or "",
+    )
+
+
+def id_of(reference: Any) -> str:
+    """Stripe answers with an id or, expanded, with the object."""
+    if not reference:
+        return ""
+    return reference if isinstance(reference, str) else str(reference.id)
+
+
+def our_key(stripe_object: Any, name: str) -> str:
+    """Return the key that we put into the metadata of everything we create."""
+    metadata = stripe_object.to_dict().get("metadata") or {}
+    return str(metadata.get(name, ""))
