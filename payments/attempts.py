@@ -131,7 +131,9 @@ def _drive_off_session(
             case Step.RETRIEVE:
                 intent = gateway.retrieve_intent(_intent_id(attempt))
             case Step.CONFIRM:
-                permission = last_look.permit_confirmation(attempt_id=attempt.pk, now=now)
+                permission = last_look.permit_confirmation(
+                    attempt_id=attempt.pk, is_untouched=intent is not None and not intent.has_charge, now=now
+                )
                 attempt = permission.attempt
                 may_confirm = permission.objection is None
                 if may_confirm and attempt.state in policies.LIVE_STATES:
@@ -246,7 +248,9 @@ def _record_rejection(
 def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent:
     intent_id = _intent_id(attempt)
     try:
-        return gateway.confirm_intent(intent_id=intent_id, attempt_key=str(attempt.key))
+        return gateway.confirm_intent(
+            intent_id=intent_id, attempt_key=str(attempt.key), confirm_n=attempt.confirm_n
+        )
     except OutcomeUnknown:
         outcomes.note_unknown(attempt_id=attempt.pk, now=now)
         raise

@@ -35,6 +35,7 @@ class Intent:
     Attributes:
         attempt_key: the key of the attempt it was made for, from its metadata; empty when it is not ours.
         decline_code: the bank's last word, empty when there was none.
+        has_charge: whether a charge was ever tried on it, whatever became of that.
         marks: which booking and payment it was made for, from its metadata.
     """
 
@@ -46,6 +47,7 @@ class Intent:
     payment_method_id: str
     attempt_key: str
     decline_code: str = ""
+    has_charge: bool = False
     marks: Marks = Marks()
 
 
@@ -184,8 +186,8 @@ class Gateway(Protocol):
     def retrieve_intent(self, intent_id: str) -> Intent:
         """Return the intent as it is now."""
 
-    def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
-        """Take the money, off-session.
+    def confirm_intent(self, *, intent_id: str, attempt_key: str, confirm_n: int = 1) -> Intent:
+        """Take the money, off-session; ``confirm_n`` numbers the keys, as one may replay a fault.
 
         Raises:
             CardDeclined: it was not taken, and the intent cannot take it without another confirmation.

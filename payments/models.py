@@ -159,6 +159,7 @@ class PaymentAttempt(models.Model):
 
     ``key`` is the root of its idempotency keys; with the amount, card and addresses it is fixed before the
     first call, so every repetition is the same request. ``check_at`` is when the janitor may look at it.
+    ``confirm_n`` numbers the keys of its confirmation, the present one first used at ``confirm_asked_at``.
     """
 
     STATES: ClassVar = {
@@ -191,6 +192,8 @@ class PaymentAttempt(models.Model):
     session_url = models.TextField(blank=True)
     decline_code = models.CharField(_("decline code"), max_length=100, blank=True)
     proof = models.CharField(_("proof that it takes no money"), max_length=200, blank=True)
+    confirm_n = models.PositiveSmallIntegerField(default=1, db_default=1)
+    confirm_asked_at = models.DateTimeField(null=True, blank=True)
     protocol_version = models.PositiveSmallIntegerField(default=policies.PROTOCOL_VERSION)
     check_at = models.DateTimeField(_("next look"))
     checks = models.PositiveSmallIntegerField(_("looks"), default=0)

@@ -25,6 +25,9 @@ DRIVER_LEASE = timedelta(
     seconds=90
 )  # Longer than the gateway's timeout: nobody interferes with a call under way.
 
+# Source: Stripe may forget an idempotency key after 24 hours, and until then replays a 500 too.
+KEY_LIFETIME = timedelta(hours=24)
+
 # How long the janitor waits between its looks at an attempt whose fate is unknown.
 CHECK_BACKOFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 6 * 60, 24 * 60))
 

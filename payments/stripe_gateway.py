@@ -105,12 +105,11 @@ class StripeGateway:
         with _translating("retrieve intent"):
             return _read_intent(self._api.payment_intents.retrieve(intent_id))
 
-    def confirm_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
+    def confirm_intent(self, *, intent_id: str, attempt_key: str, confirm_n: int = 1) -> Intent:
+        key = f"{attempt_key}:confirm" + (f":{confirm_n}" if confirm_n > 1 else "")
         with _translating("confirm intent"):
             return _read_intent(
-                self._api.payment_intents.confirm(
-                    intent_id, {"off_session": True}, {"idempotency_key": f"{attempt_key}:confirm"}
-                )
+                self._api.payment_intents.confirm(intent_id, {"off_session": True}, {"idempotency_key": key})
             )
 
     def cancel_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
@@ -279,6 +278,7 @@ def _read_intent(intent: stripe.PaymentIntent) -> Intent:
         payment_method_id=id_of(intent.payment_method),
         attempt_key=our_key(intent, ATTEMPT_KEY),
         decline_code=_decline_code(error) if error else "",
+        has_charge=intent.latest_charge is not None,
         marks=Marks(booking=our_key(intent, BOOKING_KEY), payment=our_key(intent, PAYMENT_KEY)),
     )
 

@@ -25,8 +25,11 @@ class Permission:
     objection: Objection | None
 
 
-def permit_confirmation(*, attempt_id: int, now: datetime) -> Permission:
+def permit_confirmation(*, attempt_id: int, is_untouched: bool, now: datetime) -> Permission:
     """Permit one confirmation, or write down what is against it.
+
+    Args:
+        is_untouched: Stripe has just said that no charge was ever tried on the intent.
 
     Raises:
         ChargingPaused: the queue of payments is paused.
@@ -37,8 +40,20 @@ def permit_confirmation(*, attempt_id: int, now: datetime) -> Permission:
         _require_that_charging_is_on()
         objection = policies.find_objection(_look_at(attempt))
         if attempt.state in policies.LIVE_STATES:
+            if objection is None:
+                _number_confirmation(attempt, is_untouched=is_untouched, now=now)
             _write_down(attempt, objection, now)
         return Permission(attempt=attempt, objection=objection)
+
+
+def _number_confirmation(attempt: PaymentAttempt, *, is_untouched: bool, now: datetime) -> None:
+    """Ask under the next key once Stripe may have forgotten the last: that may replay a fault for ever."""
+    asked_at = attempt.confirm_asked_at
+    is_old = asked_at is not None and now - asked_at >= policies.KEY_LIFETIME
+    if is_old and is_untouched:
+        attempt.confirm_n += 1
+    if asked_at is None or (is_old and is_untouched):
+        attempt.confirm_asked_at = now
 
 
 def _require_that_charging_is_on() -> None:
