@@ -11,7 +11,8 @@ and no job can hang it.
                                                    └── child 2 …
 
 A worker that dies or hangs takes its children with it and is started anew, with backoff; it gives the old
-one's jobs back first. Should the supervisor itself be killed, the kernel kills all its forks.
+one's jobs back first. Should the supervisor itself be killed, the kernel kills the children, and the
+worker ends what their jobs started, and then itself.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from procrastinate_tasks.engine.before_forking import (
     require_fitness,
     set_sentry_aside,
 )
-from procrastinate_tasks.engine.forking import EXIT_FAILED, fork
+from procrastinate_tasks.engine.forking import EXIT_FAILED, end_group, end_tree, fork, lead_group
 from procrastinate_tasks.engine.log_tail import LogTail, LogTailHandler
 from procrastinate_tasks.engine.supervision import (
     Channel,
@@ -175,7 +176,12 @@ class Supervisor:
         if time.monotonic() < self._start_not_before:
             return
         ours, theirs = socket.socketpair()
-        pid = fork(lambda: self._run_worker(theirs), name="queue worker", closing=self._closed_in_forks(ours))
+        pid = fork(
+            lambda: self._run_worker(theirs),
+            name="queue worker",
+            closing=self._closed_in_forks(ours),
+            dies_with_parent=False,  # it ends what the jobs of the dead children started, and then itself
+        )
         theirs.close()
         now = time.monotonic()
         self._worker = WorkerProcess(pid=pid, channel=Channel(ours), started=now, heard=now)
@@ -245,6 +251,7 @@ class Supervisor:
 
     def _run_child(self, link: socket.socket, application_name: str, log_tail: LogTail) -> None:
         logging.getLogger().addHandler(LogTailHandler(log_tail))
+        lead_group()
         self._start_sentry()
         prepare_sessions(application_name)
         begin_process()
@@ -254,7 +261,7 @@ class Supervisor:
     def _kill_child(self, worker: WorkerProcess, number: int) -> None:
         for pid, child in worker.children.items():
             if child.number == number:
-                os.kill(pid, signal.SIGKILL)
+                end_tree(pid)
 
     # --- Who ended, and who should --------------------------------------------------------------------------
 
@@ -275,6 +282,7 @@ class Supervisor:
         child = worker.children.pop(pid, None)
         if child is None:
             return
+        end_group(pid)  # what its jobs started and left running
         exited = ChildExited(
             number=child.number,
             pid=pid,
@@ -303,7 +311,7 @@ class Supervisor:
 
     def _end_children(self, worker: WorkerProcess) -> None:
         for pid in worker.children:
-            os.kill(pid, signal.SIGKILL)
+            end_tree(pid)
         for pid in worker.children:
             os.waitpid(pid, 0)
 

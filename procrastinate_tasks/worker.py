@@ -207,6 +207,7 @@ class Worker:
     def _read_channel(self) -> None:
         messages = self._channel.receive()
         if messages is None:
+            self._children.end_groups()
             os._exit(1)  # nobody would restart us, and the children are dying with the supervisor
         for message in messages:
             if isinstance(message, ChildForked):

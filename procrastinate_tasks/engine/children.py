@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import NamedTuple, cast
 
+from procrastinate_tasks.engine.forking import end_group
 from procrastinate_tasks.engine.settlements import Finished
 from procrastinate_tasks.exchange.frames import (
     AbortJob,
@@ -158,6 +159,12 @@ class Children:
         if child is not None and child.transport is not None:
             child.transport.close()
         return child
+
+    def end_groups(self) -> None:
+        """Ends all children and what their jobs started: the supervisor, who would do so, is gone."""
+        for child in self._by_number.values():
+            if child.pid:
+                end_group(child.pid)
 
     def find_running(self, job_id: int) -> tuple[Child, Running] | None:
         """The child that runs this job."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 from procrastinate_tasks.engine.before_forking import require_fitness
@@ -18,6 +21,8 @@ logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 EXIT_FAILED = 1
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STANDARD_INPUT = 0
 
 
 class Closable(Protocol):
@@ -26,10 +31,13 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
-def fork(run: Callable[[], object], *, name: str, closing: Iterable[Closable]) -> int:
+def fork(
+    run: Callable[[], object], *, name: str, closing: Iterable[Closable], dies_with_parent: bool = True
+) -> int:
     """Forks a process that runs ``run`` and exits; returns its pid.
 
-    Signals that stop the supervisor do not stop the fork: it is told.
+    Signals that stop the supervisor do not stop the fork: it is told. One that does not die with its parent
+    has to notice that end itself.
 
     Raises:
         CannotFork: This process has another thread, or a database connection.
@@ -43,7 +51,9 @@ def fork(run: Callable[[], object], *, name: str, closing: Iterable[Closable]) -
         return pid
     exit_code = EXIT_FAILED
     try:
-        _prepare(parent_pid, name=name, closing=closing)
+        _prepare(name=name, closing=closing)
+        if dies_with_parent:
+            _die_with(parent_pid)
         run()
         exit_code = 0
     except BaseException:
@@ -53,16 +63,74 @@ def fork(run: Callable[[], object], *, name: str, closing: Iterable[Closable]) -
         os._exit(exit_code)
 
 
-def _prepare(parent_pid: int, *, name: str, closing: Iterable[Closable]) -> None:
-    for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signal_number, signal.SIG_IGN)
+def _prepare(*, name: str, closing: Iterable[Closable]) -> None:
+    for signal_number in STOPPING_SIGNALS:
+        signal.signal(signal_number, _pass_by)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _die_with(parent_pid)
     _set_name(name)
     for each in closing:
         each.close()
     random.seed()
+
+
+def _pass_by(_signal_number: int, _frame: FrameType | None) -> None:
+    """Does nothing, as SIG_IGN; but that a program which is started from here would inherit."""
+
+
+def lead_group() -> None:
+    """Makes this process the first of a group: what it starts can be ended with it.
+
+    Reading from a terminal would stop a process that is not in its foreground group, so there is none.
+    """
+    os.setpgid(0, 0)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, _STANDARD_INPUT)
+    os.close(nowhere)
+    os.register_at_fork(after_in_child=_be_plain)
+
+
+def end_tree(pid: int) -> None:
+    """Ends a running fork and all that it started, also what left its group for a session of its own.
+
+    Only a process whose parent has ended, as a daemon's, is out of reach there.
+    """
+    started = list(_descendants_of(pid))
+    _kill(pid)
+    end_group(pid)
+    for each in started:
+        _kill(each)
+
+
+def end_group(pid: int) -> None:
+    """Ends what is left of the group that a fork led; it may have ended itself."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _descendants_of(pid: int) -> Iterator[int]:
+    for child in _children_of(pid):
+        yield child
+        yield from _descendants_of(child)
+
+
+def _children_of(pid: int) -> list[int]:
+    children: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended, or this is not Linux
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (thread / "children").read_text("ascii").split())
+    return children
+
+
+def _be_plain() -> None:
+    """Lets a process that a job forks hear the signals that stop one."""
+    for signal_number in STOPPING_SIGNALS:
+        signal.signal(signal_number, signal.SIG_DFL)
 
 
 def _die_with(parent_pid: int) -> None:

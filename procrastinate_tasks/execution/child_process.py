@@ -49,6 +49,7 @@ class ChildProcess(ABC):
 
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
         self._options = options
+        self._pid = os.getpid()
         self._outbox = Outbox(link)
         self._connecting = Connecting(self._outbox)
         self._slots = [Slot(index=index) for index in range(options.concurrency)]
@@ -104,6 +105,8 @@ class ChildProcess(ABC):
         return self._limits[task_name]
 
     def _end(self, slot: Slot, end: RunEnd) -> None:
+        if os.getpid() != self._pid:
+            os._exit(0)  # a copy that a job forked, and that returned from the job as well
         slot.vacate()
         self._free.append(slot)
         self._outbox.add(end)

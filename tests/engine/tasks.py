@@ -8,8 +8,10 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -223,3 +225,43 @@ def never_connected() -> None:
     refused = connection.copy()
     refused.settings_dict["USER"] = "nobody_of_this_name"
     refused.connect()
+
+
+@task(name="engine.end_program")
+def end_program() -> int:
+    """Starts a program and ends it with SIGTERM, as one ends a browser."""
+    program = subprocess.Popen(["sleep", "300"])
+    program.terminate()
+    return program.wait(timeout=10)
+
+
+@task(name="engine.end_copy")
+def end_copy() -> int:
+    """Forks, and ends the copy with SIGTERM."""
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            signal.pause()
+    os.kill(pid, signal.SIGTERM)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@task(name="engine.start_things")
+def start_things(path: str) -> None:
+    """Starts a program, one in a session of its own, and a copy of this process; writes down their pids."""
+    program = subprocess.Popen(["sleep", "777"])
+    apart = subprocess.Popen(["sleep", "777"], start_new_session=True)
+    copy = os.fork()
+    if copy == 0:
+        while True:
+            signal.pause()
+    Path(path).write_text(f"{program.pid} {apart.pid} {copy}", "ascii")
+    time.sleep(600)
+
+
+@task(name="engine.return_twice")
+def return_twice(path: str) -> str:
+    pid = os.fork()
+    if pid:
+        Path(path).write_text(str(pid), "ascii")
+    return "returned"
