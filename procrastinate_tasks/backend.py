@@ -10,7 +10,8 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils import timezone
 
-from procrastinate_tasks.exceptions import NotADjangoTask
+from procrastinate_tasks.exceptions import InvalidQueueName, NotADjangoTask
+from procrastinate_tasks.queue_names import require_queue_name
 from procrastinate_tasks.tasks_api import (
     BaseTaskBackend,
     InvalidTask,
@@ -22,7 +23,6 @@ from procrastinate_tasks.tasks_api import (
 from procrastinate_tasks.tasks_api_results import AnyTask, load_task, read_result
 from procrastinate_tasks.tasks_api_runs import run_async_django_task, run_django_task
 
-_LONGEST_QUEUE_NAME = 128
 _PARAMETERS = {"BACKEND", "QUEUES"}
 
 
@@ -49,8 +49,10 @@ class ProcrastinateBackend(BaseTaskBackend):
             InvalidTask: with the reason (``InvalidTaskError`` where ``django_tasks`` serves the API).
         """
         super().validate_task(task)
-        if len(task.queue_name) > _LONGEST_QUEUE_NAME:
-            raise InvalidTask(f"The queue's name is longer than {_LONGEST_QUEUE_NAME} characters.")
+        try:
+            require_queue_name(task.queue_name)
+        except InvalidQueueName as refusal:
+            raise InvalidTask(str(refusal)) from refusal
 
     def enqueue(self, task: AnyTask, args: Any, kwargs: Any) -> TaskResult[Any]:
         """Make the task a job, which exists when and only when the surrounding transaction commits.

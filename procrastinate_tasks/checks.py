@@ -17,10 +17,16 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks import alert_thresholds, registry, schedule
 from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue_settings
-from procrastinate_tasks.exceptions import InvalidCron, InvalidTaskArguments, UnknownTimeZone
+from procrastinate_tasks.exceptions import (
+    InvalidCron,
+    InvalidQueueName,
+    InvalidTaskArguments,
+    UnknownTimeZone,
+)
 from procrastinate_tasks.job_manager import JobManager, encode_arguments
 from procrastinate_tasks.limits import QueueLimit, find_problem
 from procrastinate_tasks.presentation import presented_tasks
+from procrastinate_tasks.queue_names import require_queue_name
 from procrastinate_tasks.registry import TaskOptions
 
 _LONGEST_NAME = 128
@@ -39,6 +45,7 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         *_check_settings(settings),
         *_check_queue_limits(settings),
         *_check_alerts(settings),
+        *_check_queue_names(settings),
         *(message for options in registry.all_options() for message in _check_task(options, settings)),
         *(message for declared in schedule.all_schedules() for message in _check_schedule(declared)),
         *_check_presentations(),
@@ -140,15 +147,28 @@ def _check_alerts(settings: QueueSettings) -> Iterator[CheckMessage]:
         )
 
 
-def _check_task(options: TaskOptions, settings: QueueSettings) -> Iterator[CheckMessage]:
-    task = app.tasks.get(options.name)
-    for kind, name in (("name", options.name), ("queue", task.queue if task else "")):
-        if len(name) > _LONGEST_NAME:
+def _check_queue_names(settings: QueueSettings) -> Iterator[CheckMessage]:
+    """Plain Procrastinate's decorator takes any name, and its jobs cannot be deferred."""
+    named = {task.queue: f"Task {task.name!r}" for task in app.tasks.values()}
+    named |= dict.fromkeys(settings.queue_limits, "PROCRASTINATE_TASKS_QUEUE_LIMITS")
+    for queue, where in named.items():
+        try:
+            require_queue_name(queue)
+        except InvalidQueueName as refusal:
             yield Error(
-                f"The {kind} {name!r} of {options.function_path} is longer than {_LONGEST_NAME} characters.",
-                hint=f"Give the task a shorter {kind}: the database refuses this one.",
+                f"{where}: {refusal}",
+                hint="Give the queue a shorter name: no job can be deferred to this one.",
                 id="procrastinate_tasks.E006",
             )
+
+
+def _check_task(options: TaskOptions, settings: QueueSettings) -> Iterator[CheckMessage]:
+    if len(options.name) > _LONGEST_NAME:
+        yield Error(
+            f"The name {options.name!r} of {options.function_path} has more than {_LONGEST_NAME} characters.",
+            hint="Give the task a shorter name: the database refuses this one.",
+            id="procrastinate_tasks.E006",
+        )
     unknown = [name for name in options.log_fields if name not in options.signature.parameters]
     if unknown:
         yield Error(

@@ -46,6 +46,9 @@ class QueueSettings:
     secret_settings: tuple[str, ...] = ()
 
 
+# What the columns hold. A platform's variable may be longer, which is no reason not to start.
+LONGEST_RELEASE = 100
+
 _DEFAULTS = QueueSettings()
 DEFAULTS: dict[str, Any] = {each.name: getattr(_DEFAULTS, each.name) for each in fields(QueueSettings)}
 
@@ -63,9 +66,9 @@ def project_name() -> str:
 
 def queue_settings() -> QueueSettings:
     """Return the settings as they are now; ``override_settings`` works."""
-    return QueueSettings(
-        **{name: getattr(settings, django_name(name), default) for name, default in DEFAULTS.items()}
-    )
+    values = {name: getattr(settings, django_name(name), default) for name, default in DEFAULTS.items()}
+    values["release"] = str(values["release"])[:LONGEST_RELEASE]
+    return QueueSettings(**values)
 
 
 def plain_orphaned_after() -> timedelta:

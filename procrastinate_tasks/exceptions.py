@@ -296,6 +296,19 @@ class ChildLost(QueueError):
         )
 
 
+class InvalidQueueName(QueueError, ValueError):
+    """A queue's name is too long: PostgreSQL names at most 63 bytes of a channel, and 23 are the prefix."""
+
+    def __init__(self, *, queue: str, most_bytes: int) -> None:
+        self.queue = queue
+        self.most_bytes = most_bytes
+        super().__init__(queue, most_bytes)
+
+    def __str__(self) -> str:
+        size = len(self.queue.encode("utf-8", "replace"))
+        return f"The queue's name {self.queue!r} has {size} bytes, and may have {self.most_bytes} at most."
+
+
 class CannotFork(QueueError):
     """The supervisor would hand its forks threads' locks or a database connection that all would share."""
 

@@ -17,6 +17,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 
 from procrastinate_tasks import registry
 from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.queue_names import require_queue_name
 from procrastinate_tasks.statements import statement
 from procrastinate_tasks.values import holds_nul
 
@@ -85,6 +86,7 @@ class JobManager(manager.JobManager):
 
 def _insert_parameters(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     for job in jobs:
+        require_queue_name(job.queue)
         registry.check_arguments(job.task_name, job.task_kwargs)
     return {
         "queues": [job.queue for job in jobs],

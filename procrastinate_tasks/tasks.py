@@ -13,6 +13,7 @@ from procrastinate.retry import BaseRetryStrategy
 from procrastinate.tasks import Task
 
 from procrastinate_tasks import registry
+from procrastinate_tasks.queue_names import require_queue_name
 from procrastinate_tasks.registry import TaskOptions, Validator
 
 P = ParamSpec("P")
@@ -55,6 +56,8 @@ def task(
         A decorator that returns a Procrastinate ``Task``: calling it runs the function, ``defer()`` makes a
         job.
     """
+
+    require_queue_name(queue)
 
     def declare(function: Callable[P, R]) -> Task[P, R, P]:
         registry.register(

@@ -18,6 +18,7 @@ from procrastinate_tasks.exchange.frames import (
     Assignment,
     ChildReady,
     FrameReader,
+    FrameUnreadable,
     JobsEnded,
     OverdueStack,
     RetireMe,
@@ -25,6 +26,7 @@ from procrastinate_tasks.exchange.frames import (
     RunJobs,
     SlotsRefused,
     encode,
+    longest_from_child,
 )
 from procrastinate_tasks.exchange.limits import limits_of
 from procrastinate_tasks.options import WorkerOptions
@@ -74,6 +76,7 @@ class Child:
     is_ready: bool = False
     is_retiring: bool = False
     kill_reason: str = ""
+    broke: str = ""
     reserved_for: Assignment | None = None
     overdue_job_id: int | None = None
     left: float | None = None
@@ -85,7 +88,11 @@ class Child:
 
     @property
     def takes_jobs(self) -> bool:
-        return self.is_ready and self.transport is not None and not self.is_retiring and not self.kill_reason
+        return (
+            self.is_ready
+            and self.transport is not None
+            and not (self.is_retiring or self.kill_reason or self.broke)
+        )
 
     @property
     def occupied(self) -> int:
@@ -303,14 +310,19 @@ class _ChildProtocol(asyncio.Protocol):
     def __init__(self, child: Child, on_message: Callable[[Child, object], None]) -> None:
         self._child = child
         self._on_message = on_message
-        self._reader = FrameReader()
+        self._reader = FrameReader(longest=longest_from_child())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._child.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        for message in self._reader.feed(data):
-            self._on_message(self._child, message)
+        try:
+            for message in self._reader.feed(data):
+                self._on_message(self._child, message)
+        except FrameUnreadable as fault:
+            self._child.broke = f"what it sent cannot be read ({fault})"
+            if self._child.transport is not None:
+                self._child.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._child.transport = None

@@ -47,7 +47,13 @@ def _ends_of_running(app: App, child: Child, exited: ChildExited) -> Iterator[Fi
         elif child.kill_reason:
             end = end_of_return(running.assignment, started_at=running.started)
         else:
-            end = _end_of_crash(running.assignment, exited, neighbours=neighbours, started_at=running.started)
+            end = _end_of_crash(
+                running.assignment,
+                exited,
+                cause=child.broke or cause_of(exited),
+                neighbours=neighbours,
+                started_at=running.started,
+            )
         yield Finished(end, running.assignment)
 
 
@@ -95,12 +101,12 @@ def _end_of_unheeding(app: App, running: Running) -> RunEnd:
 
 
 def _end_of_crash(
-    assignment: Assignment, exited: ChildExited, *, neighbours: int, started_at: float
+    assignment: Assignment, exited: ChildExited, *, cause: str, neighbours: int, started_at: float
 ) -> RunEnd:
     """The end of a job whose process died: suspected beside others, to blame if alone, parked if again."""
     end = end_of_return(assignment, started_at=started_at)._replace(
         exception_class=f"{ChildLost.__module__}.{ChildLost.__qualname__}",
-        message=str(_describe(assignment, exited, neighbours=neighbours)),
+        message=str(_describe(assignment, exited, cause=cause, neighbours=neighbours)),
     )
     if neighbours:
         return end
@@ -114,9 +120,9 @@ def _end_of_crash(
     return end._replace(outcome=Outcome.CRASHED.value, counts_attempt=True)
 
 
-def _describe(assignment: Assignment, exited: ChildExited, *, neighbours: int) -> ChildLost:
+def _describe(assignment: Assignment, exited: ChildExited, *, cause: str, neighbours: int) -> ChildLost:
     return ChildLost(
-        cause=cause_of(exited),
+        cause=cause,
         peak_memory_mb=exited.peak_memory_bytes // _MEGABYTE,
         neighbours=neighbours,
         crashes=assignment.crashes + 1,

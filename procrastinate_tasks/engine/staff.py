@@ -91,7 +91,12 @@ class Staff:
     def note_exit(self, child: Child, exited: ChildExited) -> None:
         """Learns from an exit: a child that never came up delays the next, longer each time in a row."""
         if child.left is None and not child.kill_reason:
-            logger.error("Child %d (pid %d) ended by itself: %s", child.number, child.pid, cause_of(exited))
+            logger.error(
+                "Child %d (pid %d) ended by itself: %s",
+                child.number,
+                child.pid,
+                child.broke or cause_of(exited),
+            )
         if child.is_ready or child.jobs_started:
             self._failed_starts = 0
             self._fork_not_before = 0.0
@@ -109,12 +114,21 @@ class Staff:
             self._channel.send(KillChild(child.number))
 
     def _inspect(self, child: Child, now: float) -> None:
+        if child.broke:
+            self._end_broken(child)
+            return
         is_late = now - child.forked > _START_SECONDS and not child.refused_slots
         if not child.is_ready and not child.jobs_started and is_late:
             self.kill(child, reason=f"it was not ready after {_START_SECONDS:g} s")
         self._enforce_hard_limits(child, now)
         self._retire_if_spent(child)
         self._let_go_if_done(child, now)
+
+    def _end_broken(self, child: Child) -> None:
+        """A child that nobody can hear any more is lost, as one that died by itself."""
+        if not child.is_retiring:
+            child.is_retiring = True
+            self._channel.send(KillChild(child.number))
 
     def _let_go_if_done(self, child: Child, now: float) -> None:
         if not child.is_retiring or child.occupied:

@@ -8,7 +8,20 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-_HEADER = struct.Struct("!I")
+from procrastinate_tasks.conf import queue_settings
+
+_MARK = 0x70F5  # bytes that somebody else wrote into the socket hardly begin with it
+_HEADER = struct.Struct("!HI")
+_LONGEST = 64 << 20
+
+
+class FrameUnreadable(Exception):
+    """What came through a socket is no frame of ours; the rest of the stream cannot be read either."""
+
+
+def longest_from_child() -> int:
+    """The most bytes in one frame from a child: one end with its return value fits, and so do many."""
+    return _LONGEST + queue_settings().max_result_bytes
 
 
 class Assignment(NamedTuple):
@@ -112,26 +125,46 @@ class JobsEnded(NamedTuple):
 def encode(message: object) -> bytes:
     """The bytes of one message, ready to be sent."""
     body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return _HEADER.pack(len(body)) + body
+    return _HEADER.pack(_MARK, len(body)) + body
 
 
 class FrameReader:
-    """Cuts a byte stream back into messages."""
+    """Cuts a byte stream back into messages.
 
-    __slots__ = ("_buffer",)
+    Args:
+        longest: the most bytes in one message, where code that is not ours can write to the other end.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_buffer", "_longest")
+
+    def __init__(self, *, longest: int | None = None) -> None:
         self._buffer = bytearray()
+        self._longest = longest
 
     def feed(self, data: bytes) -> Iterator[object]:
-        """Yields every message that ``data`` completes."""
+        """Yields every message that ``data`` completes.
+
+        Raises:
+            FrameUnreadable: The next one is too long, or none of ours.
+        """
         self._buffer += data
         position = 0
         while len(self._buffer) - position >= _HEADER.size:
-            (size,) = _HEADER.unpack_from(self._buffer, position)
+            mark, size = _HEADER.unpack_from(self._buffer, position)
+            if mark != _MARK or (self._longest is not None and size > self._longest):
+                raise FrameUnreadable(f"a frame of {size} bytes with the mark {mark:#x}")
             end = position + _HEADER.size + size
             if len(self._buffer) < end:
                 break
-            yield pickle.loads(self._buffer[position + _HEADER.size : end])  # noqa: S301 - our own processes
+            yield _decode(self._buffer[position + _HEADER.size : end])
             position = end
         del self._buffer[:position]
+
+
+def _decode(body: bytearray) -> object:
+    try:
+        return pickle.loads(body)  # noqa: S301 - our own processes
+    except Exception as error:
+        raise FrameUnreadable(
+            f"a frame of {len(body)} bytes that is no message: {type(error).__name__}"
+        ) from error

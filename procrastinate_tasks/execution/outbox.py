@@ -6,10 +6,18 @@ import os
 import socket
 import threading
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 
-from procrastinate_tasks.exchange.frames import ChildReady, JobsEnded, RetireMe, RunEnd, encode
+from procrastinate_tasks.exchange.frames import (
+    ChildReady,
+    JobsEnded,
+    RetireMe,
+    RunEnd,
+    encode,
+    longest_from_child,
+)
 
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")
@@ -23,6 +31,7 @@ class Outbox:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
+        self._longest = longest_from_child()
         self._waiting: deque[RunEnd] = deque()
         self._sending = threading.Lock()
         self._asked: SimpleQueue[None] = SimpleQueue()
@@ -72,7 +81,19 @@ class Outbox:
         while self._waiting:
             ends.append(self._waiting.popleft())
         if ends:
-            self._link.sendall(encode(JobsEnded(ends, resident_bytes())))
+            for frame in _frames_of(ends, longest=self._longest):
+                self._link.sendall(frame)
+
+
+def _frames_of(ends: list[RunEnd], *, longest: int) -> Iterator[bytes]:
+    """One frame, or as many as it takes for each to be short enough for the worker to read."""
+    frame = encode(JobsEnded(ends, resident_bytes()))
+    if len(frame) <= longest or len(ends) == 1:
+        yield frame
+        return
+    half = len(ends) // 2
+    yield from _frames_of(ends[:half], longest=longest)
+    yield from _frames_of(ends[half:], longest=longest)
 
 
 def resident_bytes() -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
 import signal
 import socket
+import stat
 import subprocess
 import time
 from datetime import timedelta
@@ -265,3 +267,14 @@ def return_twice(path: str) -> str:
     if pid:
         Path(path).write_text(str(pid), "ascii")
     return "returned"
+
+
+@task(name="engine.write_garbage")
+def write_garbage(seconds: float = 0.0) -> None:
+    """Writes into every socket that it inherited, as a program may that takes a wrong descriptor."""
+    time.sleep(seconds)
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\xff" * 8)
+    time.sleep(30)

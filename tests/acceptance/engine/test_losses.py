@@ -230,3 +230,18 @@ def test_with_one_slot_a_job_that_waits_in_c_is_stopped_within_seconds(log: Path
         wait_for(lambda: status_of(job_id) == "aborted", within=5)
 
     assert [outcome for outcome, *_ in outcomes_of(job_id)] == ["aborted"]
+
+
+def test_a_child_that_cannot_be_heard_any_more_is_lost_and_only_its_silencer_pays(log: Path):
+    (guilty,) = insert_jobs("engine.write_garbage", {"seconds": 0.5})
+    innocent = insert_jobs("engine.sleep", {"seconds": 2}, count=3)
+
+    with started_worker(log, "--concurrency", "4"):
+        wait_for(lambda: status_of(guilty) == "failed" and count_jobs("succeeded") == 3)
+
+    assert [row[0] for row in outcomes_of(guilty)] == ["interrupted", "parked"]
+    assert [attempts_of(job_id) for job_id in innocent] == [1, 1, 1]
+    ((message,),) = query(
+        "SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s AND outcome = 'parked'", guilty
+    )
+    assert "cannot be read" in message
