@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,8 @@ _PR_SET_NAME = 15
 EXIT_FAILED = 1
 STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STANDARD_INPUT = 0
+
+_held = threading.local()
 
 
 class Closable(Protocol):
@@ -87,7 +90,7 @@ def lead_group() -> None:
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, _STANDARD_INPUT)
     os.close(nowhere)
-    os.register_at_fork(after_in_child=_be_plain)
+    os.register_at_fork(before=_hold_signals, after_in_parent=_release_signals, after_in_child=_be_plain)
 
 
 def end_tree(pid: int) -> None:
@@ -127,10 +130,20 @@ def _children_of(pid: int) -> list[int]:
     return children
 
 
+def _hold_signals() -> None:
+    """Keeps a signal waiting that comes just after a fork: a handler that does nothing would lose it."""
+    _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING_SIGNALS)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _held.mask)
+
+
 def _be_plain() -> None:
     """Lets a process that a job forks hear the signals that stop one."""
     for signal_number in STOPPING_SIGNALS:
         signal.signal(signal_number, signal.SIG_DFL)
+    _release_signals()
 
 
 def _die_with(parent_pid: int) -> None:
