@@ -41,7 +41,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 soak: $(INSTALLED)
-	@$(VENV)/bin/python -m tests.engine.storm --minutes $(MINUTES) $(ARGS)
+	@$(VENV)/bin/python -m tests.workers.storm --minutes $(MINUTES) $(ARGS)
 
 screenshots: export SCREENSHOTS := $(CURDIR)/.local/screenshots
 screenshots: $(INSTALLED)

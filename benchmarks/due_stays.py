@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import psycopg
 
-from payments.sandbox.control import Control, SeededCustomer
+from reyes_estancias.local_stripe.control import Control, SeededCustomer
 
 BASE_URL = "https://reyes.example"
 CHARGE_TASK = "payments.tasks.charge_balance_for_booking"

@@ -173,7 +173,7 @@ def addresses() -> Iterator[str]:
 def job_lists() -> Iterator[str]:
     """Return what people do most on the list of jobs: its tabs, a search, an older page."""
     jobs = reverse("admin:queue_jobs")
-    tabs = import_string("procrastinate_tasks.viewer.states.Tab")
+    tabs = import_string("procrastinate_tasks.queries.jobs.Tab")
     yield from (f"{jobs}?tab={tab.value}" for tab in tabs if tab.value)
     newest = apps.get_model("procrastinate.ProcrastinateJob").objects.order_by("-pk")
     for job_id in newest.values_list("pk", flat=True)[:1]:

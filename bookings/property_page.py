@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from django.utils.translation import gettext as _
 
-from bookings import offers, policies, queries
+from bookings import policies, queries, quotes
 from bookings.availability import (
     HORIZON,
     Month,
@@ -95,7 +95,7 @@ def _answer(
     try:
         if refused is not None:
             raise refused
-        price = offers.price_offer(home=home, stay=stay, closed=closed, today=today)
+        price = quotes.price_offer(home=home, stay=stay, closed=closed, today=today)
     except StayUnavailable as taken:
         words = str(taken) if refused else _("Some of these nights are already taken.")
         return None, Refusal(words, tuple(nearest_free_stays(wanted=stay, closed=closed, today=today)))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.generic import View
 
-from bookings import offers, policies, queries, services
+from bookings import policies, queries, quotes, services
 from bookings.availability import Stay
 from bookings.exceptions import StayRefused, StayUnavailable
 from bookings.forms import ContactForm, SearchForm, StayForm
@@ -30,7 +30,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     asked = request.GET if "guests" in request.GET else None
     form = SearchForm(asked, today=timezone.localdate(now), auto_id="%s")
-    listings = offers.list_homes(stay=form.stay, guests=form.guest_count, now=now)
+    listings = quotes.list_homes(stay=form.stay, guests=form.guest_count, now=now)
     context = {"form": form, "stay": form.stay, "listings": listings}
     return render(request, "bookings/home.html", context)
 

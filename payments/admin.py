@@ -18,11 +18,8 @@ from bookings.money import format_pesos
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
 from payments import unfinished
-from payments.booking_file import read_file
-from payments.booking_jobs import read_jobs
 from payments.doubts import IN_DOUBT_PARAMETER, find_in_doubt
-from payments.event_admin import StripeEventAdmin
-from payments.ledger import breaks
+from payments.ledger import mismatches
 from payments.models import (
     Dispute,
     GuestEmail,
@@ -33,9 +30,11 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
-from payments.pay_again import PayAgain
-from payments.try_again import TryAgain
-from procrastinate_tasks.viewer.navigation import VIEW_JOBS
+from payments.panels.booking_file import read_file, read_jobs
+from payments.panels.event_admin import StripeEventAdmin
+from payments.panels.pay_again import PayAgain
+from payments.panels.try_again import TryAgain
+from procrastinate_tasks.actions.permissions import VIEW_JOBS
 
 admin.site.register(StripeEvent, StripeEventAdmin)
 
@@ -284,7 +283,7 @@ class ReconciliationBreakAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type:
         return form
 
     def save_model(self, request: HttpRequest, obj: ReconciliationBreak, form: Any, change: bool) -> None:
-        breaks.close(
+        mismatches.close(
             break_id=obj.pk,
             by=request.user.get_username(),
             explanation=obj.explanation,

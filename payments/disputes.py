@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from payments import attempts
+from payments import driver
 from payments.gateway import DisputeAnswer, Gateway
 from payments.ledger import disputes
 from payments.models import Dispute
@@ -17,7 +17,7 @@ def look(*, dispute_id: str, gateway: Gateway, now: datetime) -> Dispute | None:
 
 def record(*, answer: DisputeAnswer, gateway: Gateway, now: datetime) -> Dispute | None:
     """Write down what Stripe said of a dispute; the charge comes first, if we do not know it yet."""
-    attempt = attempts.find_charged(intent_id=answer.intent_id, gateway=gateway, now=now)
+    attempt = driver.find_charged(intent_id=answer.intent_id, gateway=gateway, now=now)
     if attempt is None:
         return None
     return disputes.record_dispute(attempt_id=attempt.pk, answer=answer, now=now)

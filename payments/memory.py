@@ -12,9 +12,9 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from payments import task_names
+from payments.deferred_jobs import QUEUE
 from payments.models import StripeMemory
-from procrastinate_tasks import operations
+from procrastinate_tasks.queues import control
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def lock(*, unknown: int, now: datetime) -> None:
 
 def pause(reason: str) -> None:
     """Pause the queue of payments, in the name of the site; whoever paused it before keeps it paused."""
-    if operations.pause(queue=task_names.QUEUE, by=_("the site itself"), reason=reason):
+    if control.pause(queue=QUEUE, by=_("the site itself"), reason=reason):
         logger.critical("charging paused", extra={"reason": reason})
 
 
@@ -49,7 +49,7 @@ def unlock() -> bool:
     with transaction.atomic():
         was_locked = StripeMemory.objects.filter(locked_at__isnull=False).update(locked_at=None)
         if was_locked:
-            operations.resume(queue=task_names.QUEUE)
+            control.resume(queue=QUEUE)
     return bool(was_locked)
 
 

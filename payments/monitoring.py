@@ -11,18 +11,17 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from payments import attention, memory, task_names, unfinished
+from payments import attention, memory, unfinished
+from payments.deferred_jobs import CHARGE_BALANCE, CHARGE_PAYMENT
 from payments.doubts import IN_DOUBT
 from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
 from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
-from procrastinate_tasks.alerting.rules import AlertRule, Finding, register_rule
-from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.monitoring.metrics import gauge, register_metrics, single
-from procrastinate_tasks.monitoring.prometheus import Metric
+from procrastinate_tasks.models import JobAttempt, Outcome
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding, register_rule
+from procrastinate_tasks.monitoring.metrics import Metric, gauge, register_metrics, single
 from procrastinate_tasks.monitoring.snapshot import Snapshot
-from procrastinate_tasks.results import Outcome
 
-_CHARGES = (task_names.CHARGE_BALANCE, task_names.CHARGE_PAYMENT)
+_CHARGES = (CHARGE_BALANCE, CHARGE_PAYMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from payments import attempts
+from payments import driver
 from payments.exceptions import ChargeDisputed, RequestRejected, StateConflict
 from payments.gateway import Gateway, RefundAnswer
 from payments.ledger import disputes as ledger_disputes
@@ -45,7 +45,7 @@ def record(*, answer: RefundAnswer, gateway: Gateway, now: datetime) -> Refund |
     refund = find_ours(answer)
     if refund is not None:
         return ledger_refunds.record_refund(refund_id=refund.pk, answer=answer, now=now)
-    attempt = attempts.find_charged(intent_id=answer.intent_id, gateway=gateway, now=now)
+    attempt = driver.find_charged(intent_id=answer.intent_id, gateway=gateway, now=now)
     if attempt is None:
         return None
     return ledger_refunds.book_refund(attempt_id=attempt.pk, answer=answer, now=now)
@@ -63,7 +63,7 @@ def learn(*, intent_id: str, gateway: Gateway, now: datetime) -> int | None:
     for answer, refund in ours:
         if refund is not None:
             ledger_refunds.record_refund(refund_id=refund.pk, answer=answer, now=now)
-    attempt = attempts.find_charged(intent_id=intent_id, gateway=gateway, now=now)
+    attempt = driver.find_charged(intent_id=intent_id, gateway=gateway, now=now)
     if attempt is None:
         return None
     for answer, refund in ours:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from procrastinate.job_context import JobContext
+from procrastinate.worker import Worker
 
-from payments import policies, task_names
-from payments.exceptions import TransientFault
+from payments import policies
+from payments.deferred_jobs import (
+    APPLY_STRIPE_EVENT,
+    CHARGE_BALANCE,
+    CHARGE_PAYMENT,
+    QUEUE,
+    REFUND_PAYMENT,
+    SEND_GUEST_EMAIL,
+    SETTLE_CANCELLATION,
+)
+from payments.exceptions import GatewayRefused, TransientFault
 from payments.gateway import get_gateway
-from payments.key_refusal import pause_when_refused
 from payments.protocols import (
+    cancellation,
     charge,
     guest_email,
     janitor,
@@ -22,13 +36,14 @@ from payments.protocols import (
     refund,
     resumption,
     scan,
-    settlement,
     stripe_event,
 )
 from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.retries import Retries
-from procrastinate_tasks.schedule import CatchUp, periodic
-from procrastinate_tasks.tasks import task
+from procrastinate_tasks.jobs.retries import Retries
+from procrastinate_tasks.jobs.tasks import task
+from procrastinate_tasks.queues import control
+from procrastinate_tasks.schedule.periodic import periodic
+from procrastinate_tasks.schedule.policies import CatchUp
 
 # A database that fails over takes its sessions with it, in the middle of whatever they did.
 DATABASE_LOST = (OperationalError, InterfaceError)
@@ -49,6 +64,21 @@ PATIENT_RETRIES = Retries(
 )
 
 
+def pause_when_refused(call_next: Callable[[], Any], context: JobContext, worker: Worker | None) -> Any:
+    """Pause the queue of payments when a task finds out that Stripe does not accept our key.
+
+    The task itself is tried again like after any fault that passes: a paused queue holds its retry back, so
+    it has an attempt left when somebody has mended the key and resumes the queue.
+    """
+    try:
+        return call_next()
+    except GatewayRefused:
+        reason = _("Stripe refuses our key. Correct STRIPE_SECRET_KEY, restart, then resume this queue.")
+        if control.pause(queue=QUEUE, by=_("the site itself"), reason=reason):
+            logger.critical("charging paused: Stripe refuses our key")
+        raise
+
+
 # Of every task that speaks to Stripe.
 AT_STRIPE = (pause_when_refused, memory.guard)
 
@@ -65,8 +95,8 @@ def check_base_url(arguments: Mapping[str, object]) -> None:
 
 
 @task(
-    name=task_names.CHARGE_BALANCE,
-    queue=task_names.QUEUE,
+    name=CHARGE_BALANCE,
+    queue=QUEUE,
     priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
@@ -81,8 +111,8 @@ def charge_balance_for_booking(booking_id: int, base_url: str) -> str:
 
 
 @task(
-    name=task_names.CHARGE_PAYMENT,
-    queue=task_names.QUEUE,
+    name=CHARGE_PAYMENT,
+    queue=QUEUE,
     priority=CHARGE_PRIORITY,
     retry=CHARGE_RETRIES,
     validate=check_base_url,
@@ -97,14 +127,14 @@ def charge_payment(payment_id: int, base_url: str) -> str:
 
 
 @periodic(cron="*/15 * * * *", catch_up=CatchUp.LAST)
-@task(name="payments.tasks.scan_and_charge_balances", queue=task_names.QUEUE)
+@task(name="payments.tasks.scan_and_charge_balances", queue=QUEUE)
 def scan_and_charge_balances() -> str:
     """Defer the charge of every balance and fee that is due. Returns ``enqueued=N``."""
     return f"enqueued={scan.defer_due_charges(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
 
 
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.resolve_unfinished_payments", queue=task_names.QUEUE, task_middleware=AT_STRIPE)
+@task(name="payments.tasks.resolve_unfinished_payments", queue=QUEUE, task_middleware=AT_STRIPE)
 def resolve_unfinished_payments() -> str:
     """Bring money that was left in the middle to Stripe's truth. Returns ``looked_at=N ended=M``."""
     report = janitor.resolve_unfinished(gateway=get_gateway(), now=timezone.now())
@@ -112,7 +142,7 @@ def resolve_unfinished_payments() -> str:
 
 
 @periodic(cron="*/5 * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.defer_unfinished_work", queue=task_names.QUEUE)
+@task(name="payments.tasks.defer_unfinished_work", queue=QUEUE)
 def defer_unfinished_work() -> str:
     """Defer the jobs again of what was asked for and is not done. Returns ``enqueued=N``."""
     return f"enqueued={resumption.defer_unfinished(now=timezone.now())}"
@@ -121,7 +151,7 @@ def defer_unfinished_work() -> str:
 @periodic(cron="30 4 * * *", catch_up=CatchUp.LAST)
 @task(
     name="payments.tasks.reconcile_with_stripe",
-    queue=task_names.QUEUE,
+    queue=QUEUE,
     retry=PATIENT_RETRIES,
     task_middleware=AT_STRIPE,
 )
@@ -132,8 +162,8 @@ def reconcile_with_stripe() -> str:
 
 
 @task(
-    name=task_names.SETTLE_CANCELLATION,
-    queue=task_names.QUEUE,
+    name=SETTLE_CANCELLATION,
+    queue=QUEUE,
     retry=PATIENT_RETRIES,
     validate=check_base_url,
     task_middleware=AT_STRIPE,
@@ -141,15 +171,15 @@ def reconcile_with_stripe() -> str:
 )
 def settle_cancellation(booking_id: int, base_url: str) -> str:
     """End a booking whose cancellation was asked for. Returns its status, or ``not_found``."""
-    status = settlement.settle_cancellation(
+    status = cancellation.settle_cancellation(
         booking_id=booking_id, base_url=base_url, gateway=get_gateway(), now=timezone.now()
     )
     return status.value if status else "not_found"
 
 
 @task(
-    name=task_names.REFUND_PAYMENT,
-    queue=task_names.QUEUE,
+    name=REFUND_PAYMENT,
+    queue=QUEUE,
     retry=PATIENT_RETRIES,
     task_middleware=AT_STRIPE,
     log_fields=("refund_id",),
@@ -160,8 +190,8 @@ def refund_payment(refund_id: int) -> str:
 
 
 @task(
-    name=task_names.APPLY_STRIPE_EVENT,
-    queue=task_names.QUEUE,
+    name=APPLY_STRIPE_EVENT,
+    queue=QUEUE,
     retry=PATIENT_RETRIES,
     task_middleware=AT_STRIPE,
     log_fields=("event_id",),
@@ -174,7 +204,10 @@ def apply_stripe_event(event_id: str, again: bool = False) -> str:
     return state.value if state else "not_found"
 
 
-@task(name=task_names.SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))
+@task(name=SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))
 def send_guest_email(email_id: int) -> str:
     """Send an e-mail to a guest. Returns ``sent``, ``dropped`` or why it was not sent now."""
     return guest_email.send_guest_email(email_id=email_id, now=timezone.now())
+
+
+logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from bookings.models import Booking
 from payments import memory
 from payments.exceptions import AnswerUnreadable, ObjectMissing, OtherAccount
 from payments.gateway import Gateway, Intent, Marks, RefundAnswer, RefundStatus, Session
-from payments.ledger.breaks import Difference
+from payments.ledger.mismatches import Difference
 from payments.models import BookingAccount, PaymentAttempt, ReconciliationBreak, Refund
 from payments.policies import BreakKind, IntentStatus
 

@@ -21,10 +21,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.models import Booking, BookingStatus
-from payments import task_names
+from payments.deferred_jobs import APPLY_STRIPE_EVENT, REFUND_PAYMENT, SEND_GUEST_EMAIL, SETTLE_CANCELLATION
 from payments.models import GuestEmail, Refund, StripeEvent
 from payments.policies import RefundState
-from procrastinate_tasks.deferring import Call, defer, defer_many
+from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
 
 _CHUNK = 2_000
 
@@ -92,7 +92,7 @@ def defer_waiting(work: Work, *, since: datetime | None, until: datetime) -> int
 def defer_settlement(*, booking_id: int, base_url: str) -> None:
     """Have a cancelled booking settled as soon as a worker is free."""
     call = _settle(booking_id, base_url)
-    defer(task_names.SETTLE_CANCELLATION, call.args, queueing_lock=call.queueing_lock)
+    defer(SETTLE_CANCELLATION, call.args, queueing_lock=call.queueing_lock)
 
 
 def _settle(booking_id: int, base_url: str) -> Call:
@@ -115,7 +115,7 @@ CANCELLATIONS = Work(
         )
         % {"count": count}
     ),
-    task_name=task_names.SETTLE_CANCELLATION,
+    task_name=SETTLE_CANCELLATION,
     call=lambda pk: _settle(pk, settings.SITE_BASE_URL),
     rows=lambda: Booking.objects.filter(
         cancel_requested_at__isnull=False, status__in=(BookingStatus.PENDING, BookingStatus.CONFIRMED)
@@ -141,7 +141,7 @@ EVENTS = Work(
         )
         % {"count": count}
     ),
-    task_name=task_names.APPLY_STRIPE_EVENT,
+    task_name=APPLY_STRIPE_EVENT,
     call=lambda pk: Call(args={"event_id": pk}, queueing_lock=f"event:{pk}"),
     rows=lambda: StripeEvent.objects.filter(state=StripeEvent.State.RECEIVED),
     asked_at="received_at",
@@ -165,7 +165,7 @@ REFUNDS = Work(
         )
         % {"count": count}
     ),
-    task_name=task_names.REFUND_PAYMENT,
+    task_name=REFUND_PAYMENT,
     call=lambda pk: Call(args={"refund_id": pk}, queueing_lock=f"refund:{pk}"),
     rows=lambda: Refund.objects.filter(state=RefundState.REQUESTED),
     asked_at="created_at",
@@ -189,7 +189,7 @@ EMAILS = Work(
         )
         % {"count": count}
     ),
-    task_name=task_names.SEND_GUEST_EMAIL,
+    task_name=SEND_GUEST_EMAIL,
     call=lambda pk: Call(args={"email_id": pk}, queueing_lock=f"email:{pk}"),
     rows=lambda: GuestEmail.objects.filter(sent_at__isnull=True, dropped_at__isnull=True),
     asked_at="created_at",
@@ -215,7 +215,7 @@ PARKED = Work(
         )
         % {"count": count}
     ),
-    task_name=task_names.APPLY_STRIPE_EVENT,
+    task_name=APPLY_STRIPE_EVENT,
     call=lambda pk: Call(args={"event_id": pk, "again": True}, queueing_lock=f"event:{pk}"),
     rows=lambda: StripeEvent.objects.filter(state=StripeEvent.State.PARKED),
     asked_at="received_at",

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.signing import BadSignature
@@ -26,12 +27,13 @@ from bookings.exceptions import BookingError, StayUnavailable
 from bookings.forms import NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
-from payments import booking_page, cancellation, checkout, date_changes, queries, webhooks
-from payments.attempts import RETURNED_FROM_PAYING
-from payments.cancellation_cost import cancellation_cost
+from payments import queries, webhooks
+from payments.billing import cancellation_cost
+from payments.driver import RETURNED_FROM_PAYING
 from payments.exceptions import InvalidSignature, PaymentError, PaymentRefused, TransientFault
-from payments.forms import CancelForm
 from payments.gateway import get_gateway
+from payments.panels import guest_page
+from payments.services import change_dates, open_checkout, request_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
         return redirect(booking)
     try:
-        address = checkout.open_checkout(
+        address = open_checkout(
             booking=booking, base_url=settings.SITE_BASE_URL, gateway=get_gateway(), now=timezone.now()
         )
     except (BookingError, PaymentError) as error:
@@ -89,9 +91,7 @@ class ChangeDatesView(View):
         form = _nights_form(booking, request.POST, now)
         if form.is_valid():
             try:
-                date_changes.change_dates(
-                    booking=booking, **form.cleaned_data, base_url=settings.SITE_BASE_URL, now=now
-                )
+                change_dates(booking=booking, **form.cleaned_data, base_url=settings.SITE_BASE_URL, now=now)
             except (BookingError, PaymentError) as error:
                 form.add_error(None, _explain(error))
             else:
@@ -115,9 +115,7 @@ class CancelView(View):
             messages.warning(request, _("The sums have changed since you opened this page. Read them again."))
             return _render_cancel(request, booking, now)
         try:
-            is_new = cancellation.request_cancellation(
-                booking=booking, base_url=settings.SITE_BASE_URL, now=now
-            )
+            is_new = request_cancellation(booking=booking, base_url=settings.SITE_BASE_URL, now=now)
         except TransientFault as error:
             messages.warning(request, _explain(error))
             return _render_cancel(request, booking, now)
@@ -192,6 +190,12 @@ def _render(
     context: dict[str, Any] | None = None,
 ) -> HttpResponse:
     has_paid = RETURNED_FROM_PAYING in request.GET
-    page = booking_page.describe_booking(booking, now=now, has_paid=has_paid)
+    page = guest_page.describe_booking(booking, now=now, has_paid=has_paid)
     shared = {"page": page, "booking": booking, "quote": booking.quote, "home": booking.home}
     return render(request, f"payments/{name}.html", {**shared, **(context or {})})
+
+
+class CancelForm(forms.Form):
+    """The second step of a cancellation: the guest has read what it costs."""
+
+    kept_minor = forms.IntegerField(min_value=0, widget=forms.HiddenInput())

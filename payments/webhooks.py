@@ -8,12 +8,13 @@ from datetime import datetime
 from django.db import DataError, transaction
 from django.db.models import F
 
-from payments import task_names
+from payments.deferred_jobs import APPLY_STRIPE_EVENT
 from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
-from procrastinate_tasks import audit
-from procrastinate_tasks.actions import Action, Actor, TargetReport
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import Actor, Request, TargetReport
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ActionOutcome, TargetType
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def _store(
             logger.error("an event was parked", extra={"event_id": event.id, "reason": problem})
         else:
             defer(
-                task_names.APPLY_STRIPE_EVENT,
+                APPLY_STRIPE_EVENT,
                 {"event_id": event.id},
                 queueing_lock=f"event:{event.id}",
                 priority=GUEST_WAITS_PRIORITY if event.type.startswith(_GUEST_WAITS) else 0,
@@ -85,7 +86,7 @@ def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
         return None
     with transaction.atomic():
         job_id = defer(
-            task_names.APPLY_STRIPE_EVENT,
+            APPLY_STRIPE_EVENT,
             {"event_id": event_id, "again": True},
             queueing_lock=f"event:{event_id}",
         )
@@ -96,7 +97,7 @@ def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
             action=request.action,
             target=str(job_id),
             outcome=ActionOutcome.APPLIED,
-            task_name=task_names.APPLY_STRIPE_EVENT,
+            task_name=APPLY_STRIPE_EVENT,
             detail={"event_id": event_id},
         )
         audit.record(request, [report])
@@ -104,8 +105,8 @@ def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
     return job_id
 
 
-def _request_to_apply(job_id: int, *, actor: Actor, reason: str) -> audit.Request:
-    return audit.Request(
+def _request_to_apply(job_id: int, *, actor: Actor, reason: str) -> Request:
+    return Request(
         action=Action.RETRY,
         target_type=TargetType.JOB,
         targets=(str(job_id),),

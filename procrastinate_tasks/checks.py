@@ -15,19 +15,25 @@ from django.db import connections
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks import alert_thresholds, registry, schedule
-from procrastinate_tasks.conf import DEFAULTS, QueueSettings, django_name, queue_settings
+from procrastinate_tasks import conf
+from procrastinate_tasks.conf import (
+    DEFAULTS,
+    QueueLimit,
+    QueueSettings,
+    django_name,
+    find_limit_problem,
+    queue_settings,
+)
 from procrastinate_tasks.exceptions import (
     InvalidCron,
     InvalidQueueName,
     InvalidTaskArguments,
     UnknownTimeZone,
 )
-from procrastinate_tasks.job_manager import JobManager, encode_arguments
-from procrastinate_tasks.limits import QueueLimit, find_problem
-from procrastinate_tasks.presentation import presented_tasks
-from procrastinate_tasks.queue_names import require_queue_name
-from procrastinate_tasks.registry import TaskOptions
+from procrastinate_tasks.jobs.deferring import JobManager, encode_arguments
+from procrastinate_tasks.jobs.descriptions import presented_tasks
+from procrastinate_tasks.jobs.tasks import TaskOptions, all_options, check_arguments, require_queue_name
+from procrastinate_tasks.schedule import periodic
 
 _LONGEST_NAME = 128
 _MAY_BE_ZERO = frozenset({"connection_limit", "alert_lasting", "alert_calm_for"})
@@ -46,8 +52,8 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         *_check_queue_limits(settings),
         *_check_alerts(settings),
         *_check_queue_names(settings),
-        *(message for options in registry.all_options() for message in _check_task(options, settings)),
-        *(message for declared in schedule.all_schedules() for message in _check_schedule(declared)),
+        *(message for options in all_options() for message in _check_task(options, settings)),
+        *(message for declared in periodic.all_schedules() for message in _check_schedule(declared)),
         *_check_presentations(),
     ]
 
@@ -113,7 +119,7 @@ def _check_settings(settings: QueueSettings) -> Iterator[CheckMessage]:
 def _check_queue_limits(settings: QueueSettings) -> Iterator[CheckMessage]:
     known = sorted({task.queue for task in app.tasks.values()})
     for queue, limit in settings.queue_limits.items():
-        problem = find_problem(limit) if isinstance(limit, QueueLimit) else "it is no QueueLimit"
+        problem = find_limit_problem(limit) if isinstance(limit, QueueLimit) else "it is no QueueLimit"
         if problem:
             yield Error(
                 f"PROCRASTINATE_TASKS_QUEUE_LIMITS, queue {queue!r}: {problem}.",
@@ -131,7 +137,7 @@ def _check_queue_limits(settings: QueueSettings) -> Iterator[CheckMessage]:
 
 
 def _check_alerts(settings: QueueSettings) -> Iterator[CheckMessage]:
-    problem = alert_thresholds.find_problem(settings.alert_thresholds)
+    problem = conf.find_threshold_problem(settings.alert_thresholds)
     if problem:
         yield Error(
             f"PROCRASTINATE_TASKS_ALERT_THRESHOLDS: {problem}.",
@@ -190,10 +196,10 @@ def _limits_in_wrong_order(where: str, soft: timedelta, hard: timedelta) -> Chec
     )
 
 
-def _check_schedule(declared: schedule.Schedule) -> Iterator[CheckMessage]:
+def _check_schedule(declared: periodic.Schedule) -> Iterator[CheckMessage]:
     complaints: tuple[tuple[str, Callable[[], object]], ...] = (
         ("procrastinate_tasks.E009", lambda: declared.cron),
-        ("procrastinate_tasks.E010", lambda: registry.check_arguments(declared.task_name, declared.args)),
+        ("procrastinate_tasks.E010", lambda: check_arguments(declared.task_name, declared.args)),
         ("procrastinate_tasks.E010", lambda: encode_arguments(declared.task_name, declared.args)),
     )
     for check_id, look in complaints:

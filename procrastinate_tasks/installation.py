@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from django.core.checks import register
 from django.core.management import get_commands
 from procrastinate.app import App
 from procrastinate.contrib.django import procrastinate_app
 
-from procrastinate_tasks import tasks_api
+from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.exceptions import AppsInWrongOrder
-from procrastinate_tasks.job_manager import JobManager
-from procrastinate_tasks.logging import hide_arguments_in_procrastinate_logs
-from procrastinate_tasks.middleware import sentry
+from procrastinate_tasks.jobs.deferring import JobManager
+from procrastinate_tasks.monitoring import sentry
+from procrastinate_tasks.monitoring.alerts.evaluation import alert_metrics
+from procrastinate_tasks.monitoring.alerts.queue_rules import QUEUE_RULES
+from procrastinate_tasks.monitoring.alerts.rules import register_rule
+from procrastinate_tasks.monitoring.logging import hide_arguments_in_procrastinate_logs
+from procrastinate_tasks.monitoring.metrics import register_metrics
+from procrastinate_tasks.tasks_api import api
 
 
 def install() -> None:
@@ -27,13 +33,14 @@ def install() -> None:
     get_commands()["procrastinate"] = "procrastinate_tasks"
     app.import_paths = [
         *app.import_paths,
-        "procrastinate_tasks.bulk_runs",
+        "procrastinate_tasks.actions.bulk",
         "procrastinate_tasks.verification.probe",
     ]
-    if tasks_api.IS_AVAILABLE:
+    if api.IS_AVAILABLE:
         # Only tasks that a worker has imported can run, and nothing else need import these.
-        app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api_runs"]
+        app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api.runs"]
     app.job_manager = JobManager(app.connector)
+    _register_own()
     defaults = app.worker_defaults
     app.worker_defaults = {
         **defaults,
@@ -42,3 +49,10 @@ def install() -> None:
             *([sentry.report_sync, sentry.report_async] if sentry.is_on() else []),
         ],
     }
+
+
+def _register_own() -> None:
+    register(check_queue, "procrastinate_tasks")
+    for rule in QUEUE_RULES:
+        register_rule(rule)
+    register_metrics("alerts", alert_metrics)

@@ -25,18 +25,17 @@ from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from psycopg.pq import TransactionStatus
 
-from procrastinate_tasks.arguments import find_arguments
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.engine.end_log import log_end
-from procrastinate_tasks.exchange.endings import MOST_REFUSALS
-from procrastinate_tasks.exchange.frames import Assignment, RunEnd
-from procrastinate_tasks.execution.calls import CallBuilder
-from procrastinate_tasks.execution.runs import JobRunner, fresh_context
-from procrastinate_tasks.execution.slots import Slot
-from procrastinate_tasks.options import WorkerOptions
-from procrastinate_tasks.results import Outcome
-from procrastinate_tasks.settling import settle
-from procrastinate_tasks.statements import statement
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.jobs.arguments import find_arguments
+from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.completion import MOST_REFUSALS, RunEnd
+from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
+from procrastinate_tasks.worker.child.slots import Slot
+from procrastinate_tasks.worker.completion_loop import log_end
+from procrastinate_tasks.worker.options import WorkerOptions
 
 AnyTask = Task[..., Any, ...]
 

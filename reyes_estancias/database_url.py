@@ -8,7 +8,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from procrastinate_tasks.sessions import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
 
 EXAMPLE = "postgres://user:password@host:5432/name"
 

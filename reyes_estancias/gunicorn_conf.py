@@ -33,4 +33,4 @@ def post_worker_init(worker: Worker) -> None:
 
     By its name, because the project is not loaded yet when gunicorn reads this file.
     """
-    import_string("procrastinate_tasks.alerting.watch.start_watch")()
+    import_string("procrastinate_tasks.monitoring.alerts.watch.start_watch")()

@@ -40,7 +40,7 @@ def start_sentry(*, dsn: str, release: str, **options: Any) -> None:
         **options,
     )
     # The queue's middleware reports a job that failed; the line that says so would be a second event.
-    ignore_logger("procrastinate_tasks.job_log")
+    ignore_logger("procrastinate_tasks.jobs.job_log")
 
 
 def without_private_data(event: Event, hint: Hint) -> Event:

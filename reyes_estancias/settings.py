@@ -12,8 +12,8 @@ import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from procrastinate_tasks.limits import Rate
-from procrastinate_tasks.logging import logging_config
+from procrastinate_tasks.conf import Rate
+from procrastinate_tasks.monitoring.logging import logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.email_settings import admin_settings, email_settings, is_email_sent
 from reyes_estancias.postgres.server import start_or_join
@@ -140,7 +140,7 @@ SITE_BASE_URL = (
 PRODUCTION = env.bool("PRODUCTION", default=False)
 
 PAYMENTS_GATEWAY = "payments.stripe_gateway.StripeGateway"
-# While developing, the local Stripe (``python -m payments.sandbox``) answers unless a key is given.
+# While developing, the local Stripe (``python -m reyes_estancias.local_stripe``) answers without a key.
 _LOCAL_STRIPE = DEBUG and "STRIPE_SECRET_KEY" not in env
 STRIPE_SECRET_KEY = "sk_test_local" if _LOCAL_STRIPE else env.str("STRIPE_SECRET_KEY")
 STRIPE_API_BASE = env.str(

@@ -10,15 +10,14 @@ from django.core import checks
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments import task_names
+from payments.deferred_jobs import CHARGE_BALANCE, DEFERRED_BY_NAME
 from payments.exceptions import GatewayRefused, ObjectMissing, PaymentError
 from payments.gateway import get_gateway
 from payments.models import StripeMemory
 from payments.policies import base_url_problem, stripe_key_problem
-from procrastinate_tasks import registry
 from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.jobs.tasks import check_arguments
+from procrastinate_tasks.models import JobAttempt, Outcome
 from procrastinate_tasks.verification.queue_checks import Expected, verdict_of_messages
 from procrastinate_tasks.verification.verdicts import Check, Level, Verdict, fail, ok, warn
 from reyes_estancias.gunicorn_conf import threads
@@ -44,7 +43,7 @@ def expected() -> Expected:
     return Expected(
         postgres=15,
         extensions=("btree_gist",),
-        tasks=(*task_names.DEFERRED_BY_NAME, *scheduled),
+        tasks=(*DEFERRED_BY_NAME, *scheduled),
         schedules=scheduled,
         apps=("bookings", "payments", "procrastinate_tasks"),
         web_connections=settings.WEB_PROCESSES * (threads + 1),
@@ -138,7 +137,10 @@ def check_stripe_answers() -> Verdict:
         return fail(
             _("Stripe cannot be reached at %(address)s: %(error)s")
             % {"address": settings.STRIPE_API_BASE, "error": error},
-            fix=_("Look at the network, and STRIPE_API_BASE; on a laptop: python -m payments.sandbox"),
+            fix=_(
+                "Look at the network, and STRIPE_API_BASE; on a laptop: "
+                "python -m reyes_estancias.local_stripe"
+            ),
         )
     return ok(_("Stripe answers."))
 
@@ -180,7 +182,7 @@ def check_email() -> Verdict:
 def check_decimal_error() -> Verdict:
     """Answer the old system's bug: ``base_url`` was read as a ``Decimal``, and every charge failed."""
     try:
-        registry.check_arguments(task_names.CHARGE_BALANCE, {"booking_id": 1, "base_url": Decimal("1")})
+        check_arguments(CHARGE_BALANCE, {"booking_id": 1, "base_url": Decimal("1")})
     except InvalidTaskArguments:
         seen = JobAttempt.objects.filter(
             outcome__in=(Outcome.FAILED, Outcome.RETRYING), exception_class__contains="decimal"

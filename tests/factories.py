@@ -10,7 +10,7 @@ from bookings.models import Booking, Property
 from bookings.services import Guest
 from payments import billing
 from payments.gateway import Intent, Session, SessionStatus
-from payments.ledger import claims, outcomes, rows
+from payments.ledger import claims, locking, outcomes
 from payments.models import Payment, PaymentAttempt
 from payments.policies import IntentStatus, PaymentKind
 
@@ -55,7 +55,7 @@ def make_hold(
 
 def make_deposit_attempt(*, booking: Booking, now: datetime) -> PaymentAttempt:
     """Return an attempt at the deposit with an open payment page."""
-    with rows.locked_booking(booking.pk) as locked:
+    with locking.locked_booking(booking.pk) as locked:
         billing.open_account(booking=locked, now=now)
         deposit = billing.open_obligation(
             booking=locked, kind=PaymentKind.DEPOSIT, amount_minor=locked.quote.deposit_minor, now=now

@@ -14,18 +14,19 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from bookings.models import Booking
-from payments import attempts, checkout, clocks, tasks, views
+from payments import clocks, driver, tasks, views
 from payments.models import BookingAccount, Payment, PaymentAttempt
 from payments.policies import LIVE_STATES, PaymentKind
-from payments.sandbox.control import Control, ControlRefused
-from payments.sandbox.control_api import answer_control
-from payments.sandbox.core import Core, Request
-from payments.sandbox.errors import Document
-from payments.sandbox.faults import Fault, FaultKind
-from payments.sandbox.statement import Movement, StatementLine
-from payments.sandbox.webhooks import sign, write_payload
+from payments.services import open_checkout
 from payments.stripe_gateway import StripeGateway
 from procrastinate_tasks.testing import DrainReport, drain_queue
+from reyes_estancias.local_stripe.control import Control, ControlRefused
+from reyes_estancias.local_stripe.control_api import answer_control
+from reyes_estancias.local_stripe.core import Core, Request
+from reyes_estancias.local_stripe.errors import Document
+from reyes_estancias.local_stripe.faults import Fault, FaultKind
+from reyes_estancias.local_stripe.statement import Movement, StatementLine
+from reyes_estancias.local_stripe.webhooks import sign, write_payload
 from tests.factories import BASE_URL, make_hold
 from tests.integration.constraints import check_deferred_rules
 from tests.invariants import assert_invariants, key_owners
@@ -95,7 +96,7 @@ class House:
     def open_page(self, booking: Booking) -> str:
         """Return the address of the page a guest pays on."""
         booking = Booking.objects.get(pk=booking.pk)
-        return checkout.open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=self.now)
+        return open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=self.now)
 
     def pay_page(self, booking: Booking, *, card: str = "pm_card_visa") -> None:
         """Pay the booking's open page at the bank; the site is not told."""
@@ -108,7 +109,7 @@ class House:
         booking = self.hold(**hold)
         self.open_page(booking)
         self.pay_page(booking, card=card)
-        attempts.look(attempt=live_attempt(booking), intent_id="", gateway=self.gateway, now=self.now)
+        driver.look(attempt=live_attempt(booking), intent_id="", gateway=self.gateway, now=self.now)
         return Booking.objects.get(pk=booking.pk)
 
     def book_due(self, *, card: str | None = None, **hold: Any) -> Booking:

@@ -20,7 +20,7 @@ from bookings.models import Booking, BookingStatus, NightBlock
 from payments import policies
 from payments.models import Account, BookingAccount, LedgerTransfer, Payment, PaymentAttempt, Refund
 from payments.policies import AttemptState, PaymentKind, PaymentStatus, RefundState
-from payments.sandbox.statement import Movement, StatementLine
+from reyes_estancias.local_stripe.statement import Movement, StatementLine
 from tests.integration.constraints import check_deferred_rules
 
 _PAYABLE_INTENTS = {"requires_payment_method", "requires_confirmation", "requires_action", "requires_capture"}

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from procrastinate_tasks.logging import LogfmtFormatter
-from procrastinate_tasks.middleware.log_context import JobContextFilter
+from procrastinate_tasks.jobs.log_context import JobContextFilter
+from procrastinate_tasks.monitoring.logging import LogfmtFormatter
 from reyes_estancias.log_privacy import RequestFilter
 
 _SECRETS = {

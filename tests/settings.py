@@ -19,8 +19,8 @@ FORM_LIMITS = {}
 
 TASKS = {
     "default": {
-        "BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend",
+        "BACKEND": "procrastinate_tasks.tasks_api.backend.ProcrastinateBackend",
         "QUEUES": ["default", "mail"],
     },
-    "other": {"BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend", "QUEUES": []},
+    "other": {"BACKEND": "procrastinate_tasks.tasks_api.backend.ProcrastinateBackend", "QUEUES": []},
 }

@@ -9,13 +9,13 @@ from typing import Any
 
 import stripe
 
-from payments.sandbox.calls import Call
-from payments.sandbox.core import Answer, Core, Request
-from payments.sandbox.errors import Document
-from payments.sandbox.faults import Fault
-from payments.sandbox.hosted import answer_page
-from payments.sandbox.statement import StatementLine, read_lines
-from payments.sandbox.store import Store
+from reyes_estancias.local_stripe.calls import Call
+from reyes_estancias.local_stripe.core import Answer, Core, Request
+from reyes_estancias.local_stripe.errors import Document
+from reyes_estancias.local_stripe.faults import Fault
+from reyes_estancias.local_stripe.hosted import answer_page
+from reyes_estancias.local_stripe.statement import StatementLine, read_lines
+from reyes_estancias.local_stripe.store import Store
 
 BASE_URL = "http://stripe.test"
 TEST_KEY = "sk_test_local0001"

@@ -8,7 +8,7 @@ import psycopg
 
 from benchmarks.drill.desk import Desk
 from benchmarks.due_stays import CHARGE_TASK, Stay, StayWriter, make_home
-from payments.sandbox.control import Control
+from reyes_estancias.local_stripe.control import Control
 
 _BATCH = 60
 _ENOUGH = 150

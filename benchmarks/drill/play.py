@@ -33,8 +33,8 @@ from benchmarks.machine import describe_machine, describe_versions, load_average
 from benchmarks.patience import DidNotHappen, wait_until
 from benchmarks.processes import ROOT
 from benchmarks.report import replace_results
-from payments.sandbox.control import Control
-from payments.sandbox.launcher import RunningSandbox, start_sandbox
+from reyes_estancias.local_stripe.control import Control
+from reyes_estancias.local_stripe.launcher import RunningSandbox, start_sandbox
 from reyes_estancias.postgres.account import server_account
 
 LOGS = ROOT / ".local" / "drill"

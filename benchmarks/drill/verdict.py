@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.drill.desk import Desk
 from benchmarks.due_stays import CHARGE_TASK, Stay
-from payments.sandbox.statement import Movement, StatementLine
+from reyes_estancias.local_stripe.statement import Movement, StatementLine
 
 _STAYS = """
 SELECT booking.public_id, account.stripe_customer_id, payment.status, account.captured_minor,

@@ -24,7 +24,7 @@ from benchmarks.machine import describe_machine, describe_versions, load_average
 from benchmarks.patience import DidNotHappen, wait_until
 from benchmarks.processes import ROOT
 from benchmarks.report import replace_results
-from payments.sandbox.statement import Movement
+from reyes_estancias.local_stripe.statement import Movement
 
 REPORT = ROOT / "docs" / "load.md"
 LOGS = ROOT / ".local" / "load"

@@ -19,7 +19,7 @@ from psycopg import sql
 from benchmarks.database import SERVER_OPTIONS
 from benchmarks.patience import wait_until
 from benchmarks.processes import ROOT, WorkerProcess, bare_environment, family_of, resident_megabytes
-from payments.sandbox.launcher import RunningSandbox, start_sandbox
+from reyes_estancias.local_stripe.launcher import RunningSandbox, start_sandbox
 from reyes_estancias.postgres.server import DATABASE, Address, throw_away_server
 
 WEBHOOK_SECRET = "whsec_local"  # noqa: S105 - of the local Stripe

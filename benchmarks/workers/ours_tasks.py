@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks import workload
 from benchmarks.workload import Work
-from procrastinate_tasks.tasks import task
+from procrastinate_tasks.jobs.tasks import task
 
 noop_async = task(name=Work.NOOP_ASYNC.value)(workload.noop_async)
 noop_sync = task(name=Work.NOOP_SYNC.value)(workload.noop_sync)

@@ -11,7 +11,7 @@ from bookings.models import Booking
 from payments import memory, policies
 from payments.exceptions import CollectionLocked, NothingToPay, PaymentUnderWay
 from payments.gateway import Intent
-from payments.ledger import breaks, rows
+from payments.ledger import locking, mismatches
 from payments.models import BookingAccount, Payment, PaymentAttempt
 from payments.policies import Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
 
@@ -27,7 +27,7 @@ class Claim:
 def claim_balance(*, booking_id: int, base_url: str, now: datetime) -> Claim:
     """Claim the balance of a booking: one live attempt, made now or found."""
     try:
-        with rows.locked_booking(booking_id) as booking:
+        with locking.locked_booking(booking_id) as booking:
             payments = booking.payments.filter(kind=PaymentKind.BALANCE)
             payment = payments.exclude(status=PaymentStatus.VOID).first()
             return _claim(booking=booking, payment=payment, base_url=base_url, now=now)
@@ -40,7 +40,7 @@ def claim_payment(*, payment_id: int, base_url: str, now: datetime) -> Claim:
     payment = Payment.objects.filter(pk=payment_id).first()
     if payment is None:
         return Claim(answer=ChargeAnswer.NOT_FOUND)
-    with rows.locked_booking(payment.booking_id) as booking:
+    with locking.locked_booking(payment.booking_id) as booking:
         payment.refresh_from_db()
         return _claim(booking=booking, payment=payment, base_url=base_url, now=now)
 
@@ -56,17 +56,17 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
         CollectionLocked: Stripe may have taken this money already.
     """
     payment = Payment.objects.get(pk=payment_id)
-    with rows.locked_booking(payment.booking_id) as booking:
+    with locking.locked_booking(payment.booking_id) as booking:
         payment.refresh_from_db()
         is_cancelled = booking.cancel_requested_at is not None and payment.kind != PaymentKind.FEE
         if is_cancelled or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
             raise NothingToPay
-        live = rows.live_attempt(payment)
+        live = locking.live_attempt(payment)
         if live is not None:
-            rows.require_known_protocol(live)
+            locking.require_known_protocol(live)
         if live and live.channel == Channel.OFF_SESSION:
             raise PaymentUnderWay
-        if memory.is_locked() or breaks.lock_collection(booking.pk):
+        if memory.is_locked() or mismatches.lock_collection(booking.pk):
             raise CollectionLocked
         if live is None:
             live = _open_checkout(booking, payment, base_url, now)
@@ -78,7 +78,7 @@ def restore_attempt(*, payment: Payment, intent: Intent, base_url: str, now: dat
 
     It is off-session whatever it was: what it asks of Stripe is an intent, and that is there.
     """
-    with rows.locked_booking(payment.booking_id):
+    with locking.locked_booking(payment.booking_id):
         return PaymentAttempt.objects.create(
             payment=payment,
             n=payment.attempts.count() + 1,
@@ -96,7 +96,7 @@ def restore_attempt(*, payment: Payment, intent: Intent, base_url: str, now: dat
 
 
 def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: datetime) -> Claim:
-    live = rows.live_attempt(payment) if payment else None
+    live = locking.live_attempt(payment) if payment else None
     account = BookingAccount.objects.filter(booking=booking).first()
     answer = policies.early_exit(_charge_facts(booking, payment, live, account, now))
     if live is not None and live.protocol_version > policies.PROTOCOL_VERSION:
@@ -105,7 +105,7 @@ def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: dat
         attempt = live or _claim_off_session(payment, account, base_url, now)
         return Claim(attempt=attempt)
     if answer == ChargeAnswer.MISSING_METHOD and payment is not None:
-        rows.wait_for_the_guest(
+        locking.wait_for_the_guest(
             payment, PaymentStatus.REQUIRES_ACTION, policies.MISSING_METHOD, base_url, now
         )
     return Claim(answer=answer)
@@ -119,13 +119,13 @@ def _charge_facts(
     now: datetime,
 ) -> ChargeFacts:
     return ChargeFacts(
-        is_confirmed=rows.is_chargeable(booking, payment),
+        is_confirmed=locking.is_chargeable(booking, payment),
         payment_status=PaymentStatus(payment.status) if payment else None,
         has_pending_topup=booking.payments.filter(kind=PaymentKind.TOPUP, status__in=_unpaid()).exists(),
         live_channel=Channel(live.channel) if live else None,
-        is_disputed=rows.is_disputed(booking),
-        is_due=payment is not None and rows.is_due(booking, payment, now),
-        is_locked=breaks.lock_collection(booking.pk),
+        is_disputed=locking.is_disputed(booking),
+        is_due=payment is not None and locking.is_due(booking, payment, now),
+        is_locked=mismatches.lock_collection(booking.pk),
         has_method=bool(account and account.stripe_customer_id and account.stripe_payment_method_id),
     )
 
@@ -137,7 +137,7 @@ def _unpaid() -> list[PaymentStatus]:
 def _claim_off_session(
     payment: Payment, account: BookingAccount, base_url: str, now: datetime
 ) -> PaymentAttempt:
-    rows.set_status(payment, PaymentStatus.PROCESSING)
+    locking.set_status(payment, PaymentStatus.PROCESSING)
     return PaymentAttempt.objects.create(
         payment=payment,
         n=payment.attempts.count() + 1,

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from bookings.models import Booking
 from payments import billing, policies
 from payments.gateway import DisputeAnswer
-from payments.ledger import refunds, rows
+from payments.ledger import locking, refunds
 from payments.models import Account, Dispute, LedgerTransfer, PaymentAttempt
 from payments.policies import DisputeStatus
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def record_dispute(*, attempt_id: int, answer: DisputeAnswer, now: datetime) -> Dispute:
     """Apply what Stripe says of a dispute: from this transaction on, nothing is collected while it stands."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         dispute = Dispute.objects.filter(stripe_dispute_id=answer.id).first()
         if dispute is None:
             dispute = Dispute(attempt=attempt, stripe_dispute_id=answer.id, created_at=now)

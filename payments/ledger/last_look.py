@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from payments import clocks, policies, task_names
+from payments import clocks, policies
+from payments.deferred_jobs import QUEUE
 from payments.exceptions import ChargingPaused
-from payments.ledger import breaks, rows
+from payments.ledger import locking, mismatches
 from payments.models import PaymentAttempt
 from payments.policies import AttemptState, LastLook, Objection, PaymentStatus
-from procrastinate_tasks.queries import is_paused
+from procrastinate_tasks.queues.control import is_paused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ def permit_confirmation(*, attempt_id: int, is_untouched: bool, now: datetime) -
         ClocksDisagree: by the clock of this machine nothing is charged.
         NewerRelease: a newer release has begun the attempt.
     """
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         _require_that_charging_is_on()
         objection = policies.find_objection(_look_at(attempt))
         if attempt.state in policies.LIVE_STATES:
@@ -58,28 +59,28 @@ def _number_confirmation(attempt: PaymentAttempt, *, is_untouched: bool, now: da
 
 def _require_that_charging_is_on() -> None:
     """What passes by itself ends no attempt: it waits, and the look is taken again."""
-    if is_paused(task_names.QUEUE):
-        raise ChargingPaused(queue=task_names.QUEUE)
+    if is_paused(QUEUE):
+        raise ChargingPaused(queue=QUEUE)
     clocks.require_agreement()
 
 
 def _look_at(attempt: PaymentAttempt) -> LastLook:
     payment = attempt.payment
     return LastLook(
-        is_chargeable=rows.is_chargeable(payment.booking, payment),
-        is_disputed=rows.is_disputed(payment.booking),
-        is_due=rows.is_due(payment.booking, payment, clocks.read_database_clock()),
+        is_chargeable=locking.is_chargeable(payment.booking, payment),
+        is_disputed=locking.is_disputed(payment.booking),
+        is_due=locking.is_due(payment.booking, payment, clocks.read_database_clock()),
         amount_agrees=payment.amount_minor == attempt.amount_minor,
-        is_locked=breaks.lock_collection(payment.booking_id),
+        is_locked=mismatches.lock_collection(payment.booking_id),
     )
 
 
 def _write_down(attempt: PaymentAttempt, objection: Objection | None, now: datetime) -> None:
     reason = objection.value if objection else ""
     if attempt.payment.reason != reason:
-        rows.set_status(attempt.payment, PaymentStatus(attempt.payment.status), reason)
+        locking.set_status(attempt.payment, PaymentStatus(attempt.payment.status), reason)
     if objection is not None:
         return
     attempt.check_at = max(attempt.check_at, now + policies.DRIVER_LEASE)
     is_first = attempt.state == AttemptState.CREATED
-    rows.move(attempt, AttemptState.CONFIRMING if is_first else AttemptState(attempt.state), now)
+    locking.move(attempt, AttemptState.CONFIRMING if is_first else AttemptState(attempt.state), now)

@@ -10,50 +10,50 @@ from datetime import datetime
 
 from bookings import services as bookings
 from bookings.models import BookingStatus
-from payments import billing, due_charges, policies
+from payments import billing, policies
+from payments.deferred_jobs import request_email, schedule
 from payments.exceptions import ContradictoryEvidence
 from payments.gateway import Intent, Session
-from payments.guest_emails import request_email
-from payments.ledger import rows
+from payments.ledger import locking
 from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
 from payments.policies import AttemptState, Channel, IntentStatus, Objection, PaymentKind, PaymentStatus
 
 
 def store_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
     """Store the id of an attempt's intent before anything may be confirmed."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         _check_identity(attempt, intent)
         if attempt.state == AttemptState.CLAIMED:
             attempt.stripe_intent_id = intent.id
-            rows.move(attempt, AttemptState.CREATED, now)
+            locking.move(attempt, AttemptState.CREATED, now)
         return attempt
 
 
 def store_session(*, attempt_id: int, session: Session, now: datetime) -> PaymentAttempt:
     """Store a Checkout Session before its address is shown to anybody."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.CLAIMED:
             attempt.stripe_session_id = session.id
             attempt.session_url = session.url
             attempt.check_at = attempt.session_expires_at or now
-            rows.move(attempt, AttemptState.OPEN, now)
+            locking.move(attempt, AttemptState.OPEN, now)
         return attempt
 
 
 def note_decline(*, attempt_id: int, code: str, now: datetime) -> None:
     """Remember why the bank said no, before the intent is cancelled."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state in policies.LIVE_STATES:
             attempt.decline_code = code
-            rows.save(attempt, now)
+            locking.save(attempt, now)
 
 
 def note_unknown(*, attempt_id: int, now: datetime) -> None:
     """Remember that a confirmation got no answer: only Stripe can tell what became of it."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.CONFIRMING:
-            rows.move(attempt, AttemptState.UNKNOWN, now)
-            rows.set_status(attempt.payment, PaymentStatus.UNKNOWN)
+            locking.move(attempt, AttemptState.UNKNOWN, now)
+            locking.set_status(attempt.payment, PaymentStatus.UNKNOWN)
 
 
 def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:
@@ -62,7 +62,7 @@ def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentA
     Raises:
         ContradictoryEvidence: it contradicts a proof Stripe gave before.
     """
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         _check_identity(attempt, intent)
         if attempt.state in policies.LIVE_STATES:
             _apply_intent(attempt, intent, now)
@@ -75,7 +75,7 @@ def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentA
 
 def record_refusal(*, attempt_id: int, code: str, proof: str, now: datetime) -> PaymentAttempt:
     """Apply that Stripe refused to create anything for an attempt, so nothing can take money."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.CLAIMED:
             attempt.decline_code = code
             is_page = attempt.channel == Channel.CHECKOUT
@@ -85,7 +85,7 @@ def record_refusal(*, attempt_id: int, code: str, proof: str, now: datetime) -> 
 
 def record_withdrawal(*, attempt_id: int, proof: str, now: datetime) -> PaymentAttempt:
     """Give up an attempt of which nothing was made at Stripe yet; its payment waits as before."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.CLAIMED:
             attempt.payment.reason = Objection.LOCKED
             _bury(attempt, AttemptState.CANCELED, proof, now)
@@ -94,16 +94,16 @@ def record_withdrawal(*, attempt_id: int, proof: str, now: datetime) -> PaymentA
 
 def record_session_processing(*, attempt_id: int, now: datetime) -> PaymentAttempt:
     """Apply that a guest has finished a payment page whose money is not there yet."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.OPEN:
-            rows.move(attempt, AttemptState.PROCESSING, now)
-            rows.set_status(attempt.payment, PaymentStatus.PROCESSING)
+            locking.move(attempt, AttemptState.PROCESSING, now)
+            locking.set_status(attempt.payment, PaymentStatus.PROCESSING)
         return attempt
 
 
 def record_session_expired(*, attempt_id: int, session: Session, now: datetime) -> PaymentAttempt:
     """Apply that a Checkout Session is closed for good; an unpaid hold ends with it."""
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state in policies.LIVE_STATES:
             attempt.stripe_session_id = session.id
             _bury(attempt, AttemptState.EXPIRED, f"{session.id} expired", now)
@@ -151,8 +151,8 @@ def _apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Non
             state = AttemptState.DECLINED if attempt.decline_code else AttemptState.CANCELED
             _bury(attempt, state, _proof_of_cancelling(attempt, intent), now)
         case IntentStatus.PROCESSING:
-            rows.move(attempt, AttemptState.PROCESSING, now)
-            rows.set_status(attempt.payment, PaymentStatus.PROCESSING)
+            locking.move(attempt, AttemptState.PROCESSING, now)
+            locking.set_status(attempt.payment, PaymentStatus.PROCESSING)
 
 
 def _proof_of_cancelling(attempt: PaymentAttempt, intent: Intent) -> str:
@@ -162,15 +162,15 @@ def _proof_of_cancelling(attempt: PaymentAttempt, intent: Intent) -> str:
 
 def _capture(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
     payment = attempt.payment
-    rows.move(attempt, AttemptState.SUCCEEDED, now)
+    locking.move(attempt, AttemptState.SUCCEEDED, now)
     billing.post_capture(payment=payment, intent_id=intent.id, now=now)
-    rows.set_status(payment, PaymentStatus.PAID)
+    locking.set_status(payment, PaymentStatus.PAID)
     if payment.kind == PaymentKind.DEPOSIT:
         _confirm(attempt, intent, now)
     else:
         _request_email(GuestEmail.Kind.RECEIPT, attempt, now)
     if payment.booking.status != BookingStatus.PENDING:
-        rows.settle_if_nothing_is_due(booking=payment.booking, now=now)
+        locking.settle_if_nothing_is_due(booking=payment.booking, now=now)
 
 
 def _confirm(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
@@ -186,7 +186,7 @@ def _confirm(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
         billing.open_obligation(
             booking=booking, kind=PaymentKind.BALANCE, amount_minor=booking.quote.balance_minor, now=now
         )
-        due_charges.schedule(booking=booking, base_url=attempt.base_url)
+        schedule(booking=booking, base_url=attempt.base_url)
     _request_email(GuestEmail.Kind.CONFIRMED, attempt, now)
 
 
@@ -194,25 +194,25 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
     """End an attempt that took no money, on proof, and say what becomes of its payment."""
     payment = attempt.payment
     attempt.proof = proof
-    rows.move(attempt, state, now)
+    locking.move(attempt, state, now)
     if attempt.decline_code == policies.MISSING_METHOD:
-        rows.forget_card(booking=payment.booking)
+        locking.forget_card(booking=payment.booking)
     if payment.kind == PaymentKind.DEPOSIT:
         _end_unpaid_hold(payment, proof, now)
     elif state == AttemptState.DECLINED:
         status = policies.status_after_decline(attempt.decline_code)
-        rows.wait_for_the_guest(payment, status, attempt.decline_code, attempt.base_url, now)
+        locking.wait_for_the_guest(payment, status, attempt.decline_code, attempt.base_url, now)
     elif state == AttemptState.CANCELED:
-        rows.set_status(payment, PaymentStatus.PENDING, payment.reason)
+        locking.set_status(payment, PaymentStatus.PENDING, payment.reason)
     else:
-        rows.set_status(payment, PaymentStatus.REQUIRES_ACTION)
+        locking.set_status(payment, PaymentStatus.REQUIRES_ACTION)
 
 
 def _end_unpaid_hold(payment: Payment, proof: str, now: datetime) -> None:
     booking = payment.booking
     if booking.cancel_requested_at is not None:
         return  # The settlement ends the booking.
-    rows.void_payment(payment=payment)
+    locking.void_payment(payment=payment)
     billing.credit_quote(booking=booking, quote=booking.quote, now=now)
     bookings.expire_hold(booking=booking, proof=proof, now=now)
 

@@ -15,14 +15,14 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from bookings.models import Booking
-from payments import billing, policies, task_names
+from payments import billing, policies
+from payments.deferred_jobs import REFUND_PAYMENT, request_email
 from payments.exceptions import ContradictoryEvidence, RefundDisputed, RefundNotOwed
 from payments.gateway import RefundAnswer, RefundStatus
-from payments.guest_emails import request_email
-from payments.ledger import rows
+from payments.ledger import locking
 from payments.models import BookingAccount, GuestEmail, PaymentAttempt, Refund
 from payments.policies import AttemptState, RefundState
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def request_refund(*, booking: Booking, amount_minor: int, reason: str, now: dat
     """
     captured = PaymentAttempt.objects.filter(payment__booking=booking, state=AttemptState.SUCCEEDED)
     newest_first = captured.order_by("-updated_at", "-pk")
-    disputed = {attempt.pk: rows.is_disputed_money(attempt) for attempt in newest_first}
+    disputed = {attempt.pk: locking.is_disputed_money(attempt) for attempt in newest_first}
     free_first = sorted(newest_first, key=lambda attempt: disputed[attempt.pk])
     refundable = [(attempt.pk, _refundable(attempt)) for attempt in free_first]
     for attempt_id, part_minor in policies.split_refund(amount_minor, refundable):
@@ -50,7 +50,7 @@ def request_refund(*, booking: Booking, amount_minor: int, reason: str, now: dat
 
 def restore_refund(*, attempt: PaymentAttempt, answer: RefundAnswer, now: datetime) -> None:
     """Write a refund again that only Stripe remembers; the database refuses one that has no place."""
-    with rows.locked_booking(attempt.payment.booking_id):
+    with locking.locked_booking(attempt.payment.booking_id):
         refund = Refund.objects.create(
             attempt=attempt,
             amount_minor=answer.amount_minor,
@@ -71,7 +71,7 @@ def record_refund(*, refund_id: int, answer: RefundAnswer, now: datetime) -> Ref
         ContradictoryEvidence: Stripe takes back what it said before, or has made what was given up here.
     """
     booking_id = Refund.objects.values_list("attempt__payment__booking_id", flat=True).get(pk=refund_id)
-    with rows.locked_booking(booking_id) as booking:
+    with locking.locked_booking(booking_id) as booking:
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         _record(booking, refund, answer, now)
         return refund
@@ -83,7 +83,7 @@ def book_refund(*, attempt_id: int, answer: RefundAnswer, now: datetime) -> Refu
     Raises:
         ContradictoryEvidence: it is more than the charge has left.
     """
-    with rows.locked_attempt(attempt_id) as attempt:
+    with locking.locked_attempt(attempt_id) as attempt:
         booking = attempt.payment.booking
         refund = Refund.objects.filter(stripe_refund_id=answer.id).first()
         if refund is None:
@@ -97,7 +97,7 @@ def book_refund(*, attempt_id: int, answer: RefundAnswer, now: datetime) -> Refu
 def record_refusal(*, refund_id: int, failure: str, now: datetime) -> Refund:
     """Apply that Stripe refuses a refund for good: it stays owed, and is a person's to look at."""
     booking_id = Refund.objects.values_list("attempt__payment__booking_id", flat=True).get(pk=refund_id)
-    with rows.locked_booking(booking_id):
+    with locking.locked_booking(booking_id):
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         if refund.state == RefundState.REQUESTED:
             refund.state, refund.failure, refund.updated_at = RefundState.FAILED, failure[:200], now
@@ -115,11 +115,11 @@ def replace_refund(*, refund_id: int) -> Refund:
     """
     now = timezone.now()
     booking_id = Refund.objects.values_list("attempt__payment__booking_id", flat=True).get(pk=refund_id)
-    with rows.locked_booking(booking_id):
+    with locking.locked_booking(booking_id):
         failed = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         if failed.state != RefundState.FAILED:
             raise RefundNotOwed
-        if rows.is_disputed_money(failed.attempt):
+        if locking.is_disputed_money(failed.attempt):
             raise RefundDisputed
         again = _rest_of(failed, failed.amount_minor, now)
         _change_places([failed], [(again, RefundState.REQUESTED)], now)
@@ -263,7 +263,7 @@ def _change_places(leaving: list[Refund], arriving: list[tuple[Refund, RefundSta
 
 def _send_soon(refund: Refund) -> None:
     if refund.state == RefundState.REQUESTED:
-        defer(task_names.REFUND_PAYMENT, {"refund_id": refund.pk}, queueing_lock=f"refund:{refund.pk}")
+        defer(REFUND_PAYMENT, {"refund_id": refund.pk}, queueing_lock=f"refund:{refund.pk}")
 
 
 def _new(attempt_id: int, amount_minor: int, currency: str, reason: str, now: datetime) -> Refund:
@@ -285,7 +285,7 @@ def _rest_of(refund: Refund, amount_minor: int, now: datetime) -> Refund:
 
 
 def _state_of_rest(refund: Refund) -> RefundState:
-    is_disputed = rows.is_disputed_money(refund.attempt)
+    is_disputed = locking.is_disputed_money(refund.attempt)
     return RefundState.FAILED if is_disputed else RefundState(refund.state)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from payments import attempts, clocks
+from payments import clocks, driver
 from payments.gateway import Gateway
 from payments.ledger import claims
 from payments.models import PaymentAttempt
@@ -37,7 +37,7 @@ def _finish(claim: claims.Claim, gateway: Gateway, now: datetime) -> ChargeAnswe
         answer = claim.answer or ChargeAnswer.NO_BALANCE
         logger.info("nothing to charge", extra={"answer": answer.value})
         return answer
-    attempt = attempts.drive(attempt=claim.attempt, gateway=gateway, now=now)
+    attempt = driver.drive(attempt=claim.attempt, gateway=gateway, now=now)
     answer = _answer_for(attempt)
     logger.info("charge ended", extra={"answer": answer.value, "attempt_id": attempt.pk})
     return answer

@@ -12,7 +12,7 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from payments.ledger import rows
+from payments.ledger import locking
 from payments.models import GuestEmail
 from payments.policies import PaymentStatus
 
@@ -55,10 +55,10 @@ def _is_over(email: GuestEmail) -> bool:
     booking, payment = email.booking, email.payment
     match email.kind:
         case GuestEmail.Kind.CONFIRMED:
-            return not rows.is_chargeable(booking, None)
+            return not locking.is_chargeable(booking, None)
         case GuestEmail.Kind.PAYMENT_LINK:
             is_paid = payment is None or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID)
-            return is_paid or not rows.is_chargeable(booking, payment)
+            return is_paid or not locking.is_chargeable(booking, payment)
     return False
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 
-from payments import attempts, policies, refunds
+from payments import driver, policies, refunds
 from payments.exceptions import GatewayRefused, PaymentError
 from payments.gateway import Gateway
 from payments.ledger import looks
@@ -99,7 +99,7 @@ def _resolve_attempt(attempt_id: int, gateway: Gateway, now: datetime) -> bool:
     attempt = PaymentAttempt.objects.select_related("payment__booking__quote__home").get(pk=attempt_id)
     # A payment page whose time is over is closed; everything else is driven on.
     is_over = attempt.session_expires_at is not None and attempt.session_expires_at <= now
-    step = attempts.close if is_over else attempts.drive
+    step = driver.close if is_over else driver.drive
     return step(attempt=attempt, gateway=gateway, now=now).state not in policies.LIVE_STATES
 
 

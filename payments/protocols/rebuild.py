@@ -14,11 +14,11 @@ from enum import StrEnum
 from django.db import IntegrityError
 
 from bookings.models import Booking, BookingStatus
-from payments import attempts, billing, memory, unexplained
+from payments import billing, driver, memory, unexplained
 from payments.exceptions import PaymentError, StateConflict, TransientFault
 from payments.gateway import Gateway, Intent, RefundAnswer, Session
-from payments.ledger import breaks, claims, refunds, rows
-from payments.ledger.breaks import Difference
+from payments.ledger import claims, locking, mismatches, refunds
+from payments.ledger.mismatches import Difference
 from payments.models import Payment, PaymentAttempt
 from payments.policies import AttemptState, BreakKind, IntentStatus, PaymentKind
 
@@ -104,7 +104,7 @@ def _finding(found: Intent | Session, fate: Fate) -> Finding:
 
 
 def _flag(found: Intent | Session, now: datetime) -> Finding:
-    breaks.keep(unexplained.describe(found), now=now)
+    mismatches.keep(unexplained.describe(found), now=now)
     return _finding(found, Fate.FLAGGED)
 
 
@@ -114,7 +114,7 @@ def _close_page(session: Session, gateway: Gateway, now: datetime) -> Finding:
         gateway.expire_session(session.id)
     except StateConflict:
         return _flag(session, now)
-    breaks.close_agreed(stripe_id=session.id, now=now)
+    mismatches.close_agreed(stripe_id=session.id, now=now)
     return _finding(session, Fate.CLOSED)
 
 
@@ -128,7 +128,7 @@ def _rebuild_intent(intent: Intent, gateway: Gateway, base_url: str, now: dateti
         raise
     except (_DoesNotFit, IntegrityError, PaymentError):
         return _flag(gateway.retrieve_intent(intent.id), now)
-    breaks.close_agreed(stripe_id=intent.id, now=now)
+    mismatches.close_agreed(stripe_id=intent.id, now=now)
     return _finding(intent, Fate.REBUILT if intent.status in _HAS_TAKEN else Fate.CLOSED)
 
 
@@ -138,16 +138,16 @@ def _restore(intent: Intent, gateway: Gateway, base_url: str, now: datetime) -> 
     if booking is None:
         raise _DoesNotFit
     payment = _restore_payment(booking.pk, intent, now)
-    live = rows.live_attempt(payment)
+    live = locking.live_attempt(payment)
     if live is not None:
-        attempts.close(attempt=live, gateway=gateway, now=now)
+        driver.close(attempt=live, gateway=gateway, now=now)
     attempt = claims.restore_attempt(payment=payment, intent=intent, base_url=base_url, now=now)
-    attempts.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now)
+    driver.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now)
 
 
 def _restore_payment(booking_id: int, intent: Intent, now: datetime) -> Payment:
     kind, _colon, number = intent.marks.payment.partition(":")
-    with rows.locked_booking(booking_id) as booking:
+    with locking.locked_booking(booking_id) as booking:
         payment = booking.payments.filter(kind=kind, seq=int(number) if number.isdigit() else 0).first()
         if payment is None and kind == PaymentKind.DEPOSIT and not booking.payments.exists():
             billing.open_account(booking=booking, now=now)
@@ -174,8 +174,8 @@ def _rebuild_refund(answer: RefundAnswer, now: datetime) -> Finding:
         try:
             refunds.restore_refund(attempt=attempt, answer=answer, now=now)
         except (IntegrityError, PaymentError):
-            breaks.keep(_difference(BreakKind.FOREIGN_REFUND, answer, attempt), now=now)
-    breaks.keep(_difference(BreakKind.FORGOTTEN, answer, attempt), now=now)
+            mismatches.keep(_difference(BreakKind.FOREIGN_REFUND, answer, attempt), now=now)
+    mismatches.keep(_difference(BreakKind.FORGOTTEN, answer, attempt), now=now)
     return _finding_of_refund(answer, Fate.REBUILT if attempt else Fate.FLAGGED, attempt)
 
 

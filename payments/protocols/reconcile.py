@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from payments import attempts, disputes, refunds, unexplained
+from payments import disputes, driver, refunds, unexplained
 from payments.exceptions import (
     ComparisonUnfinished,
     GatewayRefused,
@@ -30,8 +30,8 @@ from payments.exceptions import (
     TransientFault,
 )
 from payments.gateway import DisputeAnswer, Gateway, Intent, RefundAnswer
-from payments.ledger import breaks
-from payments.ledger.breaks import Difference
+from payments.ledger import mismatches
+from payments.ledger.mismatches import Difference
 from payments.ledger.refunds import state_of
 from payments.models import Dispute, PaymentAttempt, Refund
 from payments.policies import LIVE_STATES, AttemptState, BreakKind, IntentStatus, RefundState
@@ -78,7 +78,7 @@ def reconcile(*, gateway: Gateway, now: datetime) -> ReconcileReport:
     if verdicts[_Verdict.POSTPONED]:
         raise ComparisonUnfinished(postponed=verdicts[_Verdict.POSTPONED])
     return ReconcileReport(
-        compared=verdicts.total(), repaired=verdicts[_Verdict.REPAIRED], open_breaks=breaks.count_open()
+        compared=verdicts.total(), repaired=verdicts[_Verdict.REPAIRED], open_breaks=mismatches.count_open()
     )
 
 
@@ -133,7 +133,7 @@ def _reconcile_intent(intent: Intent, gateway: Gateway, now: datetime) -> _Verdi
         return _judge(lambda: _foreign_charge(intent), None, intent.id, now)
     return _judge(
         lambda: compare_charge(PaymentAttempt.objects.select_related("payment").get(pk=attempt.pk), intent),
-        lambda: attempts.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now),
+        lambda: driver.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now),
         intent.id,
         now,
     )
@@ -193,13 +193,13 @@ def _judge(
     """Compare; where we lag behind, catch up and compare again; keep what is left."""
     difference = compare()
     if difference is None:
-        breaks.close_agreed(stripe_id=stripe_id, now=now)
+        mismatches.close_agreed(stripe_id=stripe_id, now=now)
         return _Verdict.AGREES
     if repair is not None:
         _try(repair, difference)
         difference = compare()
     if difference is None:
-        breaks.close_agreed(stripe_id=stripe_id, now=now)
+        mismatches.close_agreed(stripe_id=stripe_id, now=now)
         return _Verdict.REPAIRED
     return _keep(difference, now)
 
@@ -216,7 +216,7 @@ def _try(repair: Callable[[], object], difference: Difference) -> None:
 
 
 def _keep(difference: Difference, now: datetime) -> _Verdict:
-    breaks.keep(difference, now=now)
+    mismatches.keep(difference, now=now)
     return _Verdict.DIFFERS
 
 

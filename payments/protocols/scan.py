@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 
 from bookings.models import BookingStatus
-from payments import due_charges
+from payments.deferred_jobs import charge_many_now, charge_payments_now
 from payments.models import Dispute, Payment, PaymentAttempt
 from payments.policies import (
     HARMLESS_DISPUTES,
@@ -30,8 +30,8 @@ def defer_due_charges(*, base_url: str, now: datetime) -> int:
     Returns:
         How many of them are new.
     """
-    balances = due_charges.charge_many_now(booking_ids=_due_bookings(now), base_url=base_url)
-    return balances + due_charges.charge_payments_now(payment_ids=_unpaid_fees(), base_url=base_url)
+    balances = charge_many_now(booking_ids=_due_bookings(now), base_url=base_url)
+    return balances + charge_payments_now(payment_ids=_unpaid_fees(), base_url=base_url)
 
 
 def _due_bookings(now: datetime) -> Iterator[int]:

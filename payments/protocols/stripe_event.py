@@ -10,13 +10,13 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from payments import attempts, disputes, refunds, unexplained
+from payments import disputes, driver, refunds, unexplained
 from payments.event_reading import read_event
 from payments.event_types import Subject, rule_for
 from payments.exceptions import ContradictoryEvidence, ObjectMissing
 from payments.gateway import Gateway, Marks
-from payments.ledger import breaks
-from payments.ledger.breaks import Difference
+from payments.ledger import mismatches
+from payments.ledger.mismatches import Difference
 from payments.models import PaymentAttempt, StripeEvent
 from payments.policies import BreakKind
 
@@ -100,7 +100,7 @@ def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     if not _is_the_one(attempt, event):
         return _contradict(attempt, event, f"{event.object_id} names an attempt that has another one", now)
     try:
-        attempts.look(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
+        driver.look(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
     except ObjectMissing:
         return _ignored("Stripe has no such object")
     except ContradictoryEvidence as fault:
@@ -122,7 +122,7 @@ def _keep_unexplained(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
         return _ignored("Stripe has no such object")
     if unexplained.is_explained(intent):
         return _ignored("it takes no money, or a person has explained it")
-    breaks.keep(unexplained.describe(intent), now=now)
+    mismatches.keep(unexplained.describe(intent), now=now)
     return _parked("no attempt of ours explains it: see the difference with Stripe that it opened")
 
 
@@ -146,7 +146,7 @@ def _is_the_one(attempt: PaymentAttempt, event: StripeEvent) -> bool:
 def _contradict(attempt: PaymentAttempt, event: StripeEvent, said: str, now: datetime) -> _Outcome:
     """Open a difference that a person has to close: what Stripe says of an attempt is not what we have."""
     ours = f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id or ''}".strip()
-    breaks.keep(
+    mismatches.keep(
         Difference(
             kind=BreakKind.CHARGE_DIFFERS,
             stripe_id=event.object_id,

@@ -10,17 +10,14 @@ from functools import partial
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import actions
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_reports import ActionReport, TargetReport
+from procrastinate_tasks.actions import services
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import ActionReport, TargetReport
 from procrastinate_tasks.command_line import bulk_acting
-from procrastinate_tasks.command_line.exit_codes import ExitCode, code_of_jobs
 from procrastinate_tasks.command_line.filtering import add_filter_arguments, read_choice
-from procrastinate_tasks.command_line.output import Output
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_jobs
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
-from procrastinate_tasks.command_line.verbs import Options, Verb
-from procrastinate_tasks.viewer.queries.jobs import JobQuery, list_ids
-from procrastinate_tasks.viewer.states import Tab
+from procrastinate_tasks.queries.jobs import JobQuery, Tab, list_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +93,9 @@ def _act(verb: _ActionVerb, out: Output, options: Options, job_ids: Sequence[int
     person = person_of(options)
     may, reason = person.may(verb.action), options["reason"]
     if options["dry_run"] or (verb.asks_first and not options["yes"]):
-        report = actions.preview(verb.action, job_ids=job_ids, reason=reason, may=may)
+        report = services.preview(verb.action, job_ids=job_ids, reason=reason, may=may)
     else:
-        report = actions.act(verb.action, job_ids=job_ids, actor=person.actor, reason=reason, may=may)
+        report = services.act(verb.action, job_ids=job_ids, actor=person.actor, reason=reason, may=may)
     _write(out, report)
     return code_of_jobs(report.targets)
 

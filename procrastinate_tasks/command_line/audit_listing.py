@@ -7,12 +7,10 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import audit
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_words import ACTION_LABELS
-from procrastinate_tasks.command_line.exit_codes import ExitCode
-from procrastinate_tasks.command_line.output import Output
-from procrastinate_tasks.command_line.verbs import Options, Verb
+from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
 from procrastinate_tasks.models import ActionOutcome, AuditEntry
 
 _NAMES = (

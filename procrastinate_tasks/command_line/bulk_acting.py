@@ -7,18 +7,16 @@ import time
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import action_words, bulk
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_reports import TargetReport
-from procrastinate_tasks.bulk import BulkPreview
-from procrastinate_tasks.command_line.exit_codes import ExitCode, code_of_counts
+from procrastinate_tasks.actions import bulk, reports
+from procrastinate_tasks.actions.bulk import BulkPreview
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import TargetReport
 from procrastinate_tasks.command_line.filtering import Choice
-from procrastinate_tasks.command_line.output import Output
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, code_of_counts
 from procrastinate_tasks.command_line.people import Person, person_of
-from procrastinate_tasks.command_line.verbs import Options
+from procrastinate_tasks.jobs.states import STATE_LABELS, ShownState
 from procrastinate_tasks.models import BulkOperation
-from procrastinate_tasks.viewer.queries.jobs import list_ids
-from procrastinate_tasks.viewer.states import STATE_LABELS, ShownState
+from procrastinate_tasks.queries.jobs import list_ids
 
 MOST_AT_ONCE = 1000
 
@@ -80,7 +78,7 @@ def _write_preview(out: Output, preview: BulkPreview) -> None:
         out.line("…")
     out.line()
     for refusal, count in preview.refused.items():
-        out.line(f"{count} × {action_words.tell_refused(refusal, {'twin_id': '…'})}")
+        out.line(f"{count} × {reports.tell_refused(refusal, {'twin_id': '…'})}")
     values = {"possible": preview.possible, "looked_at": preview.looked_at, "requested": preview.requested}
     if preview.looked_at < preview.requested:
         out.line(_("%(requested)d jobs match; the first %(looked_at)d were looked at.") % values)
@@ -113,7 +111,7 @@ def _start(
 def _carry_out(operation: BulkOperation) -> None:
     """Take batch after batch; who interrupts it leaves an operation that can be stopped, or started anew."""
     while bulk.run_batch(operation.pk):
-        time.sleep(operation.batch.pause.total_seconds())
+        time.sleep(bulk.batch_of(operation).pause.total_seconds())
 
 
 def _tell(out: Output, operation: BulkOperation, *, is_in_background: bool) -> ExitCode:

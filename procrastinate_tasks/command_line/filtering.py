@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 from django.core.management.base import CommandError
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.command_line.exit_codes import ExitCode
-from procrastinate_tasks.command_line.verbs import Options
-from procrastinate_tasks.deferring import find_task
+from procrastinate_tasks.command_line.output import ExitCode, Options
 from procrastinate_tasks.exceptions import UnknownQueue, UnknownTask
-from procrastinate_tasks.presentation import Kind
-from procrastinate_tasks.viewer.filters import PERIODS, read_filter, understand
-from procrastinate_tasks.viewer.queries.jobs import JobQuery
-from procrastinate_tasks.viewer.states import Tab
+from procrastinate_tasks.jobs.deferring import find_task
+from procrastinate_tasks.jobs.descriptions import Kind
+from procrastinate_tasks.queries.filters import PERIODS, read_filter, understand
+from procrastinate_tasks.queries.jobs import JobQuery, Tab
+from procrastinate_tasks.queues.control import list_queue_names
 
 # The option's name on the command line, and the filter's.
 _FIELDS = {
@@ -89,7 +87,7 @@ def _require_known(*, task: str | None, queue: str | None) -> None:
     try:
         if task:
             find_task(task)
-        if queue and queue not in (known := queries.list_queue_names()):
+        if queue and queue not in (known := list_queue_names()):
             raise UnknownQueue(queue, known)
     except (UnknownTask, UnknownQueue) as unknown:
         raise CommandError(str(unknown), returncode=ExitCode.NOT_FOUND) from unknown

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks.command_line.exit_codes import ExitCode
 from procrastinate_tasks.command_line.filtering import add_filter_arguments, read_choice
-from procrastinate_tasks.command_line.output import Output
-from procrastinate_tasks.command_line.verbs import Options, Verb
-from procrastinate_tasks.presentation import stories_of
-from procrastinate_tasks.viewer.queries.jobs import JobQuery, JobRow, list_jobs
-from procrastinate_tasks.viewer.states import STATE_LABELS
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
+from procrastinate_tasks.jobs.descriptions import stories_of
+from procrastinate_tasks.jobs.states import STATE_LABELS
+from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 
 _LONGEST_ERROR = 60
 

@@ -1,27 +1,28 @@
-"""Verbs that show the whole queue: its tasks, its depth, its limits, its workers."""
+"""Verbs that show the whole queue: its tasks, depth, limits and workers, and whether it does its work."""
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from datetime import timedelta
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.command_line.exit_codes import ExitCode
-from procrastinate_tasks.command_line.output import Output, cell
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, cell
 from procrastinate_tasks.command_line.queues import rate_in_words
-from procrastinate_tasks.command_line.verbs import Options, Verb
-from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.limits import QueueLimit
+from procrastinate_tasks.conf import QueueLimit, queue_settings
+from procrastinate_tasks.database import DATABASE_FAULTS
 from procrastinate_tasks.models import LiveWorker
-from procrastinate_tasks.queries import QueueRuleInfo, QueueStatus
+from procrastinate_tasks.monitoring.health import check_health
+from procrastinate_tasks.queries.queues import QueueStatus, list_tasks, read_status
+from procrastinate_tasks.queries.workers import WorkerHeartbeat
+from procrastinate_tasks.queues.control import QueueRuleInfo, list_queue_rules
 
 _MEGABYTE = 1024 * 1024
 
 
 def show_tasks(out: Output, options: Options) -> ExitCode:
-    tasks = queries.list_tasks()
+    tasks = list_tasks()
     if out.as_json:
         out.json(tasks)
         return ExitCode.DONE
@@ -35,7 +36,7 @@ def show_tasks(out: Output, options: Options) -> ExitCode:
 
 def show_status(out: Output, options: Options) -> ExitCode:
     """Show it, and fail when jobs find no worker."""
-    status = queries.read_status()
+    status = read_status()
     if out.as_json:
         out.json(status)
     else:
@@ -89,7 +90,7 @@ def _write_status(out: Output, status: QueueStatus) -> None:
     out.line(_("Failed in the last 24 hours: %(count)s") % {"count": status.failed_last_day})
 
 
-def _state_of_worker(worker: queries.WorkerHeartbeat) -> str:
+def _state_of_worker(worker: WorkerHeartbeat) -> str:
     thresholds = queue_settings().alert_thresholds
     if not worker.is_alive:
         return _("silent")
@@ -104,7 +105,7 @@ def _state_of_worker(worker: queries.WorkerHeartbeat) -> str:
 
 
 def show_limits(out: Output, options: Options) -> ExitCode:
-    rules = queries.list_queue_rules()
+    rules = list_queue_rules()
     if out.as_json:
         out.json(rules)
         return ExitCode.DONE
@@ -141,7 +142,7 @@ def _row_of(rule: QueueRuleInfo) -> tuple[object, ...]:
 
 def show_workers(out: Output, options: Options) -> ExitCode:
     """Show the registered workers; a plain Procrastinate worker says little about itself."""
-    beats = queries.read_status().workers
+    beats = read_status().workers
     said = LiveWorker.objects.in_bulk([beat.id for beat in beats])
     workers = [_facts_of(beat, said.get(beat.id)) for beat in beats]
     if out.as_json:
@@ -164,7 +165,7 @@ def show_workers(out: Output, options: Options) -> ExitCode:
     return ExitCode.DONE
 
 
-def _facts_of(beat: queries.WorkerHeartbeat, said: LiveWorker | None) -> dict[str, object]:
+def _facts_of(beat: WorkerHeartbeat, said: LiveWorker | None) -> dict[str, object]:
     facts: dict[str, object] = {
         "id": beat.id,
         "is_alive": beat.is_alive,
@@ -207,11 +208,49 @@ def _row_of_worker(worker: dict[str, object]) -> tuple[object, ...]:
     )
 
 
+# Beside ExitCode: nothing was found out.
+COULD_NOT_CHECK = 2
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--queue", help="look at the waiting jobs of this queue only")
+    parser.add_argument(
+        "--longest-wait",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="how long a ready job may wait (default: %(default)g)",
+    )
+
+
+def show_health(out: Output, options: Options) -> ExitCode:
+    """Show each check, and fail when one does; a database that cannot be asked is code 2."""
+    try:
+        health = check_health(queue=options["queue"], longest_wait=timedelta(seconds=options["longest_wait"]))
+    except DATABASE_FAULTS as error:
+        raise CommandError(
+            _("The database cannot be asked: %s") % (error.__cause__ or error), returncode=COULD_NOT_CHECK
+        ) from error
+    if out.as_json:
+        out.json({"ok": health.is_healthy, "checks": health.checks})
+    else:
+        for check in health.checks:
+            out.line(f"{'✓' if check.is_ok else '✗'} {check.sentence}")
+    return ExitCode.DONE if health.is_healthy else ExitCode.ERROR
+
+
 VERBS = (
     Verb(name="status", summary="queues, workers and failures; 1 when jobs find no worker", run=show_status),
     Verb(name="tasks", summary="the registered tasks", run=show_tasks),
     Verb(name="limits", summary="the queues that are paused or limited", run=show_limits),
     Verb(
         name="workers", summary="the registered workers, and what they say about themselves", run=show_workers
+    ),
+    Verb(
+        name="health",
+        summary="tell whether the queue does its work; exit code 1 if not, 2 if nobody can tell",
+        run=show_health,
+        add_arguments=add_arguments,
+        example="jobs health --queue payments --longest-wait 120",
     ),
 )

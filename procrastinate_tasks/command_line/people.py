@@ -13,13 +13,12 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_reports import Actor
-from procrastinate_tasks.command_line.exit_codes import ExitCode
-from procrastinate_tasks.command_line.verbs import Options
-from procrastinate_tasks.job_actions import May, anybody
+from procrastinate_tasks.actions.job_actions import May, anybody
+from procrastinate_tasks.actions.permissions import allowed_tasks
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.command_line.output import ExitCode, Options
 from procrastinate_tasks.models import Channel
-from procrastinate_tasks.permissions import allowed_tasks
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

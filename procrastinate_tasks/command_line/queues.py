@@ -10,16 +10,14 @@ from functools import partial
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_reports import TargetReport
-from procrastinate_tasks.actions import act_on_queue, record_refused
-from procrastinate_tasks.command_line.exit_codes import ExitCode, code_of_target
-from procrastinate_tasks.command_line.output import Output
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import TargetReport
+from procrastinate_tasks.actions.services import act_on_queue, record_refused
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
-from procrastinate_tasks.command_line.verbs import Options, Verb
-from procrastinate_tasks.limits import QueueLimit, Rate
+from procrastinate_tasks.conf import QueueLimit, Rate
 from procrastinate_tasks.models import TargetType
+from procrastinate_tasks.queues.control import list_queue_rules
 
 _RATE = re.compile(r"(?P<count>\d+)(?:/(?P<seconds>\d+(?:\.\d+)?))?")
 
@@ -66,7 +64,7 @@ def _limit(out: Output, options: Options) -> ExitCode:
     )
     if not target.was_applied:
         raise _error_of(target)
-    rules = {rule.queue: rule for rule in queries.list_queue_rules()}
+    rules = {rule.queue: rule for rule in list_queue_rules()}
     limit = rules[options["queue"]].limit if options["queue"] in rules else QueueLimit()
     if out.as_json:
         out.json({"queue": options["queue"], **target.detail})

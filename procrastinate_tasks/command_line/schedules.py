@@ -7,15 +7,12 @@ from argparse import ArgumentParser
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.actions import act_on_schedule, record_refused
-from procrastinate_tasks.command_line.exit_codes import ExitCode, code_of_target
-from procrastinate_tasks.command_line.output import Output
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.services import act_on_schedule, record_refused
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
-from procrastinate_tasks.command_line.verbs import Options, Verb
 from procrastinate_tasks.models import TargetType
-from procrastinate_tasks.queries import ScheduleInfo
+from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
 
 _ACTIONS = {
     "run": Action.RUN_SCHEDULE,
@@ -44,7 +41,7 @@ def run(out: Output, options: Options) -> ExitCode:
 
 
 def _show(out: Output) -> ExitCode:
-    schedule = queries.list_schedule()
+    schedule = list_schedule()
     if out.as_json:
         out.json(schedule)
         return ExitCode.DONE

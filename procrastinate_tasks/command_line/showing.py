@@ -10,21 +10,19 @@ from django.core.management.base import CommandError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import audit, queries, registry
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_words import ACTION_LABELS
-from procrastinate_tasks.command_line.exit_codes import ExitCode
+from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import ACTION_LABELS
 from procrastinate_tasks.command_line.listing import add_show_arguments, json_of
-from procrastinate_tasks.command_line.output import Output
-from procrastinate_tasks.command_line.verbs import Options, Verb
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
+from procrastinate_tasks.jobs.descriptions import JobStory, RetrySafety, stories_of
+from procrastinate_tasks.jobs.states import STATE_LABELS
+from procrastinate_tasks.jobs.tasks import find_options
 from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
-from procrastinate_tasks.policies import Cause
-from procrastinate_tasks.presentation import JobStory, RetrySafety, stories_of
-from procrastinate_tasks.reasons import Reason
-from procrastinate_tasks.viewer.queries.job import list_events
-from procrastinate_tasks.viewer.queries.jobs import JobQuery, JobRow, list_jobs
-from procrastinate_tasks.viewer.states import STATE_LABELS
-from procrastinate_tasks.viewer.timeline import Event, tell_steps
+from procrastinate_tasks.queries.job import Event, list_events, tell_steps
+from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
+from procrastinate_tasks.queues.diagnosis import Reason, why_not_running
+from procrastinate_tasks.queues.policies import Cause
 
 _MOST_ROWS = 100
 
@@ -51,7 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def show_why(out: Output, options: Options) -> ExitCode:
     """Tell why a job is not running."""
-    reason = queries.why_not_running(options["job_id"])
+    reason = why_not_running(options["job_id"])
     if out.as_json:
         out.json(reason)
     elif reason.cause is not Cause.NO_SUCH_JOB:
@@ -75,7 +73,7 @@ def show_job(out: Output, options: Options) -> ExitCode:
 
 
 def _read(job_id: int) -> _Job:
-    reason = queries.why_not_running(job_id)
+    reason = why_not_running(job_id)
     rows = () if reason.cause is Cause.NO_SUCH_JOB else list_jobs(JobQuery(ids=(job_id,))).rows
     if not rows:
         raise CommandError(reason.sentence, returncode=ExitCode.NOT_FOUND)
@@ -126,7 +124,7 @@ def _write_head(out: Output, job: _Job, options: Options) -> None:
 
 def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
     """Return the arguments that may be seen: those that log lines show, or all where they are asked for."""
-    task = registry.find_options(row.task_name)
+    task = find_options(row.task_name)
     visible = row.args if shows_all else dict.fromkeys(task.log_fields if task else ())
     shown = ", ".join(f"{name}={row.args[name]!r}" for name in visible if name in row.args)
     hidden = len(row.args) - sum(name in row.args for name in visible)

@@ -7,17 +7,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.db import transaction
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.monitoring.prometheus import Kind, Metric, Sample, Value
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
-from procrastinate_tasks.queries import WorkerHeartbeat
+from procrastinate_tasks.queries.system import read_progress
+from procrastinate_tasks.queries.workers import WorkerHeartbeat
 
 logger = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """A counter only grows; its name ends with ``_total``."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """Numbers of one name, told apart by their labels."""
+
+    name: str
+    help: str
+    samples: tuple[Sample, ...]
+    kind: Kind = Kind.GAUGE
+
 
 MetricSource = Callable[[], Iterable[Metric]]
 
@@ -205,7 +224,7 @@ def _of_connections(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _of_progress() -> Iterator[Metric]:
-    progress = queries.read_progress()
+    progress = read_progress()
     yield single(
         "procrastinate_jobs_deferred_total",
         "Numbers given to jobs since the table was made, those of rolled-back transactions included.",
@@ -224,3 +243,46 @@ def _of_progress() -> Iterator[Metric]:
         dict(progress.ended_lately),
         label="outcome",
     )
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Value = float | bool | timedelta | datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One number. Durations are written in seconds, instants in seconds since 1970."""
+
+    value: Value
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def render(metrics: Iterable[Metric]) -> str:
+    """Write metrics down; those without a sample are left out."""
+    return "".join(line + "\n" for metric in metrics if metric.samples for line in _lines(metric))
+
+
+def _lines(metric: Metric) -> Iterator[str]:
+    yield f"# HELP {metric.name} {_escape(metric.help, quotes=False)}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for sample in metric.samples:
+        labels = ",".join(f'{name}="{_escape(value, quotes=True)}"' for name, value in sample.labels.items())
+        yield (
+            f"{metric.name}{{{labels}}} {_number(sample.value)}"
+            if labels
+            else (f"{metric.name} {_number(sample.value)}")
+        )
+
+
+def _escape(text: str, *, quotes: bool) -> str:
+    escaped = text.replace("\\", r"\\").replace("\n", r"\n")
+    return escaped.replace('"', r"\"") if quotes else escaped
+
+
+def _number(value: Value) -> str:
+    if isinstance(value, timedelta):
+        return repr(value.total_seconds())
+    if isinstance(value, datetime):
+        return repr(value.timestamp())
+    return repr(float(value))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.queries import (
-    ConnectionUse,
-    QueueDepth,
-    QueueFailures,
-    QueueRuleInfo,
-    ScheduleInfo,
-    WorkerHeartbeat,
-)
+from procrastinate_tasks.database import database_now
+from procrastinate_tasks.queries.queues import QueueDepth, QueueFailures, list_failures, list_queue_depths
+from procrastinate_tasks.queries.system import ConnectionUse, read_connection_use
+from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
+from procrastinate_tasks.queues.control import QueueRuleInfo, list_queue_rules
+from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +52,20 @@ class Snapshot:
 
 def take_snapshot() -> Snapshot:
     """Look at the queue, in seven statements whose cost does not grow with the number of finished jobs."""
-    now = queries.database_now()
+    now = database_now()
     return Snapshot(
         taken_at=now,
         queues=_queue_loads(now),
-        workers=queries.list_workers(),
-        schedule=queries.list_schedule(now),
-        connections=queries.read_connection_use(),
+        workers=list_workers(),
+        schedule=list_schedule(now),
+        connections=read_connection_use(),
     )
 
 
 def _queue_loads(now: datetime) -> tuple[QueueLoad, ...]:
-    depths = {depth.queue: depth for depth in queries.list_queue_depths()}
-    failures = {failed.queue: failed for failed in queries.list_failures()}
-    rules = {rule.queue: rule for rule in queries.list_queue_rules()}
+    depths = {depth.queue: depth for depth in list_queue_depths()}
+    failures = {failed.queue: failed for failed in list_failures()}
+    rules = {rule.queue: rule for rule in list_queue_rules()}
     return tuple(
         _queue_load(depths.get(name) or _empty(name), failures.get(name), rules.get(name), now=now)
         for name in sorted({*depths, *failures, *rules})

@@ -11,9 +11,9 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.monitoring import metrics, prometheus
+from procrastinate_tasks.database import DATABASE_FAULTS
+from procrastinate_tasks.monitoring import metrics
 from procrastinate_tasks.monitoring.health import Health, Readiness, check_health
-from procrastinate_tasks.queries import DATABASE_FAULTS
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -80,7 +80,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 @token_required
 def prometheus_metrics(request: HttpRequest) -> HttpResponse:
     """Answer with the numbers of the queue and of every app that registered some."""
-    return HttpResponse(prometheus.render(metrics.collect()), content_type=prometheus.CONTENT_TYPE)
+    return HttpResponse(metrics.render(metrics.collect()), content_type=metrics.CONTENT_TYPE)
 
 
 def _answer(health: Health) -> HttpResponse:

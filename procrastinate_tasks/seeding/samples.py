@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from procrastinate_tasks import registry
+from procrastinate_tasks.jobs.tasks import find_options
 
 Arguments = Mapping[str, object]
 
@@ -96,7 +96,7 @@ def _sample_row(name: str, queue: str, priority: int, rng: random.Random) -> Sam
 
 
 def _make_up(task_name: str, rng: random.Random) -> list[Arguments]:
-    options = registry.find_options(task_name)
+    options = find_options(task_name)
     if options is None:
         return [{}]
     wanted = [
@@ -118,7 +118,7 @@ def _value_for(parameter: inspect.Parameter, rng: random.Random) -> object:
 
 
 def _fault_row(task_name: str, fault: Fault) -> FaultRow:
-    options = registry.find_options(task_name)
+    options = find_options(task_name)
     module, _, function = (options.function_path if options else task_name).rpartition(".")
     name = fault.exception_class.rpartition(".")[2]
     return FaultRow(

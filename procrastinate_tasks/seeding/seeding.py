@@ -15,10 +15,9 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.queries import database_now
-from procrastinate_tasks.schedule import all_schedules
+from procrastinate_tasks.database import database_now, statement
+from procrastinate_tasks.schedule.periodic import all_schedules
 from procrastinate_tasks.seeding.samples import SampleRow, sample_rows
-from procrastinate_tasks.statements import statement
 
 STRETCH = 50_000
 RELEASE = "v42"

@@ -1,4 +1,4 @@
-"""Template tags of the job viewer: moments, durations, states."""
+"""Template tags of the job viewer: moments, numbers, durations, states."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from procrastinate_tasks import formatting
+from procrastinate_tasks.formatting import age_in_words, duration_in_words
+from procrastinate_tasks.jobs.descriptions import title_of
+from procrastinate_tasks.jobs.states import STATE_LABELS, ShownState
 from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.viewer.figures import age_in_words, duration_in_words
-from procrastinate_tasks.viewer.states import STATE_LABELS, ShownState
 
 register = template.Library()
 
@@ -73,3 +75,49 @@ def state_badge(state: str) -> SafeString:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_UNCAPPED = 10**12
+
+
+@register.filter
+def count(number: int) -> str:
+    """Tell a number that is exact."""
+    return formatting.count_in_words(number, most=_UNCAPPED)
+
+
+@register.filter
+def capped(number: int) -> str:
+    """Tell a number that was counted up to ten thousand."""
+    return formatting.count_in_words(number)
+
+
+@register.filter
+def duration(value: timedelta | None) -> str:
+    return formatting.duration_in_words(value)
+
+
+@register.filter
+def megabytes(size: int) -> str:
+    return formatting.bytes_in_words(size)
+
+
+@register.filter
+def task_title(task_name: str) -> str:
+    return title_of(task_name)
+
+
+@register.filter
+def age(at: datetime | None, now: datetime) -> SafeString | str:
+    """Tell how long ago something was; its local time and UTC are the tooltip."""
+    return "–" if at is None else _time(at, formatting.age_in_words(at, now=now))
+
+
+@register.filter
+def local_moment(at: datetime | None) -> SafeString | str:
+    """Tell a local time to the minute; the tooltip has it to the second, and in UTC."""
+    return "–" if at is None else _time(at, f"{timezone.localtime(at):%Y-%m-%d %H:%M}")
+
+
+def _time(at: datetime, words: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exactly(at), words)

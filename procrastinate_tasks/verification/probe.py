@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.deferring import cancel
-from procrastinate_tasks.queries import WorkerHeartbeat
-from procrastinate_tasks.tasks import task
+from procrastinate_tasks.jobs.deferring import cancel
+from procrastinate_tasks.jobs.tasks import task
+from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
+from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.verification.verdicts import Verdict, fail, ok
 
 TASK_NAME = "procrastinate_tasks.prove_a_worker"
@@ -29,7 +29,7 @@ def prove_a_worker() -> str:
 
 def send_through_a_worker(*, within: timedelta) -> Verdict:
     """Defer a job to a queue that a living worker serves, and wait for its end."""
-    alive = [worker for worker in queries.list_workers() if worker.is_alive]
+    alive = [worker for worker in list_workers() if worker.is_alive]
     if not alive:
         return fail(_("No worker is alive."), fix=_("Start one: manage.py procrastinate worker"))
     began = time.monotonic()
@@ -43,7 +43,7 @@ def send_through_a_worker(*, within: timedelta) -> Verdict:
     status = _wait_for_end(job_id, deadline=began + within.total_seconds())
     if status == "succeeded":
         return ok(_("A worker ran a job, %.1f s after it was deferred.") % (time.monotonic() - began))
-    reason = queries.why_not_running(job_id)
+    reason = why_not_running(job_id)
     cancel(queueing_lock=_LOCK)
     return fail(
         _("Job %(id)d did not succeed within %(seconds)d s: %(reason)s")

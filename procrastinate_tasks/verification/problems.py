@@ -6,9 +6,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks import queries
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.database import database_now
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, take_snapshot
+from procrastinate_tasks.queries.workers import list_workers
+from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.verification import queue_checks
 from procrastinate_tasks.verification.verdicts import Check, Level, Verdict, fail, ok, skip, warn
 
@@ -21,7 +23,7 @@ def check_worker_can_start() -> Verdict:
         verdict = look()
         if verdict.level is Level.FAILED:
             return verdict
-    alive = [worker for worker in queries.list_workers() if worker.is_alive]
+    alive = [worker for worker in list_workers() if worker.is_alive]
     if alive:
         where = ", ".join(f"{worker.host}:{worker.pid}" for worker in alive)
         return ok(_("These are alive: %s.") % where)
@@ -43,14 +45,14 @@ def check_tasks_run() -> Verdict:
     sentence = _("Job %(id)d waits for %(seconds)d s: %(reason)s") % {
         "id": job_id,
         "seconds": load.oldest_wait.total_seconds(),
-        "reason": queries.why_not_running(job_id).sentence,
+        "reason": why_not_running(job_id).sentence,
     }
     is_late = load.oldest_wait > queue_settings().rescue_every * 60
     return fail(sentence, fix=_("Remove that cause: manage.py jobs why ID")) if is_late else ok(sentence)
 
 
 def check_memory() -> Verdict:
-    alive = [worker for worker in queries.list_workers() if worker.is_alive and worker.capacity]
+    alive = [worker for worker in list_workers() if worker.is_alive and worker.capacity]
     if not alive:
         return skip(_("No worker is alive."))
     unlimited = [worker for worker in alive if not worker.max_memory_bytes]
@@ -100,7 +102,7 @@ def _check_database() -> Verdict:
 
 def _oldest_ready_job(load: QueueLoad) -> int | None:
     ready = ProcrastinateJob.objects.filter(queue_name=load.queue, status="todo")
-    due = ready.filter(scheduled_at__lte=queries.database_now()).order_by("scheduled_at")
+    due = ready.filter(scheduled_at__lte=database_now()).order_by("scheduled_at")
     unscheduled = ready.filter(scheduled_at__isnull=True).order_by("id")
     for candidates in (unscheduled, due):
         job_id: int | None = candidates.values_list("id", flat=True).first()

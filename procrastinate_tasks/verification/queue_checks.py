@@ -14,9 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks import queries
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.monitoring.health import has_unapplied_migrations
+from procrastinate_tasks.queries.queues import list_tasks
+from procrastinate_tasks.queries.system import read_connection_use
+from procrastinate_tasks.queries.workers import list_workers
+from procrastinate_tasks.schedule.state import list_schedule
 from procrastinate_tasks.verification.probe import send_through_a_worker
 from procrastinate_tasks.verification.verdicts import Check, Verdict, fail, ok, skip, warn
 
@@ -141,7 +144,7 @@ def verdict_of_messages(messages: Sequence[checks.CheckMessage]) -> Verdict:
 
 
 def check_tasks(names: Collection[str]) -> Verdict:
-    registered = {task.name for task in queries.list_tasks()}
+    registered = {task.name for task in list_tasks()}
     missing = sorted(set(names) - registered)
     if missing:
         return fail(
@@ -152,7 +155,7 @@ def check_tasks(names: Collection[str]) -> Verdict:
 
 
 def check_schedule(names: Collection[str]) -> Verdict:
-    found = {item.name: item for item in queries.list_schedule()}
+    found = {item.name: item for item in list_schedule()}
     missing = sorted(set(names) - set(found))
     if missing:
         return fail(
@@ -179,8 +182,8 @@ def check_models(labels: Sequence[str]) -> Verdict:
 
 
 def check_connections(web: int) -> Verdict:
-    limit = queue_settings().connection_limit or queries.read_connection_use().limit
-    workers = [worker for worker in queries.list_workers() if worker.is_alive]
+    limit = queue_settings().connection_limit or read_connection_use().limit
+    workers = [worker for worker in list_workers() if worker.is_alive]
     if not workers:
         return skip(_("No worker is alive to count its connections."))
     of_workers = sum(_OF_A_WORKER + (worker.capacity or 0) for worker in workers)

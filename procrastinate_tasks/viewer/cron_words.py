@@ -7,7 +7,7 @@ import re
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from procrastinate_tasks.viewer.figures import list_in_words
+from procrastinate_tasks.formatting import list_in_words
 
 _EVERY = re.compile(r"\*/(\d+)$")
 _RANGE = re.compile(r"(\d+)-(\d+)$")

@@ -10,7 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from procrastinate_tasks import presentation
+from procrastinate_tasks.formatting import count_in_words, duration_in_words, list_in_words
+from procrastinate_tasks.jobs.descriptions import title_of
+from procrastinate_tasks.queries.history import HOUR, DayOfRuns, TaskHour
 from procrastinate_tasks.viewer.charts import (
     Chart,
     Drawing,
@@ -22,8 +24,6 @@ from procrastinate_tasks.viewer.charts import (
     lines,
     place_in,
 )
-from procrastinate_tasks.viewer.figures import count_in_words, duration_in_words, list_in_words
-from procrastinate_tasks.viewer.queries.dashboard import HOUR, DayOfRuns, TaskHour
 
 _TALL = 90
 _LOW = 45
@@ -123,7 +123,7 @@ def _clock(at: datetime) -> str:
 def duration_charts(day: DayOfRuns, task_name: str) -> tuple[Chart, Chart]:
     """Draw how long the jobs of one task waited, and how long they ran, by hours."""
     hours = day.tasks[task_name]
-    title = presentation.title_of(task_name)
+    title = title_of(task_name)
     return (
         _duration_chart(
             day,
@@ -211,7 +211,7 @@ def task_lines(day: DayOfRuns) -> list[TaskLine]:
 def _task_line(name: str, hours: Sequence[TaskHour]) -> TaskLine:
     return TaskLine(
         name=name,
-        title=presentation.title_of(name),
+        title=title_of(name),
         runs=sum(hour.runs for hour in hours),
         failed=sum(hour.failed for hour in hours),
         retried=sum(hour.retried for hour in hours),

@@ -1,17 +1,27 @@
-"""Renders the job viewer's pages: whole, or only their live region for a page that refreshes itself."""
+"""Renders the job viewer's pages within a few seconds: whole, as their live region, or as CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from hashlib import blake2b
+from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.db import OperationalError, connections, transaction
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.translation import gettext as _
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.exceptions import ConnectorException
+from psycopg.errors import QueryCanceled
 
 LIVE_HEADER = "X-Live-Region"
+
+
 """A page's own script sends it to get nothing but the region that changes."""
 
 _FOLDER = "procrastinate_tasks/viewer"
@@ -58,3 +68,65 @@ def _unless_unchanged(request: HttpRequest, response: HttpResponse) -> HttpRespo
     response.headers["ETag"] = f'"{digest}"'
     response.headers["Vary"] = LIVE_HEADER
     return get_conditional_response(request, etag=f'"{digest}"', response=response) or response
+
+
+LONGEST_QUERY = timedelta(seconds=3)
+
+
+class TookTooLong(Exception):
+    """A page's query was stopped after ``LONGEST_QUERY``."""
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Stop queries that take longer, and leave the connection usable.
+
+    Raises:
+        TookTooLong: a query did.
+    """
+    alias = procrastinate_settings.DATABASE_ALIAS
+    milliseconds = LONGEST_QUERY // timedelta(milliseconds=1)
+    try:
+        with transaction.atomic(using=alias):
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            yield
+    except (OperationalError, ConnectorException) as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TookTooLong from error
+        raise
+
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def stream_csv(
+    heading: Sequence[object], rows: Iterable[Sequence[object]], *, name: str
+) -> StreamingHttpResponse:
+    """Stream a table; a cell that a spreadsheet would take for a formula is quoted."""
+    writer = csv.writer(_Echo())
+    lines: Iterable[Any] = (writer.writerow([_harmless(cell) for cell in row]) for row in rows)
+    response = StreamingHttpResponse(
+        _after(writer.writerow([str(cell) for cell in heading]), lines),
+        content_type="text/csv; charset=utf-8",
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+def _after(first: Any, rest: Iterable[Any]) -> Iterable[Any]:
+    yield "\ufeff"  # spreadsheets take a file without it for another encoding
+    yield first
+    yield from rest
+
+
+def _harmless(cell: object) -> str:
+    text = str(cell)
+    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, URLResolver, path
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, path, reverse
 
-from procrastinate_tasks.viewer.navigation import VIEW_JOBS, navigation
+from procrastinate_tasks.actions.permissions import VIEW_JOBS
+from procrastinate_tasks.models import Job
+from procrastinate_tasks.queries.filters import read_whole
+from procrastinate_tasks.viewer.navigation import navigation
 from procrastinate_tasks.viewer.pages import (
     actions,
     audit,
@@ -34,6 +39,10 @@ class JobViewerSite(AdminSite):
     """Django's admin with the pages of the queue under ``queue/``."""
 
     index_template = "procrastinate_tasks/viewer/index.html"
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.register(Job, JobAdmin)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [*self._viewer_urls(), *super().get_urls()]
@@ -73,3 +82,42 @@ class JobViewerSite(AdminSite):
             return page(request, self, **arguments)
 
         return path(route, self.admin_view(guarded), name=name)
+
+
+if TYPE_CHECKING:
+    JobModelAdmin = admin.ModelAdmin[Job]
+else:
+    JobModelAdmin = admin.ModelAdmin
+
+
+class JobAdmin(JobModelAdmin):
+    """Jobs are never added, changed or deleted here: what may be done to them, the viewer does."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect(self._address("queue_jobs"))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead to the job's page; adding and changing stay forbidden."""
+        if request.method != "GET" or object_id is None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        return redirect(self._address("queue_job", read_whole(object_id) or 0))
+
+    def _address(self, name: str, *arguments: object) -> str:
+        return reverse(f"admin:{name}", args=arguments, current_app=self.admin_site.name)

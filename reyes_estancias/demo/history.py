@@ -15,14 +15,15 @@ from django.utils import timezone
 from bookings import services
 from bookings import tasks as booking_tasks
 from bookings.models import Booking, NightBlock, Property
-from payments import attempts, cancellation, checkout, date_changes, tasks, webhooks
+from payments import driver, tasks, webhooks
 from payments.gateway import Gateway
 from payments.models import GuestEmail, PaymentAttempt, Refund
 from payments.policies import LIVE_STATES
-from payments.sandbox.control import OPENER, Control
-from payments.sandbox.errors import Document
-from payments.sandbox.webhooks import sign, write_payload
+from payments.services import change_dates, open_checkout, request_cancellation
 from reyes_estancias.demo.stays import Booker, make_guest
+from reyes_estancias.local_stripe.control import OPENER, Control
+from reyes_estancias.local_stripe.errors import Document
+from reyes_estancias.local_stripe.webhooks import sign, write_payload
 
 _NIGHTS = 4
 _GAP = 3
@@ -88,20 +89,18 @@ class Historian:
         """Nobody pays, and the time runs out."""
 
     def _open_page(self, booking: Booking) -> None:
-        checkout.open_checkout(
-            booking=booking, base_url=self.base_url, gateway=self.gateway, now=timezone.now()
-        )
+        open_checkout(booking=booking, base_url=self.base_url, gateway=self.gateway, now=timezone.now())
 
     def _pay(self, booking: Booking) -> None:
         self._open_page(booking)
         attempt = PaymentAttempt.objects.get(payment__booking=booking, state__in=list(LIVE_STATES))
         self.control.complete_session(attempt.stripe_session_id or "", email=booking.guest_email)
-        attempts.look(attempt=attempt, intent_id="", gateway=self.gateway, now=timezone.now())
+        driver.look(attempt=attempt, intent_id="", gateway=self.gateway, now=timezone.now())
 
     def _pay_and_move(self, booking: Booking) -> None:
         self._pay(booking)
         nights = booking.quote
-        date_changes.change_dates(
+        change_dates(
             booking=booking,
             check_in=nights.check_in + timedelta(days=1),
             check_out=nights.check_out,
@@ -112,7 +111,7 @@ class Historian:
 
     def _pay_and_cancel(self, booking: Booking) -> None:
         self._pay(booking)
-        cancellation.request_cancellation(booking=booking, base_url=self.base_url, now=timezone.now())
+        request_cancellation(booking=booking, base_url=self.base_url, now=timezone.now())
         tasks.settle_cancellation(booking.pk, self.base_url)
         self._pay_refunds(booking)
 

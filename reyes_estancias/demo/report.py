@@ -10,7 +10,7 @@ from bookings.models import Booking
 from bookings.money import format_pesos
 from payments.models import Payment, PaymentAttempt
 from payments.policies import PaymentKind, PaymentStatus
-from payments.sandbox.statement import Movement, StatementLine
+from reyes_estancias.local_stripe.statement import Movement, StatementLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,13 @@ from django.utils import timezone
 from bookings import services
 from bookings.models import Booking, NightBlock, Property
 from bookings.services import Guest
-from payments import attempts, checkout, due_charges
+from payments import driver
+from payments.deferred_jobs import unschedule
 from payments.gateway import Gateway
 from payments.models import BookingAccount, PaymentAttempt
 from payments.policies import LIVE_STATES
-from payments.sandbox.control import Control
+from payments.services import open_checkout
+from reyes_estancias.local_stripe.control import Control
 
 _NIGHTS = 3
 _BOOKED_AHEAD = timedelta(days=5)
@@ -83,13 +85,13 @@ class Booker:
             guest=make_guest(number),
             now=booked_at,
         )
-        checkout.open_checkout(booking=booking, base_url=self.base_url, gateway=self.gateway, now=booked_at)
+        open_checkout(booking=booking, base_url=self.base_url, gateway=self.gateway, now=booked_at)
         attempt = PaymentAttempt.objects.get(payment__booking=booking, state__in=list(LIVE_STATES))
         self.control.complete_session(attempt.stripe_session_id or "", email=booking.guest_email)
-        attempts.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
+        driver.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
         self._give_card(number, booking)
         # As if the job of its instant had been lost: it is the scan that finds these balances.
-        due_charges.unschedule(booking=booking)
+        unschedule(booking=booking)
         return Booking.objects.select_related("quote__home").get(pk=booking.pk)
 
     def _give_card(self, number: int, booking: Booking) -> None:

@@ -6,6 +6,6 @@ from datetime import timedelta
 
 from tests.settings import *  # noqa: F403
 
-LOGGING["formatters"] = {"line": {"()": "procrastinate_tasks.logging.JsonFormatter"}}  # noqa: F405
+LOGGING["formatters"] = {"line": {"()": "procrastinate_tasks.monitoring.logging.JsonFormatter"}}  # noqa: F405
 
 PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.3)

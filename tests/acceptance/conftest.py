@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from payments import gateway
-from payments.sandbox.launcher import RunningSandbox, sandbox_running
+from reyes_estancias.local_stripe.launcher import RunningSandbox, sandbox_running
 from tests.acceptance.live_house import SECRET, LiveHouse, make_gateway
 from tests.stripe_transport import TEST_KEY
 

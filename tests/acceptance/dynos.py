@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import family_of, resident_megabytes
-from tests.engine.workers import is_running, send
+from tests.workers.workers import is_running, send
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_MEGABYTES = 512

@@ -15,15 +15,19 @@ import stripe
 from django.utils import timezone
 
 from bookings.models import Booking
-from payments import attempts, checkout
+from payments import driver
 from payments.models import BookingAccount, PaymentAttempt
 from payments.policies import LIVE_STATES, PaymentKind
 from payments.protocols import janitor
-from payments.sandbox.control import Control
-from payments.sandbox.faults import Fault, FaultKind
-from payments.sandbox.statement import Movement, StatementLine
+from payments.services import open_checkout
 from payments.stripe_gateway import StripeGateway
-from tests.engine.workers import (
+from reyes_estancias.local_stripe.control import Control
+from reyes_estancias.local_stripe.faults import Fault, FaultKind
+from reyes_estancias.local_stripe.statement import Movement, StatementLine
+from tests.factories import BASE_URL, make_hold
+from tests.invariants import assert_invariants, key_owners
+from tests.stripe_transport import TEST_KEY
+from tests.workers.workers import (
     StartedWorker,
     count_jobs,
     current_database_url,
@@ -32,9 +36,6 @@ from tests.engine.workers import (
     started_worker,
     wait_for,
 )
-from tests.factories import BASE_URL, make_hold
-from tests.invariants import assert_invariants, key_owners
-from tests.stripe_transport import TEST_KEY
 
 T = TypeVar("T")
 
@@ -65,10 +66,10 @@ class LiveHouse:
 
     def _book(self, booked_at: datetime) -> Booking:
         booking = make_hold(now=booked_at, check_in=(timezone.now() - ARRIVED_AGO).date(), nights=6)
-        checkout.open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=booked_at)
+        open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=booked_at)
         attempt = PaymentAttempt.objects.get(payment__booking=booking, state__in=list(LIVE_STATES))
         self.control.complete_session(attempt.stripe_session_id or "")
-        attempts.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
+        driver.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
         return Booking.objects.get(pk=booking.pk)
 
     def arm(self, kind: FaultKind, *, path: str, count: int, seconds: float) -> None:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from bookings.models import Booking
-from payments.sandbox.faults import FaultKind
 from payments.tasks import charge_balance_for_booking
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.queries import is_paused
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.queues.control import is_paused
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.acceptance.live_house import LiveHouse, wait_until
 from tests.factories import BASE_URL, make_hold
 from tests.house import CONFIRM_INTENT

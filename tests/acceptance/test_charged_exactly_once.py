@@ -22,8 +22,8 @@ from payments import tasks, webhooks
 from payments.exceptions import TransientFault
 from payments.models import PaymentAttempt
 from payments.policies import PaymentKind, PaymentStatus
-from payments.sandbox.faults import FaultKind
-from payments.sandbox.webhooks import sign, write_payload
+from reyes_estancias.local_stripe.faults import FaultKind
+from reyes_estancias.local_stripe.webhooks import sign, write_payload
 from tests.acceptance.live_house import (
     SECRET,
     LiveHouse,
@@ -34,9 +34,9 @@ from tests.acceptance.live_house import (
     wait_until,
     waiting_for_a_row,
 )
-from tests.engine.workers import count_jobs, query, send
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_INTENT
+from tests.workers.workers import count_jobs, query, send
 
 SECONDS_OF_A_ZOMBIE = 3.0
 UNTIL_KILLED = 60.0

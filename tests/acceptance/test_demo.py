@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.engine.workers import current_database_url
 from tests.ports import free_port
+from tests.workers.workers import current_database_url
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90.0

@@ -17,7 +17,7 @@ from django.utils import timezone
 from bookings.models import Booking
 from payments.models import PaymentAttempt
 from payments.policies import PaymentStatus
-from payments.sandbox.faults import FaultKind
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.acceptance.dynos import (
     FROM_THE_ROUTER,
     KILLED_AFTER_SECONDS,
@@ -29,9 +29,9 @@ from tests.acceptance.dynos import (
     stop,
 )
 from tests.acceptance.live_house import LiveHouse, wait_until
-from tests.engine.workers import current_database_url, query
 from tests.factories import balance_of, make_hold
 from tests.house import CREATE_INTENT, CREATE_SESSION
+from tests.workers.workers import current_database_url, query
 
 # Longer than a dyno lives after SIGTERM: this charge cannot end before its worker must.
 STUCK_SECONDS = KILLED_AFTER_SECONDS + 5

@@ -37,19 +37,22 @@ from freezegun.api import FrozenDateTimeFactory
 
 from bookings.models import Booking, BookingStatus
 from bookings.tasks import mark_expired_bookings, mark_expired_holds
-from payments import cancellation, gateway
+from payments import gateway
 from payments.policies import ChargeAnswer, PaymentStatus
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
 from payments.tasks import charge_balance_for_booking, scan_and_charge_balances
-from procrastinate_tasks import operations, schedule
-from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.queries import is_paused
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues.control import is_paused
+from procrastinate_tasks.schedule import ticks as schedule
+from procrastinate_tasks.schedule.periodic import all_schedules
 from procrastinate_tasks.testing import assert_enqueued, drain_queue, refute_enqueued
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.acceptance.live_house import LiveHouse, wait_until
-from tests.engine.workers import count_jobs, query
 from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_hold
 from tests.house import CONFIRM_INTENT, CREATE_INTENT, House, open_house
+from tests.workers.workers import count_jobs, query
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 11, 2, 18, tzinfo=UTC)  # noon in Mexico City
@@ -198,7 +201,7 @@ def test_row_4_a_cancellation_takes_the_charge_away_in_its_own_transaction():
     booking = make_confirmed_booking(now=NOON)
     assert_enqueued(CHARGE, {"booking_id": booking.pk}, scheduled_at=booking.balance_due_at)
 
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=NOON)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=NOON)
 
     refute_enqueued(CHARGE)
 
@@ -276,7 +279,7 @@ def test_row_8_a_refused_key_stops_the_queue_and_fails_nothing(house: House, pat
 
     assert (report.retried, report.failed) == (1, 0)
     assert is_paused("payments")
-    operations.resume(queue="payments")
+    control.resume(queue="payments")
 
 
 def test_row_9_the_answers_are_the_old_ones_and_four_more():
@@ -304,11 +307,11 @@ def test_row_17_many_schedulers_that_look_at_the_same_minute_defer_each_tick_onc
 
 def test_row_18_every_schedule_is_read_in_the_time_zone_of_the_site():
     assert settings.TIME_ZONE == "America/Mexico_City"
-    for declared in schedule.all_schedules():
+    for declared in all_schedules():
         next_at = declared.cron.next_after(NOON)
         assert next_at is not None
         assert next_at.astimezone(ZoneInfo(settings.TIME_ZONE)).utcoffset() == timedelta(hours=-6)
-    (nightly,) = (each for each in schedule.all_schedules() if each.name == mark_expired_bookings.name)
+    (nightly,) = (each for each in all_schedules() if each.name == mark_expired_bookings.name)
     assert nightly.cron.next_after(NOON) == THREE_AT_NIGHT
 
 

@@ -12,14 +12,15 @@ from django.db import connection
 from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
-from payments import cancellation, date_changes, gateway, tasks
+from payments import gateway, tasks
 from payments.exceptions import OutcomeUnknown
 from payments.policies import AttemptState
-from payments.sandbox.faults import FaultKind
+from payments.services import change_dates, request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.acceptance.live_house import row_locked
-from tests.engine.workers import current_database_url
 from tests.factories import BASE_URL
 from tests.house import CONFIRM_INTENT, CREATE_REFUND, House, live_attempt, open_house
+from tests.workers.workers import current_database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,10 +95,10 @@ def test_every_call_of_stripe_finds_every_row_of_money_free(house: House, calls:
     house.run_jobs()
     hold = house.hold()
     house.open_page(hold)
-    cancellation.request_cancellation(booking=hold, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=hold, base_url=BASE_URL, now=house.now)
     long = house.book(nights=40)
     arrival = long.quote.check_in
-    date_changes.change_dates(
+    change_dates(
         booking=long,
         check_in=arrival,
         check_out=arrival + timedelta(days=2),
@@ -155,7 +156,7 @@ def test_a_booking_that_somebody_has_locked_keeps_no_other_guest_waiting(house: 
 def test_a_refund_of_a_booking_that_somebody_has_locked_waits_alone(house: House):
     bookings = [house.book(), house.book()]
     for booking in bookings:
-        cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+        request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
         tasks.settle_cancellation(booking.pk, BASE_URL)
     house.wait(minutes=2)
 

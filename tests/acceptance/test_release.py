@@ -16,8 +16,8 @@ from django.test import Client
 from bookings.models import Booking
 from payments.policies import PaymentStatus
 from tests.acceptance.live_house import LiveHouse, wait_until
-from tests.engine.workers import current_database_url, query
 from tests.factories import balance_of
+from tests.workers.workers import current_database_url, query
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("procrastinate_jobs", "payments_payment")

@@ -18,13 +18,13 @@ from payments import memory, tasks
 from payments.models import ReconciliationBreak, StripeMemory
 from payments.policies import PaymentStatus
 from payments.protocols.memory import compare
-from payments.sandbox.statement import Movement
-from procrastinate_tasks.queries import is_paused
+from procrastinate_tasks.queues.control import is_paused
+from reyes_estancias.local_stripe.statement import Movement
 from reyes_estancias.postgres.binaries import find_binaries
 from tests.acceptance.live_house import BOOKED_AGO, WORKER_SETTINGS, LiveHouse, wait_until
 from tests.docs.document import GUIDE, ROOT, commands_of
-from tests.engine.workers import current_database_url
 from tests.factories import BASE_URL, balance_of
+from tests.workers.workers import current_database_url
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from bookings.models import Booking, BookingChangeLog
 from payments import gateway
 from payments.models import GuestEmail, Payment, Refund, StripeEvent
-from payments.sandbox.launcher import sandbox_running
+from reyes_estancias.local_stripe.launcher import sandbox_running
 from tests.integration.constraints import check_deferred_rules
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from io import StringIO
 from django.core.management import call_command
 
 from tests.acceptance.live_house import LiveHouse
-from tests.engine.workers import query, wait_for
+from tests.workers.workers import query, wait_for
 
 
 def test_a_sound_set_up_passes_and_a_worker_has_run_the_job(live_house: LiveHouse):

@@ -56,7 +56,7 @@ class TinyProject:
 
     def defer(self, task_name: str, **args: object) -> int:
         """Defer a job by its task's name and return its id."""
-        code = f"from procrastinate_tasks.deferring import defer; print(defer({task_name!r}, {args!r}))"
+        code = f"from procrastinate_tasks.jobs.deferring import defer; print(defer({task_name!r}, {args!r}))"
         return int(self.shell(code))
 
     def start_worker(self, *options: str, **extra_environment: str) -> subprocess.Popen[bytes]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from procrastinate.contrib.django import app
 
-from payments import task_names
-from procrastinate_tasks.deferring import find_task
+from payments.deferred_jobs import DEFERRED_BY_NAME
+from procrastinate_tasks.jobs.deferring import find_task
 from tests.architecture.source import REPOSITORY, parse, product_files
 
 # Who may assign a state: the rows of money in one file, and the two rows that are no money in theirs.
 WRITERS_OF_STATE = {
-    "payments/ledger/rows.py": {"attempt", "payment"},
+    "payments/ledger/locking.py": {"attempt", "payment"},
     "payments/ledger/refunds.py": {"refund"},
     "payments/ledger/disputes.py": {"dispute"},
     "payments/protocols/stripe_event.py": {"event"},
@@ -37,7 +37,7 @@ FROZEN_TASK_NAMES = {
 
 
 def _is_sandbox(path: Path) -> bool:
-    return "sandbox" in path.parts
+    return "local_stripe" in path.parts
 
 
 def _assigned_states(tree: ast.Module) -> set[str]:
@@ -89,6 +89,6 @@ def test_the_names_of_the_tasks_are_frozen_because_jobs_that_wait_carry_them():
 
 
 def test_every_task_that_is_deferred_by_name_exists():
-    found = {find_task(name).name for name in task_names.DEFERRED_BY_NAME}
+    found = {find_task(name).name for name in DEFERRED_BY_NAME}
 
-    assert found == set(task_names.DEFERRED_BY_NAME)
+    assert found == set(DEFERRED_BY_NAME)

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test.testcases import LiveServerThread
 
-from procrastinate_tasks import rollup
+from procrastinate_tasks.monitoring import rollup
 
 T = TypeVar("T")
 

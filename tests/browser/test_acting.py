@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import AuditEntry, Job
 from tests.browser import stage
 from tests.browser.chromium import Look, Visit, visit

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from payments.sandbox.launcher import sandbox_running
 from reyes_estancias.database_url import parse_database_url
+from reyes_estancias.local_stripe.launcher import sandbox_running
 from reyes_estancias.postgres.binaries import find_binaries
 from tests.docs.document import GUIDE, Command, commands_of
 from tests.docs.server import Outcome, Server, copy_project, put_stand_ins

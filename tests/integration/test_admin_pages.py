@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings import services
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property
-from payments.cancellation import request_cancellation
 from payments.models import GuestEmail, LedgerTransfer, Payment, Refund, StripeEvent
 from payments.policies import PaymentKind
-from payments.protocols.settlement import settle_cancellation
+from payments.protocols.cancellation import settle_cancellation
+from payments.services import request_cancellation
 from tests.factories import BASE_URL, make_confirmed_booking, make_property
 from tests.gateways import FakeGateway
 from tests.integration.pages import english_words, read

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from freezegun import freeze_time
 
-from procrastinate_tasks.limits import Rate
+from procrastinate_tasks.conf import Rate
 from reyes_estancias.form_limits import count_form
 from reyes_estancias.models import FormCount
 from reyes_estancias.visitors import address_of, pseudonym_of

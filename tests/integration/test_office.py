@@ -16,14 +16,14 @@ from freezegun import freeze_time
 from bookings import services
 from bookings.models import Booking, BookingStatus
 from bookings.read_only import write_instant
-from payments import task_names
-from payments.cancellation import request_cancellation
+from payments.deferred_jobs import APPLY_STRIPE_EVENT, CHARGE_BALANCE
 from payments.ledger import outcomes
 from payments.models import GuestEmail, Payment, Refund, StripeEvent
-from payments.money_today import read_money_today, tell_money_today
+from payments.panels.money_today import read_money_today, tell_money_today
 from payments.policies import PaymentKind
-from payments.protocols.settlement import settle_cancellation
-from procrastinate_tasks.deferring import defer
+from payments.protocols.cancellation import settle_cancellation
+from payments.services import request_cancellation
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import AuditEntry, Job
 from tests.factories import (
     BASE_URL,
@@ -114,7 +114,7 @@ def test_a_bookings_page_shows_its_money_its_payments_and_its_attempts(office, b
 
 
 def test_a_bookings_page_leads_to_its_jobs_and_tells_why_each_waits(office, booking):
-    charge = Job.objects.get(task_name=task_names.CHARGE_BALANCE)
+    charge = Job.objects.get(task_name=CHARGE_BALANCE)
 
     response = office.get(page_of(booking))
 
@@ -126,7 +126,7 @@ def test_a_bookings_page_leads_to_its_jobs_and_tells_why_each_waits(office, book
 
 
 def test_a_jobs_page_leads_back_to_its_booking(office, booking):
-    charge = Job.objects.get(task_name=task_names.CHARGE_BALANCE)
+    charge = Job.objects.get(task_name=CHARGE_BALANCE)
 
     assert page_of(booking) in office.get(f"/admin/queue/jobs/?q={charge.pk}").content.decode()
 
@@ -296,7 +296,7 @@ EVENTS = "/admin/payments/stripeevent/"
 
 def test_an_event_leads_to_its_booking_and_to_its_job(office, booking):
     event = make_event(booking.payments.get(kind=PaymentKind.DEPOSIT).attempts.get().stripe_intent_id)
-    job_id = defer(task_names.APPLY_STRIPE_EVENT, {"event_id": event.pk})
+    job_id = defer(APPLY_STRIPE_EVENT, {"event_id": event.pk})
 
     for address in (EVENTS, f"{EVENTS}{event.pk}/change/"):
         page = office.get(address).content.decode()
@@ -331,7 +331,7 @@ def test_an_event_is_applied_again_by_a_new_job_and_that_is_written_down(office)
 
     job = Job.objects.get()
     assert (job.task_name, job.args, job.status) == (
-        task_names.APPLY_STRIPE_EVENT,
+        APPLY_STRIPE_EVENT,
         {"event_id": event.pk, "again": True},
         "todo",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.workers import current_database_url
+from tests.workers.workers import current_database_url
 
 REPOSITORY = Path(__file__).parents[2]
 PRODUCTION = {
@@ -121,7 +121,7 @@ def test_sentry_is_off_without_an_address_and_on_with_one():
         "import django; django.setup()\n"
         "import sentry_sdk\n"
         "from procrastinate.contrib.django import app\n"
-        "from procrastinate_tasks.middleware.sentry import report_sync\n"
+        "from procrastinate_tasks.monitoring.sentry import report_sync\n"
         "print(sentry_sdk.get_client().is_active(), report_sync in app.worker_defaults['task_middleware'])"
     )
 

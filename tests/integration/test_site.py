@@ -126,7 +126,7 @@ def test_a_fault_of_ours_is_answered_in_spanish(client, monkeypatch):
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("bookings.offers.list_homes", fail)
+    monkeypatch.setattr("bookings.quotes.list_homes", fail)
     client.raise_request_exception = False
 
     response = client.get("/")

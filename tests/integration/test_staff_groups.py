@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.permissions import is_allowed
+from procrastinate_tasks.actions.permissions import is_allowed
+from procrastinate_tasks.actions.policies import Action
 
 pytestmark = pytest.mark.django_db
 

@@ -18,12 +18,15 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from payments import gateway, task_names
+from payments import gateway
+from payments.deferred_jobs import CHARGE_BALANCE
 from payments.exceptions import GatewayBusy, GatewayRefused, ObjectMissing
 from payments.models import StripeMemory
-from procrastinate_tasks import operations, registry, schedule
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.jobs.tasks import _options_by_name
 from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.queues import control
+from procrastinate_tasks.schedule import periodic
 from tests.gateways import FakeGateway
 from tests.integration.procrastinate_tasks.monitoring.faults import insert_ready_jobs, register_worker
 from tests.integration.procrastinate_tasks.sample_tasks import remember
@@ -138,13 +141,13 @@ def test_time_limits_in_the_wrong_order_are_named(settings):
 
 
 def test_a_task_that_is_not_registered_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(app.tasks, task_names.CHARGE_BALANCE)
+    monkeypatch.delitem(app.tasks, CHARGE_BALANCE)
 
-    assert_named(verify(), "tasks", cause=task_names.CHARGE_BALANCE, fix="INSTALLED_APPS")
+    assert_named(verify(), "tasks", cause=CHARGE_BALANCE, fix="INSTALLED_APPS")
 
 
 def test_a_schedule_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(schedule._schedules_by_name, HOURLY)
+    monkeypatch.delitem(periodic._schedules_by_name, HOURLY)
 
     assert_named(verify(), "schedule", cause=HOURLY, fix="@periodic")
 
@@ -243,14 +246,14 @@ def test_a_stripe_that_refuses_or_is_away_is_named(
 def test_tasks_that_do_not_run_are_answered_with_the_reason():
     register_worker()
     defer(remember.name, {"number": 1}, schedule_at=timezone.now() - timedelta(minutes=2))
-    operations.pause(queue="sample", by="Ana", reason="")
+    control.pause(queue="sample", by="Ana", reason="")
 
     assert_named(verify(), "tasks_do_not_run", cause="Ana", fix="manage.py jobs why")
 
 
 def test_the_decimal_error_is_answered_by_the_charge_s_own_check(monkeypatch: pytest.MonkeyPatch):
     assert verify()["decimal_error"]["level"] == "ok"
-    monkeypatch.delitem(registry._options_by_name, task_names.CHARGE_BALANCE)
+    monkeypatch.delitem(_options_by_name, CHARGE_BALANCE)
 
     assert_named(verify(), "decimal_error", cause="A Decimal is taken", fix="validate")
 
@@ -259,7 +262,7 @@ def test_attempts_that_failed_with_a_decimal_are_found():
     JobAttempt.objects.create(
         job_id=1,
         attempt=1,
-        task_name=task_names.CHARGE_BALANCE,
+        task_name=CHARGE_BALANCE,
         queue_name="payments",
         host="one",
         started_at=timezone.now(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from procrastinate_tasks.logging import logging_config
+from procrastinate_tasks.monitoring.logging import logging_config
 
 SECRET_KEY = "tiny"
 USE_TZ = True
@@ -33,4 +33,4 @@ PROCRASTINATE_TASKS_ORPHANED_AFTER = timedelta(
 PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 0.5, "stalled_worker_timeout": 4.0}
 PROCRASTINATE_TASKS_RESCUE_EVERY = timedelta(seconds=0.5)
 
-TASKS = {"default": {"BACKEND": "procrastinate_tasks.backend.ProcrastinateBackend"}}
+TASKS = {"default": {"BACKEND": "procrastinate_tasks.tasks_api.backend.ProcrastinateBackend"}}

@@ -12,10 +12,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks.alerting import delivery, evaluation
-from procrastinate_tasks.alerting.alerts import Alert
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.queries import DATABASE_FAULTS
+from procrastinate_tasks.database import DATABASE_FAULTS
+from procrastinate_tasks.monitoring.alerts import delivery, evaluation
+from procrastinate_tasks.monitoring.alerts.rules import Alert
 
 _PATIENCE = timedelta(seconds=5)
 _PAUSE_SECONDS = 0.5

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from procrastinate_tasks.queries import DATABASE_FAULTS
-from procrastinate_tasks.waiting_jobs import Misfit, announce_release, find_misfits
+from procrastinate_tasks.database import DATABASE_FAULTS
+from procrastinate_tasks.verification.waiting_jobs import Misfit, announce_release, find_misfits
 
 
 class Command(BaseCommand):

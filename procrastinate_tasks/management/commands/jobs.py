@@ -11,17 +11,15 @@ from django.core.management.base import BaseCommand
 from procrastinate_tasks.command_line import (
     acting,
     audit_listing,
-    health,
     listing,
     overview,
     queues,
     schedules,
     showing,
 )
-from procrastinate_tasks.command_line.output import Output
-from procrastinate_tasks.command_line.verbs import Verb
+from procrastinate_tasks.command_line.output import Output, Verb
 
-_MODULES = (overview, health, listing, showing, acting, queues, schedules, audit_listing)
+_MODULES = (overview, listing, showing, acting, queues, schedules, audit_listing)
 VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in module.VERBS}
 
 

@@ -14,8 +14,8 @@ from procrastinate.contrib.django.management.commands import procrastinate as up
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import CannotFork
-from procrastinate_tasks.options import InvalidWorkerOption, read_options
-from procrastinate_tasks.supervisor import Supervisor
+from procrastinate_tasks.worker.options import InvalidWorkerOption, read_options
+from procrastinate_tasks.worker.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from procrastinate_tasks.queries import read_status
+from procrastinate_tasks.queries.queues import read_status
 from procrastinate_tasks.seeding import seeding
 from procrastinate_tasks.seeding.seeding import Seeding
 

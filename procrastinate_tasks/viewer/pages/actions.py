@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,20 +16,21 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from procrastinate_tasks import audit
-from procrastinate_tasks.action_policies import Action, Refusal, Tier
-from procrastinate_tasks.action_reports import ActionReport
-from procrastinate_tasks.action_words import ACTION_LABELS
-from procrastinate_tasks.actions import act, act_on_queue, act_on_schedule, record_refused
+from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.available_actions import needs_care
+from procrastinate_tasks.actions.permissions import HasPermissions, allowed_tasks, is_allowed
+from procrastinate_tasks.actions.policies import Action, Refusal, Tier, decide_tier, needs_reason
+from procrastinate_tasks.actions.reports import ACTION_LABELS, MOST_JOBS, ActionReport, Asked
+from procrastinate_tasks.actions.services import act, act_on_queue, act_on_schedule, preview, record_refused
+from procrastinate_tasks.jobs.descriptions import moves_money
 from procrastinate_tasks.models import AuditEntry, TargetType
-from procrastinate_tasks.permissions import allowed_tasks, is_allowed
-from procrastinate_tasks.viewer.asked import MOST_JOBS, Asked, read_asked
-from procrastinate_tasks.viewer.dry_run import DryRun, lines_of, look_first
-from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token, way_back
-from procrastinate_tasks.viewer.offers import confirmation_address
+from procrastinate_tasks.viewer.forms import actor_of, new_token, read_asked, read_token, way_back
+from procrastinate_tasks.viewer.job_rows import Line, confirmation_address, lines_of
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal
 
 _RUNS_IT_AGAIN = (Action.RETRY, Action.RELEASE, Action.RESCUE, Action.RUN_NOW)
+
+
 _CONSEQUENCES: Mapping[Action, str | Promise] = {
     Action.PAUSE: gettext_lazy("Running jobs will finish, and no other job of the queue will start."),
     Action.RESUME: gettext_lazy("Workers will start the queue's jobs again, at once."),
@@ -225,3 +227,54 @@ def _name_of(asked: Asked, target: str) -> str:
         TargetType.SCHEDULE: _("schedule %(name)s"),
     }
     return words[asked.target_type] % {"name": target}
+
+
+_ANY_REASON = "(dry run)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What an action would come to, and how much confirmation it takes."""
+
+    asked: Asked
+    lines: tuple[Line, ...]
+    tier: Tier
+    needs_reason: bool
+    possible: int
+
+
+def look_first(asked: Asked, *, user: HasPermissions) -> DryRun:
+    """Tell what would become of each target, changing nothing."""
+    if asked.target_type is not TargetType.JOB:
+        tier = decide_tier(asked.action)
+        return DryRun(asked=asked, lines=(), tier=tier, needs_reason=tier is Tier.TYPED, possible=1)
+    report = preview(
+        asked.action,
+        job_ids=asked.job_ids,
+        reason=asked.reason or _ANY_REASON,
+        may=allowed_tasks(user, asked.action),
+    )
+    lines = lines_of(report)
+    possible = [line for line in lines if line.report.was_applied]
+    return DryRun(
+        asked=asked,
+        lines=lines,
+        tier=_tier(asked, possible),
+        needs_reason=_needs_reason(asked.action, possible),
+        possible=len(possible),
+    )
+
+
+def _tier(asked: Asked, possible: Sequence[Line]) -> Tier:
+    careful = any(
+        needs_care(asked.action, task_name=line.report.task_name, safety=line.story.retry_safety)
+        for line in possible
+        if line.story is not None
+    )
+    return decide_tier(asked.action, count=len(asked.job_ids), needs_care=careful)
+
+
+def _needs_reason(action: Action, possible: Sequence[Line]) -> bool:
+    return any(
+        needs_reason(action, moves_money=moves_money(line.report.task_name)) for line in possible
+    ) or needs_reason(action, moves_money=False)

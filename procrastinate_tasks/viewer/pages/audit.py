@@ -9,22 +9,20 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import audit
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_words import ACTION_LABELS
-from procrastinate_tasks.models import ActionOutcome, AuditEntry, TargetType
-from procrastinate_tasks.queries import database_now
-from procrastinate_tasks.viewer.numbers import read_whole
-from procrastinate_tasks.viewer.patience import TookTooLong, patience
-from procrastinate_tasks.viewer.queries.audit import (
+from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.audit import (
     ROWS_PER_PAGE,
     VIEW_AUDIT,
     AuditFilter,
     entries_for,
     read_audit_filter,
 )
-from procrastinate_tasks.viewer.rendering import render_page
-from procrastinate_tasks.viewer.tables import stream_csv
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.database import database_now
+from procrastinate_tasks.models import ActionOutcome, AuditEntry, TargetType
+from procrastinate_tasks.queries.filters import read_whole
+from procrastinate_tasks.viewer.rendering import TookTooLong, patience, render_page, stream_csv
 
 _MOST_EXPORTED = 100_000
 

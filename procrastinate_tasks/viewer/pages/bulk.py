@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -10,41 +10,24 @@ from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from procrastinate_tasks import bulk
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_words import ACTION_LABELS
-from procrastinate_tasks.actions import record_refused
+from procrastinate_tasks.actions import bulk
+from procrastinate_tasks.actions.audit import VIEW_AUDIT
+from procrastinate_tasks.actions.permissions import is_allowed
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.actions.services import record_refused
+from procrastinate_tasks.database import database_now
 from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, BulkState, TargetType
-from procrastinate_tasks.permissions import is_allowed
-from procrastinate_tasks.queries import database_now
-from procrastinate_tasks.viewer.filters import JobFilter
+from procrastinate_tasks.queries.filters import LARGEST_ID, describe_filter, read_whole
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
-from procrastinate_tasks.viewer.numbers import LARGEST_ID, read_whole
-from procrastinate_tasks.viewer.queries.audit import VIEW_AUDIT
-from procrastinate_tasks.viewer.rendering import render_page, render_refusal
-from procrastinate_tasks.viewer.states import TAB_LABELS, Tab
-from procrastinate_tasks.viewer.tables import stream_csv
+from procrastinate_tasks.viewer.rendering import render_page, render_refusal, stream_csv
 
 OPERATIONS_PER_PAGE = 50
-ITEMS_PER_PAGE = 100
 
-_FILTER_LABELS: Mapping[str, str | Promise] = {
-    "tab": gettext_lazy("State"),
-    "q": gettext_lazy("Search"),
-    "task": gettext_lazy("Task"),
-    "queue": gettext_lazy("Queue"),
-    "kind": gettext_lazy("About"),
-    "period": gettext_lazy("Deferred in"),
-    "since": gettext_lazy("From"),
-    "until": gettext_lazy("To, inclusive"),
-    "lock": gettext_lazy("Lock, its whole text"),
-    "attempts": gettext_lazy("Attempts, at least"),
-    "about": gettext_lazy("About"),
-}
+
+ITEMS_PER_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,20 +148,6 @@ def show_operation(operation: BulkOperation) -> ShownOperation:
         filters=describe_filter(operation.filters),
         done=operation.requested - operation.remaining,
     )
-
-
-def describe_filter(snapshot: Mapping[str, str]) -> str:
-    """Return a kept filter in words: ``State: Failed · Queue: payments``."""
-    words = {
-        name: str(TAB_LABELS[Tab(value)]) if name == "tab" and value in set(Tab) else value
-        for name, value in snapshot.items()
-    }
-    parts = [f"{_FILTER_LABELS.get(name, name)}: {value}" for name, value in words.items()]
-    return " · ".join(parts) or _("all jobs")
-
-
-def filter_in_words(chosen: JobFilter) -> str:
-    return describe_filter(chosen.snapshot())
 
 
 def _show_item(item: BulkItem, *, action: Action) -> ShownItem:

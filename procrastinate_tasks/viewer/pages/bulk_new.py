@@ -12,20 +12,17 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import bulk
-from procrastinate_tasks.action_policies import JOB_ACTIONS, Action
-from procrastinate_tasks.action_reports import ActionReport
-from procrastinate_tasks.action_words import ACTION_LABELS, tell_refused
-from procrastinate_tasks.actions import record_refused
+from procrastinate_tasks.actions import bulk
+from procrastinate_tasks.actions.permissions import allowed_tasks, is_allowed
+from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
+from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, tell_refused
+from procrastinate_tasks.actions.services import record_refused
 from procrastinate_tasks.models import TargetType
-from procrastinate_tasks.permissions import allowed_tasks, is_allowed
-from procrastinate_tasks.viewer.dry_run import lines_of
-from procrastinate_tasks.viewer.filters import JobFilter, read_filter, understand
+from procrastinate_tasks.queries.filters import JobFilter, filter_in_words, read_filter, understand
+from procrastinate_tasks.queries.jobs import list_ids
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
-from procrastinate_tasks.viewer.pages.bulk import filter_in_words
-from procrastinate_tasks.viewer.patience import TookTooLong, patience
-from procrastinate_tasks.viewer.queries.jobs import list_ids
-from procrastinate_tasks.viewer.rendering import render_page, render_refusal
+from procrastinate_tasks.viewer.job_rows import lines_of
+from procrastinate_tasks.viewer.rendering import TookTooLong, patience, render_page, render_refusal
 
 PACES = (20, 60, 300)
 _LONGEST_REASON = 2000

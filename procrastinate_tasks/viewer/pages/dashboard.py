@@ -1,30 +1,32 @@
-"""T1: the queue at a glance, what needs attention, and the last 24 hours."""
+"""T1: the queue at a glance, what needs attention, and the last 24 hours; its state as JSON, too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import presentation
-from procrastinate_tasks.monitoring.snapshot import take_snapshot
-from procrastinate_tasks.presentation import ToldPanel
-from procrastinate_tasks.viewer.attention import MOST_SENTENCES, Concern, Urgency, find_concerns
-from procrastinate_tasks.viewer.cards import build_cards, total_up
+from procrastinate_tasks.monitoring.panels import ToldPanel, told_panels
+from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
+from procrastinate_tasks.queries.history import DashboardFacts, read_day, read_facts
+from procrastinate_tasks.viewer.concerns import MOST_SENTENCES, Concern, Urgency, find_concerns
+from procrastinate_tasks.viewer.dashboard_cards import build_cards, total_up
 from procrastinate_tasks.viewer.dashboard_charts import duration_charts, task_lines, throughput_chart
-from procrastinate_tasks.viewer.links import Links
-from procrastinate_tasks.viewer.queries.dashboard import DashboardFacts, read_day, read_facts
+from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
-from procrastinate_tasks.viewer.state import state_response
 
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the dashboard; ``task`` chooses whose durations are drawn, by default the busiest task's."""
     links = Links(site.name)
     snapshot, facts = take_snapshot(), read_facts()
-    panels = presentation.told_panels(request.user.has_perm)
+    panels = told_panels(request.user.has_perm)
     concerns = [*find_concerns(snapshot, facts, links=links), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
     totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
@@ -72,3 +74,26 @@ def _charts(facts: DashboardFacts, *, chosen: str) -> dict[str, object]:
         "chosen_task": shown,
         "durations": duration_charts(day, shown) if shown else (),
     }
+
+
+class _Encoder(DjangoJSONEncoder):
+    def default(self, o: Any) -> Any:
+        if isinstance(o, timedelta):
+            return o.total_seconds()
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)
+
+
+def state_response(snapshot: Snapshot, facts: DashboardFacts) -> JsonResponse:
+    """Return the snapshot with its totals; ``now`` is the database's clock."""
+    totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
+    state = {
+        "now": snapshot.taken_at,
+        "jobs": asdict(totals),
+        "queues": [asdict(queue) for queue in snapshot.queues],
+        "workers": [asdict(worker) for worker in snapshot.workers],
+        "schedule": [asdict(item) for item in snapshot.schedule],
+        "connections": asdict(snapshot.connections),
+        "release": {"name": facts.release, "first_seen_at": facts.release_since},
+        "charts_up_to": facts.rolled_up_to,
+    }
+    return JsonResponse(state, encoder=_Encoder, headers={"Cache-Control": "no-store"})

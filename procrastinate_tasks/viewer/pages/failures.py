@@ -10,18 +10,18 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.permissions import is_allowed
-from procrastinate_tasks.presentation import title_of
-from procrastinate_tasks.results import Outcome
-from procrastinate_tasks.viewer.links import Links
-from procrastinate_tasks.viewer.queries.failures import (
+from procrastinate_tasks.actions.permissions import is_allowed
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.jobs.descriptions import title_of
+from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.queries.failures import (
     MOST_GROUPS,
     MOST_JOBS,
     FailureGroup,
     list_failure_groups,
     list_struck_jobs,
 )
+from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
 
 PERIODS = {

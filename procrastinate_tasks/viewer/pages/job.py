@@ -10,29 +10,27 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import audit
-from procrastinate_tasks.action_reports import TargetReport
-from procrastinate_tasks.action_words import ACTION_LABELS
+from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.audit import list_audit
+from procrastinate_tasks.actions.reports import ACTION_LABELS, TargetReport
+from procrastinate_tasks.formatting import duration_in_words
+from procrastinate_tasks.jobs.descriptions import JobStory, find_presentation, stories_of
+from procrastinate_tasks.jobs.states import STATE_LABELS
 from procrastinate_tasks.models import AuditEntry, JobAttempt
-from procrastinate_tasks.presentation import JobStory, find_presentation, stories_of
-from procrastinate_tasks.queries import why_not_running
-from procrastinate_tasks.viewer.arguments import show_arguments
-from procrastinate_tasks.viewer.figures import duration_in_words
-from procrastinate_tasks.viewer.filters import JobFilter
-from procrastinate_tasks.viewer.forms import new_token
-from procrastinate_tasks.viewer.queries.job import (
+from procrastinate_tasks.queries.filters import JobFilter
+from procrastinate_tasks.queries.job import (
     LockSharer,
     find_job,
     list_attempts,
-    list_audit,
     list_events,
     list_lock_sharers,
+    tell_steps,
 )
-from procrastinate_tasks.viewer.queries.jobs import JobRow
+from procrastinate_tasks.queries.jobs import JobRow
+from procrastinate_tasks.queues.diagnosis import why_not_running
+from procrastinate_tasks.viewer.forms import new_token
+from procrastinate_tasks.viewer.job_rows import ShownJob, show_arguments, show_rows
 from procrastinate_tasks.viewer.rendering import render_page
-from procrastinate_tasks.viewer.rows import ShownJob, show_rows
-from procrastinate_tasks.viewer.states import STATE_LABELS
-from procrastinate_tasks.viewer.timeline import tell_steps
 
 _HAS_NOT_ENDED = ("todo", "doing")
 

@@ -12,27 +12,26 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.action_policies import JOB_ACTIONS, Action
-from procrastinate_tasks.action_words import ACTION_LABELS
-from procrastinate_tasks.permissions import HasPermissions, is_allowed
-from procrastinate_tasks.presentation import Kind, presented_tasks, stories_of, title_of
-from procrastinate_tasks.viewer.filters import JobFilter, read_filter, understand
-from procrastinate_tasks.viewer.forms import new_token
-from procrastinate_tasks.viewer.numbers import read_whole
-from procrastinate_tasks.viewer.patience import TookTooLong, patience
-from procrastinate_tasks.viewer.queries.jobs import (
+from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
+from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
+from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.jobs.descriptions import Kind, presented_tasks, stories_of, title_of
+from procrastinate_tasks.queries.filters import JobFilter, read_filter, read_whole, understand
+from procrastinate_tasks.queries.jobs import (
     MOST_COUNTED,
+    TAB_LABELS,
     WINDOW,
     Count,
     JobPage,
     JobQuery,
+    Tab,
     count_tabs,
     list_jobs,
 )
-from procrastinate_tasks.viewer.rendering import render_page
-from procrastinate_tasks.viewer.rows import show_rows
-from procrastinate_tasks.viewer.states import TAB_LABELS, Tab
+from procrastinate_tasks.queries.queues import list_tasks
+from procrastinate_tasks.viewer.forms import new_token
+from procrastinate_tasks.viewer.job_rows import show_rows
+from procrastinate_tasks.viewer.rendering import TookTooLong, patience, render_page
 
 KIND_LABELS: Mapping[Kind, str | Promise] = {
     Kind.MONEY: gettext_lazy("Money"),
@@ -151,7 +150,7 @@ def _emptiness(chosen: JobFilter, query: JobQuery, page: JobPage) -> dict[str, o
 
 
 def _form(chosen: JobFilter) -> dict[str, object]:
-    tasks = queries.list_tasks()
+    tasks = list_tasks()
     named = {task.name: title_of(task.name) for task in tasks}
     labels = {name: title if title == name else f"{title} ({name})" for name, title in named.items()}
     labels.setdefault(chosen.task, chosen.task)

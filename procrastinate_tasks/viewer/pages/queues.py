@@ -10,17 +10,16 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.limits import QueueLimit
+from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.conf import QueueLimit
+from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
-from procrastinate_tasks.permissions import HasPermissions, is_allowed
-from procrastinate_tasks.queries import list_queue_names
-from procrastinate_tasks.viewer.cards import Health, wait_verdict
+from procrastinate_tasks.queries.history import Ended, read_facts, read_hours_of_queues
+from procrastinate_tasks.queues.control import list_queue_names
 from procrastinate_tasks.viewer.charts import Drawing, bars
-from procrastinate_tasks.viewer.figures import duration_in_words
-from procrastinate_tasks.viewer.links import Links
-from procrastinate_tasks.viewer.queries.dashboard import Ended, read_facts
-from procrastinate_tasks.viewer.queries.queues import read_hours_of_queues
+from procrastinate_tasks.viewer.dashboard_cards import Health, wait_verdict
+from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
 
 _SPARK = 24

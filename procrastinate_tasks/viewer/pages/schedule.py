@@ -10,24 +10,18 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.permissions import is_allowed
-from procrastinate_tasks.presentation import title_of
-from procrastinate_tasks.queries import ScheduleInfo
-from procrastinate_tasks.results import Outcome
-from procrastinate_tasks.viewer.cards import Health
+from procrastinate_tasks.actions.permissions import is_allowed
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.database import database_now
+from procrastinate_tasks.formatting import duration_in_words
+from procrastinate_tasks.jobs.descriptions import title_of
+from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.queries.history import RUNS_SHOWN, LastRun, RunSlot, read_last_runs, read_run_slots
+from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
 from procrastinate_tasks.viewer.charts import Drawing, bars
 from procrastinate_tasks.viewer.cron_words import schedule_in_words
-from procrastinate_tasks.viewer.figures import duration_in_words
-from procrastinate_tasks.viewer.links import Links
-from procrastinate_tasks.viewer.queries.schedule import (
-    RUNS_SHOWN,
-    LastRun,
-    RunSlot,
-    read_last_runs,
-    read_run_slots,
-)
+from procrastinate_tasks.viewer.dashboard_cards import Health
+from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
 
 _SPARK = 24
@@ -57,8 +51,8 @@ class ScheduleRow:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
-    now = queries.database_now()
-    items = queries.list_schedule(now)
+    now = database_now()
+    items = list_schedule(now)
     last_runs = read_last_runs([item.last_job_id for item in items if item.last_job_id is not None])
     slots = read_run_slots([item.task_name for item in items])
     rows = [

@@ -11,26 +11,27 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from procrastinate_tasks.monitoring.health import HealthCheck, judge
-from procrastinate_tasks.monitoring.snapshot import take_snapshot
-from procrastinate_tasks.queries import OpenTransaction, read_oldest_transaction
-from procrastinate_tasks.viewer.attention import LONG_WAIT
-from procrastinate_tasks.viewer.cards import Health
-from procrastinate_tasks.viewer.figures import (
+from procrastinate_tasks.formatting import (
     age_in_words,
     count_in_words,
     duration_in_words,
     percentage_in_words,
 )
-from procrastinate_tasks.viewer.queries.dashboard import DashboardFacts, read_facts
-from procrastinate_tasks.viewer.queries.system import (
+from procrastinate_tasks.monitoring.health import HealthCheck, judge
+from procrastinate_tasks.monitoring.snapshot import take_snapshot
+from procrastinate_tasks.queries.history import DashboardFacts, read_facts
+from procrastinate_tasks.queries.system import (
     ClockSkew,
+    OpenTransaction,
     Setting,
     list_settings,
     list_unapplied_migrations,
     measure_clock_skew,
+    read_oldest_transaction,
     read_versions,
 )
+from procrastinate_tasks.viewer.concerns import LONG_WAIT
+from procrastinate_tasks.viewer.dashboard_cards import Health
 from procrastinate_tasks.viewer.rendering import render_page
 
 _MOST_SKEW = timedelta(seconds=2)

@@ -10,15 +10,20 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.action_policies import Action
+from procrastinate_tasks.actions.permissions import is_allowed
+from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.conf import project_name
-from procrastinate_tasks.permissions import is_allowed
-from procrastinate_tasks.queries import WorkerHeartbeat
-from procrastinate_tasks.viewer.cards import Health
-from procrastinate_tasks.viewer.figures import bytes_in_words, duration_in_words, percentage_in_words
-from procrastinate_tasks.viewer.links import Links
-from procrastinate_tasks.viewer.queries.workers import MOST_JOBS, JobInProgress, list_jobs_in_progress
+from procrastinate_tasks.database import database_now
+from procrastinate_tasks.formatting import bytes_in_words, duration_in_words, percentage_in_words
+from procrastinate_tasks.queries.workers import (
+    MOST_JOBS,
+    JobInProgress,
+    WorkerHeartbeat,
+    list_jobs_in_progress,
+    list_workers,
+)
+from procrastinate_tasks.viewer.dashboard_cards import Health
+from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
 
 _MOST_RESCUED_AT_ONCE = 100
@@ -44,7 +49,7 @@ class WorkerRow:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
-    now, workers, jobs = queries.database_now(), queries.list_workers(), list_jobs_in_progress()
+    now, workers, jobs = database_now(), list_workers(), list_jobs_in_progress()
     orphaned = [job for job in jobs if job.is_orphaned]
     may_rescue = is_allowed(request.user, Action.RESCUE)
     to_rescue = [job.id for job in orphaned][:_MOST_RESCUED_AT_ONCE]

@@ -22,7 +22,6 @@ from payments import tasks
 from payments.gateway import get_gateway
 from payments.models import Payment
 from payments.policies import PaymentKind
-from payments.sandbox.launcher import RunningSandbox, SandboxDidNotStart, start_sandbox
 from reyes_estancias.demo.homes import make_homes
 from reyes_estancias.demo.report import ENDED, count_outcome, render_table
 from reyes_estancias.demo.stage import (
@@ -35,6 +34,7 @@ from reyes_estancias.demo.stage import (
     running_worker,
 )
 from reyes_estancias.demo.stays import Booker
+from reyes_estancias.local_stripe.launcher import RunningSandbox, SandboxDidNotStart, start_sandbox
 from reyes_estancias.postgres.server import stop_if_unused
 
 LOGIN = "demo"

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from payments.gateway import get_gateway
-from payments.sandbox.control import Control
-from payments.sandbox.launcher import SandboxDidNotStart, start_sandbox
 from reyes_estancias.demo.history import Historian
 from reyes_estancias.demo.homes import make_homes
+from reyes_estancias.local_stripe.control import Control
+from reyes_estancias.local_stripe.launcher import SandboxDidNotStart, start_sandbox
 
 STATE = Path(settings.BASE_DIR) / ".local" / "demo" / "stripe.jsonl"
 

@@ -8,10 +8,9 @@ from datetime import timedelta
 
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks.verification.command import VerificationCommand
 from procrastinate_tasks.verification.problems import QUEUE_PROBLEMS
 from procrastinate_tasks.verification.queue_checks import queue_checks
-from procrastinate_tasks.verification.verdicts import Check
+from procrastinate_tasks.verification.verdicts import Check, VerificationCommand
 from reyes_estancias.setup_checks import DECIMAL_PROBLEM, SITE_CHECKS, expected
 
 

@@ -12,7 +12,7 @@ from bookings import policies, services
 from bookings.availability import Stay
 from bookings.exceptions import PriceRefused
 from bookings.models import Booking
-from bookings.offers import list_homes
+from bookings.quotes import list_homes
 from tests.factories import make_hold, make_property
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)

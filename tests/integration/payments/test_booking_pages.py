@@ -10,13 +10,13 @@ from freezegun import freeze_time
 
 from bookings import services
 from bookings.models import Booking, BookingStatus
-from payments import checkout
-from payments.cancellation import request_cancellation
 from payments.exceptions import GatewayRefused, OutcomeUnknown
-from payments.ledger import claims, outcomes, rows
+from payments.ledger import claims, locking, outcomes
 from payments.models import Payment
 from payments.policies import PaymentKind, PaymentStatus
-from payments.protocols.settlement import settle_cancellation
+from payments.protocols.cancellation import settle_cancellation
+from payments.services import open_checkout as open_stripe_page
+from payments.services import request_cancellation
 from tests.factories import (
     BASE_URL,
     balance_of,
@@ -51,11 +51,11 @@ def confirmed() -> Booking:
 
 
 def open_checkout(booking: Booking, gateway: FakeGateway) -> None:
-    checkout.open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)  # type: ignore[arg-type]
+    open_stripe_page(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)  # type: ignore[arg-type]
 
 
 def decline(payment: Payment, status: PaymentStatus) -> None:
-    rows.wait_for_the_guest(payment, status, "insufficient_funds", BASE_URL, NOW)
+    locking.wait_for_the_guest(payment, status, "insufficient_funds", BASE_URL, NOW)
 
 
 def cancel(booking: Booking, gateway: FakeGateway, now: datetime) -> None:

@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime
 import pytest
 
 from bookings.models import Booking, BookingStatus
-from payments import cancellation, date_changes, tasks
+from payments import tasks
 from payments.exceptions import NothingToPay, OutcomeUnknown
 from payments.models import GuestEmail, Refund
 from payments.policies import PaymentKind, PaymentStatus, RefundState
-from payments.sandbox.faults import FaultKind
-from procrastinate_tasks import deferring
+from payments.services import change_dates, request_cancellation
+from procrastinate_tasks.jobs import deferring
 from procrastinate_tasks.testing import refute_enqueued
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of, make_property
 from tests.house import CANCEL_INTENT, CONFIRM_INTENT, CREATE_REFUND, House, account_of
 
@@ -29,7 +30,7 @@ DAY_AFTER_ARRIVAL = datetime(2026, 12, 11, 6, tzinfo=UTC)
 
 
 def cancel(house: House, booking: Booking) -> bool:
-    return cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    return request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
 
 def book_at(house: House, timezone: str) -> Booking:
@@ -131,7 +132,7 @@ def test_a_fee_the_card_does_not_pay_is_paid_through_the_link(house: House):
 def test_a_stay_moved_to_a_later_date_last_week_is_not_cancelled_for_free(house: House):
     booking = house.book(check_in=ARRIVAL)
     house.wait_until(FIRST_COSTLY_IN_MEXICO_CITY)
-    date_changes.change_dates(
+    change_dates(
         booking=booking,
         check_in=date(2027, 1, 10),
         check_out=date(2027, 1, 13),

@@ -10,11 +10,11 @@ from freezegun import freeze_time
 from bookings import services
 from bookings.models import Booking
 from payments import queries
-from payments.cancellation_cost import cancellation_cost
+from payments.billing import cancellation_cost
 from payments.ledger import claims, outcomes
 from payments.models import BookingAccount, Payment, Refund
 from payments.policies import PaymentKind
-from payments.protocols.settlement import settle_cancellation
+from payments.protocols.cancellation import settle_cancellation
 from tests.factories import (
     BASE_URL,
     balance_of,

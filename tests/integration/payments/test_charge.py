@@ -8,11 +8,12 @@ from datetime import date
 import pytest
 from django.core import mail
 
-from payments import billing, cancellation, date_changes, tasks
+from payments import billing, tasks
 from payments.gateway import Intent
 from payments.models import BookingAccount, GuestEmail
 from payments.policies import AttemptState, IntentStatus, PaymentKind, PaymentStatus
-from payments.sandbox.faults import FaultKind
+from payments.services import change_dates, request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CANCEL_INTENT, House, last_attempt
 
@@ -89,7 +90,7 @@ def test_a_hold_is_never_charged(house: House):
 
 def test_a_booking_whose_cancellation_was_asked_for_is_never_charged(house: House):
     booking = house.book_due()
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
     assert house.charge(booking) == "booking_not_confirmed"
     assert house.charges(booking) == []
@@ -98,7 +99,7 @@ def test_a_booking_whose_cancellation_was_asked_for_is_never_charged(house: Hous
 def test_a_booking_that_its_deposit_paid_in_full_answers_no_balance(house: House):
     booking = house.book(nights=40)
     arrival = booking.quote.check_in
-    date_changes.change_dates(
+    change_dates(
         booking=booking, check_in=arrival, check_out=arrival.replace(day=14), base_url=BASE_URL, now=house.now
     )
     booking.refresh_from_db()
@@ -229,7 +230,7 @@ def test_a_cancellation_between_the_claim_and_the_confirmation_stops_the_charge(
     create_intent = house.gateway.create_intent
 
     def cancel_meanwhile(request):
-        cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+        request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
         return create_intent(request)
 
     monkeypatch.setattr(house.gateway, "create_intent", cancel_meanwhile)

@@ -22,8 +22,9 @@ from payments.exceptions import (
 )
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
-from payments.sandbox.faults import FaultKind
-from procrastinate_tasks import operations, queries
+from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues.control import list_queue_rules
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import balance_of
 from tests.house import (
     CANCEL_INTENT,
@@ -274,11 +275,11 @@ def test_a_worker_that_meets_a_revoked_key_pauses_charging_and_costs_the_job_not
     house.arm(FaultKind.UNAUTHORIZED, path=path)
 
     house.run_jobs()
-    (rule,) = [rule for rule in queries.list_queue_rules() if rule.queue == "payments"]
+    (rule,) = [rule for rule in list_queue_rules() if rule.queue == "payments"]
     assert "STRIPE_SECRET_KEY" in rule.pause_reason
     assert house.charges(booking) == []
 
-    operations.resume(queue="payments")
+    control.resume(queue="payments")
     house.wait(minutes=1)
     house.run_jobs()
     assert house.charges(booking) == [booking.quote.balance_minor]

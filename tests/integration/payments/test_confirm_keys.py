@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from payments.exceptions import TransientFault
-from payments.sandbox import idempotency
-from payments.sandbox.faults import FaultKind
+from reyes_estancias.local_stripe import idempotency
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import balance_of
 from tests.house import CONFIRM_INTENT, House, last_attempt, live_attempt
 

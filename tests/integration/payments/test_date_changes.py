@@ -9,11 +9,12 @@ from django.db import transaction
 
 from bookings.exceptions import NotConfirmed, SleptNightsMoved, StayUnavailable
 from bookings.models import Booking, Quote
-from payments import cancellation, date_changes, tasks
+from payments import tasks
 from payments.exceptions import ChangeNeedsPayment, OutcomeUnknown, PaymentUnderWay
 from payments.policies import PaymentKind, PaymentStatus
-from payments.sandbox.faults import FaultKind
+from payments.services import change_dates, request_cancellation
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_REFUND, House, account_of
 
@@ -22,7 +23,7 @@ DECLINED = "pm_card_chargeCustomerFail"
 
 
 def move(house: House, booking: Booking, *, check_in: date, nights: int) -> Quote:
-    quote = date_changes.change_dates(
+    quote = change_dates(
         booking=booking,
         check_in=check_in,
         check_out=check_in + timedelta(days=nights),
@@ -204,7 +205,7 @@ def test_a_stay_does_not_move_onto_nights_of_somebody_else(house: House):
 
 def test_a_booking_that_is_being_cancelled_does_not_move(house: House):
     booking = house.book(check_in=ARRIVAL)
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
     with pytest.raises(NotConfirmed):
         move(house, booking, check_in=ARRIVAL + timedelta(days=1), nights=3)
@@ -223,7 +224,7 @@ def test_everything_a_moved_and_cheaper_stay_paid_comes_back_when_it_is_cancelle
     move(house, booking, check_in=ARRIVAL, nights=2)
     house.run_jobs()
 
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.run_jobs()
 
     assert sum(house.refunds(booking)) == deposit

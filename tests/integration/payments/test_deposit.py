@@ -11,13 +11,14 @@ from django.db import transaction
 from bookings import tasks as booking_tasks
 from bookings.exceptions import StayUnavailable
 from bookings.models import Booking, BookingStatus
-from payments import attempts, due_charges, tasks
+from payments import driver, tasks
+from payments.deferred_jobs import unschedule
 from payments.exceptions import NothingToPay
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
-from payments.sandbox.control import ControlRefused
-from payments.sandbox.faults import FaultKind
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
+from reyes_estancias.local_stripe.control import ControlRefused
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of, make_property
 from tests.house import House, account_of, live_attempt
 
@@ -51,7 +52,7 @@ def test_a_confirmation_that_is_rolled_back_leaves_neither_booking_nor_balance_n
     attempt = live_attempt(booking)
 
     with transaction.atomic():
-        attempts.look(attempt=attempt, intent_id="", gateway=house.gateway, now=house.now)
+        driver.look(attempt=attempt, intent_id="", gateway=house.gateway, now=house.now)
         assert_enqueued(tasks.charge_balance_for_booking, {"booking_id": booking.pk})
         transaction.set_rollback(True)
 
@@ -219,7 +220,7 @@ def test_the_balance_falls_due_48_hours_after_check_in_at_the_propertys_time(hou
 def test_two_bookings_do_not_share_a_charge_job(house: House):
     first, second = house.book(), house.book()
 
-    due_charges.unschedule(booking=first)
+    unschedule(booking=first)
 
     refute_enqueued(tasks.charge_balance_for_booking, {"booking_id": first.pk})
     assert_enqueued(tasks.charge_balance_for_booking, {"booking_id": second.pk})

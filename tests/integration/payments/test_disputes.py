@@ -9,14 +9,15 @@ import pytest
 from django.db import transaction
 
 from bookings.models import Booking
-from payments import cancellation, tasks
+from payments import tasks
 from payments.exceptions import OutcomeUnknown
 from payments.gateway import DisputeMovement
-from payments.ledger import disputes, refunds, rows
+from payments.ledger import disputes, locking, refunds
 from payments.models import Dispute, GuestEmail, LedgerTransfer, Refund, StripeEvent
 from payments.policies import AttemptState, DisputeStatus, PaymentStatus, RefundState
 from payments.queries import paid_for
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, House, account_of, last_attempt
 
@@ -40,7 +41,7 @@ def close(house: House, dispute_id: str, status: str) -> None:
 
 
 def cancel(house: House, booking: Booking) -> None:
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.run_jobs()
 
 
@@ -208,7 +209,7 @@ def test_what_a_lost_dispute_gave_back_is_not_owed_any_more(house: House):
 def test_a_refund_that_waits_when_its_charge_is_disputed_ends_as_refused_and_not_as_unknown(house: House):
     """Nobody has told us of the dispute: Stripe's refusal is the news."""
     booking = house.book()
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     tasks.settle_cancellation(booking.pk, BASE_URL)
     house.control.open_dispute(deposit_intent(booking))
 
@@ -224,7 +225,7 @@ def test_the_other_charge_of_a_disputed_booking_can_be_refunded(house: House):
     house.charge(booking)
     dispute(house, booking)
 
-    with rows.locked_booking(booking.pk) as locked:
+    with locking.locked_booking(booking.pk) as locked:
         refunds.request_refund(booking=locked, amount_minor=1_000, reason="test", now=house.now)
     house.run_jobs()
 

@@ -8,12 +8,12 @@ import pytest
 from django.core import mail
 
 from bookings.models import Booking
-from payments.cancellation import request_cancellation
-from payments.guest_emails import request_email
+from payments.deferred_jobs import request_email
 from payments.models import GuestEmail
 from payments.policies import PaymentKind
+from payments.protocols.cancellation import settle_cancellation
 from payments.protocols.guest_email import send_guest_email
-from payments.protocols.settlement import settle_cancellation
+from payments.services import request_cancellation
 from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_property
 from tests.integration.pages import english_words
 

@@ -15,10 +15,10 @@ from payments.ledger import outcomes
 from payments.models import PaymentAttempt, ReconciliationBreak, StripeEvent
 from payments.policies import AttemptState, BreakKind, PaymentStatus
 from payments.protocols import stripe_event
-from payments.sandbox.errors import Document
-from payments.sandbox.webhooks import sign, write_payload
-from procrastinate_tasks.action_reports import Actor
+from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.testing import refute_enqueued
+from reyes_estancias.local_stripe.errors import Document
+from reyes_estancias.local_stripe.webhooks import sign, write_payload
 from tests.factories import balance_of, make_intent
 from tests.house import SECRET, House, last_attempt, live_attempt
 from tests.integration.payments.test_monitoring import sentences_of

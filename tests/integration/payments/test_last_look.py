@@ -10,12 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from bookings.models import Booking, BookingStatus
-from payments import cancellation, clocks, due_charges, policies, tasks
+from payments import clocks, policies, tasks
+from payments.deferred_jobs import unschedule
 from payments.exceptions import ClocksDisagree, NewerRelease, OutcomeUnknown
 from payments.ledger import claims
 from payments.models import Payment, PaymentAttempt
 from payments.policies import AttemptState, PaymentStatus
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_SESSION, House, account_of, last_attempt, live_attempt
 
@@ -48,7 +50,7 @@ def test_a_charge_that_is_gone_on_with_after_the_guest_cancelled_takes_nothing(
 ):
     booking = house.book_due()
     leave_confirming(house, booking)
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
     go_on(house, booking)
 
@@ -158,13 +160,13 @@ def hand_back(attempt: PaymentAttempt) -> None:
 
 
 def scan(house: House, booking: Booking) -> object:
-    due_charges.unschedule(booking=booking)
+    unschedule(booking=booking)
     assert tasks.scan_and_charge_balances() == "enqueued=0"
     return house.run_jobs()
 
 
 def cancel(house: House, booking: Booking) -> object:
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     return house.run_jobs()
 
 

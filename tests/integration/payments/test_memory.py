@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from bookings.models import Booking, BookingStatus
-from payments import cancellation, memory, monitoring, tasks
+from payments import memory, monitoring, tasks
 from payments.exceptions import CollectionLocked, MemoryLost, OtherAccount, TransientFault
-from payments.ledger import breaks
+from payments.ledger import mismatches
 from payments.models import (
     BookingAccount,
     GuestEmail,
@@ -27,12 +27,13 @@ from payments.models import (
 from payments.policies import AttemptState, BreakKind, PaymentKind, PaymentStatus
 from payments.protocols import stripe_event
 from payments.protocols.memory import Guard, compare
-from payments.sandbox.faults import FaultKind
-from payments.sandbox.statement import Movement
+from payments.services import request_cancellation
 from payments.stripe_gateway import StripeGateway
-from procrastinate_tasks import operations
 from procrastinate_tasks.models import QueueRule
 from procrastinate_tasks.monitoring.snapshot import take_snapshot
+from procrastinate_tasks.queues import control
+from reyes_estancias.local_stripe.faults import FaultKind
+from reyes_estancias.local_stripe.statement import Movement
 from tests.factories import BASE_URL, balance_of
 from tests.house import CREATE_SESSION, House, account_of, live_attempt
 from tests.integration.constraints import check_deferred_rules
@@ -102,7 +103,7 @@ def test_a_booking_is_charged_once_a_person_has_explained_what_locked_it(house: 
     assert house.charge(booking) == "locked"
     kept = ReconciliationBreak.objects.get(stripe_id=by_hand.id)
 
-    breaks.close(break_id=kept.pk, by="Ana", explanation="For broken glasses.", now=house.now)
+    mismatches.close(break_id=kept.pk, by="Ana", explanation="For broken glasses.", now=house.now)
 
     assert house.charge(booking) == "succeeded"
     house.stripe.client.v1.payment_intents.cancel(by_hand.id)
@@ -286,7 +287,7 @@ def test_a_key_of_another_account_pauses_charging_and_fails_nobody(house: House)
 
     assert QueueRule.objects.get(queue_name="payments").paused_at is not None
     assert balance_of(booking).status == PaymentStatus.PENDING
-    operations.resume(queue="payments")
+    control.resume(queue="payments")
     assert house.charge(booking) == "succeeded"
 
 
@@ -297,7 +298,7 @@ def test_a_key_of_another_account_is_noticed_before_the_account_was_ever_written
         compare(gateway=_gateway_of_another_account(), now=house.now)
 
     assert not StripeMemory.objects.exclude(account_id="").exists()
-    operations.resume(queue="payments")
+    control.resume(queue="payments")
 
 
 def _gateway_of_another_account() -> StripeGateway:
@@ -387,7 +388,7 @@ def test_a_forgotten_refund_is_booked_and_its_booking_waits_for_a_person(house: 
     booking = house.book()
     house.run_jobs()
     with forgotten():
-        cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+        request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
         house.run_jobs()
 
     rebuild()
@@ -450,7 +451,7 @@ def test_a_customer_whom_stripe_never_knew_is_our_fault_and_mails_nobody(house: 
     assert not GuestEmail.objects.filter(kind=GuestEmail.Kind.PAYMENT_LINK).exists()
     kept = ReconciliationBreak.objects.get()
     BookingAccount.objects.filter(booking=booking).update(stripe_customer_id=known)
-    breaks.close(break_id=kept.pk, by="Ana", explanation="A wrong row, mended.", now=house.now)
+    mismatches.close(break_id=kept.pk, by="Ana", explanation="A wrong row, mended.", now=house.now)
     assert house.charge(booking) == "succeeded"
 
 
@@ -460,7 +461,7 @@ def test_a_guest_is_asked_once_a_person_has_said_that_their_customer_is_gone(hou
     house.charge(booking)
 
     kept = ReconciliationBreak.objects.get()
-    breaks.close(break_id=kept.pk, by="Ana", explanation="Nobody knows.", now=house.now)
+    mismatches.close(break_id=kept.pk, by="Ana", explanation="Nobody knows.", now=house.now)
 
     assert house.charge(booking) == "missing_method"
     assert GuestEmail.objects.filter(kind=GuestEmail.Kind.PAYMENT_LINK).count() == 1

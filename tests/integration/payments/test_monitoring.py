@@ -11,9 +11,9 @@ from payments import monitoring
 from payments.exceptions import OutcomeUnknown
 from payments.models import PaymentAttempt
 from payments.policies import AttemptState
-from payments.sandbox.faults import FaultKind
-from procrastinate_tasks.alerting.rules import all_rules
+from procrastinate_tasks.monitoring.alerts.rules import all_rules
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.house import CONFIRM_INTENT, House
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from payments import cancellation, tasks
+from payments import tasks
 from payments.exceptions import NothingToPay, OutcomeUnknown, PaymentUnderWay
 from payments.models import PaymentAttempt
 from payments.policies import AttemptState, Channel, PaymentStatus
-from payments.sandbox.control import ControlRefused
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
+from reyes_estancias.local_stripe.control import ControlRefused
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_SESSION, House, last_attempt, live_attempt
 
@@ -115,7 +116,7 @@ def test_no_page_opens_while_the_saved_card_may_have_been_charged(house: House):
 def test_no_page_opens_for_a_booking_whose_cancellation_was_asked_for(house: House):
     booking = house.book_due(card=DECLINED)
     house.charge(booking)
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
     with pytest.raises(NothingToPay):
         house.open_page(booking)
@@ -127,7 +128,7 @@ def test_a_page_that_was_open_when_the_booking_was_cancelled_is_closed(house: Ho
     house.open_page(booking)
     session_id = live_attempt(booking).stripe_session_id or ""
 
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.run_jobs()
 
     with pytest.raises(ControlRefused):

@@ -7,15 +7,16 @@ from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from payments import cancellation, tasks
+from payments import tasks
 from payments.exceptions import OutcomeUnknown
-from payments.ledger import breaks
-from payments.ledger.breaks import Difference
+from payments.ledger import mismatches
+from payments.ledger.mismatches import Difference
 from payments.models import LedgerTransfer, PaymentAttempt, ReconciliationBreak, Refund
 from payments.policies import AttemptState, BreakKind, RefundState
 from payments.protocols.reconcile import reconcile
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
 from payments.stripe_gateway import StripeGateway
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL
 from tests.house import CONFIRM_INTENT, House, account_of, live_attempt
 from tests.stripe_transport import LocalStripe, make_local_stripe
@@ -52,7 +53,7 @@ def test_a_charge_that_is_under_way_is_left_to_the_janitor(house: House):
 
 def test_a_refund_that_came_back_weeks_later_is_noticed_without_a_webhook(house: House):
     booking = house.book()
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.run_jobs()
     refund = Refund.objects.get()
     assert refund.state == RefundState.SUCCEEDED
@@ -102,8 +103,8 @@ def test_a_difference_that_was_explained_stays_closed(stripe_alone: LocalStripe)
     compare(stripe_alone)
     (found,) = ReconciliationBreak.objects.all()
 
-    assert breaks.close(break_id=found.pk, by="Ana", explanation="sold at the door", now=timezone.now())
-    assert not breaks.close(break_id=found.pk, by="Eva", explanation="another", now=timezone.now())
+    assert mismatches.close(break_id=found.pk, by="Ana", explanation="sold at the door", now=timezone.now())
+    assert not mismatches.close(break_id=found.pk, by="Eva", explanation="another", now=timezone.now())
 
     assert compare(stripe_alone) == 0
     found.refresh_from_db()
@@ -114,13 +115,13 @@ def test_a_difference_that_was_gone_and_comes_back_is_open_again(house: House):
     difference = Difference(
         kind=BreakKind.REFUND_DIFFERS, stripe_id="re_1", ours="submitted 1.00", theirs="failed 1.00"
     )
-    breaks.keep(difference, now=house.now)
-    breaks.close_agreed(stripe_id="re_1", now=house.now)
-    assert breaks.count_open() == 0
+    mismatches.keep(difference, now=house.now)
+    mismatches.close_agreed(stripe_id="re_1", now=house.now)
+    assert mismatches.count_open() == 0
 
-    breaks.keep(difference, now=house.now)
+    mismatches.keep(difference, now=house.now)
 
-    assert breaks.count_open() == 1
+    assert mismatches.count_open() == 1
 
 
 def test_a_capture_that_stripe_does_not_know_is_a_difference(house: House, stripe_alone: LocalStripe):
@@ -148,7 +149,7 @@ def test_the_database_keeps_no_closed_difference_without_a_name_and_an_explanati
         with pytest.raises(IntegrityError, match="payments_closed_break_is_explained"), transaction.atomic():
             row.update(closed_at=timezone.now(), **half)
     with pytest.raises(ValueError, match="a name and an explanation"):
-        breaks.close(break_id=row.get().pk, by=" ", explanation="sold", now=timezone.now())
+        mismatches.close(break_id=row.get().pk, by=" ", explanation="sold", now=timezone.now())
 
 
 def test_staff_close_a_difference_with_an_explanation_and_only_with_one(client, stripe_alone: LocalStripe):

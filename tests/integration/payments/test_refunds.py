@@ -6,19 +6,20 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from bookings.models import Booking
-from payments import cancellation, tasks
+from payments import tasks
 from payments.exceptions import OutcomeUnknown
-from payments.ledger import refunds, rows
+from payments.ledger import locking, refunds
 from payments.models import Refund
 from payments.policies import RefundState
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL
 from tests.house import CREATE_REFUND, House, account_of
 
 
 def cancel(house: House, booking: Booking) -> Refund:
     """Cancel in time, and return the refund of the deposit, not sent yet."""
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     assert tasks.settle_cancellation(booking.pk, BASE_URL) == "cancelled"
     return Refund.objects.get(attempt__payment__booking=booking)
 
@@ -44,7 +45,7 @@ def test_a_refund_is_paid_once_whatever_becomes_of_its_request(house: House, fau
 def test_a_partial_refund_whose_key_stripe_has_forgotten_is_found_and_not_sent_again(house: House):
     booking = house.book_due()
     house.charge(booking)
-    with rows.locked_booking(booking.pk) as locked:
+    with locking.locked_booking(booking.pk) as locked:
         refunds.request_refund(booking=locked, amount_minor=1_000, reason="test", now=house.now)
     refund = Refund.objects.get()
     house.arm(FaultKind.RESET_AFTER, path=CREATE_REFUND)
@@ -134,7 +135,7 @@ def test_a_refund_that_fails_before_it_is_paid_stays_owed_to_the_guest(house: Ho
 def test_more_than_was_taken_is_refused_before_anything_is_asked_of_stripe(house: House):
     booking = house.book()
 
-    with rows.locked_booking(booking.pk) as locked, pytest.raises(ValueError, match="more to refund"):
+    with locking.locked_booking(booking.pk) as locked, pytest.raises(ValueError, match="more to refund"):
         refunds.request_refund(
             booking=locked, amount_minor=booking.quote.deposit_minor + 1, reason="test", now=house.now
         )
@@ -166,7 +167,7 @@ def test_a_refund_is_spread_over_what_was_captured_newest_first(house: House):
     house.charge(booking)
     balance, deposit = booking.quote.balance_minor, booking.quote.deposit_minor
 
-    with rows.locked_booking(booking.pk) as locked:
+    with locking.locked_booking(booking.pk) as locked:
         refunds.request_refund(booking=locked, amount_minor=balance + 700, reason="test", now=house.now)
     house.run_jobs()
 

@@ -9,11 +9,12 @@ from django.db import transaction
 from django.urls import reverse
 
 from bookings.models import Booking
-from payments import cancellation, tasks
+from payments import tasks
 from payments.models import LedgerTransfer, Refund
 from payments.policies import RefundState
 from payments.queries import paid_for
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL
 from tests.house import CREATE_REFUND, House, account_of
 
@@ -31,7 +32,7 @@ def refund_by_hand(house: House, booking: Booking, amount: int | None = BY_HAND)
 
 
 def cancel(house: House, booking: Booking) -> None:
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
 
 def states(booking: Booking) -> dict[RefundState, int]:

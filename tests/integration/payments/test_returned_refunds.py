@@ -7,17 +7,17 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 
 from bookings.models import Booking
-from payments import cancellation
 from payments.exceptions import RefundDisputed, RefundNotOwed, RequestRejected
 from payments.ledger import refunds
 from payments.models import Dispute, GuestEmail, Refund
-from payments.pay_again import pay_again
+from payments.panels.pay_again import pay_again
+from payments.panels.unfinished import tell_unfinished
 from payments.policies import RefundState
+from payments.services import request_cancellation
 from payments.stripe_gateway import StripeGateway
-from payments.unfinished_panel import tell_unfinished
-from procrastinate_tasks.action_reports import Actor
-from procrastinate_tasks.alerting.rules import all_rules
+from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.models import AuditEntry
+from procrastinate_tasks.monitoring.alerts.rules import all_rules
 from procrastinate_tasks.monitoring.snapshot import take_snapshot
 from tests.factories import BASE_URL
 from tests.house import House, account_of
@@ -28,7 +28,7 @@ ROSA = Actor(name="rosa", user_id=None)
 def returned_refund(house: House, *, then: str = "pm_card_visa") -> tuple[Booking, Refund]:
     """Return a cancelled booking and its refund, which came back; the card is like ``then`` from now on."""
     booking = house.book(card="pm_card_refundFail")
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.run_jobs()
     house.wait(days=3)
     house.control.settle_refunds()
@@ -125,7 +125,7 @@ def test_one_that_stripe_refuses_for_good_is_a_persons_and_not_requested_for_eve
 ):
     """The guest is not told: nothing of theirs has come back."""
     booking = house.book()
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
 
     def refuse(*args: object, **options: object) -> None:
         raise RequestRejected(operation="create refund", detail="the card's bank takes no refunds")

@@ -10,10 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings.models import Booking, BookingStatus
-from payments import cancellation, due_charges, tasks
+from payments import tasks
+from payments.deferred_jobs import unschedule
 from payments.models import Payment
 from payments.policies import PaymentStatus
 from payments.protocols import scan
+from payments.services import request_cancellation
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from tests.due_balances import make_due_balances
 from tests.factories import BASE_URL, balance_of
@@ -25,7 +27,7 @@ DECLINED = "pm_card_chargeCustomerFail"
 
 def lose_job(booking: Booking) -> None:
     """Take away the job that waited for the balance, as if somebody had purged the queue."""
-    due_charges.unschedule(booking=booking)
+    unschedule(booking=booking)
 
 
 def count_jobs() -> int:
@@ -104,7 +106,7 @@ def test_the_scan_leaves_alone_what_waits_for_the_guest_or_owes_nothing(house: H
     house.change_card(declined, DECLINED)
     house.wait_until(paid.balance_due_at)
     house.run_jobs()
-    cancellation.request_cancellation(booking=cancelled, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=cancelled, base_url=BASE_URL, now=house.now)
 
     assert balance_of(declined).status == PaymentStatus.FAILED
     assert tasks.scan_and_charge_balances() == "enqueued=0"

@@ -11,17 +11,18 @@ import pytest
 from django.db import transaction
 
 from bookings.models import Booking, BookingStatus
-from payments import due_charges, tasks, webhooks
+from payments import tasks, webhooks
+from payments.deferred_jobs import unschedule
 from payments.exceptions import OutcomeUnknown
 from payments.models import StripeEvent
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.protocols import stripe_event
-from payments.sandbox.errors import Document
-from payments.sandbox.faults import FaultKind
-from payments.sandbox.webhooks import sign, write_payload
-from procrastinate_tasks.action_reports import Actor
-from procrastinate_tasks.deferring import cancel
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.jobs.deferring import cancel
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
+from reyes_estancias.local_stripe.errors import Document
+from reyes_estancias.local_stripe.faults import FaultKind
+from reyes_estancias.local_stripe.webhooks import sign, write_payload
 from tests.factories import balance_of
 from tests.house import CANCEL_INTENT, CONFIRM_INTENT, OLD_SECRET, SECRET, House, last_attempt
 
@@ -326,7 +327,7 @@ def test_an_event_of_a_declined_intent_that_is_not_cancelled_yet_decides_nothing
     house.arm(FaultKind.RESET_BEFORE, path=CANCEL_INTENT)
     with pytest.raises(OutcomeUnknown):
         house.charge(booking)
-    due_charges.unschedule(booking=booking)
+    unschedule(booking=booking)
 
     house.deliver_events()
 

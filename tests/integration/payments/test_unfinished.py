@@ -13,15 +13,16 @@ from django.test import Client
 from django.urls import reverse
 
 from bookings.models import Booking, BookingStatus
-from payments import cancellation, tasks, unfinished
+from payments import tasks, unfinished
 from payments.exceptions import OutcomeUnknown
 from payments.models import GuestEmail, Refund, StripeEvent
+from payments.panels.unfinished import tell_unfinished
 from payments.policies import RefundState
 from payments.protocols import resumption
-from payments.sandbox.faults import FaultKind
-from payments.unfinished_panel import tell_unfinished
+from payments.services import request_cancellation
 from procrastinate_tasks.models import AuditEntry, Job
 from procrastinate_tasks.testing import refute_enqueued
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL
 from tests.house import CONFIRM_INTENT, House
 from tests.integration.payments.test_monitoring import sentences_of
@@ -42,7 +43,7 @@ def end_jobs(task_name: str, status: str = "failed") -> None:
 
 def ask_to_cancel(house: House) -> Booking:
     booking = house.book()
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     return booking
 
 
@@ -133,14 +134,14 @@ def test_asking_again_for_a_cancellation_has_it_settled(house: House):
     booking = ask_to_cancel(house)
     end_jobs(unfinished.CANCELLATIONS.task_name)
 
-    is_news = cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    is_news = request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.run_jobs()
 
     assert not is_news
     booking.refresh_from_db()
     assert booking.status == BookingStatus.CANCELLED
     assert house.refunds(booking) == [booking.quote.deposit_minor]
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     refute_enqueued(unfinished.CANCELLATIONS.task_name)
 
 
@@ -275,7 +276,7 @@ def test_a_link_to_pay_is_dropped_when_the_guest_has_paid_meanwhile(house: House
 def test_what_a_cancelled_booking_makes_untrue_is_dropped(house: House, kind: GuestEmail.Kind):
     booking = house.book_due(card="pm_card_chargeCustomerFail")
     house.charge(booking)
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     email = GuestEmail.objects.get(kind=kind)
 
     assert tasks.send_guest_email(email.pk) == "dropped"

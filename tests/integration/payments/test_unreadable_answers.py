@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bookings.models import Booking
-from payments import cancellation, policies, refunds, tasks
+from payments import policies, refunds, tasks
 from payments.exceptions import ComparisonUnfinished, OutcomeUnknown
 from payments.models import PaymentAttempt, Refund
 from payments.policies import AttemptState, PaymentStatus, RefundState
-from payments.sandbox.faults import FaultKind
+from payments.services import request_cancellation
+from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import (
     CANCEL_INTENT,
@@ -54,7 +55,7 @@ def test_a_settlement_whose_answers_cannot_be_read_is_tried_again(house: House, 
     house.arm(FaultKind.RESET_BEFORE, path=CONFIRM_INTENT)
     with pytest.raises(OutcomeUnknown):
         house.charge(booking)
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.arm(fault, path=CANCEL_INTENT)
     house.arm(fault, path=CREATE_REFUND)
 
@@ -73,7 +74,7 @@ def test_a_settlement_whose_answers_cannot_be_read_is_tried_again(house: House, 
 @pytest.mark.parametrize("fault", UNREADABLE)
 def test_a_refund_whose_answer_cannot_be_read_is_sent_once(house: House, fault: FaultKind):
     booking = house.book()
-    cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
     house.arm(fault, path=CREATE_REFUND)
 
     assert house.run_jobs().failed == 0
@@ -134,7 +135,7 @@ def test_a_fault_of_ours_in_one_look_keeps_no_other_guest_waiting(
 def test_a_refund_that_stumbles_keeps_no_other_waiting(house: House, monkeypatch: pytest.MonkeyPatch):
     for _ in range(2):
         booking = house.book()
-        cancellation.request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+        request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
         tasks.settle_cancellation(booking.pk, BASE_URL)
     house.wait(minutes=2)
     first, second = Refund.objects.order_by("pk")

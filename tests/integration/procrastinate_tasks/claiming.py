@@ -11,7 +11,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
-from procrastinate_tasks.statements import statement
+from procrastinate_tasks.database import statement
 
 
 def register_worker(

@@ -8,9 +8,9 @@ from django.db import connection
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks.exchange.frames import RunEnd
-from procrastinate_tasks.results import Outcome
-from procrastinate_tasks.settling import Settled, settle
+from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.models import Outcome
 
 _STATUS = {
     Outcome.SUCCEEDED: "succeeded",

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 from tests.integration.procrastinate_tasks import sample_tasks  # noqa: F401 - registers the tasks
 from tests.integration.procrastinate_tasks.claiming import execute, register_worker
 

@@ -10,8 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.models import JobAttempt, Outcome
 
 PAGES = (
     "queue_dashboard",

@@ -13,8 +13,8 @@ from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.retries import Retries
-from procrastinate_tasks.tasks import task
+from procrastinate_tasks.jobs.retries import Retries
+from procrastinate_tasks.jobs.tasks import task
 
 CALLS: list[object] = []
 

@@ -12,18 +12,22 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from procrastinate.contrib.django.procrastinate_app import current_app
 
-from procrastinate_tasks import checks, presentation, registry, schedule
-from procrastinate_tasks.alert_thresholds import AlertThresholds
+from procrastinate_tasks import checks
 from procrastinate_tasks.checks import check_queue
-from procrastinate_tasks.limits import QueueLimit, Rate
-from procrastinate_tasks.schedule import periodic
+from procrastinate_tasks.conf import AlertThresholds, QueueLimit, Rate
+from procrastinate_tasks.jobs import descriptions, tasks
+from procrastinate_tasks.jobs.descriptions import TaskPresentation, present
+from procrastinate_tasks.jobs.tasks import TaskOptions, _options_by_name, find_options
+from procrastinate_tasks.jobs.tasks import register as register_options
+from procrastinate_tasks.schedule import periodic as periodic_module
+from procrastinate_tasks.schedule.periodic import periodic
 from tests.integration.procrastinate_tasks.sample_tasks import remember
 
 
 @pytest.fixture(autouse=True)
 def _no_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(schedule, "_schedules_by_name", {})
-    monkeypatch.setattr(registry, "_options_by_name", dict(registry._options_by_name))
+    monkeypatch.setattr(periodic_module, "_schedules_by_name", {})
+    monkeypatch.setattr(tasks, "_options_by_name", dict(_options_by_name))
     yield
 
 
@@ -34,7 +38,7 @@ def ids() -> list[str | None]:
 
 
 def register(**options: Any) -> None:
-    known = registry.find_options("sample.remember")
+    known = find_options("sample.remember")
     assert known is not None
     fields: dict[str, Any] = {
         "name": "sample.faulty",
@@ -42,7 +46,7 @@ def register(**options: Any) -> None:
         "signature": known.signature,
         **options,
     }
-    registry.register(registry.TaskOptions(**fields))
+    register_options(TaskOptions(**fields))
 
 
 def test_manage_py_check_runs_them(settings):
@@ -137,10 +141,8 @@ def test_schedules(options: dict[str, Any], check_id: str):
 
 
 def test_a_presentation_of_a_task_that_is_none_is_told_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(presentation, "_presentations", {})
-    presentation.present(
-        "sample.rememebr", presentation.TaskPresentation(title="Remember", tell=lambda jobs: {})
-    )
+    monkeypatch.setattr(descriptions, "_presentations", {})
+    present("sample.rememebr", TaskPresentation(title="Remember", tell=lambda jobs: {}))
 
     (message,) = check_queue(None)
 

@@ -16,15 +16,17 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 from procrastinate.retry import RetryStrategy
 
-from procrastinate_tasks import bulk, queries, rescue, retention
-from procrastinate_tasks.action_models import BulkOperation, Channel
-from procrastinate_tasks.actions import Action, Actor
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.exchange.frames import RunEnd
-from procrastinate_tasks.models import JobAttempt, LiveWorker
-from procrastinate_tasks.results import Outcome
-from procrastinate_tasks.retries import Retries
-from procrastinate_tasks.settling import settle
+from procrastinate_tasks.actions import bulk
+from procrastinate_tasks.actions.bulk import batch_of
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.jobs import rescue, retention
+from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.retries import Retries
+from procrastinate_tasks.models import BulkOperation, Channel, JobAttempt, LiveWorker, Outcome
+from procrastinate_tasks.queries.workers import list_workers
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.claiming import register_worker, run
 from tests.integration.procrastinate_tasks.ending import end_of, start
@@ -123,7 +125,7 @@ def test_a_bulk_operation_keeps_its_pace_and_ends_when_it_ends(skew: timedelta):
 
     operation.refresh_from_db()
     job = ProcrastinateJob.objects.get()
-    assert near(job.scheduled_at, timezone.now() + operation.batch.pause)
+    assert near(job.scheduled_at, timezone.now() + batch_of(operation).pause)
     assert near(operation.ended_at, timezone.now())
 
 
@@ -138,4 +140,4 @@ def test_each_beat_notes_how_far_its_host_s_clock_is_ahead(seconds: int):
     skew = LiveWorker.objects.get(worker_id=worker_id).clock_skew
     assert skew is not None
     assert abs(skew - timedelta(seconds=seconds)) < timedelta(seconds=2)
-    assert queries.list_workers()[0].clock_skew == skew
+    assert list_workers()[0].clock_skew == skew

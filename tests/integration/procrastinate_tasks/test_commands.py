@@ -12,13 +12,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone, translation
 
-from procrastinate_tasks import schedule
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.limits import Rate
+from procrastinate_tasks.conf import Rate
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import AuditEntry
-from procrastinate_tasks.operations import limit
-from procrastinate_tasks.queries import is_paused, read_status
-from procrastinate_tasks.schedule import periodic
+from procrastinate_tasks.queries.queues import read_status
+from procrastinate_tasks.queues.control import is_paused, limit
+from procrastinate_tasks.schedule import periodic as periodic_module
+from procrastinate_tasks.schedule.periodic import periodic
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.sample_tasks import locked
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _one_schedule(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(schedule, "_schedules_by_name", {})
+    monkeypatch.setattr(periodic_module, "_schedules_by_name", {})
     periodic(cron="0 3 * * *")(locked)
     yield
 

@@ -8,9 +8,9 @@ from procrastinate.contrib.django import app
 
 from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.deferring import defer
 from procrastinate_tasks.exceptions import InvalidQueueName
-from procrastinate_tasks.tasks import task
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.jobs.tasks import task
 from tests.integration.procrastinate_tasks import sample_tasks
 
 FITS = "ñ" * 20

@@ -15,14 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from procrastinate_tasks import operations, presentation, rollup
-from procrastinate_tasks.alerting.rules import AlertRule, Finding
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.limits import Rate
-from procrastinate_tasks.models import Release, RollupProgress, ScheduleState, TaskRollup
+from procrastinate_tasks.conf import Rate
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.jobs.descriptions import TaskPresentation, _presentations
+from procrastinate_tasks.models import Outcome, Release, RollupProgress, ScheduleState, TaskRollup
+from procrastinate_tasks.monitoring import rollup
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
+from procrastinate_tasks.monitoring.panels import Figure, Notice, Panel, PanelContent, _panels, present_panel
 from procrastinate_tasks.monitoring.snapshot import Snapshot
-from procrastinate_tasks.presentation import Figure, Notice, Panel, PanelContent, TaskPresentation
-from procrastinate_tasks.results import Outcome
+from procrastinate_tasks.queues import control
 from tests.integration.pages import english_words, read
 from tests.integration.procrastinate_tasks import overview
 from tests.integration.procrastinate_tasks.monitoring.faults import look, only_rule, settings_at_once
@@ -93,12 +94,12 @@ def sum_up(now: datetime) -> None:
 @pytest.fixture
 def presented() -> Iterator[None]:
     """Register a task that moves money and a panel, and forget both after the test."""
-    presentation._presentations["sample.remember"] = TaskPresentation(
+    _presentations["sample.remember"] = TaskPresentation(
         title="Charge the balance", tell=lambda jobs: {}, moves_money=True
     )
     yield
-    del presentation._presentations["sample.remember"]
-    presentation._panels.clear()
+    del _presentations["sample.remember"]
+    _panels.clear()
 
 
 def a_slot(slot_at: datetime, *, failed: int) -> None:
@@ -151,7 +152,7 @@ def test_the_cards_split_what_waits_and_what_is_in_progress(viewer):
 
 @pytest.mark.usefixtures("busy")
 def test_ready_jobs_of_a_paused_queue_count_as_paused(viewer):
-    operations.pause(queue="sample", by="rosa")
+    control.pause(queue="sample", by="rosa")
 
     shown = details(cards(page(viewer, "queue_dashboard"))["Ready"])
 
@@ -175,7 +176,7 @@ def test_the_change_of_failures_is_told_once_two_days_are_known(viewer, now):
 
 @pytest.mark.usefixtures("busy", "presented")
 def test_what_needs_attention_is_told_in_sentences_the_most_urgent_first(viewer):
-    operations.pause(queue="sample", by="rosa")
+    control.pause(queue="sample", by="rosa")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_tasks_queuerule SET paused_at = now() - interval '2 hours'")
 
@@ -228,7 +229,7 @@ def test_a_quiet_queue_says_so_and_an_empty_chart_says_why(viewer):
 def test_only_seven_sentences_are_shown_and_the_rest_are_counted(viewer, presented):
     a_worker()
     notices = tuple(Notice(sentence=f"Sentence {number}.", url="/x/") for number in range(9))
-    presentation.present_panel(
+    present_panel(
         Panel(
             title="Today in money",
             tell=lambda: PanelContent(figures=(), notices=notices),
@@ -250,7 +251,7 @@ def test_a_panel_of_the_project_is_shown_to_those_who_may_see_it(viewer, present
     )
     hidden = Panel(title="Salaries", tell=lambda: PanelContent(figures=()), permission="x.view_salary")
     for panel in (shown, hidden):
-        presentation.present_panel(panel)
+        present_panel(panel)
 
     response = page(viewer, "queue_dashboard")
 
@@ -265,7 +266,7 @@ def test_a_panel_that_fails_breaks_no_page(viewer, presented, caplog):
             cursor.execute("SELECT 1 / 0")
         raise AssertionError
 
-    presentation.present_panel(Panel(title="Money", tell=tell, permission="procrastinate_tasks.view_job"))
+    present_panel(Panel(title="Money", tell=tell, permission="procrastinate_tasks.view_job"))
 
     assert "These numbers could not be read just now" in read(page(viewer, "queue_dashboard"))
     assert "A panel of the dashboard failed" in caplog.text
@@ -388,8 +389,8 @@ def test_a_queue_tells_what_it_waits_for_and_who_serves_it(viewer):
 
 @pytest.mark.usefixtures("busy")
 def test_a_paused_and_limited_queue_says_by_whom_why_and_how(operator):
-    operations.pause(queue="sample", by="rosa", reason="the mail is down")
-    operations.limit(queue="sample", rate=Rate(20, per=timedelta(seconds=1)), concurrency=3)
+    control.pause(queue="sample", by="rosa", reason="the mail is down")
+    control.limit(queue="sample", rate=Rate(20, per=timedelta(seconds=1)), concurrency=3)
 
     row, text = queue_row(operator), read(page(operator, "queue_queues"))
 
@@ -591,8 +592,8 @@ def test_a_page_obeys_the_strict_policy_of_contents(name, operator):
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("name", PAGES)
 def test_no_english_word_is_on_a_spanish_page(name, operator, now):
-    operations.pause(queue="sample", by="rosa")
-    operations.limit(queue="sample", concurrency=3)
+    control.pause(queue="sample", by="rosa")
+    control.limit(queue="sample", concurrency=3)
     operator.cookies["django_language"] = "es-mx"
     response = operator.get(reverse(f"admin:{name}"))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from procrastinate_tasks.statements import statement
+from procrastinate_tasks.database import statement
 from tests.integration.procrastinate_tasks.claiming import claim, execute, known, register_worker, run
 
 pytestmark = pytest.mark.django_db

@@ -22,8 +22,8 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 from procrastinate.jobs import JobDeferrer
 from procrastinate.psycopg_connector import PsycopgConnector
 
-from procrastinate_tasks.job_manager import JobManager
-from procrastinate_tasks.logging import ProcrastinateFilter
+from procrastinate_tasks.jobs.deferring import JobManager
+from procrastinate_tasks.monitoring.logging import ProcrastinateFilter
 
 SOURCE = Path(procrastinate.__file__).parent
 

@@ -14,12 +14,13 @@ from django.test import override_settings
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from procrastinate_tasks import queries
-from procrastinate_tasks.deferring import Call, defer, defer_many
 from procrastinate_tasks.exceptions import JobDoesNotFit
-from procrastinate_tasks.exchange.frames import RunEnd
-from procrastinate_tasks.execution.misfits import misfit_or, put_back_if_known_elsewhere
-from procrastinate_tasks.waiting_jobs import announce_release
+from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
+from procrastinate_tasks.queries.system import list_unknown_tasks
+from procrastinate_tasks.queues.diagnosis import why_not_running
+from procrastinate_tasks.verification.waiting_jobs import announce_release
+from procrastinate_tasks.worker.child.misfits import misfit_or, put_back_if_known_elsewhere
 from tests.integration.procrastinate_tasks import sample_django_tasks
 from tests.integration.procrastinate_tasks.claiming import claim, execute, look_ahead, register_worker
 from tests.integration.procrastinate_tasks.monitoring.faults import look, settings_at_once
@@ -85,7 +86,7 @@ def test_the_reason_names_the_release_that_knew_the_task():
     register_worker(release="r2", tasks=["sample.other"])
 
     with translation.override("en"):
-        sentence = queries.why_not_running(waiting_job()).sentence
+        sentence = why_not_running(waiting_job()).sentence
 
     assert f"knows task {TASK}, last known by release r1" in sentence
 
@@ -106,7 +107,7 @@ def test_nothing_is_unknown_while_a_worker_lives_that_does_not_say_what_it_knows
     execute("SELECT procrastinate_register_worker_v1()")
     waiting_job(minutes=11)
 
-    assert queries.list_unknown_tasks() == ()
+    assert list_unknown_tasks() == ()
 
 
 # --- A job whose arguments do not fit ---------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks import sample_tasks

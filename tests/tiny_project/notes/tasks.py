@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.retries import Retries
-from procrastinate_tasks.schedule import CatchUp, periodic
-from procrastinate_tasks.tasks import task
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.jobs.retries import Retries
+from procrastinate_tasks.jobs.tasks import task
+from procrastinate_tasks.schedule.periodic import periodic
+from procrastinate_tasks.schedule.policies import CatchUp
 from tests.tiny_project.notes.models import Note
 
 

@@ -16,7 +16,7 @@ from benchmarks.drill.report import Drill, render
 from benchmarks.drill.timeline import Sample, Window, figures_of, longest_pause
 from benchmarks.drill.verdict import StayRow, Verdict, judge
 from benchmarks.due_stays import Stay
-from payments.sandbox.statement import Movement, StatementLine
+from reyes_estancias.local_stripe.statement import Movement, StatementLine
 
 STAY = Stay(uuid.UUID(int=1), "cus_1")
 ROW = StayRow(str(STAY.public_id), "cus_1", "paid", 210_000, "succeeded", 1, "key-1")

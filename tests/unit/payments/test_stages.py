@@ -7,8 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bookings.models import BookingStatus
+from payments.panels.guest_page import (
+    EAGER_REFRESH,
+    PATIENT_REFRESH,
+    Stage,
+    StageFacts,
+    refresh_after,
+    stage_of,
+)
 from payments.policies import Channel
-from payments.stages import EAGER_REFRESH, PATIENT_REFRESH, Stage, StageFacts, refresh_after, stage_of
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from procrastinate_tasks.exchange.frames import (
+from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.worker.child import outbox
+from procrastinate_tasks.worker.messages import (
     ChildReady,
     FrameReader,
     FrameUnreadable,
     JobsEnded,
-    RunEnd,
     encode,
     longest_from_child,
 )
-from procrastinate_tasks.execution import outbox
 
 
 @pytest.mark.parametrize(

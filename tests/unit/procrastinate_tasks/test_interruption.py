@@ -14,16 +14,16 @@ import pytest
 from procrastinate.exceptions import JobAborted
 
 from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
-from procrastinate_tasks.exchange.frames import Assignment
-from procrastinate_tasks.exchange.limits import Limits
-from procrastinate_tasks.execution import interruption
-from procrastinate_tasks.execution.interruption import (
+from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.worker.child import interruption
+from procrastinate_tasks.worker.child.interruption import (
     raise_abortion,
     raise_soft_limit,
     run_interruptibly,
     withdraw,
 )
-from procrastinate_tasks.execution.slots import Slot
+from procrastinate_tasks.worker.child.slots import Slot
+from procrastinate_tasks.worker.options import Limits
 
 PATIENCE = 10.0
 

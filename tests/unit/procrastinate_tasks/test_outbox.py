@@ -6,8 +6,9 @@ import socket
 import threading
 from unittest.mock import create_autospec
 
-from procrastinate_tasks.exchange.frames import FrameReader, JobsEnded, OverdueStack, RunEnd
-from procrastinate_tasks.execution.outbox import Outbox
+from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.worker.child.outbox import Outbox
+from procrastinate_tasks.worker.messages import FrameReader, JobsEnded, OverdueStack
 
 PATIENCE = 10.0
 

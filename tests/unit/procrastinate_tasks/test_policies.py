@@ -8,17 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procrastinate_tasks.policies import (
-    CatchUp,
-    JobState,
-    Rescue,
-    RetryRule,
-    TickDecision,
-    decide_rescue,
-    decide_ticks,
-    delay_before_retry,
-    job_state,
-)
+from procrastinate_tasks.jobs.policies import Rescue, RetryRule, decide_rescue, delay_before_retry
+from procrastinate_tasks.jobs.states import JobState, job_state
+from procrastinate_tasks.schedule.policies import CatchUp, TickDecision, decide_ticks
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from procrastinate.exceptions import ConnectorException
 
-from procrastinate_tasks.exchange.frames import RunEnd
-from procrastinate_tasks.refusals import Portions, in_our_words, why_refused
+from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.recording import Portions, in_our_words, why_refused
 
 
 def end_of(job_id: int, **columns: Any) -> RunEnd:

@@ -16,8 +16,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 from procrastinate.jobs import Job
 
-from procrastinate_tasks.results import describe_failure, encode_result
-from procrastinate_tasks.values import cannot_be_shown, holds_nul, show, text_of, without_nul
+from procrastinate_tasks.jobs.attempts import describe_failure, encode_result
+from procrastinate_tasks.jobs.values import cannot_be_shown, holds_nul, show, text_of, without_nul
 
 LONG = 10_000_000
 A_MOMENT = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from procrastinate_tasks.sessions import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
 from reyes_estancias.database_url import parse_database_url
 
 SECRET = "s3cret"

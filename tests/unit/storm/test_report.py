@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.engine.storm.evidence import Evidence
-from tests.engine.storm.faults import Strike
-from tests.engine.storm.plan import FaultKind
-from tests.engine.storm.report import Circumstances, write_report
-from tests.engine.storm.storm import Aftermath
-from tests.engine.storm.verdict import judge
 from tests.unit.storm.test_verdict import make_evidence
+from tests.workers.storm.evidence import Evidence
+from tests.workers.storm.faults import Strike
+from tests.workers.storm.plan import FaultKind
+from tests.workers.storm.report import Circumstances, write_report
+from tests.workers.storm.storm import Aftermath
+from tests.workers.storm.verdict import judge
 
 
 def write(evidence: Evidence) -> str:

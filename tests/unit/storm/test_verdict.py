@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.engine.storm.evidence import Evidence, StoredJob
-from tests.engine.storm.faults import Strike
-from tests.engine.storm.ledger import Run
-from tests.engine.storm.orders import AT_A_TIME, PER_SECOND, JobKind, Order
-from tests.engine.storm.plan import FULL_STORM, FULL_STORM_SECONDS, KILLS, FaultKind, doses_for, plan_faults
-from tests.engine.storm.recovery import longest_standstills, waits_for_another_run
-from tests.engine.storm.verdict import judge
+from tests.workers.storm.evidence import Evidence, StoredJob
+from tests.workers.storm.faults import Strike
+from tests.workers.storm.ledger import Run
+from tests.workers.storm.orders import AT_A_TIME, PER_SECOND, JobKind, Order
+from tests.workers.storm.plan import FULL_STORM, FULL_STORM_SECONDS, KILLS, FaultKind, doses_for, plan_faults
+from tests.workers.storm.recovery import longest_standstills, waits_for_another_run
+from tests.workers.storm.verdict import judge
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

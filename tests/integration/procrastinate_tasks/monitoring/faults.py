@@ -12,9 +12,9 @@ from django.core import mail
 from django.db import connection
 from django.test import override_settings
 
-from procrastinate_tasks.alerting import delivery, evaluation
-from procrastinate_tasks.alerting.rules import AlertRule, _rules_by_name
 from procrastinate_tasks.models import LiveWorker
+from procrastinate_tasks.monitoring.alerts import delivery, evaluation
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, _rules_by_name
 
 AT_ONCE = {
     "PROCRASTINATE_TASKS_ALERT_LASTING": timedelta(0),

@@ -18,14 +18,13 @@ from django.db import connection, connections
 from django.test import override_settings
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
-from procrastinate_tasks.alerting import channels, delivery, evaluation
-from procrastinate_tasks.alerting.alerts import Notice
-from procrastinate_tasks.alerting.rules import AlertRule, Finding, register_rule
-from procrastinate_tasks.alerting.watch import Watch
+from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
 from procrastinate_tasks.models import AlertNotice
+from procrastinate_tasks.monitoring.alerts import delivery, evaluation
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding, Notice, register_rule
+from procrastinate_tasks.monitoring.alerts.watch import Watch
 from procrastinate_tasks.monitoring.snapshot import Snapshot
-from procrastinate_tasks.statements import statement
 from tests.alert_receiver import open_receiver
 from tests.integration.procrastinate_tasks.monitoring.faults import (
     look,
@@ -129,14 +128,14 @@ def test_a_channel_that_fails_is_tried_again_and_holds_up_no_other(
     def refuse(notice: Notice) -> None:
         raise OSError("mailbox turno@example.com unavailable")
 
-    working = channels.CHANNELS["email"]
-    monkeypatch.setitem(channels.CHANNELS, "email", channels.Channel(working.is_open, refuse))
+    working = delivery.CHANNELS["email"]
+    monkeypatch.setitem(delivery.CHANNELS, "email", delivery.Channel(working.is_open, refuse))
     with settings_at_once(), only_rule(rule("kitchen")):
         look()
     assert "turno@example.com" not in caplog.text
     assert set(AlertNotice.objects.filter(is_sent=True).values_list("channel", flat=True)) == {"log"}
 
-    monkeypatch.setitem(channels.CHANNELS, "email", working)
+    monkeypatch.setitem(delivery.CHANNELS, "email", working)
     with settings_at_once():
         assert delivery.deliver_due() == 0
         AlertNotice.objects.update(next_try_at="2026-01-01T00:00Z")

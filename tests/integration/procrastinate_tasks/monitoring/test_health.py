@@ -16,12 +16,12 @@ from django.db import connections
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from procrastinate_tasks import operations
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.logging import ProbeFilter
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.monitoring import health, views
 from procrastinate_tasks.monitoring.health import Readiness, check_health
+from procrastinate_tasks.monitoring.logging import ProbeFilter
 from procrastinate_tasks.monitoring.metrics import collect
+from procrastinate_tasks.queues import control
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
 
 TOKEN = "only-for-the-probe"
@@ -132,7 +132,7 @@ def test_each_thing_that_is_wrong_is_named():
 def test_jobs_may_wait_in_a_paused_queue():
     register_worker()
     defer("sample.remember", {"number": 1}, schedule_at=timezone.now() - timedelta(hours=6))
-    operations.pause(queue="sample", by="Ana", reason="")
+    control.pause(queue="sample", by="Ana", reason="")
 
     assert check_health().is_healthy
 

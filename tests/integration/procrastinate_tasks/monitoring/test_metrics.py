@@ -11,10 +11,17 @@ from django.test import Client, override_settings
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.monitoring import metrics
-from procrastinate_tasks.monitoring.metrics import collect, register_metrics, single
-from procrastinate_tasks.monitoring.prometheus import Kind, Metric, Sample, render
+from procrastinate_tasks.monitoring.metrics import (
+    Kind,
+    Metric,
+    Sample,
+    collect,
+    register_metrics,
+    render,
+    single,
+)
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
 

@@ -15,7 +15,7 @@ from procrastinate.worker import Worker
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from procrastinate_tasks.middleware import sentry
+from procrastinate_tasks.monitoring import sentry
 from reyes_estancias.sentry import start_sentry, without_private_data
 from tests.integration.procrastinate_tasks.sample_tasks import Flaky
 

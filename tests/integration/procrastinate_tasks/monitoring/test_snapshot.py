@@ -10,11 +10,12 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from procrastinate_tasks import operations, queries
-from procrastinate_tasks.deferring import defer
+from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ScheduleState
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
-from procrastinate_tasks.schedule import all_schedules
+from procrastinate_tasks.queries.system import read_connection_use
+from procrastinate_tasks.queues import control
+from procrastinate_tasks.schedule.periodic import all_schedules
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
 
@@ -45,7 +46,7 @@ def test_waiting_jobs_are_told_apart():
 
 
 def test_a_paused_queue_without_jobs_is_told_with_its_rule():
-    operations.pause(queue="sample", by="Ana", reason="the bank is down")
+    control.pause(queue="sample", by="Ana", reason="the bank is down")
 
     load = queue(take_snapshot(), "sample")
 
@@ -123,9 +124,9 @@ def test_a_schedule_that_no_worker_has_seen_is_not_overdue():
 
 
 def test_the_plan_s_limit_counts_when_it_is_nearer_than_the_server_s():
-    server = queries.read_connection_use()
+    server = read_connection_use()
     with override_settings(PROCRASTINATE_TASKS_CONNECTION_LIMIT=1):
-        plan = queries.read_connection_use()
+        plan = read_connection_use()
 
     assert server.limit > 1
     assert plan.limit == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from procrastinate_tasks import presentation
+from procrastinate_tasks.jobs import descriptions
 from tests.integration.procrastinate_tasks.viewer.office import OPERATOR, staff_client
 
 
@@ -20,8 +20,8 @@ def _empty_static_root(settings: Any, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in ("_presentations", "_resolvers"):
-        empty: Any = type(getattr(presentation, registry))()
-        monkeypatch.setattr(presentation, registry, empty)
+        empty: Any = type(getattr(descriptions, registry))()
+        monkeypatch.setattr(descriptions, registry, empty)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from procrastinate_tasks.presentation import JobArgs, JobStory, RetrySafety, TaskPresentation
+from procrastinate_tasks.jobs.descriptions import JobArgs, JobStory, RetrySafety, TaskPresentation
 
 OPERATOR = (
     "view_job",

@@ -9,12 +9,12 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from procrastinate_tasks.action_policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action
-from procrastinate_tasks.action_reports import Actor
-from procrastinate_tasks.actions import act_on_queue
-from procrastinate_tasks.limits import QueueLimit, Rate
+from procrastinate_tasks.actions.policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.services import act_on_queue
+from procrastinate_tasks.conf import QueueLimit, Rate
+from procrastinate_tasks.jobs.descriptions import present
 from procrastinate_tasks.models import AuditEntry, QueueRule
-from procrastinate_tasks.presentation import present
 from tests.integration.procrastinate_tasks.job_states import (
     MAKERS,
     TASK,

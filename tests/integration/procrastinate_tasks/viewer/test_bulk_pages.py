@@ -10,10 +10,10 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
 
-from procrastinate_tasks import bulk
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.action_reports import Actor
-from procrastinate_tasks.actions import act
+from procrastinate_tasks.actions import bulk
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.services import act
 from procrastinate_tasks.models import AuditEntry, BulkOperation, Job
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.job_states import make_job, make_running, status_of

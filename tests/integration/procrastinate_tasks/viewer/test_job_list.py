@@ -13,11 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from procrastinate_tasks import operations, presentation
-from procrastinate_tasks.deferring import Call, defer, defer_many
-from procrastinate_tasks.models import Job
-from procrastinate_tasks.presentation import (
-    Amount,
+from procrastinate_tasks.formatting import Amount
+from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
+from procrastinate_tasks.jobs.descriptions import (
     JobArgs,
     JobSearch,
     JobStory,
@@ -27,8 +25,11 @@ from procrastinate_tasks.presentation import (
     present,
     present_search,
 )
-from procrastinate_tasks.viewer.patience import TookTooLong, patience
-from procrastinate_tasks.viewer.queries import jobs as queries
+from procrastinate_tasks.jobs.descriptions import present as present_task
+from procrastinate_tasks.models import Job
+from procrastinate_tasks.queries import jobs as queries
+from procrastinate_tasks.queues import control
+from procrastinate_tasks.viewer.rendering import TookTooLong, patience
 from tests.integration.procrastinate_tasks.claiming import execute
 from tests.integration.procrastinate_tasks.job_states import (
     TASK,
@@ -70,7 +71,7 @@ def one_of_each() -> dict[str, int]:
     }
     paused = defer("sample.locked")
     execute("UPDATE procrastinate_jobs SET queue_name = 'held' WHERE id = %s", paused)
-    operations.pause(queue="held", by="ana")
+    control.pause(queue="held", by="ana")
     return {**jobs, "paused": paused or 0}
 
 
@@ -355,7 +356,7 @@ def test_no_argument_is_in_the_list(operator: Client):
 
 
 def test_a_presentation_that_fails_breaks_no_list(viewer: Client, caplog: pytest.LogCaptureFixture):
-    presentation.present(TASK, safe_to_repeat(tell=lambda calls: 1 / 0))
+    present_task(TASK, safe_to_repeat(tell=lambda calls: 1 / 0))
     job_id = make_job()
 
     assert listed_ids(viewer) == [job_id]

@@ -10,11 +10,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.actions import Actor, act
-from procrastinate_tasks.deferring import defer
-from procrastinate_tasks.presentation import Amount, JobArgs, JobStory, Related, RetrySafety, present
-from procrastinate_tasks.queries import why_not_running
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.services import act
+from procrastinate_tasks.formatting import Amount
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.jobs.descriptions import JobArgs, JobStory, Related, RetrySafety, present
+from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.claiming import execute
 from tests.integration.procrastinate_tasks.job_states import (

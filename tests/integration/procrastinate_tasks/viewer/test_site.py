@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks import presentation
-from procrastinate_tasks.action_policies import Action
-from procrastinate_tasks.actions import Actor, act
+from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.services import act
 from procrastinate_tasks.models import AuditEntry, Job
-from procrastinate_tasks.presentation import ExtraPage
+from procrastinate_tasks.monitoring import panels
+from procrastinate_tasks.monitoring.panels import ExtraPage
 from procrastinate_tasks.viewer.navigation import ENTRIES, Entry
 from procrastinate_tasks.viewer.rendering import LIVE_HEADER
 from procrastinate_tasks.viewer.site import JobViewerSite
@@ -81,7 +82,7 @@ def test_a_project_s_page_stands_in_the_navigation_of_who_may_open_it(
     viewer: Client, monkeypatch: pytest.MonkeyPatch
 ):
     page = ExtraPage(title="Events", url_name="admin:auth_user_changelist", permission="auth.view_user")
-    monkeypatch.setattr(presentation, "_pages", [page])
+    monkeypatch.setattr(panels, "_pages", [page])
     path = address("auth_user_changelist")
 
     assert path not in viewer.get(address("queue_jobs")).content.decode()

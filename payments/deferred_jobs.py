@@ -1,0 +1,124 @@
+"""Jobs that are deferred from below ``tasks.py``, in the transaction of their cause, by their frozen names.
+
+The job that charges a booking is deferred, moved and cancelled here; a guest's e-mail is asked for here and
+sent once by its job. A test holds names and tasks together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bookings.models import Booking
+from payments.models import GuestEmail, Payment, Refund
+from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
+
+
+def schedule(*, booking: Booking, base_url: str) -> None:
+    """Charge the balance at the instant it is due."""
+    defer(
+        CHARGE_BALANCE,
+        _arguments(booking.pk, base_url),
+        schedule_at=booking.balance_due_at,
+        queueing_lock=_lock(booking.pk),
+    )
+
+
+def move(*, booking: Booking, base_url: str) -> None:
+    """Charge the balance at its new instant instead of the old one."""
+    unschedule(booking=booking)
+    schedule(booking=booking, base_url=base_url)
+
+
+def unschedule(*, booking: Booking) -> None:
+    """Do not charge the balance."""
+    cancel(queueing_lock=_lock(booking.pk))
+
+
+def charge_now(*, payment: Payment, base_url: str) -> None:
+    """Charge a payment that is no balance as soon as a worker is free."""
+    charge_payments_now(payment_ids=[payment.pk], base_url=base_url)
+
+
+def charge_payments_now(*, payment_ids: Iterable[int], base_url: str) -> int:
+    """Charge payments that are no balances, passing over those that wait. Returns how many are new."""
+    return defer_many(
+        CHARGE_PAYMENT,
+        (
+            Call(
+                args={"payment_id": payment_id, "base_url": base_url},
+                queueing_lock=f"charge-payment:{payment_id}",
+            )
+            for payment_id in payment_ids
+        ),
+    )
+
+
+def charge_many_now(*, booking_ids: Iterable[int], base_url: str) -> int:
+    """Charge the balances of many bookings, passing over those that wait. Returns how many are new."""
+    return defer_many(
+        CHARGE_BALANCE,
+        (
+            Call(args=_arguments(booking_id, base_url), queueing_lock=_lock(booking_id))
+            for booking_id in booking_ids
+        ),
+    )
+
+
+def _arguments(booking_id: int, base_url: str) -> dict[str, object]:
+    return {"booking_id": booking_id, "base_url": base_url}
+
+
+def _lock(booking_id: int) -> str:
+    return f"charge:{booking_id}"
+
+
+def request_email(
+    *,
+    kind: GuestEmail.Kind,
+    booking: Booking,
+    base_url: str,
+    now: datetime,
+    payment: Payment | None = None,
+    refund: Refund | None = None,
+) -> None:
+    """Have an e-mail sent once this transaction commits; asking again for the same one does nothing."""
+    email, is_new = GuestEmail.objects.get_or_create(
+        booking=booking,
+        kind=kind,
+        payment=payment,
+        refund=refund,
+        defaults={"base_url": base_url, "created_at": now},
+    )
+    if is_new:
+        defer(SEND_GUEST_EMAIL, {"email_id": email.pk}, queueing_lock=f"email:{email.pk}")
+
+
+# The queue of everything that moves money: pausing it stops every charge, also of jobs that run already.
+QUEUE = "payments"
+
+CHARGE_BALANCE = "payments.tasks.charge_balance_for_booking"
+
+
+CHARGE_PAYMENT = "payments.tasks.charge_payment"
+
+
+SETTLE_CANCELLATION = "payments.tasks.settle_cancellation"
+
+
+REFUND_PAYMENT = "payments.tasks.refund_payment"
+
+
+APPLY_STRIPE_EVENT = "payments.tasks.apply_stripe_event"
+
+
+SEND_GUEST_EMAIL = "payments.tasks.send_guest_email"
+
+DEFERRED_BY_NAME = (
+    CHARGE_BALANCE,
+    CHARGE_PAYMENT,
+    SETTLE_CANCELLATION,
+    REFUND_PAYMENT,
+    APPLY_STRIPE_EVENT,
+    SEND_GUEST_EMAIL,
+)

@@ -1,0 +1,214 @@
+"""Registers what the job viewer tells of the tasks of payments, and what their seeded jobs look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from bookings.job_descriptions import tell_the_same
+from bookings.models import Booking
+from payments.deferred_jobs import (
+    APPLY_STRIPE_EVENT,
+    CHARGE_BALANCE,
+    CHARGE_PAYMENT,
+    REFUND_PAYMENT,
+    SEND_GUEST_EMAIL,
+    SETTLE_CANCELLATION,
+)
+from payments.models import GuestEmail, Payment, Refund, StripeEvent
+from payments.panels import job_searches, job_sentences, money_today, unfinished
+from procrastinate_tasks.jobs.descriptions import Kind, TaskPresentation, present, present_search
+from procrastinate_tasks.monitoring.panels import ExtraPage, Panel, present_page, present_panel
+from procrastinate_tasks.seeding.samples import Arguments, Fault, Samples, offer_samples
+
+present(
+    CHARGE_BALANCE,
+    TaskPresentation(
+        title=_("Charge the balance"),
+        kind=Kind.MONEY,
+        tell=job_sentences.tell_balance_charges,
+        related_argument="booking_id",
+        moves_money=True,
+    ),
+)
+present(
+    CHARGE_PAYMENT,
+    TaskPresentation(
+        title=_("Charge a payment"),
+        kind=Kind.MONEY,
+        tell=job_sentences.tell_payment_charges,
+        related_argument="payment_id",
+        moves_money=True,
+    ),
+)
+present(
+    SETTLE_CANCELLATION,
+    TaskPresentation(
+        title=_("Settle a cancellation"),
+        kind=Kind.MONEY,
+        tell=job_sentences.tell_settlements,
+        related_argument="booking_id",
+        moves_money=True,
+    ),
+)
+present(
+    REFUND_PAYMENT,
+    TaskPresentation(
+        title=_("Pay a refund back"),
+        kind=Kind.MONEY,
+        tell=job_sentences.tell_refunds,
+        related_argument="refund_id",
+        moves_money=True,
+    ),
+)
+present(
+    APPLY_STRIPE_EVENT,
+    TaskPresentation(
+        title=_("Apply an event of Stripe's"),
+        kind=Kind.MONEY,
+        tell=job_sentences.tell_events,
+        related_argument="event_id",
+    ),
+)
+present(
+    SEND_GUEST_EMAIL,
+    TaskPresentation(
+        title=_("Send an e-mail to a guest"),
+        kind=Kind.MAIL,
+        tell=job_sentences.tell_emails,
+        related_argument="email_id",
+    ),
+)
+present(
+    "payments.tasks.scan_and_charge_balances",
+    TaskPresentation(
+        title=_("Find due balances"),
+        kind=Kind.MONEY,
+        tell=tell_the_same(
+            sentence=_("Looks for balances and fees that are due, and defers their charges"),
+            retry_reason=_(
+                "It charges nothing itself and defers no charge that waits already; each charge looks "
+                "for itself whether there is something to charge."
+            ),
+            runbook=_("It runs again within 15 minutes. If it keeps failing, read the error of the attempt."),
+        ),
+    ),
+)
+present(
+    "payments.tasks.defer_unfinished_work",
+    TaskPresentation(
+        title=_("Find what is not done yet"),
+        kind=Kind.MONEY,
+        tell=tell_the_same(
+            sentence=_("Looks for cancellations, events, refunds and e-mails whose job did not do them"),
+            retry_reason=_("It does nothing itself and defers no job that waits already."),
+            runbook=_("It runs again within 5 minutes. If it keeps failing, read the error of the attempt."),
+        ),
+    ),
+)
+present(
+    "payments.tasks.resolve_unfinished_payments",
+    TaskPresentation(
+        title=_("Resolve unfinished payments"),
+        kind=Kind.MONEY,
+        tell=tell_the_same(
+            sentence=_("Asks Stripe about payments and refunds that were left in the middle"),
+            retry_reason=_("It never guesses and starts nothing new: it records what Stripe says is true."),
+            runbook=_("It runs again within a minute. If it keeps failing, look at status.stripe.com."),
+        ),
+    ),
+)
+
+present(
+    "payments.tasks.reconcile_with_stripe",
+    TaskPresentation(
+        title=_("Compare with Stripe"),
+        kind=Kind.MONEY,
+        tell=tell_the_same(
+            sentence=_("Compares our payments and refunds with Stripe's"),
+            retry_reason=_(
+                "It takes no money: what it finds is recorded as Stripe says it is, each difference once."
+            ),
+            runbook=_(
+                "It runs again the next night and looks further back then. If it keeps failing, read the "
+                "error, and look at status.stripe.com."
+            ),
+        ),
+    ),
+)
+
+present_search(job_searches.find_jobs)
+present_page(
+    ExtraPage(
+        title=_("Events of Stripe's"),
+        url_name="admin:payments_stripeevent_changelist",
+        permission="payments.view_stripeevent",
+    )
+)
+present_panel(
+    Panel(title=_("Today in money"), tell=money_today.tell_money_today, permission="payments.view_payment")
+)
+present_panel(
+    Panel(
+        title=_("Asked for and not done yet"),
+        tell=unfinished.tell_unfinished,
+        permission="payments.view_payment",
+    )
+)
+
+
+# --- What seeded jobs look like ---------------------------------------------------------------------------
+
+_MOST_SAMPLED = 5_000
+_STRIPE_FAULTS = (
+    Fault(
+        exception_class="payments.exceptions.TransientFault",
+        message="Stripe cannot be reached; the same request is repeated later.",
+    ),
+    Fault(
+        exception_class="payments.exceptions.OutcomeUnknown",
+        message="Stripe did not answer within 30 seconds.",
+    ),
+    Fault(exception_class="psycopg.OperationalError", message="server closed the connection unexpectedly"),
+    Fault(
+        exception_class="payments.exceptions.StateConflict",
+        message="The PaymentIntent is in another state than the attempt.",
+    ),
+)
+_MAIL_FAULTS = (
+    Fault(exception_class="ConnectionRefusedError", message="[Errno 111] Connection refused"),
+    Fault(exception_class="smtplib.SMTPServerDisconnected", message="Connection unexpectedly closed"),
+)
+
+
+def _sample_bookings() -> Sequence[Arguments]:
+    ids = Booking.objects.order_by("-pk").values_list("pk", flat=True)[:_MOST_SAMPLED]
+    return [{"booking_id": pk, "base_url": settings.SITE_BASE_URL} for pk in ids]
+
+
+def _sample_payments() -> Sequence[Arguments]:
+    ids = Payment.objects.order_by("-pk").values_list("pk", flat=True)[:_MOST_SAMPLED]
+    return [{"payment_id": pk, "base_url": settings.SITE_BASE_URL} for pk in ids]
+
+
+def _sample_refunds() -> Sequence[Arguments]:
+    return [{"refund_id": pk} for pk in Refund.objects.values_list("pk", flat=True)[:_MOST_SAMPLED]]
+
+
+def _sample_events() -> Sequence[Arguments]:
+    ids = StripeEvent.objects.values_list("pk", flat=True)[:_MOST_SAMPLED]
+    return [{"event_id": pk} for pk in ids]
+
+
+def _sample_emails() -> Sequence[Arguments]:
+    return [{"email_id": pk} for pk in GuestEmail.objects.values_list("pk", flat=True)[:_MOST_SAMPLED]]
+
+
+offer_samples(CHARGE_BALANCE, Samples(arguments=_sample_bookings, faults=_STRIPE_FAULTS, weight=6))
+offer_samples(CHARGE_PAYMENT, Samples(arguments=_sample_payments, faults=_STRIPE_FAULTS, weight=1))
+offer_samples(SETTLE_CANCELLATION, Samples(arguments=_sample_bookings, faults=_STRIPE_FAULTS, weight=1))
+offer_samples(REFUND_PAYMENT, Samples(arguments=_sample_refunds, faults=_STRIPE_FAULTS, weight=1))
+offer_samples(APPLY_STRIPE_EVENT, Samples(arguments=_sample_events, faults=_STRIPE_FAULTS, weight=8))
+offer_samples(SEND_GUEST_EMAIL, Samples(arguments=_sample_emails, faults=_MAIL_FAULTS, weight=6))

@@ -1,0 +1,22 @@
+"""What is owed, what was tried, what moved, what was said."""
+
+from __future__ import annotations
+
+from payments.models.memory import StripeMemory
+from payments.models.messages import GuestEmail, StripeEvent
+from payments.models.movements import Dispute, LedgerTransfer, ReconciliationBreak, Refund
+from payments.models.obligations import Account, BookingAccount, Payment, PaymentAttempt
+
+__all__ = [
+    "Account",
+    "BookingAccount",
+    "Dispute",
+    "GuestEmail",
+    "LedgerTransfer",
+    "Payment",
+    "PaymentAttempt",
+    "ReconciliationBreak",
+    "Refund",
+    "StripeEvent",
+    "StripeMemory",
+]

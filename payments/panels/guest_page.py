@@ -1,0 +1,237 @@
+"""What the guest's page of a booking says: where it stands, its money, what can be done next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from bookings.models import Booking, BookingStatus
+from bookings.terms import CancellationTerms, cancellation_terms
+from payments import queries
+from payments.billing import arrival_that_decides
+from payments.models import Payment, PaymentAttempt, Refund
+from payments.policies import (
+    CHARGE_DISPUTED,
+    LIVE_STATES,
+    AttemptState,
+    Channel,
+    PaymentKind,
+    PaymentStatus,
+    RefundState,
+)
+from payments.services import find_payable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyLine:
+    """A payment or a refund, in the guest's words."""
+
+    label: str
+    amount_minor: int
+    words: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingPage:
+    """A booking as its guest sees it.
+
+    Attributes:
+        payable: what the guest can pay now, if anything.
+        payable_label, payable_minor: its kind and amount; the deposit's also before its payment exists.
+        can_pay: whether a button for it is shown; not while the bank is already at work, nor to a guest who
+            comes from having paid.
+        balance: the balance that will be charged by itself, if one is to come.
+        refresh: after how long the page looks again, ``None`` when nothing is expected.
+        terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
+    """
+
+    booking: Booking
+    stage: Stage
+    lines: tuple[MoneyLine, ...]
+    payable: Payment | None
+    payable_label: str
+    payable_minor: int
+    can_pay: bool
+    balance: Payment | None
+    refresh: timedelta | None
+    terms: CancellationTerms | None
+    can_change: bool
+    can_cancel: bool
+
+
+def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False) -> BookingPage:
+    """Read everything the guest's page shows.
+
+    Args:
+        has_paid: Stripe sent the guest back as one who has paid; its own word for it may come a little later.
+    """
+    payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
+    live = _live_attempt(payments)
+    payable = find_payable(booking=booking)
+    stage = stage_of(_facts(booking, live, payable, now))
+    is_processing = live is not None and (has_paid or live.state == AttemptState.PROCESSING)
+    return BookingPage(
+        booking=booking,
+        stage=stage,
+        lines=tuple(_payment_lines(payments) + _refund_lines(payments)),
+        payable=payable,
+        payable_label=str(Payment.KINDS[PaymentKind(payable.kind) if payable else PaymentKind.DEPOSIT]),
+        payable_minor=payable.amount_minor if payable else booking.quote.deposit_minor,
+        can_pay=_waits_for_payment(stage, payable) and not is_processing,
+        balance=next((payment for payment in payments if _is_coming(payment)), None),
+        refresh=refresh_after(begun_at=live.created_at, now=now) if live and stage == Stage.PAYING else None,
+        terms=_terms(booking, now) if queries.can_change(booking) else None,
+        can_change=queries.can_change(booking),
+        can_cancel=queries.can_cancel(booking) and stage != Stage.HOLD_OVER,
+    )
+
+
+def _facts(
+    booking: Booking, live: PaymentAttempt | None, payable: Payment | None, now: datetime
+) -> StageFacts:
+    return StageFacts(
+        status=BookingStatus(booking.status),
+        cancel_requested=booking.cancel_requested_at is not None,
+        hold_is_over=not booking.checkout_open and booking.hold_expires_at <= now,
+        live_channel=Channel(live.channel) if live else None,
+        is_payable=payable is not None,
+    )
+
+
+def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:
+    return stage == Stage.HELD or (
+        payable is not None and stage in (Stage.PAYING, Stage.PAYMENT_NEEDED, Stage.CANCELLED)
+    )
+
+
+def _live_attempt(payments: list[Payment]) -> PaymentAttempt | None:
+    live = (
+        attempt for payment in payments for attempt in payment.attempts.all() if attempt.state in LIVE_STATES
+    )
+    return next(live, None)
+
+
+def _is_coming(payment: Payment) -> bool:
+    return payment.kind == PaymentKind.BALANCE and payment.status == PaymentStatus.PENDING
+
+
+def _terms(booking: Booking, now: datetime) -> CancellationTerms:
+    return cancellation_terms(
+        check_in=arrival_that_decides(booking, asked_at=now),
+        total_minor=booking.quote.total_minor,
+        paid_minor=queries.paid_for(booking),
+        today=now.astimezone(booking.home.tz).date(),
+    )
+
+
+def _payment_lines(payments: list[Payment]) -> list[MoneyLine]:
+    return [
+        MoneyLine(
+            label=payment.get_kind_display(),
+            amount_minor=payment.amount_minor,
+            words=str(_PAYMENT_WORDS[PaymentStatus(payment.status)]),
+            is_done=payment.status == PaymentStatus.PAID,
+        )
+        for payment in payments
+    ]
+
+
+def _refund_lines(payments: list[Payment]) -> list[MoneyLine]:
+    return [
+        MoneyLine(
+            label=_("refund"),
+            amount_minor=-refund.amount_minor,
+            words=_words_of(refund),
+            is_done=refund.state == RefundState.SUCCEEDED,
+        )
+        for payment in payments
+        for attempt in payment.attempts.all()
+        for refund in attempt.refunds.all()
+        if refund.state != RefundState.VOID
+    ]
+
+
+def _words_of(refund: Refund) -> str:
+    if refund.state == RefundState.FAILED and refund.failure == CHARGE_DISPUTED:
+        return _("waits for your bank, to whom the charge was disputed")
+    return str(_REFUND_WORDS[RefundState(refund.state)])
+
+
+_PAYMENT_WORDS = {
+    PaymentStatus.PENDING: gettext_lazy("to be paid"),
+    PaymentStatus.PROCESSING: gettext_lazy("we are charging it now"),
+    PaymentStatus.UNKNOWN: gettext_lazy("we are waiting for the bank's answer"),
+    PaymentStatus.REQUIRES_ACTION: gettext_lazy("waiting for you"),
+    PaymentStatus.FAILED: gettext_lazy("the bank said no"),
+    PaymentStatus.PAID: gettext_lazy("paid"),
+}
+
+_REFUND_WORDS = {
+    RefundState.REQUESTED: gettext_lazy("on its way to your card"),
+    RefundState.SUBMITTED: gettext_lazy("on its way to your card"),
+    RefundState.SUCCEEDED: gettext_lazy("back on your card"),
+    RefundState.FAILED: gettext_lazy("it did not arrive; we will write to you"),
+}
+
+# A payment that was begun a moment ago is looked at often, one that lies about seldom.
+EAGER_FOR = timedelta(minutes=5)
+
+
+EAGER_REFRESH = timedelta(seconds=5)
+
+
+PATIENT_REFRESH = timedelta(seconds=30)
+
+
+class Stage(StrEnum):
+    """The sentence at the top of the guest's page."""
+
+    HELD = "held"
+    HOLD_OVER = "hold_over"
+    PAYING = "paying"
+    PAYMENT_NEEDED = "payment_needed"
+    CONFIRMED = "confirmed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFacts:
+    """What decides the stage.
+
+    Attributes:
+        hold_is_over: the time to pay has run out and no payment page is open.
+        live_channel: how money is being taken at this moment, ``None`` when it is not.
+        is_payable: the guest can pay something now.
+    """
+
+    status: BookingStatus
+    cancel_requested: bool
+    hold_is_over: bool
+    live_channel: Channel | None
+    is_payable: bool
+
+
+def stage_of(facts: StageFacts) -> Stage:
+    if facts.status == BookingStatus.EXPIRED:
+        return Stage.HOLD_OVER
+    if facts.cancel_requested and facts.status != BookingStatus.CANCELLED:
+        return Stage.CANCELLING
+    if facts.live_channel == Channel.CHECKOUT:
+        return Stage.PAYING
+    if facts.status == BookingStatus.PENDING:
+        return Stage.HOLD_OVER if facts.hold_is_over else Stage.HELD
+    if facts.status == BookingStatus.CONFIRMED and facts.is_payable:
+        return Stage.PAYMENT_NEEDED
+    return Stage(facts.status.value)
+
+
+def refresh_after(*, begun_at: datetime, now: datetime) -> timedelta:
+    """Return after how long the page of a payment that is being confirmed looks again."""
+    return EAGER_REFRESH if now - begun_at < EAGER_FOR else PATIENT_REFRESH

@@ -1,0 +1,131 @@
+"""What a guest asks for: to pay on a page of Stripe's, to move a stay, to cancel it.
+
+Obligation and attempt are stored before Stripe's page exists. Nights, price, balance and its charge change in
+one transaction, or not at all: changes that cost no more are applied at once (cases B and C3), the others
+need money to move first. After a cancellation nothing new is charged; its settlement follows in a worker.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from bookings import services as bookings
+from bookings.models import Booking, BookingStatus, Quote
+from payments import billing, driver
+from payments.deferred_jobs import move, unschedule
+from payments.exceptions import ChangeNeedsPayment, NothingToPay, PaymentUnderWay
+from payments.gateway import Gateway
+from payments.ledger import claims, locking, refunds
+from payments.models import BookingAccount, Payment, PaymentAttempt
+from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
+from payments.unfinished import defer_settlement
+
+
+def change_dates(*, booking: Booking, check_in: date, check_out: date, base_url: str, now: datetime) -> Quote:
+    """Move a confirmed stay.
+
+    Raises:
+        ChangeRefused: the booking is not confirmed, or nights already slept would move.
+        StayRefused: the new nights break a rule or belong to somebody else.
+        ChangeNeedsPayment: the new dates cost more, or less than what was paid in full.
+        PaymentUnderWay: money for this booking is moving at this moment.
+    """
+    with locking.locked_booking(booking.pk) as locked:
+        if PaymentAttempt.objects.filter(payment__booking=locked, state__in=list(LIVE_STATES)).exists():
+            raise PaymentUnderWay
+        balance = locked.payments.filter(kind=PaymentKind.BALANCE).exclude(status=PaymentStatus.VOID).first()
+        old_quote = locked.quote
+        new_quote = bookings.change_nights(booking=locked, check_in=check_in, check_out=check_out, now=now)
+        _check_price(balance, old_quote, new_quote)
+        if new_quote.total_minor != old_quote.total_minor:
+            _reprice(locked, balance, old_quote, now)
+        _move_charge(locked, base_url=base_url)
+        locking.settle_if_nothing_is_due(booking=locked, now=now)
+    return new_quote
+
+
+def _check_price(balance: Payment | None, old_quote: Quote, new_quote: Quote) -> None:
+    if new_quote.total_minor == old_quote.total_minor:
+        return
+    is_paid = balance is None or balance.status == PaymentStatus.PAID
+    if is_paid or new_quote.total_minor > old_quote.total_minor:
+        raise ChangeNeedsPayment
+
+
+def _reprice(booking: Booking, balance: Payment | None, old_quote: Quote, now: datetime) -> None:
+    """Bill the new before crediting the old, and refund before owing less: the bounds hold throughout."""
+    paid = BookingAccount.objects.get(booking=booking).paid_minor
+    total = booking.quote.total_minor
+    if balance is not None:
+        locking.void_payment(payment=balance)
+    if paid > total:
+        refunds.request_refund(booking=booking, amount_minor=paid - total, reason="change of dates", now=now)
+    billing.bill_quote(booking=booking, quote=booking.quote, now=now)
+    billing.credit_quote(booking=booking, quote=old_quote, now=now)
+    if total > paid:
+        billing.open_obligation(booking=booking, kind=PaymentKind.BALANCE, amount_minor=total - paid, now=now)
+
+
+def _move_charge(booking: Booking, *, base_url: str) -> None:
+    unpaid = booking.payments.filter(kind=PaymentKind.BALANCE).exclude(
+        status__in=(PaymentStatus.PAID, PaymentStatus.VOID)
+    )
+    if unpaid.exists():
+        move(booking=booking, base_url=base_url)
+    else:
+        unschedule(booking=booking)
+
+
+def request_cancellation(*, booking: Booking, base_url: str, now: datetime) -> bool:
+    """Cancel a booking: its charge is taken back and its settlement deferred, in one transaction.
+
+    Returns:
+        Whether this was news. Asking twice settles once, and has the settlement tried again if it failed.
+    """
+    with locking.locked_booking(booking.pk) as locked:
+        is_new = bookings.request_cancellation(booking=locked, now=now)
+        if is_new:
+            unschedule(booking=locked)
+        if locked.cancel_requested_at is not None and locked.cancelled_at is None:
+            defer_settlement(booking_id=locked.pk, base_url=base_url)
+    return is_new
+
+
+_WAITING = (PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
+
+
+def open_checkout(*, booking: Booking, base_url: str, gateway: Gateway, now: datetime) -> str:
+    """Return the address of the one payment page of what a booking owes now.
+
+    Raises:
+        NothingToPay: nothing waits for the guest.
+        HoldExpired: the deposit came too late.
+        PaymentUnderWay: the saved card is being charged.
+        TransientFault: Stripe cannot be reached; the guest tries again and gets the same page.
+    """
+    payment = find_payable(booking=booking)
+    if payment is None and booking.status == BookingStatus.PENDING:
+        payment = _open_deposit(booking, now)
+    if payment is None:
+        raise NothingToPay
+    attempt = claims.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
+    attempt = driver.drive(attempt=attempt, gateway=gateway, now=now)
+    if attempt.state not in LIVE_STATES:
+        raise NothingToPay
+    return attempt.session_url
+
+
+def find_payable(*, booking: Booking) -> Payment | None:
+    """Return the payment a guest can make now: an open deposit, or what the saved card did not pay."""
+    payments = booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID))
+    deposit = payments.filter(kind=PaymentKind.DEPOSIT).first()
+    return deposit or payments.filter(status__in=_WAITING).order_by("pk").first()
+
+
+def _open_deposit(booking: Booking, now: datetime) -> Payment:
+    with locking.locked_booking(booking.pk) as locked:
+        billing.open_account(booking=locked, now=now)
+        existing = locked.payments.filter(kind=PaymentKind.DEPOSIT).first()
+        return existing or billing.open_obligation(
+            booking=locked, kind=PaymentKind.DEPOSIT, amount_minor=locked.quote.deposit_minor, now=now
+        )

@@ -1,0 +1,192 @@
+"""Carries out an action on jobs: looks at them under lock, decides, and changes those that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.exceptions import UniqueViolation
+
+from procrastinate_tasks.actions.policies import (
+    Action,
+    JobToActOn,
+    Refusal,
+    Verdict,
+    decide_actions,
+    needs_reason,
+)
+from procrastinate_tasks.actions.reports import TargetReport, refuse_all
+from procrastinate_tasks.conf import plain_orphaned_after
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.jobs import rescue
+from procrastinate_tasks.jobs.descriptions import moves_money
+from procrastinate_tasks.jobs.policies import Rescue
+from procrastinate_tasks.jobs.states import JobState, job_state
+from procrastinate_tasks.models import ActionOutcome
+
+May = Callable[[str], bool]
+
+_MOST_CLASHES = 5
+_LARGEST_ID = 2**63 - 1
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def anybody(task_name: str) -> bool:
+    """Allow everything: for those who are trusted with the machine itself."""
+    return True
+
+
+def act_on_jobs(action: Action, job_ids: Sequence[int], *, reason: str, may: May) -> tuple[TargetReport, ...]:
+    """Act on jobs, all in the current transaction; what became of each is told in their order.
+
+    A queueing lock that somebody takes at the same moment makes it look and decide again.
+    """
+    for _ in range(_MOST_CLASHES):
+        try:
+            with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+                return _act_once(action, job_ids, reason=reason, may=may)
+        except UniqueViolation:
+            continue  # the job that took the lock is committed: the next look sees it
+    return refuse_all(action, map(str, job_ids), Refusal.BUSY)
+
+
+def look_at_jobs(
+    action: Action, job_ids: Sequence[int], *, reason: str, may: May
+) -> tuple[TargetReport, ...]:
+    """Tell what acting would come to, and change nothing."""
+    jobs = read_jobs(job_ids)
+    verdicts = _decide(action, jobs.values(), reason=reason, may=may)
+    return tuple(_report(action, jobs[job_id], verdicts[job_id]) for job_id in _unique(job_ids))
+
+
+def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
+    """Return what decides about actions on jobs, those that do not exist too, in one statement."""
+    rows = _rows("jobs_to_act_on", job_ids=_possible(job_ids), orphaned_after=plain_orphaned_after())
+    found = {row["id"]: JobToActOn(**row) for row in rows}
+    missing = {job_id: JobToActOn(id=job_id, now=_NEVER, status=None) for job_id in job_ids}
+    return missing | found
+
+
+def _act_once(action: Action, job_ids: Sequence[int], *, reason: str, may: May) -> tuple[TargetReport, ...]:
+    _rows("lock_jobs", job_ids=_possible(job_ids))
+    jobs = read_jobs(job_ids)
+    verdicts = _decide(action, jobs.values(), reason=reason, may=may)
+    states = _carry_out(action, [jobs[job_id] for job_id in jobs if verdicts[job_id].is_possible])
+    return tuple(
+        _report(action, jobs[job_id], verdicts[job_id], states=states) for job_id in _unique(job_ids)
+    )
+
+
+def _decide(action: Action, jobs: Iterable[JobToActOn], *, reason: str, may: May) -> dict[int, Verdict]:
+    jobs = list(jobs)
+    refused = {
+        job.id: Verdict(refusal=refusal)
+        for job in jobs
+        if (refusal := _refusal_of_request(action, job, reason=reason, may=may)) is not None
+    }
+    return decide_actions(action, (job for job in jobs if job.id not in refused)) | refused
+
+
+def _refusal_of_request(action: Action, job: JobToActOn, *, reason: str, may: May) -> Refusal | None:
+    if not may(job.task_name):
+        return Refusal.NOT_PERMITTED
+    if not reason.strip() and needs_reason(action, moves_money=moves_money(job.task_name)):
+        return Refusal.REASON_MISSING
+    return None
+
+
+# --- Changing ---------------------------------------------------------------------------------------------
+
+
+def _carry_out(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState]:
+    """Change jobs, and return the new state of those that were changed."""
+    if action is Action.RESCUE:
+        return _rescue(jobs, decide=rescue.by_policy)
+    if action is Action.RETRY:
+        orphaned = [job for job in jobs if job.is_orphaned]
+        ended = [job for job in jobs if not job.is_orphaned]
+        return _rescue(orphaned, decide=lambda _: Rescue.RUN_AGAIN) | _change(
+            "act_retry", ended, JobState.READY
+        )
+    statement_name, state = _CHANGES[action]
+    return _change(statement_name, jobs, state)
+
+
+_CHANGES: Mapping[Action, tuple[str, JobState]] = {
+    Action.RUN_NOW: ("act_run_now", JobState.READY),
+    Action.CANCEL: ("act_cancel", JobState.CANCELLED),
+    Action.ABORT: ("act_abort", JobState.RUNNING),
+    Action.RELEASE: ("act_retry", JobState.READY),
+}
+
+
+def _change(name: str, jobs: Sequence[JobToActOn], state: JobState) -> dict[int, JobState]:
+    if not jobs:
+        return {}
+    return {row["id"]: state for row in _rows(name, job_ids=[job.id for job in jobs])}
+
+
+def _rescue(
+    jobs: Sequence[JobToActOn], *, decide: Callable[[rescue.OrphanedJob], Rescue]
+) -> dict[int, JobState]:
+    if not jobs:
+        return {}
+    report = rescue.rescue_chosen([job.id for job in jobs], decide=decide)
+    return {
+        **dict.fromkeys(report.run_again, JobState.READY),
+        **dict.fromkeys(report.parked, JobState.FAILED),
+        **dict.fromkeys(report.aborted, JobState.ABORTED),
+        **dict.fromkeys(report.superseded, JobState.FAILED),
+    }
+
+
+# --- Telling ----------------------------------------------------------------------------------------------
+
+
+def _report(
+    action: Action, job: JobToActOn, verdict: Verdict, *, states: Mapping[int, JobState] | None = None
+) -> TargetReport:
+    """Tell what became of a job; without ``states``, what would."""
+    refusal = verdict.refusal
+    if refusal is None and states is not None and job.id not in states:
+        refusal = Refusal.CHANGED_MEANWHILE
+    detail: dict[str, object] = {} if job.status is None else {"before": _state_of(job).value}
+    if verdict.twin_id is not None:
+        detail["twin_id"] = verdict.twin_id
+    if refusal is None and states is not None:
+        detail["after"] = states[job.id].value
+    return TargetReport(
+        action=action,
+        target=str(job.id),
+        outcome=ActionOutcome.APPLIED if refusal is None else ActionOutcome.REFUSED,
+        refusal=refusal,
+        task_name=job.task_name,
+        detail=detail,
+    )
+
+
+def _state_of(job: JobToActOn) -> JobState:
+    return job_state(
+        status=job.status or "",
+        scheduled_at=job.scheduled_at,
+        attempts=job.attempts,
+        worker_is_alive=job.worker_is_alive,
+        now=job.now,
+    )
+
+
+def _possible(job_ids: Iterable[int]) -> list[int]:
+    return sorted({job_id for job_id in job_ids if 0 < job_id <= _LARGEST_ID})
+
+
+def _unique(job_ids: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(job_ids))
+
+
+def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    return connector.execute_query_all(statement(name), **parameters)

@@ -1,0 +1,196 @@
+"""Recording how runs ended: the one statement that ends a job or puts it back, and stores its attempt."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import psycopg
+from django.db import transaction
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import UniqueViolation
+
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.exceptions import EndRefused
+from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.models import Outcome
+
+# Classes of SQLSTATE that speak of the values in a statement: data, constraints, limits of an index or of
+# nesting, and what a trigger of the project's raises. Not the connection (08), a conflict with others that
+# passes (40), missing resources (53), or a server that stops (57).
+_ABOUT_VALUES = ("22", "23", "44", "54", "P0")
+
+
+# Values that cannot even be written down for the database.
+_UNWRITABLE = (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
+
+
+def why_refused(error: BaseException) -> str | None:
+    """Return the SQLSTATE, or the error's name, of a refusal of values; None for any other fault."""
+    for each in _with_causes(error):
+        if sqlstate := getattr(each, "sqlstate", None):
+            return str(sqlstate) if sqlstate[:2] in _ABOUT_VALUES else None
+        if isinstance(each, psycopg.Error):
+            return type(each).__name__ if isinstance(each, psycopg.DataError) else None
+    return type(error).__name__ if isinstance(error, _UNWRITABLE) else None
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def in_our_words(end: RunEnd, *, reason: str) -> RunEnd:
+    """Say that a run's end could not be stored: what it came to stands, and a retry becomes a failure."""
+    refused = EndRefused(reason=reason)
+    told = RunEnd(
+        job_id=end.job_id,
+        worker_id=end.worker_id,
+        attempts=end.attempts,
+        status="failed",
+        outcome=Outcome.FAILED.value,
+        task_name="",  # for the job's row to tell, as its queue
+        queue_name="",
+        started_at=end.started_at,
+        finished_at=end.finished_at,
+    )
+    if end.status == "succeeded":
+        return told._replace(
+            status="succeeded", outcome=Outcome.SUCCEEDED.value, result=json.dumps(f"({refused})")
+        )
+    told = told._replace(
+        exception_class=f"{EndRefused.__module__}.{EndRefused.__qualname__}", message=str(refused)
+    )
+    is_aborted = end.status == "aborted"
+    return told._replace(status="aborted", outcome=Outcome.ABORTED.value) if is_aborted else told
+
+
+class Portions:
+    """Cuts ends into portions until the database takes each.
+
+    One that is refused alone is put in our words; what is refused even then is ``refused_for_good``.
+    """
+
+    def __init__(self, ends: Sequence[RunEnd]) -> None:
+        self._left: list[Sequence[RunEnd]] = [ends] if ends else []
+        self._is_in_our_words = False
+        self.refused_for_good: list[RunEnd] = []
+
+    @property
+    def next(self) -> Sequence[RunEnd] | None:
+        """What to try now; None when nothing is left."""
+        return self._left[-1] if self._left else None
+
+    def accept(self) -> None:
+        """Takes note that the portion was recorded."""
+        self._left.pop()
+        self._is_in_our_words = False
+
+    def refuse(self, reason: str) -> None:
+        """Takes note that the database refused the portion because of a value in it."""
+        portion = self._left.pop()
+        if len(portion) > 1:
+            half = len(portion) // 2
+            self._left += [portion[half:], portion[:half]]
+        elif self._is_in_our_words:
+            self._is_in_our_words = False
+            self.refused_for_good += portion
+        else:
+            self._is_in_our_words = True
+            self._left.append([in_our_words(portion[0], reason=reason)])
+
+
+logger = logging.getLogger(__name__)
+
+MOST_CLASHES = 5
+
+
+_EMPTY = (None, "")
+
+
+def settle(
+    connector: DjangoConnector,
+    ends: Sequence[RunEnd],
+    *,
+    host: str = "",
+    release: str = "",
+    now: datetime | None = None,
+) -> list[Settled]:
+    """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
+
+    One that the database refuses is settled in our words, and costs the others nothing.
+
+    Args:
+        host: where the runs were; unknown of lost ones.
+        release: the code that ran.
+        now: by default the database's clock.
+    """
+    own = {"host": host, "release": release, "deletes_job": False, "as_of": now}
+    portions = Portions(ends)
+    settled: list[Settled] = []
+    while (portion := portions.next) is not None:
+        try:
+            settled += _settle_together(connector, portion, own)
+        except Exception as error:
+            if (reason := why_refused(error)) is None:
+                raise
+            portions.refuse(reason)
+        else:
+            portions.accept()
+    for end in portions.refused_for_good:
+        logger.error("The database refuses every end of job %d, which stays as it is", end.job_id)
+    return settled
+
+
+def _settle_together(
+    connector: DjangoConnector, ends: Sequence[RunEnd], own: Mapping[str, object]
+) -> list[Settled]:
+    """Settle jobs in one statement; when it is refused, the surrounding transaction stays usable."""
+    parameter = encode_ends({**end._asdict(), **own} for end in ends)
+    for clash in range(MOST_CLASHES + 1):
+        try:
+            with transaction.atomic(using=connector.alias):
+                return read_answer(connector.execute_query_all(statement("settle_jobs"), ends=parameter))
+        except UniqueViolation:
+            # A job with the same queueing lock was committed while the statement ran: now it can be seen.
+            if clash == MOST_CLASHES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def encode_ends(ends: Iterable[Mapping[str, object]]) -> str:
+    """Return runs as the JSON that ``sql/settle_jobs.sql`` reads: its columns by name, empty ones left out.
+
+    One text is much cheaper to send and to read than an array for each column. To be sent at once: it says
+    how many seconds ago things were, since the database has a clock of its own.
+    """
+    monotonic, wall = time.monotonic(), time.time()
+    items = [_without_clocks(end, monotonic=monotonic, wall=wall) for end in ends]
+    return json.dumps(items, default=datetime.isoformat)
+
+
+def _without_clocks(end: Mapping[str, object], *, monotonic: float, wall: float) -> dict[str, object]:
+    columns = {name: value for name, value in end.items() if value not in _EMPTY}
+    for name in ("started", "finished"):
+        columns[f"{name}_ago"] = monotonic - cast("float", columns.pop(f"{name}_at"))
+    if "retry_at" in columns:
+        columns["retry_in"] = cast("datetime", columns.pop("retry_at")).timestamp() - wall
+    return columns
+
+
+def read_answer(rows: Iterable[dict[str, Any]]) -> list[Settled]:
+    """Read the rows that ``sql/settle_jobs.sql`` answers."""
+    return [
+        Settled(
+            job_id=row["job_id"],
+            status=row["status"],
+            outcome=Outcome(row["outcome"]),
+            sibling_id=row["sibling_id"],
+        )
+        for row in rows
+    ]

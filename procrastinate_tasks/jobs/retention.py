@@ -1,0 +1,75 @@
+"""Prunes old attempts and finished jobs, a bounded batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.conf import QueueSettings, queue_settings
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.models import Outcome
+
+_FINISHED = ("succeeded", "failed", "cancelled", "aborted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionReport:
+    """How many rows one batch pruned; ``has_more`` when a batch was full."""
+
+    attempts: int
+    jobs: int
+    has_more: bool
+
+
+def run_once(now: datetime | None = None) -> RetentionReport:
+    """Prune one batch of each kind: successes older than a day, the rest older than two weeks, by setting.
+
+    The cost depends on the size of the batch, not on that of the tables. One process prunes at a time;
+    another that tries meanwhile prunes nothing.
+
+    Args:
+        now: by default the database's clock.
+    """
+    settings = queue_settings()
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    with transaction.atomic(using=connector.alias):
+        if not connector.execute_query_one(statement("try_retention_lock"))["taken"]:
+            return RetentionReport(attempts=0, jobs=0, has_more=False)
+        jobs = [
+            _prune(
+                connector,
+                "prune_jobs",
+                status,
+                kept=_kept(settings, succeeded=status == "succeeded"),
+                now=now,
+            )
+            for status in _FINISHED
+        ]
+        attempts = [
+            _prune(
+                connector,
+                "prune_attempts",
+                outcome,
+                kept=_kept(settings, succeeded=outcome is Outcome.SUCCEEDED),
+                now=now,
+            )
+            for outcome in Outcome
+        ]
+    return RetentionReport(
+        attempts=sum(attempts), jobs=sum(jobs), has_more=max(*attempts, *jobs) >= settings.retention_batch
+    )
+
+
+def _kept(settings: QueueSettings, *, succeeded: bool) -> timedelta:
+    return settings.keep_successes_for if succeeded else settings.keep_failures_for
+
+
+def _prune(connector: DjangoConnector, name: str, kind: str, *, kept: timedelta, now: datetime | None) -> int:
+    row = connector.execute_query_one(
+        statement(name), kind=str(kind), kept=kept, now=now, batch=queue_settings().retention_batch
+    )
+    return int(row["pruned"])

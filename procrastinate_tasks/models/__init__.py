@@ -1,0 +1,45 @@
+"""What the queue stores beside Procrastinate's own tables."""
+
+from __future__ import annotations
+
+from procrastinate_tasks.models.actions import (
+    ActionOutcome,
+    AuditEntry,
+    BulkItem,
+    BulkOperation,
+    BulkState,
+    Channel,
+    TargetType,
+)
+from procrastinate_tasks.models.jobs import Job, JobAttempt, Outcome
+from procrastinate_tasks.models.monitoring import (
+    AlertNotice,
+    AlertRound,
+    AlertState,
+    Release,
+    RollupProgress,
+    TaskRollup,
+)
+from procrastinate_tasks.models.queues import LiveWorker, QueueRule, ScheduleState
+
+__all__ = [
+    "ActionOutcome",
+    "AlertNotice",
+    "AlertRound",
+    "AlertState",
+    "AuditEntry",
+    "BulkItem",
+    "BulkOperation",
+    "BulkState",
+    "Channel",
+    "Job",
+    "JobAttempt",
+    "LiveWorker",
+    "Outcome",
+    "QueueRule",
+    "Release",
+    "RollupProgress",
+    "ScheduleState",
+    "TargetType",
+    "TaskRollup",
+]

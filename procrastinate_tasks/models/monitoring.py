@@ -1,0 +1,139 @@
+"""What alerts remember, and what the roll-up sums up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class AlertRound(models.Model):
+    """When the alerts were last looked after: one row, which a process moves on to take the next round."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    evaluated_at = models.DateTimeField(_("evaluated at"))
+
+    class Meta:
+        default_permissions = ()
+        constraints = (models.CheckConstraint(name="ptasks_alert_one_round", condition=models.Q(id=1)),)
+
+    def __str__(self) -> str:
+        return str(self.evaluated_at)
+
+
+class AlertState(models.Model):
+    """A fault that is seen: watched at first, told at ``fired_at``, gone when its row is.
+
+    ``calm_since`` is since when it is not seen any more. ``subject`` is the queue, worker or the like.
+    """
+
+    rule = models.CharField(_("rule"), max_length=100)
+    subject = models.CharField(_("concerns"), max_length=300, blank=True)
+    sentence = models.TextField(_("what is wrong"))
+    seen_at = models.DateTimeField(_("seen at"))
+    fired_at = models.DateTimeField(_("told at"), null=True)
+    calm_since = models.DateTimeField(_("calm since"), null=True)
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        default_permissions = ("view",)
+        constraints = (models.UniqueConstraint(fields=["rule", "subject"], name="ptasks_alert_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.subject}".rstrip()
+
+
+class AlertNotice(models.Model):
+    """What is to be told through one channel, and whether it was; kept for a month."""
+
+    channel = models.CharField(_("channel"), max_length=20)
+    rule = models.CharField(_("rule"), max_length=100)
+    subjects = models.JSONField(_("concerns"), default=list)
+    has_recovered = models.BooleanField(_("is over"))
+    title = models.CharField(_("title"), max_length=300)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("created at"))
+    next_try_at = models.DateTimeField(_("next try"))
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    is_sent = models.BooleanField(_("sent"), default=False)
+
+    class Meta:
+        verbose_name = _("alert message")
+        verbose_name_plural = _("alert messages")
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=["id"], name="ptasks_notice_unsent", condition=models.Q(is_sent=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.title}"
+
+
+SLOT = timedelta(minutes=5)
+
+
+class TaskRollup(models.Model):
+    """What came of the attempts of one task on one queue that ended within five minutes from ``slot_at``.
+
+    The percentiles are those of its attempts: what half of them, and nineteen of twenty, stayed within.
+    ``failed`` ended the job, ``retried`` did not. Of a wait or a run that nobody knows there is none.
+    """
+
+    slot_at = models.DateTimeField(_("from"))
+    task_name = models.CharField(_("task"), max_length=128)
+    queue_name = models.CharField(_("queue"), max_length=128)
+    succeeded = models.PositiveIntegerField(pgettext_lazy("several jobs", "succeeded"))
+    failed = models.PositiveIntegerField(pgettext_lazy("several jobs", "failed"))
+    retried = models.PositiveIntegerField(pgettext_lazy("several jobs", "retried"))
+    wait_p50 = models.DurationField(_("median wait"), null=True)
+    wait_p95 = models.DurationField(_("95th percentile of the wait"), null=True)
+    run_p50 = models.DurationField(_("median run"), null=True)
+    run_p95 = models.DurationField(_("95th percentile of the run"), null=True)
+
+    class Meta:
+        verbose_name = _("five minutes of a task")
+        verbose_name_plural = _("five minutes of tasks")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=["slot_at", "task_name", "queue_name"], name="ptasks_rollup_slot"),
+        )
+        indexes = (models.Index(fields=["task_name", "slot_at"], name="ptasks_rollup_task"),)
+
+    def __str__(self) -> str:
+        return f"{self.task_name} {self.slot_at:%Y-%m-%d %H:%M}"
+
+
+class RollupProgress(models.Model):
+    """How far the roll-up has come: one row, whose lock lets one process sum up at a time."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    rolled_up_to = models.DateTimeField(_("summed up to"), null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = (models.CheckConstraint(name="ptasks_rollup_one_row", condition=models.Q(id=1)),)
+
+    def __str__(self) -> str:
+        return str(self.rolled_up_to)
+
+
+class Release(models.Model):
+    """A release of the project, and when a worker of it was first seen: a mark in the charts.
+
+    ``tasks`` are the names that it knows; they stay known when its last worker is gone.
+    """
+
+    name = models.CharField(_("release"), max_length=100, primary_key=True)
+    first_seen_at = models.DateTimeField(_("first seen at"))
+    tasks = models.JSONField(_("tasks"), null=True)
+
+    class Meta:
+        verbose_name = _("release")
+        verbose_name_plural = _("releases")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,212 @@
+"""Sends what is to be told, outside every transaction, once; what could not be sent is tried again.
+
+An alert, or its end, is put into words once for each channel: a log line, an e-mail to the ADMINS, a POST to
+a webhook.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.request import Request, urlopen
+
+from django.conf import settings as django_settings
+from django.core.mail import mail_admins
+from django.db import connections
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Notice
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 20
+
+
+_PAUSE = timedelta(seconds=60)
+
+_delivering = threading.Lock()
+
+
+def deliver_due() -> int:
+    """Send every notice that is due, and return how many were sent.
+
+    A notice belongs to the process that counted a try for it. Should that die before the try is over, the
+    notice is due again after a minute: a message may then come twice, and is never lost.
+    """
+    sent = 0
+    while (notice := _claim()) is not None:
+        try:
+            send(notice)
+        except Exception as error:
+            # The error's own words may hold addresses.
+            logger.error(
+                "Alert could not be sent",
+                extra={
+                    "alert": notice.rule,
+                    "channel": notice.channel,
+                    "tries": notice.tries,
+                    "error": type(error).__name__,
+                },
+            )
+            continue
+        sent += 1
+        _connector().execute_query(statement("note_alert_sent"), notice_id=notice.id)
+    return sent
+
+
+def has_due() -> bool:
+    return bool(
+        _connector().execute_query_one(statement("has_due_alert_notice"), most_tries=MOST_TRIES)["due"]
+    )
+
+
+def deliver_in_background() -> None:
+    """Send on a thread and connection of its own: a slow mail server holds up nothing else."""
+    if has_due() and _delivering.acquire(blocking=False):
+        threading.Thread(target=_deliver_and_close, name="alerts", daemon=True).start()
+
+
+def _deliver_and_close() -> None:
+    try:
+        deliver_due()
+    except Exception:
+        logger.exception("Alerts could not be delivered, will be tried again")
+    finally:
+        connections.close_all()
+        _delivering.release()
+
+
+def _claim() -> Notice | None:
+    rows = _connector().execute_query_all(
+        statement("claim_alert_notice"), most_tries=MOST_TRIES, pause=_PAUSE
+    )
+    if not rows:
+        return None
+    subjects = rows[0].pop("subjects")
+    return Notice(**rows[0], subjects=tuple(json.loads(subjects)))
+
+
+def _connector() -> DjangoConnector:
+    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+
+
+alert_log = logging.getLogger("procrastinate_tasks.alerts")
+
+_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way out. ``is_open`` tells whether this project uses it."""
+
+    is_open: Callable[[], bool]
+    send: Callable[[Notice], None]
+
+
+def open_channels() -> tuple[str, ...]:
+    return tuple(name for name, channel in CHANNELS.items() if channel.is_open())
+
+
+def send(notice: Notice) -> None:
+    """Send a notice through its channel.
+
+    Raises:
+        OSError: the mail server or the webhook did not take it.
+    """
+    CHANNELS[notice.channel].send(notice)
+
+
+def _log(notice: Notice) -> None:
+    level = logging.INFO if notice.has_recovered else logging.ERROR
+    fields = {
+        "event": _event(notice),
+        "alert": notice.rule,
+        "subjects": ",".join(notice.subjects) or None,
+        "told": notice.text.partition("\n")[0] if not notice.has_recovered else None,
+    }
+    alert_log.log(level, "%s", notice.title, extra=fields)
+
+
+def _mail(notice: Notice) -> None:
+    mail_admins(notice.title, notice.text)
+
+
+def _post(notice: Notice) -> None:
+    body = {
+        "event": _event(notice),
+        "alert": notice.rule,
+        "subjects": notice.subjects,
+        "title": notice.title,
+        "text": f"{notice.title}\n{notice.text}",
+        "at": notice.created_at.isoformat(),
+    }
+    request = Request(  # noqa: S310 - the system checks allow no other scheme than http(s)
+        queue_settings().alert_webhook_url,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    with urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - see above
+        pass
+
+
+def _event(notice: Notice) -> str:
+    return "alert_recovered" if notice.has_recovered else "alert_fired"
+
+
+CHANNELS = {
+    "log": Channel(lambda: True, _log),
+    "email": Channel(lambda: bool(django_settings.ADMINS), _mail),
+    "webhook": Channel(lambda: bool(queue_settings().alert_webhook_url), _post),
+}
+
+
+def write_notices(rule: AlertRule, alerts: Sequence[Alert], *, has_recovered: bool, now: datetime) -> None:
+    """Store one notice a channel about alerts of one rule; ``delivery`` sends them."""
+    if not alerts:
+        return
+    title, text = _words_of_end(rule, alerts, now=now) if has_recovered else _words_of_fault(rule, alerts)
+    DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query(
+        statement("write_alert_notices"),
+        channels=list(open_channels()),
+        rule=rule.name,
+        subjects=json.dumps([alert.subject for alert in alerts if alert.subject]),
+        has_recovered=has_recovered,
+        title=title,
+        text=text,
+        now=now,
+    )
+
+
+def _words_of_fault(rule: AlertRule, alerts: Sequence[Alert]) -> tuple[str, str]:
+    seen_at = date_format(timezone.localtime(min(alert.seen_at for alert in alerts)), "DATETIME_FORMAT")
+    lines = [
+        *(alert.sentence for alert in alerts),
+        "",
+        _("Since: %s.") % seen_at,
+        _("What to do: %s") % rule.advice,
+        _("You will be told once more, when it is over."),
+    ]
+    return _("Alert: %s") % rule.title, "\n".join(lines)
+
+
+def _words_of_end(rule: AlertRule, alerts: Sequence[Alert], *, now: datetime) -> tuple[str, str]:
+    since = min(alert.seen_at for alert in alerts)
+    lines = [
+        _("This is over:"),
+        *(alert.sentence for alert in alerts),
+        "",
+        _("It lasted %s.") % timesince(since, now),
+    ]
+    return _("Over: %s") % rule.title, "\n".join(lines)

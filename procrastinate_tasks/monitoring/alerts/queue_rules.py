@@ -1,0 +1,327 @@
+"""The queue's own alert rules: workers, schedule, backlog, memory, connections, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from procrastinate_tasks.conf import AlertThresholds, queue_settings
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
+from procrastinate_tasks.monitoring.snapshot import Snapshot
+from procrastinate_tasks.queries.system import list_unknown_tasks, read_oldest_transaction
+
+_MEGABYTE = 1024 * 1024
+
+
+def _thresholds() -> AlertThresholds:
+    return queue_settings().alert_thresholds
+
+
+def find_stopped_workers(snapshot: Snapshot) -> Iterator[Finding]:
+    wanted, alive = _thresholds().min_workers, len(snapshot.living_workers)
+    if wanted is None or alive >= wanted:
+        return
+    yield Finding(
+        sentence=ngettext(
+            "%(alive)d worker is alive, and there should be %(wanted)d at least.",
+            "%(alive)d workers are alive, and there should be %(wanted)d at least.",
+            alive,
+        )
+        % {"alive": alive, "wanted": wanted}
+    )
+
+
+def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find schedules whose tick nobody defers; those that ran late are not overdue any more."""
+    allowed = _thresholds().schedule_overdue
+    if allowed is None:
+        return
+    overdue = [item for item in snapshot.schedule if item.overdue_since is not None]
+    late = [
+        item.name
+        for item in overdue
+        if item.overdue_since and snapshot.taken_at - item.overdue_since > allowed
+    ]
+    broken = [item.name for item in snapshot.schedule if item.problem]
+    names = sorted({*late, *broken})
+    if names:
+        yield Finding(sentence=_("These tasks did not start at their time: %s.") % ", ".join(names))
+
+
+def find_long_queues(snapshot: Snapshot) -> Iterator[Finding]:
+    most = _thresholds().queue_depth
+    for queue in snapshot.queues:
+        if most is None or queue.ready <= most:
+            continue
+        facts = {
+            "queue": queue.queue,
+            "ready": queue.ready,
+            "minutes": queue.oldest_wait.total_seconds() / 60,
+        }
+        sentence = _(
+            "%(ready)d jobs of the queue “%(queue)s” could run and wait, the oldest for %(minutes).0f min."
+        )
+        yield Finding(
+            subject=queue.queue,
+            sentence=sentence % facts + (" " + _("The queue is paused.") if queue.is_paused else ""),
+        )
+
+
+def find_failing_jobs(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find queues many of whose jobs failed for good, whatever their tasks are."""
+    most = _thresholds().failed_jobs
+    for queue in snapshot.queues:
+        if most is None or queue.failed_last_hour <= most:
+            continue
+        sentence = _("%(failed)d jobs of the queue “%(queue)s” failed within an hour.")
+        yield Finding(
+            subject=queue.queue, sentence=sentence % {"failed": queue.failed_last_hour, "queue": queue.queue}
+        )
+
+
+def find_refused_workers(snapshot: Snapshot) -> Iterator[Finding]:
+    for worker in snapshot.living_workers:
+        if worker.refusal:
+            name = f"{worker.host}:{worker.pid}"
+            sentence = _("The job processes of %(worker)s cannot connect to the database: %(reason)s")
+            yield Finding(subject=name, sentence=sentence % {"worker": name, "reason": worker.refusal})
+
+
+def find_long_waits(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find queues whose jobs nobody takes, however few they are; a paused one waits for people."""
+    most = _thresholds().longest_wait
+    for queue in snapshot.queues:
+        if most is None or queue.is_paused or queue.oldest_wait <= most:
+            continue
+        facts = {"queue": queue.queue, "minutes": queue.oldest_wait.total_seconds() / 60}
+        yield Finding(
+            subject=queue.queue,
+            sentence=_("A job of the queue “%(queue)s” could run and waits for %(minutes).0f min.") % facts,
+        )
+
+
+def find_unrecorded_ends(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find workers that live and cannot record what has ended: they claim nothing more."""
+    most = _thresholds().record_delay
+    for worker in snapshot.living_workers:
+        if most is None or worker.unrecorded_for is None or worker.unrecorded_for <= most:
+            continue
+        facts = {
+            "worker": f"{worker.host}:{worker.pid}",
+            "jobs": worker.unrecorded,
+            "seconds": worker.unrecorded_for.total_seconds(),
+        }
+        yield Finding(
+            subject=f"{worker.host}:{worker.pid}",
+            sentence=_(
+                "The worker %(worker)s cannot record that jobs have ended: %(jobs)d, for %(seconds).0f s."
+            )
+            % facts,
+        )
+
+
+def find_failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
+    most = _thresholds().claim_failure
+    for worker in snapshot.living_workers:
+        if most is None or worker.claims_fail_for is None or worker.claims_fail_for <= most:
+            continue
+        name = f"{worker.host}:{worker.pid}"
+        facts = {"worker": name, "seconds": worker.claims_fail_for.total_seconds()}
+        yield Finding(
+            subject=name, sentence=_("The worker %(worker)s cannot claim jobs for %(seconds).0f s.") % facts
+        )
+
+
+def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
+    share = _thresholds().memory_share
+    for worker in snapshot.living_workers:
+        if share is None or not worker.max_memory_bytes or worker.memory_bytes is None:
+            continue
+        if worker.memory_bytes > share * worker.max_memory_bytes:
+            yield Finding(
+                subject=f"{worker.host}:{worker.pid}",
+                sentence=_("The worker %(worker)s uses %(used)d of %(limit)d MB.")
+                % {
+                    "worker": f"{worker.host}:{worker.pid}",
+                    "used": worker.memory_bytes // _MEGABYTE,
+                    "limit": worker.max_memory_bytes // _MEGABYTE,
+                },
+            )
+
+
+def find_scarce_connections(snapshot: Snapshot) -> Iterator[Finding]:
+    share, use = _thresholds().connection_share, snapshot.connections
+    if share is not None and use.used > share * use.limit:
+        yield Finding(
+            sentence=_("%(used)d of %(limit)d database connections are in use.")
+            % {"used": use.used, "limit": use.limit}
+        )
+
+
+def find_unknown_tasks(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find tasks that no living worker knows: their jobs wait, for a release that may never come."""
+    allowed = _thresholds().unknown_task
+    if allowed is None or not snapshot.living_workers:
+        return
+    for task in list_unknown_tasks():
+        waited = snapshot.taken_at - task.since
+        if waited < allowed:
+            continue
+        sentence = ngettext(
+            "%(jobs)d job of the task %(task)s waits for a worker that knows it, for %(minutes)d min.",
+            "%(jobs)d jobs of the task %(task)s wait for a worker that knows it,"
+            " the oldest for %(minutes)d min.",
+            task.jobs,
+        )
+        facts = {"jobs": task.jobs, "task": task.task_name, "minutes": waited.total_seconds() // 60}
+        known_by = _("The release %(release)s knew it.") % {"release": task.known_by_release}
+        yield Finding(
+            subject=task.task_name,
+            sentence=sentence % facts + (f" {known_by}" if task.known_by_release else ""),
+        )
+
+
+def find_wrong_clocks(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find hosts whose clock disagrees with the database's, by which everything is stored and due."""
+    most = _thresholds().clock_skew
+    for worker in snapshot.living_workers:
+        if most is None or worker.clock_skew is None or abs(worker.clock_skew) <= most:
+            continue
+        yield Finding(
+            subject=f"{worker.host}:{worker.pid}",
+            sentence=_("The clock of %(host)s is %(seconds).0f s from the database's.")
+            % {"host": worker.host, "seconds": abs(worker.clock_skew.total_seconds())},
+        )
+
+
+def find_forgotten_transactions(snapshot: Snapshot) -> Iterator[Finding]:
+    allowed, oldest = _thresholds().open_transaction, read_oldest_transaction()
+    if allowed is None or oldest is None or snapshot.taken_at - oldest.since < allowed:
+        return
+    sentence = _(
+        "A transaction has been open for %(minutes)d min: process %(pid)d of the database, “%(application)s”."
+    )
+    minutes = (snapshot.taken_at - oldest.since).total_seconds() // 60
+    yield Finding(
+        sentence=sentence % {"minutes": minutes, "pid": oldest.pid, "application": oldest.application}
+    )
+
+
+QUEUE_RULES = (
+    AlertRule(
+        name="worker_stopped",
+        title=gettext_lazy("Workers are missing"),
+        advice=gettext_lazy(
+            "Start one: manage.py procrastinate worker. On a platform, look at how many workers it runs."
+        ),
+        find=find_stopped_workers,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="schedule_stopped",
+        title=gettext_lazy("The schedule has stopped"),
+        advice=gettext_lazy("Look at manage.py jobs schedule, and at whether a worker is alive."),
+        find=find_stopped_schedules,
+        page="admin:queue_schedule",
+    ),
+    AlertRule(
+        name="queue_too_long",
+        title=gettext_lazy("Jobs pile up"),
+        advice=gettext_lazy("Look at manage.py jobs status; add workers, or raise --concurrency."),
+        find=find_long_queues,
+        page="admin:queue_queues",
+    ),
+    AlertRule(
+        name="jobs_failing",
+        title=gettext_lazy("Many jobs fail"),
+        advice=gettext_lazy(
+            "Look at the failures, grouped by cause. When the cause is mended, retry them all at once:"
+            " manage.py jobs retry."
+        ),
+        find=find_failing_jobs,
+        page="admin:queue_failures",
+    ),
+    AlertRule(
+        name="worker_refused",
+        title=gettext_lazy("A worker's jobs cannot reach the database"),
+        advice=gettext_lazy(
+            "They wait and lose nothing. Look at the role's password, the connection limit, and DATABASE_URL;"
+            " a worker that shall use a new address has to be started anew."
+        ),
+        find=find_refused_workers,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="jobs_wait_too_long",
+        title=gettext_lazy("Jobs wait and nobody takes them"),
+        advice=gettext_lazy("Look at manage.py jobs why ID, and at which queues the workers serve."),
+        find=find_long_waits,
+        page="admin:queue_queues",
+    ),
+    AlertRule(
+        name="ends_not_recorded",
+        title=gettext_lazy("A worker cannot record what has ended"),
+        advice=gettext_lazy(
+            "Its log says what the database answers. It claims nothing more, and nothing is lost while it"
+            " lives."
+        ),
+        find=find_unrecorded_ends,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="claims_failing",
+        title=gettext_lazy("A worker cannot claim jobs"),
+        advice=gettext_lazy(
+            "Its log says what the database answers: no connection left, no space left, or the like."
+        ),
+        find=find_failing_claims,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="worker_memory_high",
+        title=gettext_lazy("A worker is running out of memory"),
+        advice=gettext_lazy(
+            "Above its limit it is replaced between jobs. If that happens often, a task holds on to memory:"
+            " lower --max-jobs, or look for it."
+        ),
+        find=find_large_workers,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="task_unknown",
+        title=gettext_lazy("No worker knows a task"),
+        advice=gettext_lazy(
+            "Start workers of a release that has the task, or cancel its jobs."
+            " manage.py check_waiting_jobs lists them."
+        ),
+        find=find_unknown_tasks,
+        page="admin:queue_workers",
+    ),
+    AlertRule(
+        name="transaction_forgotten",
+        title=gettext_lazy("A transaction was forgotten"),
+        advice=gettext_lazy(
+            "It makes each claim slower while it lasts. Commit it, or end it:"
+            " SELECT pg_terminate_backend(pid). idle_in_transaction_session_timeout ends such by itself."
+        ),
+        find=find_forgotten_transactions,
+    ),
+    AlertRule(
+        name="connections_scarce",
+        title=gettext_lazy("Database connections are running out"),
+        advice=gettext_lazy("Lower --concurrency or WEB_CONCURRENCY, or take a larger database plan."),
+        find=find_scarce_connections,
+    ),
+    AlertRule(
+        name="clock_wrong",
+        title=gettext_lazy("A host's clock is wrong"),
+        advice=gettext_lazy(
+            "Jobs keep to the database's clock, but what tasks themselves read is wrong:"
+            " look at the host's NTP."
+        ),
+        find=find_wrong_clocks,
+        page="admin:queue_workers",
+    ),
+)

@@ -1,0 +1,257 @@
+"""The job list's filter: as its address holds it, as it asks the database, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from urllib.parse import urlencode
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from procrastinate_tasks.jobs.descriptions import JobSearch, Kind, find_jobs_meant, presented_tasks
+from procrastinate_tasks.queries.jobs import TAB_LABELS, JobQuery, Tab, job_id_at, job_id_since
+from procrastinate_tasks.queries.queues import list_tasks
+
+PERIODS: Mapping[str, timedelta] = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+
+
+_LARGEST_ATTEMPTS = 2**31 - 1
+
+
+_LONGEST_TEXT = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """What the list's address says, as text; what it does not know of is left out.
+
+    ``about`` names an object by the argument that does, as in ``booking_id:4521``.
+    """
+
+    tab: str = ""
+    q: str = ""
+    task: str = ""
+    queue: str = ""
+    kind: str = ""
+    period: str = ""
+    since: str = ""
+    until: str = ""
+    lock: str = ""
+    attempts: str = ""
+    about: str = ""
+
+    def address(self, **changes: object) -> str:
+        """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | changes
+        text = urlencode({name: value for name, value in values.items() if value not in ("", None)})
+        return f"?{text}" if text else ""
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what is chosen, to be kept."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether anything but the tab is chosen."""
+        return self != JobFilter(tab=self.tab)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """A filter as a query, what its search was taken for, and what of it made no sense."""
+
+    query: JobQuery
+    meaning: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def read_filter(parameters: Mapping[str, str]) -> JobFilter:
+    """Read a filter from an address; unknown tabs, kinds and periods count as none."""
+    values = {
+        field.name: parameters.get(field.name, "").strip()[:_LONGEST_TEXT].replace("\x00", "")
+        for field in fields(JobFilter)
+    }
+    found = JobFilter(**values)
+    return replace(
+        found,
+        tab=found.tab if found.tab in set(Tab) else "",
+        kind=found.kind if found.kind in set(Kind) else "",
+        period=found.period if found.period in PERIODS else "",
+    )
+
+
+def understand(chosen: JobFilter) -> Understood:
+    """Turn a filter into a query; what cannot be read is told and left out.
+
+    Jobs do not know when they were deferred: a time becomes the id of the first one since, by one statement.
+    """
+    problems: list[str] = []
+    query = JobQuery(
+        tab=Tab(chosen.tab),
+        task=chosen.task,
+        tasks=_tasks_of(chosen.kind),
+        queue=chosen.queue,
+        lock=chosen.lock,
+        min_attempts=_read_attempts(chosen.attempts, problems),
+        since_id=_since_id(chosen, problems),
+        until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
+    )
+    meaning = ""
+    if chosen.about:
+        query, meaning = _narrow_to_object(query, chosen.about)
+    if chosen.q:
+        query, meaning = _search(query, chosen.q)
+    return Understood(query=query, meaning=meaning, problems=tuple(problems))
+
+
+def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
+    """Narrow a query to one object's jobs, by an argument that the project has named, and has an index on."""
+    argument, _separator, value = about.partition(":")
+    if argument not in {task.related_argument for task in presented_tasks().values()} - {""}:
+        return query, ""
+    return replace(query, arguments={argument: (value,)}), f"{argument} = {value}"
+
+
+# --- Searching --------------------------------------------------------------------------------------------
+
+
+def _search(query: JobQuery, term: str) -> tuple[JobQuery, str]:
+    """Narrow a query by a term: what the project knows, a job's number, a task's name, or else a lock."""
+    meant = find_jobs_meant(term)
+    job_id = read_whole(term)
+    job_ids = () if job_id is None else (job_id,)
+    if meant is not None:
+        return _meant(query, meant, job_ids)
+    if job_ids:
+        return replace(query, ids=job_ids), _("job %(id)s") % {"id": term}
+    tasks = tuple(name for name in _task_names() if term.casefold() in name.casefold())
+    if tasks:
+        return replace(query, tasks=_both(query.tasks, tasks)), _("tasks: %(names)s") % {
+            "names": ", ".join(tasks)
+        }
+    return replace(query, lock=term), _("the lock “%(lock)s”") % {"lock": term}
+
+
+def _meant(query: JobQuery, meant: JobSearch, job_ids: tuple[int, ...]) -> tuple[JobQuery, str]:
+    return replace(query, ids=(*job_ids, *meant.job_ids), arguments=meant.arguments), meant.label
+
+
+def _both(first: tuple[str, ...] | None, second: tuple[str, ...]) -> tuple[str, ...]:
+    return second if first is None else tuple(name for name in second if name in first)
+
+
+def _task_names() -> Iterable[str]:
+    return (task.name for task in list_tasks())
+
+
+def _tasks_of(kind: str) -> tuple[str, ...] | None:
+    if not kind:
+        return None
+    return tuple(sorted(name for name, task in presented_tasks().items() if task.kind == kind))
+
+
+# --- Reading values ---------------------------------------------------------------------------------------
+
+
+def _read_attempts(text: str, problems: list[str]) -> int:
+    if not text:
+        return 0
+    attempts = read_whole(text, most=_LARGEST_ATTEMPTS)
+    if attempts is None:
+        problems.append(_("“%(text)s” is no number of attempts.") % {"text": text})
+    return attempts or 0
+
+
+def _since_id(chosen: JobFilter, problems: list[str]) -> int | None:
+    if chosen.period:
+        return job_id_since(PERIODS[chosen.period])
+    day = _read_date(chosen.since, problems)
+    return _id_at(_start_of(day) if day else None)
+
+
+def _id_at(moment: datetime | None) -> int | None:
+    return job_id_at(moment) if moment else None
+
+
+def _read_date(text: str, problems: list[str]) -> date | None:
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+    except ValueError:
+        day = None
+    if day is None or not date(2000, 1, 1) <= day <= date(9000, 1, 1):
+        problems.append(_("“%(text)s” is no date.") % {"text": text})
+        return None
+    return day
+
+
+def _day_after(day: date | None) -> datetime | None:
+    return _start_of(day + timedelta(days=1)) if day else None
+
+
+def _start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+LARGEST_ID = 2**63 - 1
+
+
+_LONGEST = 40
+
+
+def read_whole(text: str, *, most: int = LARGEST_ID) -> int | None:
+    """Read a whole number that is not negative; None if it is none, ``most`` if it is larger."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    # Python refuses to read thousands of digits.
+    return min(int(text), most) if len(text) <= _LONGEST else most
+
+
+def read_decimal(text: str, *, most: int) -> Decimal | None:
+    """Read a number such as ``0.5`` that is not negative; None if it is none, ``most`` if it is larger."""
+    try:
+        number = Decimal(text) if len(text) <= _LONGEST else Decimal("NaN")
+    except InvalidOperation:
+        return None
+    return min(number, Decimal(most)) if number.is_finite() and number >= 0 else None
+
+
+_FILTER_LABELS: Mapping[str, str | Promise] = {
+    "tab": gettext_lazy("State"),
+    "q": gettext_lazy("Search"),
+    "task": gettext_lazy("Task"),
+    "queue": gettext_lazy("Queue"),
+    "kind": gettext_lazy("About"),
+    "period": gettext_lazy("Deferred in"),
+    "since": gettext_lazy("From"),
+    "until": gettext_lazy("To, inclusive"),
+    "lock": gettext_lazy("Lock, its whole text"),
+    "attempts": gettext_lazy("Attempts, at least"),
+    "about": gettext_lazy("About"),
+}
+
+
+def describe_filter(snapshot: Mapping[str, str]) -> str:
+    """Return a kept filter in words: ``State: Failed · Queue: payments``."""
+    words = {
+        name: str(TAB_LABELS[Tab(value)]) if name == "tab" and value in set(Tab) else value
+        for name, value in snapshot.items()
+    }
+    parts = [f"{_FILTER_LABELS.get(name, name)}: {value}" for name, value in words.items()]
+    return " · ".join(parts) or _("all jobs")
+
+
+def filter_in_words(chosen: JobFilter) -> str:
+    return describe_filter(chosen.snapshot())

@@ -1,0 +1,180 @@
+"""What the roll-up knows: the last 24 hours, each queue by hours, and how the last runs ended."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.formatting import MOST_COUNTED
+from procrastinate_tasks.models.monitoring import SLOT
+
+DAY = timedelta(days=1)
+
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldAlert:
+    """An alert that was told and is not over, as it was told."""
+
+    rule: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardFacts:
+    """What the dashboard tells beside the snapshot.
+
+    ``rolled_up_to`` is None before the first roll-up, ``failed_day_before`` where it does not reach that far
+    back. ``failed_by_task`` counts the last 24 hours, ``blocked_by_queue`` the ready jobs of active queues
+    whose lock another job has; both stop after ``MOST_COUNTED`` in all.
+    ``alerts`` begin with the one told first.
+    """
+
+    rolled_up_to: datetime | None
+    blocked_by_queue: Mapping[str, int]
+    failed_day_before: int | None
+    failed_by_task: Mapping[str, int]
+    release: str | None
+    release_since: datetime | None
+    releases_of_day: Mapping[str, datetime]
+    alerts: tuple[ToldAlert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How many attempts ended in a stretch of time."""
+
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+
+    @property
+    def runs(self) -> int:
+        return self.succeeded + self.failed + self.retried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskHour(Ended):
+    """A task's hour: ``typical`` is the mean of five-minute medians, ``worst`` the highest percentile."""
+
+    wait_typical: timedelta | None = None
+    wait_worst: timedelta | None = None
+    run_typical: timedelta | None = None
+    run_worst: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfRuns:
+    """The 24 hours from ``from_at`` to ``until``.
+
+    ``slots`` are its 288 stretches of five minutes, ``tasks`` the 24 hours of each task that ran.
+    """
+
+    from_at: datetime
+    until: datetime
+    slots: tuple[Ended, ...]
+    tasks: Mapping[str, tuple[TaskHour, ...]]
+
+
+def read_facts() -> DashboardFacts:
+    """Read the facts in one statement."""
+    (row,) = _rows("dashboard_facts", at_most=MOST_COUNTED + 1)
+    releases, alerts = json.loads(row.pop("releases_of_day")), json.loads(row.pop("alerts"))
+    counts = {name: json.loads(row[name]) for name in ("blocked_by_queue", "failed_by_task")}
+    return DashboardFacts(
+        **{**row, **counts},
+        releases_of_day={name: datetime.fromisoformat(at) for name, at in releases.items()},
+        alerts=tuple(ToldAlert(**alert) for alert in alerts),
+    )
+
+
+def read_day(until: datetime) -> DayOfRuns:
+    """Read the 24 hours that end with ``until``, the end of a slot."""
+    from_at = until - DAY
+    slots = [Ended()] * (DAY // SLOT)
+    hours: dict[str, list[TaskHour]] = {}
+    for row in _rows("rollup_of_day", from_at=from_at):
+        task_name, slot_at, hour_at = (row.pop(name) for name in ("task_name", "slot_at", "hour_at"))
+        if task_name is None:
+            slots[(slot_at - from_at) // SLOT] = Ended(**{name: row[name] for name in _COUNTS})
+        else:
+            day = hours.setdefault(task_name, [TaskHour()] * (DAY // HOUR))
+            day[(hour_at - from_at) // HOUR] = TaskHour(**row)
+    return DayOfRuns(
+        from_at=from_at,
+        until=until,
+        slots=tuple(slots),
+        tasks={name: tuple(day) for name, day in hours.items()},
+    )
+
+
+_COUNTS = ("succeeded", "failed", "retried")
+
+
+def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    return connector.execute_query_all(statement(name), **parameters)
+
+
+_HOURS = DAY // HOUR
+
+
+def read_hours_of_queues(until: datetime) -> Mapping[str, tuple[Ended, ...]]:
+    """Return the 24 hours that end with ``until``, of each queue in which something ended."""
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    hours: dict[str, list[Ended]] = {}
+    for row in connector.execute_query_all(statement("rollup_of_queues"), from_at=until - DAY):
+        day = hours.setdefault(row["queue_name"], [Ended()] * _HOURS)
+        day[row["hour"]] = Ended(succeeded=row["succeeded"], failed=row["failed"], retried=row["retried"])
+    return {name: tuple(day) for name, day in hours.items()}
+
+
+RUNS_SHOWN = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """The job of a schedule's last tick; ``status`` and ``outcome`` are None once they were pruned."""
+
+    id: int
+    status: str | None
+    outcome: str | None
+    finished_at: datetime | None
+    lasted: timedelta | None
+    result: str | None
+    exception_class: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSlot:
+    """Five minutes in which a task ran, mostly once."""
+
+    slot_at: datetime
+    succeeded: int
+    failed: int
+    retried: int
+    run_p50: timedelta | None
+
+
+def read_last_runs(job_ids: Sequence[int]) -> Mapping[int, LastRun]:
+    """Return the jobs by id, in one statement."""
+    rows = _rows("last_runs", job_ids=list(job_ids))
+    return {row["id"]: LastRun(**row) for row in rows}
+
+
+def read_run_slots(task_names: Sequence[str]) -> Mapping[str, tuple[RunSlot, ...]]:
+    """Return each task's latest ``RUNS_SHOWN`` stretches of five minutes with a run, the oldest first."""
+    slots: dict[str, list[RunSlot]] = defaultdict(list)
+    for row in _rows("runs_of_tasks", tasks=sorted(set(task_names)), at_most=RUNS_SHOWN):
+        slots[row.pop("task_name")].append(RunSlot(**row))
+    return {name: tuple(found) for name, found in slots.items()}

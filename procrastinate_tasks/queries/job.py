@@ -1,0 +1,187 @@
+"""What can be asked of one job: its row, its attempts, and what happened to it, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import DateTimeField, Func
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateEvent
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+from procrastinate.retry import RetryStrategy
+
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.formatting import duration_in_words
+from procrastinate_tasks.jobs.arguments import arguments_to_show
+from procrastinate_tasks.jobs.retries import Retries
+from procrastinate_tasks.jobs.states import ShownState
+from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
+
+MOST_EVENTS = 200
+
+
+MOST_ATTEMPTS = 50
+
+
+MOST_WITH_ITS_LOCK = 5
+
+
+MOST_AUDITED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockSharer:
+    """Another unfinished job with the same lock; ``runs`` when it is the one that has it."""
+
+    id: int
+    task_name: str
+    args: Mapping[str, object] = field(repr=False)
+    runs: bool
+
+
+def find_job(job_id: int) -> JobRow | None:
+    """Return a job as the list knows it; None if it never was, or was pruned."""
+    rows = list_jobs(JobQuery(ids=(min(job_id, 2**63 - 1),))).rows
+    return rows[0] if rows else None
+
+
+def list_events(job_id: int) -> tuple[Event, ...]:
+    """Return a job's latest events, the oldest first. One of them may be of any instant: when it is due."""
+    readable_at = Func("at", function="procrastinate_tasks_readable_v1", output_field=DateTimeField())
+    events = ProcrastinateEvent.objects.filter(job_id=job_id, at__isnull=False).order_by("-id")
+    latest = events.values_list("type", readable_at)[:MOST_EVENTS]
+    return tuple(Event(type=kind, at=at) for kind, at in reversed(latest))
+
+
+def list_attempts(job_id: int) -> list[JobAttempt]:
+    """Return a job's latest attempts, the latest first; they outlive the job for a while."""
+    return list(JobAttempt.objects.filter(job_id=job_id).order_by("-id")[:MOST_ATTEMPTS])
+
+
+def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
+    """Return the unfinished jobs with a job's lock, the one that has it first."""
+    if row.lock is None or row.status not in ("todo", "doing"):
+        return ()
+    rows = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
+        statement("same_lock"), lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1
+    )
+    return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)
+
+
+_WAITS = (ShownState.READY, ShownState.BLOCKED, ShownState.PAUSED)
+
+
+_RUNS = (ShownState.RUNNING, ShownState.ORPHANED)
+
+
+_IS_DUE_LATER = (ShownState.SCHEDULED, ShownState.RETRYING)
+
+
+def moment_of_interest(row: JobRow) -> datetime | None:
+    """Return since when a job waits, when it is due, when it started, or when it ended."""
+    if row.state in _IS_DUE_LATER:
+        return row.scheduled_at
+    if row.state in _WAITS:
+        moments = (row.changed_at, row.scheduled_at)
+        return max((moment for moment in moments if moment is not None), default=None)
+    return row.started_at if row.state in _RUNS else row.changed_at
+
+
+def most_attempts(task_name: str) -> int | None:
+    """Return how often a task is tried at most; None if it is not known."""
+    task = app.tasks.get(task_name)
+    strategy = task.retry_strategy if task else None
+    if isinstance(strategy, Retries):
+        return strategy.max_retries + 1
+    if isinstance(strategy, RetryStrategy) and strategy.max_attempts:
+        return strategy.max_attempts + 1
+    return 1 if task and strategy is None else None
+
+
+_LABELS: Mapping[str, str | Promise] = {
+    "deferred": gettext_lazy("Deferred"),
+    "scheduled": gettext_lazy("Due"),
+    "started": gettext_lazy("Started"),
+    "deferred_for_retry": gettext_lazy("Failed, to be retried"),
+    "failed": gettext_lazy("Failed"),
+    "succeeded": gettext_lazy("Succeeded"),
+    "cancelled": gettext_lazy("Cancelled"),
+    "abort_requested": gettext_lazy("Asked to stop"),
+    "aborted": gettext_lazy("Stopped"),
+    "retried": gettext_lazy("Let wait again, by hand"),
+}
+
+
+_ICONS: Mapping[str, str] = {
+    "deferred": "ready",
+    "scheduled": "scheduled",
+    "started": "running",
+    "deferred_for_retry": "retrying",
+    "failed": "failed",
+    "succeeded": "succeeded",
+    "cancelled": "cancelled",
+    "abort_requested": "aborted",
+    "aborted": "aborted",
+    "retried": "retrying",
+}
+
+
+_RUN_ENDS = ("deferred_for_retry", "failed", "succeeded", "aborted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    type: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An event in words; ``lasted`` tells what it took to come to it. ``run`` counts the starts."""
+
+    label: str
+    icon: str
+    at: datetime
+    lasted: str = ""
+    run: int = 0
+
+
+def tell_steps(events: Iterable[Event]) -> tuple[Step, ...]:
+    """Turn events, oldest first, into steps with the waits and runs between them.
+
+    Procrastinate notes the time a job is due as an event of that time, which is no step of its own.
+    """
+    steps: list[Step] = []
+    before: Event | None = None
+    runs = 0
+    for event in events:
+        runs += event.type == "started"
+        steps.append(
+            Step(
+                label=str(_LABELS.get(event.type, event.type)),
+                icon=_ICONS.get(event.type, "ready"),
+                at=event.at,
+                lasted=_gap_in_words(before, event),
+                run=runs if event.type == "started" else 0,
+            )
+        )
+        before = event if event.type != "scheduled" else before
+    return tuple(steps)
+
+
+def _gap_in_words(before: Event | None, event: Event) -> str:
+    if before is None or event.type == "scheduled":
+        return ""
+    span = duration_in_words(max(event.at - before.at, timedelta(0)))
+    if before.type == "started" and event.type in _RUN_ENDS:
+        return _("ran %(span)s") % {"span": span}
+    if event.type == "started":
+        return _("waited %(span)s") % {"span": span}
+    return _("after %(span)s") % {"span": span}

@@ -1,0 +1,357 @@
+"""The job list's questions: a page of jobs by keyset, and capped counts of each tab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, LiteralString
+
+from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.conf import plain_orphaned_after
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.jobs.arguments import arguments_to_show
+from procrastinate_tasks.jobs.states import ShownState, Signs, shown_state
+
+ROWS_PER_PAGE = 50
+
+
+MOST_COUNTED = 10_000
+
+
+WINDOW = 50_000
+
+
+"""How many jobs, found by an index, a page looks at for what no index can tell."""
+
+
+_WINDOW_OF_A_COUNT = 2_000
+
+
+"""The same for each tab's count."""
+
+_ANY: LiteralString = "true"
+
+
+_DUE: LiteralString = "(job.scheduled_at IS NULL OR job.scheduled_at <= now())"
+
+
+_ALIVE: LiteralString = (
+    "coalesce(worker.last_heartbeat >= now()"
+    " - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false)"
+)
+
+
+_RULE: LiteralString = "LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name"
+
+
+_WORKER: LiteralString = (
+    "LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id"
+    " LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id"
+)
+
+
+_MOST_ARGUMENTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Jobs that one index finds, newest first, the tabs they are split into, and what that takes."""
+
+    condition: LiteralString
+    parts: Mapping[Tab, LiteralString]
+    joined: LiteralString = ""
+
+
+class Tab(StrEnum):
+    """A part of the job list. ``ATTENTION`` is what a person should look at: failed and orphaned jobs."""
+
+    ALL = ""
+    ATTENTION = "attention"
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    RETRYING = "retrying"
+    BLOCKED = "blocked"
+    PAUSED = "paused"
+    RUNNING = "running"
+    ORPHANED = "orphaned"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+    CANCELLED = "cancelled"
+
+
+_GROUPS: Mapping[LiteralString, _Group] = {
+    "due": _Group(
+        condition=f"job.status = 'todo' AND {_DUE}",
+        parts={
+            Tab.READY: "rule.paused_at IS NULL AND NOT {blocked}",
+            Tab.BLOCKED: "rule.paused_at IS NULL AND {blocked}",
+            Tab.PAUSED: "rule.paused_at IS NOT NULL",
+        },
+        joined=_RULE,
+    ),
+    "later": _Group(
+        condition="job.status = 'todo' AND job.scheduled_at > now()",
+        parts={Tab.SCHEDULED: "job.attempts = 0", Tab.RETRYING: "job.attempts > 0"},
+    ),
+    "doing": _Group(
+        condition="job.status = 'doing'",
+        parts={Tab.RUNNING: _ALIVE, Tab.ORPHANED: f"NOT {_ALIVE}"},
+        joined=_WORKER,
+    ),
+    "failed": _Group(condition="job.status = 'failed'", parts={Tab.FAILED: _ANY}),
+    "succeeded": _Group(condition="job.status = 'succeeded'", parts={Tab.SUCCEEDED: _ANY}),
+    "cancelled": _Group(
+        condition="job.status IN ('cancelled', 'aborting', 'aborted')", parts={Tab.CANCELLED: _ANY}
+    ),
+}
+
+
+_GROUP_OF: Mapping[Tab, _Group] = {tab: group for group in _GROUPS.values() for tab in group.parts} | {
+    Tab.ALL: _Group(condition=_ANY, parts={Tab.ALL: _ANY}),
+    Tab.ATTENTION: _Group(
+        condition="job.status IN ('doing', 'failed')",
+        parts={Tab.ATTENTION: f"(job.status = 'failed' OR NOT {_ALIVE})"},
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """What the list is asked for; None and empty mean anything.
+
+    ``ids`` and ``arguments``, the values that an argument may have, find a job by either; of arguments there
+    are three at most. ``until_id`` itself is left out. ``lock`` is the whole text of a lock or a queueing
+    lock.
+    """
+
+    tab: Tab = Tab.ALL
+    task: str = ""
+    tasks: tuple[str, ...] | None = None
+    queue: str = ""
+    ids: tuple[int, ...] | None = None
+    since_id: int | None = None
+    until_id: int | None = None
+    arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lock: str = ""
+    min_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job of the list, at ``now`` by the database's clock.
+
+    ``changed_at`` is its last event, ``twin_id`` the waiting job that has its queueing lock.
+    """
+
+    id: int
+    task_name: str
+    queue_name: str
+    state: ShownState
+    status: str
+    attempts: int
+    args: Mapping[str, object] = field(repr=False)
+    priority: int
+    lock: str | None
+    queueing_lock: str | None
+    worker_id: int | None
+    twin_id: int | None
+    worker_is_alive: bool
+    abort_requested: bool
+    now: datetime
+    scheduled_at: datetime | None
+    created_at: datetime | None
+    started_at: datetime | None
+    changed_at: datetime | None
+    last_outcome: str
+    last_exception: str
+    last_message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """Rows, newest first. ``looked_until`` is set where the search stopped at ``WINDOW`` jobs."""
+
+    rows: tuple[JobRow, ...]
+    has_newer: bool
+    has_older: bool
+    looked_until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A number of jobs; ``is_capped`` where there may be more."""
+
+    number: int
+    is_capped: bool
+
+
+def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None = None) -> JobPage:
+    """Return the page of jobs older than ``before`` or newer than ``after``; the newest without either."""
+    parameters = _parameters(query) | {
+        "before": before,
+        "after": after,
+        "window": WINDOW,
+        "limit": ROWS_PER_PAGE + 1,
+    }
+    found = [_row(row) for row in _rows(_compose("list_jobs", query.tab, is_upwards=bool(after)), parameters)]
+    has_more = len(found) > ROWS_PER_PAGE
+    if after is not None:
+        return JobPage(rows=tuple(found[-ROWS_PER_PAGE:]), has_newer=has_more, has_older=True)
+    looked_until = None if has_more else _looked_until(query, parameters)
+    return JobPage(
+        rows=tuple(found[:ROWS_PER_PAGE]),
+        has_newer=before is not None,
+        has_older=has_more or looked_until is not None,
+        looked_until=looked_until,
+    )
+
+
+def count_tabs(query: JobQuery) -> dict[Tab, Count]:
+    """Count the jobs of each tab that the rest of the query lets through, up to ``MOST_COUNTED``.
+
+    A filter that no index serves is counted among each tab's newest jobs only.
+    """
+    most = _WINDOW_OF_A_COUNT if query.lock or query.min_attempts else MOST_COUNTED
+    branches: list[LiteralString] = [_compose_count(name, group) for name, group in _GROUPS.items()]
+    parameters = _parameters(query) | {"window": most + 1}
+    counts: dict[Tab, Count] = {}
+    for row in _rows("(" + ") UNION ALL (".join(branches) + ")", parameters):
+        is_capped = row["seen"] > most
+        for tab, number in zip(_GROUPS[row["group"]].parts, row["parts"], strict=True):
+            counts[tab] = Count(number=min(number, most), is_capped=is_capped)
+    failed, orphaned = counts[Tab.FAILED], counts[Tab.ORPHANED]
+    counts[Tab.ATTENTION] = Count(
+        number=min(failed.number + orphaned.number, MOST_COUNTED),
+        is_capped=failed.is_capped or orphaned.is_capped,
+    )
+    return counts
+
+
+def list_ids(query: JobQuery, *, limit: int) -> list[int]:
+    """Return the ids of the jobs that a query lets through, the oldest first; of more, any of them."""
+    (row,) = _rows(_compose("ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
+    ids: list[int] = row["ids"]
+    return ids
+
+
+def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
+    if not _needs_a_look(query):
+        return None
+    (window,) = _rows(_compose("window_of_jobs", query.tab), parameters)
+    oldest: int | None = window["oldest_id"] if window["jobs"] >= WINDOW else None
+    return oldest
+
+
+def _needs_a_look(query: JobQuery) -> bool:
+    return bool(query.lock or query.min_attempts or _GROUP_OF[query.tab].parts[query.tab] != _ANY)
+
+
+def _parameters(query: JobQuery) -> dict[str, object]:
+    return {
+        "task": query.task or None,
+        "tasks": None if query.tasks is None else list(query.tasks),
+        "queue": query.queue or None,
+        "ids": list(query.ids or ()) if query.ids is not None or query.arguments else None,
+        "since_id": query.since_id,
+        "until_id": query.until_id,
+        **_argument_parameters(query.arguments),
+        "lock": query.lock or None,
+        "attempts": query.min_attempts or None,
+        "orphaned_after": plain_orphaned_after(),
+    }
+
+
+def _argument_parameters(arguments: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    given = [*arguments.items(), *[(None, ())] * _MOST_ARGUMENTS][:_MOST_ARGUMENTS]
+    parameters: dict[str, object] = {}
+    for number, (name, values) in enumerate(given, start=1):
+        parameters |= {f"argument_{number}": name, f"values_{number}": list(values)}
+    return parameters
+
+
+def job_id_at(moment: datetime) -> int:
+    """Return the id from which on jobs were deferred at ``moment`` or later."""
+    return _job_id(moment=moment)
+
+
+def job_id_since(ago: timedelta) -> int:
+    """Return the id from which on jobs were deferred so long ago or later, by the database's clock."""
+    return _job_id(ago=ago)
+
+
+def _job_id(*, moment: datetime | None = None, ago: timedelta | None = None) -> int:
+    (row,) = _rows(statement("job_id_at"), {"moment": moment, "ago": ago})
+    job_id: int = row["job_id"]
+    return job_id
+
+
+def _compose(name: str, tab: Tab, *, is_upwards: bool = False) -> LiteralString:
+    group = _GROUP_OF[tab]
+    sql = (
+        statement(name)
+        .replace("{in_tab}", group.parts[tab])
+        .replace("{order}", "ASC" if is_upwards else "DESC")
+    )
+    return _with_parts(sql, group)
+
+
+def _compose_count(name: LiteralString, group: _Group) -> LiteralString:
+    counts: list[LiteralString] = [
+        "count(*) FILTER (WHERE " + condition + " AND {looked_at})" for condition in group.parts.values()
+    ]
+    sql = (
+        statement("count_jobs")
+        .replace("{group}", "'" + name + "'")
+        .replace("{parts}", ", ".join(counts))
+        .replace("{joined}", group.joined)
+    )
+    return _with_parts(sql, group)
+
+
+def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
+    return (
+        sql.replace("{in_group}", group.condition)
+        .replace("{filtered}", statement("part_filtered"))
+        .replace("{looked_at}", statement("part_looked_at"))
+        .replace("{blocked}", statement("part_blocked"))
+    )
+
+
+def _row(row: dict[str, Any]) -> JobRow:
+    signs = Signs(
+        status=row["status"],
+        attempts=row["attempts"],
+        is_due=row.pop("is_due"),
+        is_blocked=row.pop("is_blocked"),
+        is_paused=row.pop("is_paused"),
+        worker_is_alive=row["worker_is_alive"],
+    )
+    args = arguments_to_show(row.pop("args"))  # Django's connection leaves JSON as text
+    return JobRow(**row, args=args, state=shown_state(signs))
+
+
+def _rows(sql: LiteralString, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    return connector.execute_query_all(sql, **parameters)
+
+
+TAB_LABELS: dict[Tab, str | Promise] = {
+    Tab.ALL: pgettext_lazy("tab", "All"),
+    Tab.ATTENTION: pgettext_lazy("tab", "Needs attention"),
+    Tab.READY: pgettext_lazy("tab", "Ready"),
+    Tab.SCHEDULED: pgettext_lazy("tab", "Scheduled"),
+    Tab.RETRYING: pgettext_lazy("tab", "To be retried"),
+    Tab.BLOCKED: pgettext_lazy("tab", "Blocked"),
+    Tab.PAUSED: pgettext_lazy("tab", "Paused"),
+    Tab.RUNNING: pgettext_lazy("tab", "Running"),
+    Tab.ORPHANED: pgettext_lazy("tab", "Orphaned"),
+    Tab.FAILED: pgettext_lazy("tab", "Failed"),
+    Tab.SUCCEEDED: pgettext_lazy("tab", "Succeeded"),
+    Tab.CANCELLED: pgettext_lazy("tab", "Cancelled or aborted"),
+}

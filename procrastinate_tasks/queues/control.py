@@ -1,0 +1,175 @@
+"""Pausing, resuming and limiting queues, and the rules that are in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.settings import settings as procrastinate_settings
+
+from procrastinate_tasks.conf import QueueLimit, Rate, find_limit_problem, project_name, queue_settings
+from procrastinate_tasks.database import fetch_rows, statement
+from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
+
+_LONGEST_PERSON = 150
+
+
+def pause(*, queue: str, by: str, reason: str = "") -> bool:
+    """Let no worker of ours start another job of a queue, until it is resumed; running jobs finish.
+
+    It holds from the moment the current transaction commits, and through every restart.
+
+    Args:
+        by: who pauses, as colleagues know them.
+
+    Returns:
+        False when the queue was paused already; by whom and why stays as it was.
+
+    Raises:
+        UnknownQueue: no task, job or limit names this queue.
+        ValueError: nobody is named.
+    """
+    if not by.strip():
+        raise ValueError("A pause needs a name: by whom?")
+    _require_known(queue)
+    return _changed("pause_queue", queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason)
+
+
+def resume(*, queue: str) -> bool:
+    """Let workers start the jobs of a paused queue again, at once; False when it was not paused.
+
+    Raises:
+        UnknownQueue: no task, job or limit names this queue.
+    """
+    _require_known(queue)
+    return _changed("resume_queue", queue=queue)
+
+
+def limit(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
+    """Limit a queue on all workers together, instead of what the settings say; at once, through restarts.
+
+    Without any limit the settings hold again.
+
+    Args:
+        rate: how many of its jobs may start within a period.
+        concurrency: how many of its jobs run at a time; more that run already finish.
+
+    Raises:
+        InvalidQueueLimit: a limit that nothing could keep.
+        UnknownQueue: no task, job or limit names this queue.
+    """
+    wanted = QueueLimit(rate=rate, concurrency=concurrency)
+    problem = find_limit_problem(wanted)
+    if problem:
+        raise InvalidQueueLimit(queue, problem)
+    _require_known(queue)
+    is_by_hand = wanted != QueueLimit()
+    limit_in_force = wanted if is_by_hand else queue_settings().queue_limits.get(queue, wanted)
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    connector.execute_query_all(
+        statement("limit_queue"),
+        queue=queue,
+        rate_limit=limit_in_force.rate and limit_in_force.rate.count,
+        rate_period=limit_in_force.rate and limit_in_force.rate.per,
+        concurrency_limit=limit_in_force.concurrency,
+        by_hand=is_by_hand,
+        project="" if is_by_hand else project_name(),
+    )
+
+
+def declare_limits() -> None:
+    """Put the limits of the settings in force, as each worker does when it starts."""
+    columns = limit_columns(queue_settings().queue_limits, project=project_name())
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    connector.execute_query_all(statement("declare_limits"), **columns)
+    lift_limits()
+
+
+def lift_limits() -> None:
+    """Lift the limits that no living worker declares, where one of their project lives."""
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    connector.execute_query_all(statement("lift_limits"))
+
+
+def _require_known(queue: str) -> None:
+    known = list_queue_names()
+    if queue not in known:
+        raise UnknownQueue(queue, known)
+
+
+def _changed(name: str, **parameters: object) -> bool:
+    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    (row,) = connector.execute_query_all(statement(name), **parameters)
+    changed: bool = row["changed"]
+    return changed
+
+
+def limit_facts(limit: QueueLimit) -> dict[str, object]:
+    """Return a limit as JSON holds it: ``count`` starts per ``seconds``, and ``concurrency``, if limited."""
+    facts: dict[str, object] = {}
+    if limit.rate is not None:
+        facts |= {"count": limit.rate.count, "seconds": limit.rate.per.total_seconds()}
+    return facts if limit.concurrency is None else facts | {"concurrency": limit.concurrency}
+
+
+def limit_columns(limits: Mapping[str, QueueLimit], *, project: str) -> dict[str, Any]:
+    """Return the parameters of ``sql/declare_limits.sql``: who declares them, and parallel arrays."""
+    rates = [limit.rate for limit in limits.values()]
+    return {
+        "project": project,
+        "queues": list(limits),
+        "rate_limits": [rate and rate.count for rate in rates],
+        "rate_periods": [rate and rate.per for rate in rates],
+        "concurrency_limits": [limit.concurrency for limit in limits.values()],
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRuleInfo:
+    """What holds a queue back. ``recent_starts`` were made within the rate's period, None without a rate."""
+
+    queue: str
+    paused_at: datetime | None
+    paused_by: str
+    pause_reason: str
+    limit: QueueLimit
+    limits_by_hand: bool
+    recent_starts: int | None
+    running: int
+
+
+def is_paused(queue: str) -> bool:
+    """Tell whether a queue is paused: one look at a small table, for a running job that wants to know."""
+    (row,) = fetch_rows("is_paused", queue=queue)
+    paused: bool = row["is_paused"]
+    return paused
+
+
+def list_queue_rules() -> tuple[QueueRuleInfo, ...]:
+    """Return the queues that are paused or limited, by name; settings count once a worker has started."""
+    return tuple(_queue_rule_info(row) for row in fetch_rows("queue_rules"))
+
+
+def list_queue_names() -> tuple[str, ...]:
+    """Return the queues of registered tasks, declared limits, waiting and past jobs."""
+    app.perform_import_paths()
+    names = {task.queue for task in app.tasks.values()} | set(queue_settings().queue_limits)
+    return tuple(sorted(names | {row["name"] for row in fetch_rows("queue_names")}))
+
+
+def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:
+    rate = Rate(row["rate_limit"], per=row["rate_period"]) if row["rate_limit"] else None
+    return QueueRuleInfo(
+        queue=row["queue_name"],
+        paused_at=row["paused_at"],
+        paused_by=row["paused_by"],
+        pause_reason=row["pause_reason"],
+        limit=QueueLimit(rate=rate, concurrency=row["concurrency_limit"]),
+        limits_by_hand=row["limits_by_hand"],
+        recent_starts=row["recent_starts"],
+        running=row["running"],
+    )

@@ -1,0 +1,308 @@
+"""The one way to run a job, start to end, in a thread or on the event loop; it says how the run ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
+from functools import lru_cache, partial
+from typing import Any
+
+from asgiref.sync import SyncToAsync, sync_to_async
+from django.db import DatabaseError, close_old_connections, reset_queries
+from procrastinate import middleware
+from procrastinate.app import App
+from procrastinate.contrib.django import db_cleanup
+from procrastinate.exceptions import TaskNotFound
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import Job
+from procrastinate.tasks import Task
+from procrastinate.worker import Worker as ProcrastinateWorker
+
+from procrastinate_tasks.exceptions import JobDoesNotFit
+from procrastinate_tasks.jobs import job_log
+from procrastinate_tasks.jobs.arguments import read_arguments
+from procrastinate_tasks.jobs.claimed_job import Assignment, job_of
+from procrastinate_tasks.jobs.completion import (
+    MOST_REFUSALS,
+    RunEnd,
+    end_of_error,
+    end_of_refusal,
+    end_of_success,
+)
+from procrastinate_tasks.jobs.log_context import log_fields
+from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.worker.child import interruption
+from procrastinate_tasks.worker.child.interruption import SteppedJob
+from procrastinate_tasks.worker.child.leftovers import undo_leftovers
+from procrastinate_tasks.worker.child.misfits import is_misfit, misfit_or, put_back_if_known_elsewhere
+from procrastinate_tasks.worker.child.slots import Slot, current_slot
+from procrastinate_tasks.worker.options import WorkerOptions
+from procrastinate_tasks.worker.reachability import refusal_behind
+
+logger = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """Runs jobs, in a child or in a test.
+
+    Args:
+        around: a context for each call of a sync task, within what records its end.
+        caught: what ends a job when its task raises it; a test lets more pass than a child.
+    """
+
+    def __init__(
+        self,
+        builder: CallBuilder,
+        *,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        caught: tuple[type[BaseException], ...] = (BaseException,),
+    ) -> None:
+        self._builder = builder
+        self._around = around
+        self._caught = caught
+
+    def run_in_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
+        """Runs a sync task in the calling thread, where other threads may interrupt it through the slot.
+
+        In the main thread a signal interrupts every wait; an event loop stands still meanwhile.
+        """
+        return fresh_context().run(self._run_in_context, slot, assignment)
+
+    def _run_in_context(self, slot: Slot, assignment: Assignment) -> RunEnd:
+        current_slot.set(slot)
+        run = _Run(self._builder, slot, assignment)
+        with log_fields(run.job):
+            try:
+                result = interruption.run_interruptibly(slot, lambda: self._call(run, slot))
+            except self._caught as error:
+                end = run.end_of_error(error)
+                if is_misfit(end):
+                    end = put_back_if_known_elsewhere(end)
+            else:
+                end = run.end_of_success(result)
+            return _leave_thread(end, slot)
+
+    def _call(self, run: _Run, slot: Slot) -> Any:
+        if slot.connections:
+            close_old_connections()
+        with self._around():
+            return _await_elsewhere(run.start()())
+
+    async def run_on_loop(self, slot: Slot, assignment: Assignment) -> RunEnd:
+        """Runs an async task, in a task of its own with a ``fresh_context``."""
+        current_slot.set(slot)
+        if slot.async_context is not None:
+            SyncToAsync.thread_sensitive_context.set(slot.async_context)
+        run = _Run(self._builder, slot, assignment)
+        with log_fields(run.job):
+            try:
+                try:
+                    try:
+                        interruption.raise_early(slot)
+                        slot.coroutine = _awaiting(run.start())
+                        result = await SteppedJob(slot.coroutine, slot)
+                    finally:
+                        interruption.withdraw(slot)
+                finally:  # twice, for the reason of ``run_interruptibly``
+                    interruption.withdraw(slot)
+            except self._caught as error:
+                end = run.end_of_error(error)
+                if is_misfit(end):
+                    end = await sync_to_async(put_back_if_known_elsewhere)(end)
+            else:
+                end = run.end_of_success(result)
+            return await _without_async_leftovers(end, slot)
+
+
+def fresh_context() -> Context:
+    """The context variables a job begins with: none is set, neither language nor time zone nor precision."""
+    return Context()
+
+
+class _Run:
+    """One run: what is known of it grows as it proceeds, and its end tells as much as is known."""
+
+    def __init__(self, builder: CallBuilder, slot: Slot, assignment: Assignment) -> None:
+        self._builder = builder
+        self._slot = slot
+        self._assignment = assignment
+        self._started = time.monotonic()
+        self.job = job_of(assignment)
+
+    def start(self) -> Callable[[], Any]:
+        task = self._builder.find_task(self._assignment)
+        if not self.job.task_kwargs:
+            read_arguments(self._assignment.args_json)  # says why there are none, if there should be some
+        job_log.log_start(self.job)
+        return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
+
+    def end_of_success(self, result: object) -> RunEnd:
+        return end_of_success(self._assignment, started=self._started, result=result)
+
+    def end_of_error(self, error: BaseException) -> RunEnd:
+        task = self._builder.find_task_or_none(self._assignment)
+        error = misfit_or(error, task=task, arguments=self.job.task_kwargs)
+        end = end_of_error(
+            self._assignment,
+            job=self.job,
+            task=None if isinstance(error, JobDoesNotFit) else task,  # no retry of its own would mend that
+            started=self._started,
+            error=error,
+            abort_reason=self._slot.abort_reason,
+        )
+        return end_of_refusal(end) if self._was_refused(error, end) else end
+
+    def _was_refused(self, error: BaseException, end: RunEnd) -> bool:
+        """A job that is refused again and again, while its process can connect, is to blame itself."""
+        return (
+            self._assignment.refusals < MOST_REFUSALS
+            and end.outcome in (Outcome.FAILED.value, Outcome.RETRYING.value)
+            and bool(refusal_behind(error))
+        )
+
+
+async def _awaiting(call: Callable[[], Any]) -> Any:
+    return await call()
+
+
+def _await_elsewhere(result: Any) -> Any:
+    """Awaits what a sync task returned, if that can be awaited; its thread has no event loop of its own."""
+    if not issubclass(type(result), Awaitable):
+        return result
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, _awaiting(lambda: result)).result()
+
+
+def _leave_thread(end: RunEnd, slot: Slot) -> RunEnd:
+    """Does besides for this thread's connections what Django does after a request."""
+    if not slot.connections:
+        return end
+    end = _without_leftovers(end, slot)
+    with contextlib.suppress(DatabaseError):
+        close_old_connections()
+    reset_queries()
+    return end
+
+
+def _without_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
+    """Undoes what the job left on its connections, and tells it in the record of its run."""
+    try:
+        left = undo_leftovers(slot, task_name=end.task_name)
+    except Exception:
+        logger.exception("What %s left behind could not be undone", end.task_name)
+        return end
+    return end if not left else end._replace(message=f"{end.message}\n{left}".strip())
+
+
+async def _without_async_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
+    """Does so in the thread of this slot's async ORM calls, if it has one, after what still runs there."""
+    if slot.async_context is None or slot.async_context not in SyncToAsync.context_to_thread_executor:
+        return _without_leftovers(end, slot)
+    return await sync_to_async(_leave_thread)(end, slot)
+
+
+AnyTask = Task[Any, Any, Any]
+
+
+class CallBuilder:
+    """Builds calls for one child process, or one test.
+
+    Worker middleware is not run: it is async whatever the task, and a sync task has no event loop around it.
+    ``middleware_worker`` is what task middleware gets: Procrastinate's class, never run here.
+    """
+
+    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
+        self._app = app
+        self._tasks = app.tasks
+        defaults = app.worker_defaults
+        self._options = options
+        self._worker_wide = [
+            each
+            for each in defaults.get("task_middleware") or []
+            # Each run does what they do, without two thread switches an async job, and says what it finds.
+            if each not in (db_cleanup.close_db_connections, db_cleanup.close_db_connections_async)
+        ]
+        self._additional_context: dict[str, Any] = dict(defaults.get("additional_context") or {})
+        self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)
+        self._middleware_of = lru_cache(maxsize=None)(self._resolve_middleware)
+        self._is_async = lru_cache(maxsize=None)(self._look_at_function)
+
+    def find_task_or_none(self, assignment: Assignment) -> AnyTask | None:
+        """The task a job names, if this code has it."""
+        return self._tasks.get(assignment.task_name)
+
+    def find_task(self, assignment: Assignment) -> AnyTask:
+        """The task a job names.
+
+        Raises:
+            TaskNotFound: This code has no task of that name.
+        """
+        task = self.find_task_or_none(assignment)
+        if task is None:
+            raise TaskNotFound(
+                f"No task is named {assignment.task_name!r} here. "
+                "Deploy the code that has it, then retry the job."
+            )
+        return task
+
+    def belongs_on_loop(self, assignment: Assignment) -> bool:
+        """Whether the job is async. Unknown tasks are treated as such: they fail there at no cost."""
+        return assignment.task_name not in self._tasks or self._is_async(assignment.task_name)
+
+    def context_of(self, job: Job, slot: Slot, *, started: float) -> JobContext:
+        """What a task with ``pass_context`` and every middleware get."""
+        self.middleware_worker.worker_id = job.worker_id
+        return JobContext(
+            app=self._app,
+            worker_name=self._options.name,
+            worker_queues=self._options.queues,
+            additional_context=dict(self._additional_context),
+            job=job,
+            abort_reason=slot.read_abort_reason,
+            start_timestamp=started,
+        )
+
+    def call(self, task: AnyTask, context: JobContext) -> Callable[[], Any]:
+        """The task with its middleware around it, as a call without arguments."""
+        job_args = (context,) if task.pass_context else ()
+        run_task = partial(task, *job_args, **context.job.task_kwargs)
+        return middleware.compose(self._middleware_of(task.name), run_task, context, self.middleware_worker)
+
+    def _resolve_middleware(self, task_name: str) -> list[middleware.TaskMiddleware]:
+        is_async = self._is_async(task_name)
+        matching = [each for each in self._worker_wide if middleware.is_async_middleware(each) == is_async]
+        return [*matching, *self._tasks[task_name].task_middleware]
+
+    def _look_at_function(self, task_name: str) -> bool:
+        return inspect.iscoroutinefunction(self._tasks[task_name].func)
+
+
+class _StoppableWorker(ProcrastinateWorker):
+    """Gives middleware the attributes of Procrastinate's worker; ``stop()`` retires this child."""
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        options: WorkerOptions,
+        stop: Callable[[], None],
+        without: Collection[middleware.TaskMiddleware] = (),
+    ) -> None:
+        super().__init__(
+            app=app,
+            queues=options.queues,
+            name=options.name,
+            concurrency=options.concurrency,
+            install_signal_handlers=False,
+        )
+        self._retire = stop
+
+    def stop(self) -> None:
+        self._retire()

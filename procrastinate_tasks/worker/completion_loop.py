@@ -1,0 +1,247 @@
+"""Records finished runs, many in one statement, and never forgets one that the database has not confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+from procrastinate.jobs import DeleteJobCondition
+
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.database import statement
+from procrastinate_tasks.jobs import job_log
+from procrastinate_tasks.jobs.claimed_job import Assignment, job_of
+from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.log_context import log_fields
+from procrastinate_tasks.jobs.recording import MOST_CLASHES, Portions, encode_ends, why_refused
+from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.worker.connection import DatabaseLink
+
+logger = logging.getLogger(__name__)
+
+_WITHIN = timedelta(seconds=15)
+
+
+_MOST_IN_ONE = 200
+
+
+# No job is claimed while an end waits for longer than this to be recorded.
+LONGEST_WAIT_SECONDS = 10.0
+
+
+_APART_SECONDS = 60.0
+
+
+class Finished(NamedTuple):
+    """A finished run on its way into the database; the assignment is for its log line."""
+
+    end: RunEnd
+    assignment: Assignment | None = None
+
+
+class _Waiting(NamedTuple):
+    """A finished run that the database has not confirmed; ``since`` is on the monotonic clock."""
+
+    since: float
+    finished: Finished
+    is_told: bool = False
+
+
+class Settlements:
+    """Finished runs on their way into the database; ``add`` takes them in, ``run_once`` settles them.
+
+    An end that the database refuses is settled in our words; one that it refuses even so is kept apart and
+    tried again now and then.
+    """
+
+    def __init__(self, link: DatabaseLink, *, delete_jobs: DeleteJobCondition) -> None:
+        self._link = link
+        self._delete_jobs = delete_jobs
+        self._release = queue_settings().release
+        self._host = socket.gethostname()
+        self._waiting: dict[int, _Waiting] = {}  # by job id, the oldest first
+        self._apart: dict[int, _Waiting] = {}
+        self._has_work = asyncio.Event()
+        self._settling = asyncio.Lock()
+
+    def __len__(self) -> int:
+        """How many jobs have ended here and are ``doing`` in the database: each keeps its slot."""
+        return len(self._waiting) + len(self._apart)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database has confirmed every run that was added, but for those it refuses for good."""
+        return not self._waiting
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether an end waits for so long that no more jobs should be claimed."""
+        since = _oldest(self._waiting)
+        return since is not None and time.monotonic() - since > LONGEST_WAIT_SECONDS
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when the oldest end waits, on the monotonic clock."""
+        return min(filter(None, (_oldest(self._waiting), _oldest(self._apart))), default=None)
+
+    def job_ids(self) -> set[int]:
+        """The jobs whose end the database has not confirmed yet."""
+        return self._waiting.keys() | self._apart.keys()
+
+    def add(self, finished: Iterable[Finished]) -> None:
+        """Takes finished runs in."""
+        now = time.monotonic()
+        for each in finished:
+            self._waiting[each.end.job_id] = _Waiting(now, each)
+        if self._waiting:
+            self._has_work.set()
+
+    def forget(self, job_ids: Set[int]) -> None:
+        """Drops the ends of jobs that were claimed again: the database has them, though it never said so."""
+        for job_id in job_ids & self.job_ids():
+            self._waiting.pop(job_id, None)
+            self._apart.pop(job_id, None)
+
+    async def open(self) -> None:
+        """Makes sure that there is a session to settle through.
+
+        Raises:
+            psycopg.Error, TimeoutError: There is none.
+        """
+        await self._link.open()
+
+    async def run_once(self) -> bool:
+        """Settles what has gathered, and says whether a lock was set free.
+
+        On a fault of the database everything stays gathered that it has not confirmed.
+
+        What the database does not accept was lost to another worker, or settled by an earlier statement whose
+        answer never came.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_APART_SECONDS if self._apart else None):
+                await self._has_work.wait()
+        self._try_those_apart_again()
+        return await self._settle_batch(self._link)
+
+    async def settle_through(self, link: DatabaseLink) -> None:
+        """Settles everything through another session, for want of one of its own.
+
+        Raises:
+            psycopg.Error, TimeoutError: The database could not answer.
+        """
+        while self._waiting:
+            await self._settle_batch(link)
+
+    async def _settle_batch(self, link: DatabaseLink) -> bool:
+        async with self._settling:
+            batch = dict(itertools.islice(self._waiting.items(), _MOST_IN_ONE))
+            portions = Portions([each.finished.end for each in batch.values()])
+            while (portion := portions.next) is not None:
+                try:
+                    settled = await self._settle(link, portion)
+                except Exception as fault:
+                    if (reason := why_refused(fault)) is None:
+                        raise
+                    portions.refuse(reason)
+                else:
+                    portions.accept()
+                    self._confirm(portion, batch, settled)
+            self._set_apart(batch[end.job_id] for end in portions.refused_for_good)
+            if not self._waiting:
+                self._has_work.clear()
+        assignments = (each.finished.assignment for each in batch.values())
+        return any(assignment is not None and assignment.lock for assignment in assignments)
+
+    def _confirm(
+        self, ends: Sequence[RunEnd], batch: Mapping[int, _Waiting], settled: Mapping[int, Settled]
+    ) -> None:
+        for end in ends:
+            self._forget_one(batch[end.job_id])
+        for end in ends:
+            log_end(batch[end.job_id].finished.assignment, end, settled.get(end.job_id))
+
+    def _forget_one(self, confirmed: _Waiting) -> None:
+        """The job may have been claimed meanwhile, and have ended again."""
+        job_id = confirmed.finished.end.job_id
+        if self._waiting.get(job_id) is confirmed:
+            del self._waiting[job_id]
+
+    def _set_apart(self, refused: Iterable[_Waiting]) -> None:
+        for each in refused:
+            self._forget_one(each)
+            if not each.is_told:
+                logger.error(
+                    "The database refuses every end of job %d, which ran. It keeps its slot, and its end"
+                    " is tried again every %g s",
+                    each.finished.end.job_id,
+                    _APART_SECONDS,
+                )
+            self._apart[each.finished.end.job_id] = each._replace(is_told=True)
+
+    def _try_those_apart_again(self) -> None:
+        if not self._has_work.is_set():
+            self._waiting, self._apart = self._apart, {}
+            if self._waiting:
+                self._has_work.set()
+
+    async def _settle(self, link: DatabaseLink, ends: Sequence[RunEnd]) -> dict[int, Settled]:
+        params = {"ends": encode_ends(map(self._columns_of, ends))}
+        for clash in range(MOST_CLASHES + 1):
+            try:
+                rows = await link.fetch(statement("settle_jobs"), params, within=_WITHIN)
+            except psycopg.errors.UniqueViolation:
+                # A job with the same queueing lock was committed while the statement ran: now it can be seen.
+                if clash == MOST_CLASHES:
+                    raise
+            else:
+                return {row[0]: _settled(row) for row in rows}
+        raise AssertionError("unreachable")
+
+    def _columns_of(self, end: RunEnd) -> dict[str, object]:
+        own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}
+        return end._asdict() | own
+
+    def _deletes(self, end: RunEnd) -> bool:
+        if self._delete_jobs is DeleteJobCondition.SUCCESSFUL:
+            return end.status == "succeeded"
+        return self._delete_jobs is DeleteJobCondition.ALWAYS
+
+
+def _oldest(kept: Mapping[int, _Waiting]) -> float | None:
+    """Ends come in the order of their time."""
+    return next((each.since for each in kept.values()), None)
+
+
+def _settled(row: tuple[Any, ...]) -> Settled:
+    job_id, status, outcome, sibling_id, *_ = row
+    return Settled(job_id=job_id, status=status, outcome=Outcome(outcome), sibling_id=sibling_id)
+
+
+def log_end(assignment: Assignment | None, end: RunEnd, settled: Settled | None) -> None:
+    """Writes the line, with the job's fields on it. ``settled`` is None for a run the database refused."""
+    if assignment is None or _is_unheard(settled):
+        return
+    job = job_of(assignment)
+    with log_fields(job):
+        if settled is None:
+            job_log.log_lost(job)
+            return
+        job_log.log_settled(end, settled)
+
+
+def _is_unheard(settled: Settled | None) -> bool:
+    """Whether nobody would read the line: at thousands of successes a second that is worth asking."""
+    is_success = settled is not None and settled.outcome is Outcome.SUCCEEDED
+    return is_success and not job_log.logger.isEnabledFor(logging.INFO)

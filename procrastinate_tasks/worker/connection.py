@@ -1,0 +1,125 @@
+"""One database connection that is opened when needed, bounded in time, and opened anew after any fault."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from procrastinate.contrib.django.utils import connector_params
+
+from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks.jobs.recording import why_refused
+
+# Each host of an address has its own, shorter time; this one is also for its name to be found.
+_OPEN_WITHIN = timedelta(seconds=30)
+
+# Planning a claim takes longer than the claim itself. A plan is kept for so many statements and no more: the
+# tables may have been empty when it was made.
+_PLAN_LASTS = 50
+_KEEP_PLANS = """
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', false) WHERE pg_backend_pid() = %(pid)s
+"""
+
+
+class DatabaseLink:
+    """A connection in autocommit mode for one loop; any error or time-out closes it, the next use reopens it.
+
+    Django's own settings give the address, so a multi-host URL with ``target_session_attrs=read-write``
+    finds the promoted standby on the next use.
+    """
+
+    def __init__(self, *, alias: str, purpose: str) -> None:
+        self._alias = alias
+        self._application_name = f"worker {purpose} {socket.gethostname()}"[:63]
+        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._opening = asyncio.Lock()
+        self._statements = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next query needs no new connection."""
+        return self._connection is not None and not self._connection.closed
+
+    async def open(self) -> None:
+        """Opens the connection unless it is open.
+
+        Raises:
+            psycopg.Error, TimeoutError: There is no connection to be had.
+        """
+        await self._open()
+
+    async def fetch(
+        self, query: LiteralString, params: Mapping[str, Any], *, within: timedelta
+    ) -> list[tuple[Any, ...]]:
+        """Runs one statement and returns its rows.
+
+        Raises:
+            psycopg.Error: The statement or the connection failed.
+            TimeoutError: No answer within the given time.
+        """
+        async with self.connection(within=within) as connection:
+            await self._renew_plans(connection)
+            cursor = await connection.execute(query, params)
+            return await cursor.fetchall()
+
+    @contextlib.asynccontextmanager
+    async def connection(
+        self, *, within: timedelta
+    ) -> AsyncIterator[psycopg.AsyncConnection[tuple[Any, ...]]]:
+        """Lends the connection; errors that leave its state in doubt close it.
+
+        Opening it does not count: when the first of several hosts is gone, that alone may take longer.
+        """
+        try:
+            connection = await self._open()
+            async with asyncio.timeout(within.total_seconds()):
+                yield connection
+        except BaseException as fault:
+            if (
+                why_refused(fault) is None
+            ):  # else it is sound: in autocommit mode the statement alone was undone
+                await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Closes the connection, whatever state it is in."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await connection.close()
+
+    async def _open(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        async with self._opening:
+            if self._connection is None or self._connection.closed:
+                async with asyncio.timeout(_OPEN_WITHIN.total_seconds()):
+                    self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
+                    await _keep_plans(self._connection)
+            return self._connection
+
+    async def _renew_plans(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
+        self._statements += 1
+        if connection.prepare_threshold is not None and self._statements % _PLAN_LASTS == 0:
+            await connection.execute("DISCARD PLANS", prepare=False)
+
+    def _parameters(self) -> dict[str, Any]:
+        params = {**PATIENCE_WITH_THE_SERVER, **connector_params(self._alias)}
+        params["application_name"] = self._application_name
+        params["autocommit"] = True
+        params["prepare_threshold"] = None
+        return params
+
+
+async def _keep_plans(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
+    """Has statements planned once instead of each time, unless the connection is pooled.
+
+    PgBouncer in transaction mode hands each statement to another session, which knows neither our setting
+    nor our prepared statements. It shows in the process id: a pooler makes one up.
+    """
+    cursor = await connection.execute(_KEEP_PLANS, {"pid": connection.info.backend_pid})
+    if cursor.rowcount:
+        connection.prepare_threshold = 0

@@ -1,0 +1,194 @@
+"""What a job returns, raises or leaves behind touches neither its end, nor its neighbours, nor the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group
+
+from tests.workers.workers import (
+    insert_jobs,
+    outcomes_of,
+    query,
+    started_count,
+    started_worker,
+    status_of,
+    wait_for,
+)
+
+ONE = ("--concurrency", "1")
+MANY = ("--concurrency", "4")
+
+
+def result_of(job_id: int) -> object:
+    ((_, _, result),) = outcomes_of(job_id)
+    return json.loads(result)
+
+
+def attempt_of(job_id: int) -> tuple[str, str]:
+    """How the last attempt ended and what it said."""
+    rows = query(
+        "SELECT outcome, message FROM procrastinate_tasks_jobattempt WHERE job_id = %s ORDER BY id DESC",
+        job_id,
+    )
+    return rows[0][0], rows[0][1]
+
+
+def have_ended(job_ids: list[int]) -> bool:
+    return all(status_of(job_id) in ("succeeded", "failed", "aborted") for job_id in job_ids)
+
+
+def ended(job_ids: list[int], log: Path, *options: str) -> None:
+    with started_worker(log, *options) as worker:
+        wait_for(lambda: have_ended(job_ids))
+        assert "this child exits" not in worker.read_log()
+
+
+# --- Results and errors -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_a_result_that_cannot_be_shown_costs_its_job_nothing(options: tuple[str, ...], log: Path):
+    kinds = ["repr", "number", "queryset", "nested", "held", "lazy"]
+    jobs = {
+        (task, kind): insert_jobs(task, {"kind": kind})[0]
+        for kind in kinds
+        for task in ("leaving.return", "leaving.return_async")
+    }
+    neighbours = insert_jobs("engine.sleep", {"seconds": 0.5}, count=2)
+
+    ended([*jobs.values(), *neighbours], log, *options)
+
+    for (_, kind), job_id in jobs.items():
+        assert status_of(job_id) == "succeeded", kind
+        assert started_count(job_id) == 1, kind
+        assert "cannot be shown)" in str(result_of(job_id)) or kind == "lazy"
+    assert [started_count(job_id) for job_id in neighbours] == [1, 1]
+    assert Group.objects.filter(name__startswith="returns ").count() == len(jobs)
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_an_error_that_cannot_be_shown_fails_its_job_once_and_at_once(options: tuple[str, ...], log: Path):
+    jobs = {
+        (task, kind): insert_jobs(task, {"kind": kind})[0]
+        for kind in ("str", "name", "queryset", "word", "exit")
+        for task in ("leaving.raise", "leaving.raise_async")
+    }
+
+    ended([*jobs.values()], log, *options)
+
+    for (_, kind), job_id in jobs.items():
+        assert status_of(job_id) == "failed", kind
+        ((outcome, exception_class, _result),) = outcomes_of(job_id)
+        assert outcome == "failed"
+        assert exception_class
+    assert attempt_of(jobs["leaving.raise", "queryset"])[1] == (
+        "('no such group', (a value of type QuerySet that cannot be shown))"
+    )
+    ((longest,),) = query(
+        "SELECT max(extract(epoch FROM finished_at - started_at)) FROM procrastinate_tasks_jobattempt"
+    )
+    assert longest < 4
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        ('{"value": %s}' % ("9" * 5000), "integer string conversion"),
+        ('{"value": %s}' % ("[" * 1500 + "]" * 1500), "recursion"),
+    ],
+)
+def test_arguments_that_cannot_be_read_here_fail_that_job_alone(args: str, complaint: str, log: Path):
+    (job_id,) = insert_jobs("leaving.take")
+    query("UPDATE procrastinate_jobs SET args = %s::jsonb WHERE id = %s RETURNING id", args, job_id)
+    (fine,) = insert_jobs("leaving.take")
+
+    ended([job_id, fine], log)
+
+    assert (status_of(job_id), status_of(fine)) == ("failed", "succeeded")
+    assert complaint in attempt_of(job_id)[1]
+
+
+# --- A cancellation that nobody asked for -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["leaving.cancelled_library", "leaving.cancelled_once"])
+def test_a_cancellation_that_nobody_asked_for_is_a_failure_with_its_retries(task: str, log: Path):
+    (job_id,) = insert_jobs(task)
+
+    ended([job_id], log)
+
+    assert status_of(job_id) == "failed"
+    assert [outcome for outcome, _, _ in outcomes_of(job_id)] == ["retrying", "retrying", "failed"]
+
+
+# --- What a job leaves to the next --------------------------------------------------------------------------
+
+CLEAN = {
+    "language": settings.LANGUAGE_CODE,
+    "digits": 28,
+    "zone": settings.TIME_ZONE,
+    "role": True,
+    "timeout": "0",
+}
+LEFT = ["transaction", "block", "autocommit", "failed", "role", "path", "timeout", "lock"]
+
+
+@pytest.mark.parametrize("what", LEFT)
+@pytest.mark.parametrize("task", ["leave", "leave_async"])
+def test_the_next_job_begins_on_a_connection_as_it_was_opened(what: str, task: str, log: Path):
+    (left,) = insert_jobs(f"leaving.{task}", {"what": what}, lock="one by one")
+    arrivals = [
+        insert_jobs(f"leaving.{name}", lock="one by one")[0]
+        for name in ("arrive", "arrive_async", "arrive", "arrive_async")
+    ]
+
+    ended([left, *arrivals], log, *ONE)
+
+    assert [result_of(job_id) for job_id in arrivals] == [CLEAN] * 4
+    assert Group.objects.filter(name="written").count() == 1
+    assert not Group.objects.filter(name="never committed").exists()
+    outcome, message = attempt_of(left)
+    assert outcome == "failed"
+    assert "left behind" in message
+    assert f"leaving.{task}" in log.read_text()
+    assert "left behind" in log.read_text()
+
+
+def test_in_a_thread_too_the_next_job_begins_as_the_first(log: Path):
+    left = [insert_jobs("leaving.leave", {"what": what}, lock="one by one")[0] for what in LEFT]
+    (arrival,) = insert_jobs("leaving.arrive", lock="one by one")
+
+    ended([*left, arrival], log, *MANY)
+
+    assert result_of(arrival) == CLEAN
+    assert all("left behind" in attempt_of(job_id)[1] for job_id in left)
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_language_digits_and_time_zone_of_a_job_end_with_it(options: tuple[str, ...], log: Path):
+    calls: list[tuple[str, dict[str, object]]] = [
+        ("leave", {"what": "context", "raises": False}),
+        ("arrive", {}),
+        ("leave_async", {"what": "context"}),
+        ("arrive_async", {}),
+        ("arrive", {}),
+    ]
+    jobs = [insert_jobs(f"leaving.{name}", args, lock="one by one")[0] for name, args in calls]
+
+    ended(jobs, log, *options)
+
+    assert [result_of(job_id) for job_id in (jobs[1], jobs[3], jobs[4])] == [CLEAN] * 3
+
+
+def test_a_job_that_succeeds_says_so_too_and_one_that_leaves_nothing_says_nothing(log: Path):
+    (left,) = insert_jobs("leaving.leave", {"what": "transaction", "raises": False})
+    (clean,) = insert_jobs("leaving.leave", {"what": "nothing", "raises": False})
+
+    ended([left, clean], log)
+
+    assert attempt_of(left) == ("succeeded", "(left behind: an open transaction; undone)")
+    assert attempt_of(clean) == ("succeeded", "")

@@ -1,7 +1,0 @@
-"""Settings of workers whose project has functions for the beginning and the end of a job process."""
-
-from __future__ import annotations
-
-from tests.engine.settings import *  # noqa: F403
-
-PROCRASTINATE_IMPORT_PATHS = ["tests.engine.tasks", "tests.engine.process_hooks"]

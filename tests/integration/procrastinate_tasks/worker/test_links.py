@@ -1,0 +1,73 @@
+"""A connection of the worker keeps its plans when it is its own, and not when a pooler hands it round."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from unittest.mock import PropertyMock, patch
+
+import psycopg
+import pytest
+from django.db import connection
+
+from procrastinate_tasks.worker.connection import DatabaseLink
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WITHIN = timedelta(seconds=10)
+KEPT_PLANS = """
+    SELECT coalesce(sum(generic_plans), 0) FROM pg_prepared_statements WHERE statement LIKE 'SELECT $1 + 1%%'
+"""
+
+
+def ask(*, times: int) -> tuple[int, str]:
+    """Run one statement so many times; return how often a kept plan served, and how plans are made."""
+
+    async def run() -> tuple[int, str]:
+        link = DatabaseLink(alias="default", purpose="test")
+        try:
+            for number in range(times):
+                await link.fetch('SELECT %(number)s + 1 AS "the answer"', {"number": number}, within=WITHIN)
+            kept = await link.fetch(KEPT_PLANS, {}, within=WITHIN)
+            mode = await link.fetch("SELECT current_setting('plan_cache_mode')", {}, within=WITHIN)
+        finally:
+            await link.close()
+        return int(kept[0][0]), mode[0][0]
+
+    return asyncio.run(run())
+
+
+def test_statements_are_planned_once():
+    assert ask(times=5) == (5, "force_generic_plan")
+
+
+def test_plans_are_made_anew_after_a_while_since_tables_grow():
+    statements: list[Any] = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def watched(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        statements.append(query)
+        return await execute(self, query, *arguments, **options)
+
+    with patch.object(psycopg.AsyncConnection, "execute", watched):
+        ask(times=120)
+
+    assert statements.count("DISCARD PLANS") == 2
+
+
+def test_behind_a_pooler_nothing_is_prepared_and_no_setting_is_left_behind():
+    made_up = PropertyMock(return_value=0)
+
+    with patch.object(psycopg.ConnectionInfo, "backend_pid", made_up):
+        kept, mode = ask(times=5)
+
+    assert (kept, mode) == (0, "auto")
+
+
+def test_a_connection_of_one_s_own_tells_the_process_id_that_the_server_tells():
+    connection.ensure_connection()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone() == (connection.connection.info.backend_pid,)

@@ -1,0 +1,271 @@
+"""Ends on their way into a real database: refused, clashing, claimed again, or of a row that tells more."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connections
+from procrastinate.jobs import DeleteJobCondition
+
+from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.worker import completion_loop as settlements_module
+from procrastinate_tasks.worker.completion_loop import LONGEST_WAIT_SECONDS, Finished, Settlements
+from procrastinate_tasks.worker.connection import DatabaseLink
+from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
+from tests.workers.workers import attempts_of, insert_jobs, outcomes_of, query, status_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TASK = "sample.remember"
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue() -> Iterator[None]:
+    yield
+    execute("TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_tasks_jobattempt CASCADE")
+
+
+@pytest.fixture
+def worker_id() -> int:
+    return register_worker()
+
+
+def claimed(count: int, *, worker_id: int, attempts: int = 0) -> list[int]:
+    job_ids = insert_jobs(TASK, count=count)
+    execute("UPDATE procrastinate_jobs SET attempts = %s", attempts)
+    assert sorted(claim(count, worker_id=worker_id)) == job_ids
+    return job_ids
+
+
+def end_of(job_id: int, *, worker_id: int, **columns: Any) -> RunEnd:
+    succeeded: dict[str, Any] = {
+        "status": "succeeded",
+        "outcome": "succeeded",
+        "task_name": TASK,
+        "queue_name": "default",
+        "started_at": 1.0,
+        "finished_at": 2.0,
+        "attempts": 0,
+    }
+    return RunEnd(job_id=job_id, worker_id=worker_id, **{**succeeded, **columns})
+
+
+def retry_of(job_id: int, *, worker_id: int, **columns: Any) -> RunEnd:
+    return end_of(job_id, worker_id=worker_id, status="todo", outcome="retrying", **columns)
+
+
+def with_settlements(work: Callable[[Settlements, DatabaseLink], Coroutine[Any, Any, None]]) -> None:
+    async def scenario() -> None:
+        link = DatabaseLink(alias="default", purpose="test")
+        try:
+            await work(Settlements(link, delete_jobs=DeleteJobCondition.NEVER), link)
+        finally:
+            await link.close()
+
+    asyncio.run(scenario())
+
+
+def settle(*ends: RunEnd) -> None:
+    async def work(settlements: Settlements, _: DatabaseLink) -> None:
+        settlements.add(Finished(end) for end in ends)
+        await settlements.run_once()
+        assert settlements.is_empty
+
+    with_settlements(work)
+
+
+@contextmanager
+def refusing(condition: str) -> Iterator[None]:
+    """A project's trigger that refuses some changes of a job."""
+    execute(
+        "CREATE FUNCTION refuse_end() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF {condition} THEN RAISE EXCEPTION 'no'; END IF; RETURN new; END $$;"
+        " CREATE TRIGGER refuse_end BEFORE UPDATE ON procrastinate_jobs"
+        " FOR EACH ROW EXECUTE FUNCTION refuse_end()"
+    )
+    try:
+        yield
+    finally:
+        execute("DROP FUNCTION refuse_end CASCADE")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"priority": 10**12},
+        {"queue": "q" * 129},
+        {"queue": "q" * 41},  # no channel of that length can be notified
+        {"lock": "".join(map(str, range(10_000)))},  # no entry of an index is as long
+        {"lock": "\x00"},
+        {"lock": "\ud800"},
+        {"lock": object()},
+        {"retry_at": "soon"},
+        {"message": "\x00"},
+        {"exception_class": "x" * 201},
+        {"fingerprint": "x" * 17},
+    ],
+    ids=lambda columns: next(iter(columns)),
+)
+def test_one_end_that_cannot_be_stored_fails_alone_in_our_words(columns: dict[str, Any], worker_id: int):
+    job_ids = claimed(5, worker_id=worker_id)
+    bad, *fine = job_ids
+    settle(
+        retry_of(bad, worker_id=worker_id, **columns), *(end_of(each, worker_id=worker_id) for each in fine)
+    )
+
+    assert [status_of(job_id) for job_id in fine] == ["succeeded"] * 4
+    assert status_of(bad) == "failed"
+    assert outcomes_of(bad)[0][:2] == ("failed", "procrastinate_tasks.exceptions.EndRefused")
+
+
+@pytest.mark.parametrize("result", ["[" * 100_000 + "]" * 100_000, '"\\u0000"', "not JSON", "9" * 200_000])
+def test_a_run_that_succeeded_stays_succeeded_whatever_it_returned(result: str, worker_id: int):
+    bad, fine = claimed(2, worker_id=worker_id)
+
+    settle(end_of(bad, worker_id=worker_id, result=result), end_of(fine, worker_id=worker_id, result='"r"'))
+
+    assert [status_of(bad), status_of(fine)] == ["succeeded", "succeeded"]
+    assert "could not be stored" in str(JobAttempt.objects.get(job_id=bad).result)
+    assert JobAttempt.objects.get(job_id=fine).result == "r"
+
+
+def test_a_job_whose_attempts_cannot_be_counted_further_ends_all_the_same(worker_id: int):
+    most = 2**31 - 1
+    (job_id,) = claimed(1, worker_id=worker_id, attempts=most)
+
+    settle(end_of(job_id, worker_id=worker_id, attempts=most))
+
+    assert (status_of(job_id), attempts_of(job_id)) == ("succeeded", most)
+
+
+def test_of_a_run_that_never_began_the_job_s_row_tells_task_and_queue(worker_id: int):
+    (job_id,) = claimed(1, worker_id=worker_id)
+
+    settle(retry_of(job_id, worker_id=worker_id, task_name="", queue_name=""))
+
+    attempt = JobAttempt.objects.get(job_id=job_id)
+    assert (attempt.task_name, attempt.queue_name) == (TASK, "default")
+
+
+def test_an_end_that_is_refused_in_every_form_is_kept_apart_counted_told_once_and_tried_again(
+    worker_id: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    bad, fine = claimed(2, worker_id=worker_id)
+    monkeypatch.setattr(settlements_module, "_APART_SECONDS", 0.01)
+
+    async def work(settlements: Settlements, _: DatabaseLink) -> None:
+        settlements.add(Finished(end_of(each, worker_id=worker_id)) for each in (bad, fine))
+        await settlements.run_once()
+        await settlements.run_once()
+        assert (len(settlements), settlements.job_ids(), settlements.is_overdue) == (1, {bad}, False)
+        assert settlements.is_empty
+        assert settlements.waits_since is not None
+        await asyncio.to_thread(allow)
+        await settlements.run_once()
+        assert len(settlements) == 0
+
+    def allow() -> None:
+        execute("ALTER TABLE procrastinate_jobs DISABLE TRIGGER refuse_end")
+        connections.close_all()
+
+    with refusing(f"new.id = {bad} AND old.status = 'doing'"):
+        with_settlements(work)
+
+    assert [status_of(bad), status_of(fine)] == ["succeeded", "succeeded"]
+    assert [record.getMessage() for record in caplog.records if f"job {bad}" in record.getMessage()] == [
+        f"The database refuses every end of job {bad}, which ran. It keeps its slot, and its end is tried"
+        " again every 0.01 s"
+    ]
+
+
+def test_a_fault_of_the_database_keeps_what_it_did_not_confirm_and_no_more(worker_id: int):
+    job_ids = claimed(3, worker_id=worker_id)
+    bad = job_ids[0]
+    answers = itertools.count()
+
+    async def work(settlements: Settlements, link: DatabaseLink) -> None:
+        fetch = link.fetch
+
+        async def fetch_until_the_third_answer(*arguments: Any, **options: Any) -> Any:
+            rows = await fetch(*arguments, **options)
+            if next(answers) == 1:
+                raise psycopg.OperationalError("the connection is lost")
+            return rows
+
+        link.fetch = fetch_until_the_third_answer  # type: ignore[method-assign]
+        settlements.add(
+            Finished(end)
+            for end in (
+                retry_of(bad, worker_id=worker_id, priority=10**12),
+                *(end_of(each, worker_id=worker_id) for each in job_ids[1:]),
+            )
+        )
+        with pytest.raises(psycopg.OperationalError):
+            await settlements.run_once()
+        assert not settlements.is_empty
+        await settlements.run_once()
+        assert settlements.is_empty
+
+    with_settlements(work)
+
+    assert [status_of(job_id) for job_id in job_ids] == ["failed", "succeeded", "succeeded"]
+    assert [len(outcomes_of(job_id)) for job_id in job_ids] == [1, 1, 1]
+
+
+def test_an_end_whose_confirmation_was_lost_is_dropped_when_its_job_is_claimed_again(worker_id: int):
+    (job_id,) = claimed(1, worker_id=worker_id)
+    given_back = end_of(
+        job_id, worker_id=worker_id, status="todo", outcome="interrupted", counts_attempt=False
+    )
+    settle(given_back)
+    assert claim(1, worker_id=worker_id) == [job_id]
+
+    async def work(settlements: Settlements, _: DatabaseLink) -> None:
+        settlements.add([Finished(given_back), Finished(end_of(0, worker_id=worker_id))])
+        settlements.forget({job_id})
+        await settlements.run_once()
+
+    with_settlements(work)
+
+    assert status_of(job_id) == "doing"
+
+
+def test_an_end_waits_for_too_long_after_some_seconds_and_then_no_more(
+    worker_id: int, monkeypatch: pytest.MonkeyPatch
+):
+    (job_id,) = claimed(1, worker_id=worker_id)
+
+    async def work(settlements: Settlements, _: DatabaseLink) -> None:
+        now = time.monotonic()
+        settlements.add([Finished(end_of(job_id, worker_id=worker_id))])
+        assert not settlements.is_overdue
+        with monkeypatch.context() as later:
+            later.setattr(time, "monotonic", lambda: now + LONGEST_WAIT_SECONDS + 1)
+            assert settlements.is_overdue
+        await settlements.run_once()
+        assert not settlements.is_overdue
+
+    with_settlements(work)
+
+
+def test_what_cannot_be_settled_through_its_own_session_is_settled_through_another(worker_id: int):
+    job_ids = claimed(250, worker_id=worker_id)
+
+    async def work(settlements: Settlements, _: DatabaseLink) -> None:
+        other = DatabaseLink(alias="default", purpose="other")
+        settlements.add(Finished(end_of(each, worker_id=worker_id)) for each in job_ids)
+        await settlements.settle_through(other)
+        assert settlements.is_empty
+        await other.close()
+
+    with_settlements(work)
+
+    assert query("SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'") == [(250,)]

@@ -1,0 +1,237 @@
+"""Real workers for tests: start one as a process, wait for what it should do, look at what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from django.db import connection
+
+from tests.log_scan import assert_no_secrets_in
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+QUIET_SECONDS = 20.0
+
+# The deadlines are the promises, for a machine that does nothing else; these tests share theirs.
+# TIME_SLACK=1 holds the worker to the second.
+SLACK = float(os.environ.get("TIME_SLACK", "4"))
+
+
+@dataclass(frozen=True, slots=True)
+class StartedWorker:
+    """A running ``manage.py procrastinate worker``; ``pid`` is its supervisor's."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def read_log(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self, *, within: float = QUIET_SECONDS) -> int:
+        """Sends SIGTERM and returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(within=within)
+
+    def wait(self, *, within: float = QUIET_SECONDS) -> int:
+        """Waits until the supervisor has ended, and returns its exit code; see ``wait_for``."""
+        return self.process.wait(timeout=within * SLACK)
+
+    def forks(self) -> list[int]:
+        """The supervisor's living forks; none once it has ended, when its pid may be somebody else's."""
+        return forks_of(self.pid) if self.process.poll() is None else []
+
+    def fork_named(self, name: str) -> list[int]:
+        """The supervisor's forks with this name: ``queue worker``, ``queue child``."""
+        return [pid for pid in self.forks() if name_of(pid).startswith(name)]
+
+    def pids(self) -> list[int]:
+        """The whole host: the supervisor and its forks."""
+        forks = self.forks()
+        return [self.pid, *forks] if self.process.poll() is None else forks
+
+
+def forks_of(pid: int) -> list[int]:
+    """The pids of a process's living children."""
+    return [int(child) for child in read_proc(pid, f"task/{pid}/children").split()]
+
+
+def name_of(pid: int) -> str:
+    return read_proc(pid, "comm").strip()
+
+
+def is_running(pid: int) -> bool:
+    status = read_proc(pid, "status")
+    return bool(status) and "\nState:\tZ" not in status
+
+
+def peak_memory_of(pid: int) -> int:
+    """The most bytes a process ever had resident; 0 when it has ended."""
+    lines = (line.split() for line in read_proc(pid, "status").splitlines())
+    return next((int(line[1]) * 1024 for line in lines if line[0] == "VmHWM:"), 0)
+
+
+def read_proc(pid: int, file: str) -> str:
+    """What the kernel says of a process; nothing when it has ended.
+
+    A process that ends between the opening and the reading is not a missing file, but ESRCH.
+    """
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+@contextmanager
+def started_worker(
+    log: Path,
+    *options: str,
+    database_url: str | None = None,
+    wait_until_up: bool = True,
+    settings_module: str = "tests.workers.settings",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[StartedWorker]:
+    """Runs a worker on the test database until the block ends."""
+    whole_environment = {
+        **os.environ,
+        **(environment or {}),
+        "DJANGO_SETTINGS_MODULE": settings_module,
+        "DATABASE_URL": database_url or current_database_url(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "manage.py", "procrastinate", "worker", *options]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=whole_environment, stdout=output, stderr=output)
+    worker = StartedWorker(process, log)
+    try:
+        if wait_until_up:
+            wait_for(lambda: worker.fork_named("queue child"))
+        yield worker
+    finally:
+        end(worker)
+    assert_no_secrets_in(log)
+
+
+def end(worker: StartedWorker) -> None:
+    """Kills what is left, stopped or not, and waits until it is gone: the next test shall not meet it."""
+    forks = worker.forks()
+    worker.process.kill()
+    send(forks, signal.SIGKILL)
+    worker.process.wait()
+    wait_for(lambda: not any(is_running(pid) for pid in forks))
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Signals processes; one that has just ended needs none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def current_database_url() -> str:
+    """Return the address of the database that this test uses; the host may be a socket's directory."""
+    settings = connection.settings_dict
+    user, host = (quote(str(settings[part]), safe="") for part in ("USER", "HOST"))
+    return f"postgres://{user}@{host}:{settings['PORT']}/{settings['NAME']}"
+
+
+def wait_for(read: Callable[[], T], *, within: float = QUIET_SECONDS) -> T:
+    """Returns the first truthy answer.
+
+    Args:
+        within: seconds on a machine at rest; a busy one is given ``SLACK`` times as long.
+
+    Raises:
+        AssertionError: There was none in time.
+    """
+    deadline = time.monotonic() + within * SLACK
+    while True:
+        answer = read()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {within * SLACK:g} s; last answer: {answer!r}"
+        time.sleep(0.02)
+
+
+def insert_jobs(
+    task: str,
+    args: dict[str, Any] | None = None,
+    *,
+    count: int = 1,
+    queue: str = "default",
+    priority: int = 0,
+    lock: str | None = None,
+    queueing_lock: str | None = None,
+    scheduled_at: datetime | None = None,
+) -> list[int]:
+    """Inserts waiting jobs as any client would, and returns their ids in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO procrastinate_jobs
+                (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
+            SELECT %s, %s, %s, %s, %s, %s::jsonb, %s FROM generate_series(1, %s)
+            RETURNING id
+            """,
+            [queue, task, priority, lock, queueing_lock, json.dumps(args or {}), scheduled_at, count],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def query(sql: str, *params: str | float) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def status_of(job_id: int) -> str:
+    return str(query("SELECT status::text FROM procrastinate_jobs WHERE id = %s", job_id)[0][0])
+
+
+def attempts_of(job_id: int) -> int:
+    return int(query("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job_id)[0][0])
+
+
+def count_jobs(status: str) -> int:
+    return int(query("SELECT count(*) FROM procrastinate_jobs WHERE status::text = %s", status)[0][0])
+
+
+def started_count(job_id: int) -> int:
+    """How many times a job was claimed."""
+    rows = query("SELECT count(*) FROM procrastinate_events WHERE job_id = %s AND type = 'started'", job_id)
+    return int(rows[0][0])
+
+
+def outcomes_of(job_id: int) -> list[tuple[Any, ...]]:
+    """Outcome, exception class and result of each recorded attempt."""
+    return query(
+        "SELECT outcome, exception_class, result FROM procrastinate_tasks_jobattempt"
+        " WHERE job_id = %s ORDER BY id",
+        job_id,
+    )
+
+
+def sessions_asleep() -> int:
+    """Database sessions that still sleep in a job's query."""
+    rows = query(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database()"
+        " AND query LIKE 'SELECT pg_sleep%%' AND state = 'active' AND application_name LIKE 'queue child%%'"
+    )
+    return int(rows[0][0])
