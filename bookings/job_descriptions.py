@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from procrastinate_tasks.jobs.descriptions import (
     JobArgs,
-    JobStory,
+    JobDescription,
     Kind,
     Related,
     RetrySafety,
-    TaskPresentation,
-    present,
+    TaskDescription,
+    describe_task,
 )
 from procrastinate_tasks.seeding.samples import Samples, offer_samples
 
@@ -35,21 +35,21 @@ def initials(name: str) -> str:
     return " ".join(f"{word[0].upper()}." for word in name.split()[:3])
 
 
-def tell_the_same(
+def describe_alike(
     *, sentence: str | Promise, retry_reason: str | Promise, runbook: str | Promise
-) -> Callable[[Sequence[JobArgs]], Mapping[int, JobStory]]:
+) -> Callable[[Sequence[JobArgs]], Mapping[int, JobDescription]]:
     """Return the teller of a task without arguments that may run as often as one likes."""
 
-    def tell(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
-        story = JobStory(
+    def describe(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
+        description = JobDescription(
             sentence=str(sentence),
             retry_safety=RetrySafety.SAFE,
             retry_reason=str(retry_reason),
             runbook=str(runbook),
         )
-        return {job.id: story for job in jobs}
+        return {job.id: description for job in jobs}
 
-    return tell
+    return describe
 
 
 _RUNS_BY_ITSELF = _(
@@ -57,24 +57,24 @@ _RUNS_BY_ITSELF = _(
     "attempt: as a rule the database could not be reached."
 )
 
-present(
+describe_task(
     "bookings.tasks.mark_expired_bookings",
-    TaskPresentation(
+    TaskDescription(
         title=_("Complete ended stays"),
         kind=Kind.CALENDAR,
-        tell=tell_the_same(
+        describe=describe_alike(
             sentence=_("Completes the stays that have ended and owe nothing"),
             retry_reason=_("It changes only stays that are not completed yet."),
             runbook=_RUNS_BY_ITSELF,
         ),
     ),
 )
-present(
+describe_task(
     "bookings.tasks.mark_expired_holds",
-    TaskPresentation(
+    TaskDescription(
         title=_("Release lapsed holds"),
         kind=Kind.CALENDAR,
-        tell=tell_the_same(
+        describe=describe_alike(
             sentence=_("Releases the nights of holds whose time has run out"),
             retry_reason=_("It changes only holds that nobody is paying and that were not released yet."),
             runbook=_RUNS_BY_ITSELF,

@@ -24,7 +24,7 @@ class Concern:
     """A kind of row that only a person can end.
 
     Attributes:
-        tell: that so many of them wait, in a sentence.
+        describe: that so many of them wait, in a sentence.
         query: what the list of ``page`` is filtered by, to show them.
     """
 
@@ -32,7 +32,7 @@ class Concern:
     title: str | Promise
     advice: str | Promise
     rows: Callable[[], QuerySet[Any]]
-    tell: Callable[[QuerySet[Any]], str]
+    describe: Callable[[QuerySet[Any]], str]
     page: str
     query: Mapping[str, str]
 
@@ -41,7 +41,7 @@ class Concern:
         return f"{reverse(self.page)}?{urlencode(self.query)}"
 
 
-def _tell_disputes(disputes: QuerySet[Dispute]) -> str:
+def _describe_disputes(disputes: QuerySet[Dispute]) -> str:
     count = disputes.count()
     sentence = ngettext(
         "%(count)d charge is disputed and waits for our answer.",
@@ -52,7 +52,8 @@ def _tell_disputes(disputes: QuerySet[Dispute]) -> str:
     if due_by is None:
         return sentence
     day = formats.date_format(timezone.localtime(due_by), "j M H:i")
-    return f"{sentence} {_('Evidence is taken until %(day)s.') % {'day': day}}"
+    until = _("Evidence is taken until %(day)s.") % {"day": day}
+    return f"{sentence} {until}"
 
 
 def _failed_refunds() -> QuerySet[Refund]:
@@ -63,7 +64,7 @@ def _failed_refunds() -> QuerySet[Refund]:
     return Refund.objects.filter(~Exists(open_disputes), state=RefundState.FAILED)
 
 
-def _tell_refunds(refunds: QuerySet[Refund]) -> str:
+def _describe_refunds(refunds: QuerySet[Refund]) -> str:
     count = refunds.count()
     return ngettext(
         "%(count)d refund failed and is still owed to its guest.",
@@ -72,7 +73,7 @@ def _tell_refunds(refunds: QuerySet[Refund]) -> str:
     ) % {"count": count}
 
 
-def _tell_breaks(breaks: QuerySet[ReconciliationBreak]) -> str:
+def _describe_breaks(breaks: QuerySet[ReconciliationBreak]) -> str:
     count = breaks.count()
     return ngettext(
         "%(count)d difference with Stripe is not explained.",
@@ -90,7 +91,7 @@ CONCERNS = (
             " the confirmation, the terms and the proof of the stay; or accept the loss there."
         ),
         rows=lambda: Dispute.objects.filter(status__in=policies.DISPUTES_TO_ANSWER),
-        tell=_tell_disputes,
+        describe=_describe_disputes,
         page="admin:payments_dispute_changelist",
         query={"status__in": ",".join(policies.DISPUTES_TO_ANSWER)},
     ),
@@ -102,7 +103,7 @@ CONCERNS = (
             " the guest for another way."
         ),
         rows=_failed_refunds,
-        tell=_tell_refunds,
+        describe=_describe_refunds,
         page="admin:payments_refund_changelist",
         query={"state__exact": RefundState.FAILED},
     ),
@@ -111,7 +112,7 @@ CONCERNS = (
         title=gettext_lazy("Stripe and we differ"),
         advice=gettext_lazy("Compare both on the page of the difference, and close it with an explanation."),
         rows=lambda: ReconciliationBreak.objects.filter(closed_at__isnull=True),
-        tell=_tell_breaks,
+        describe=_describe_breaks,
         page="admin:payments_reconciliationbreak_changelist",
         query={"closed_at__isempty": "1"},
     ),

@@ -56,7 +56,7 @@ def drive(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Paymen
     return _drive_off_session(attempt, gateway, now)
 
 
-def look(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt:
+def refresh(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt:
     """Apply what Stripe says of an attempt now, without taking a step that could move money.
 
     Args:
@@ -79,7 +79,7 @@ def find_charged(*, intent_id: str, gateway: Gateway, now: datetime) -> PaymentA
     if attempt is None:
         key = _read_key(gateway.retrieve_intent(intent_id).attempt_key) if intent_id else None
         attempt = attempts.filter(key=key).first() if key else None
-    return look(attempt=attempt, intent_id=intent_id, gateway=gateway, now=now) if attempt else None
+    return refresh(attempt=attempt, intent_id=intent_id, gateway=gateway, now=now) if attempt else None
 
 
 def _read_key(text: str) -> UUID | None:

@@ -104,7 +104,7 @@ class ChargingPaused(TransientFault):
 
 
 class MemoryLost(TransientFault):
-    """Nothing is charged by rows that are not the whole story."""
+    """Nothing is charged by rows that are not the whole description."""
 
     def __init__(self) -> None:
         super().__init__(

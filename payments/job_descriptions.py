@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from bookings.job_descriptions import tell_the_same
+from bookings.job_descriptions import describe_alike
 from bookings.models import Booking
 from payments.deferred_jobs import (
     APPLY_STRIPE_EVENT,
@@ -19,74 +19,74 @@ from payments.deferred_jobs import (
 )
 from payments.models import GuestEmail, Payment, Refund, StripeEvent
 from payments.panels import job_searches, job_sentences, money_today, unfinished
-from procrastinate_tasks.jobs.descriptions import Kind, TaskPresentation, present, present_search
-from procrastinate_tasks.monitoring.panels import ExtraPage, Panel, present_page, present_panel
+from procrastinate_tasks.jobs.descriptions import Kind, TaskDescription, add_search, describe_task
+from procrastinate_tasks.monitoring.panels import ExtraPage, Panel, add_page, add_panel
 from procrastinate_tasks.seeding.samples import Arguments, Fault, Samples, offer_samples
 
-present(
+describe_task(
     CHARGE_BALANCE,
-    TaskPresentation(
+    TaskDescription(
         title=_("Charge the balance"),
         kind=Kind.MONEY,
-        tell=job_sentences.tell_balance_charges,
+        describe=job_sentences.describe_balance_charges,
         related_argument="booking_id",
         moves_money=True,
     ),
 )
-present(
+describe_task(
     CHARGE_PAYMENT,
-    TaskPresentation(
+    TaskDescription(
         title=_("Charge a payment"),
         kind=Kind.MONEY,
-        tell=job_sentences.tell_payment_charges,
+        describe=job_sentences.describe_payment_charges,
         related_argument="payment_id",
         moves_money=True,
     ),
 )
-present(
+describe_task(
     SETTLE_CANCELLATION,
-    TaskPresentation(
+    TaskDescription(
         title=_("Settle a cancellation"),
         kind=Kind.MONEY,
-        tell=job_sentences.tell_settlements,
+        describe=job_sentences.describe_settlements,
         related_argument="booking_id",
         moves_money=True,
     ),
 )
-present(
+describe_task(
     REFUND_PAYMENT,
-    TaskPresentation(
+    TaskDescription(
         title=_("Pay a refund back"),
         kind=Kind.MONEY,
-        tell=job_sentences.tell_refunds,
+        describe=job_sentences.describe_refunds,
         related_argument="refund_id",
         moves_money=True,
     ),
 )
-present(
+describe_task(
     APPLY_STRIPE_EVENT,
-    TaskPresentation(
+    TaskDescription(
         title=_("Apply an event of Stripe's"),
         kind=Kind.MONEY,
-        tell=job_sentences.tell_events,
+        describe=job_sentences.describe_events,
         related_argument="event_id",
     ),
 )
-present(
+describe_task(
     SEND_GUEST_EMAIL,
-    TaskPresentation(
+    TaskDescription(
         title=_("Send an e-mail to a guest"),
         kind=Kind.MAIL,
-        tell=job_sentences.tell_emails,
+        describe=job_sentences.describe_emails,
         related_argument="email_id",
     ),
 )
-present(
+describe_task(
     "payments.tasks.scan_and_charge_balances",
-    TaskPresentation(
+    TaskDescription(
         title=_("Find due balances"),
         kind=Kind.MONEY,
-        tell=tell_the_same(
+        describe=describe_alike(
             sentence=_("Looks for balances and fees that are due, and defers their charges"),
             retry_reason=_(
                 "It charges nothing itself and defers no charge that waits already; each charge looks "
@@ -96,24 +96,24 @@ present(
         ),
     ),
 )
-present(
+describe_task(
     "payments.tasks.defer_unfinished_work",
-    TaskPresentation(
+    TaskDescription(
         title=_("Find what is not done yet"),
         kind=Kind.MONEY,
-        tell=tell_the_same(
+        describe=describe_alike(
             sentence=_("Looks for cancellations, events, refunds and e-mails whose job did not do them"),
             retry_reason=_("It does nothing itself and defers no job that waits already."),
             runbook=_("It runs again within 5 minutes. If it keeps failing, read the error of the attempt."),
         ),
     ),
 )
-present(
+describe_task(
     "payments.tasks.resolve_unfinished_payments",
-    TaskPresentation(
+    TaskDescription(
         title=_("Resolve unfinished payments"),
         kind=Kind.MONEY,
-        tell=tell_the_same(
+        describe=describe_alike(
             sentence=_("Asks Stripe about payments and refunds that were left in the middle"),
             retry_reason=_("It never guesses and starts nothing new: it records what Stripe says is true."),
             runbook=_("It runs again within a minute. If it keeps failing, look at status.stripe.com."),
@@ -121,12 +121,12 @@ present(
     ),
 )
 
-present(
+describe_task(
     "payments.tasks.reconcile_with_stripe",
-    TaskPresentation(
+    TaskDescription(
         title=_("Compare with Stripe"),
         kind=Kind.MONEY,
-        tell=tell_the_same(
+        describe=describe_alike(
             sentence=_("Compares our payments and refunds with Stripe's"),
             retry_reason=_(
                 "It takes no money: what it finds is recorded as Stripe says it is, each difference once."
@@ -139,21 +139,21 @@ present(
     ),
 )
 
-present_search(job_searches.find_jobs)
-present_page(
+add_search(job_searches.find_jobs)
+add_page(
     ExtraPage(
         title=_("Events of Stripe's"),
         url_name="admin:payments_stripeevent_changelist",
         permission="payments.view_stripeevent",
     )
 )
-present_panel(
-    Panel(title=_("Today in money"), tell=money_today.tell_money_today, permission="payments.view_payment")
+add_panel(
+    Panel(title=_("Today in money"), read=money_today.read_money_panel, permission="payments.view_payment")
 )
-present_panel(
+add_panel(
     Panel(
         title=_("Asked for and not done yet"),
-        tell=unfinished.tell_unfinished,
+        read=unfinished.tell_unfinished,
         permission="payments.view_payment",
     )
 )

@@ -40,7 +40,7 @@ def lock(*, unknown: int, now: datetime) -> None:
 
 def pause(reason: str) -> None:
     """Pause the queue of payments, in the name of the site; whoever paused it before keeps it paused."""
-    if control.pause(queue=QUEUE, by=_("the site itself"), reason=reason):
+    if control.pause_queue(queue=QUEUE, by=_("the site itself"), reason=reason):
         logger.critical("charging paused", extra={"reason": reason})
 
 
@@ -49,7 +49,7 @@ def unlock() -> bool:
     with transaction.atomic():
         was_locked = StripeMemory.objects.filter(locked_at__isnull=False).update(locked_at=None)
         if was_locked:
-            control.resume(queue=QUEUE)
+            control.resume_queue(queue=QUEUE)
     return bool(was_locked)
 
 

@@ -147,7 +147,7 @@ def _rule_of_concern(concern: attention.Concern) -> AlertRule:
 def _find_concern(concern: attention.Concern) -> Iterator[Finding]:
     rows = concern.rows()
     if rows.exists():
-        yield Finding(sentence=concern.tell(rows))
+        yield Finding(sentence=concern.describe(rows))
 
 
 _OF_TABLES = (*map(_rule_of, unfinished.TOLD), *map(_rule_of_concern, attention.CONCERNS))

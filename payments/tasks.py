@@ -74,7 +74,7 @@ def pause_when_refused(call_next: Callable[[], Any], context: JobContext, worker
         return call_next()
     except GatewayRefused:
         reason = _("Stripe refuses our key. Correct STRIPE_SECRET_KEY, restart, then resume this queue.")
-        if control.pause(queue=QUEUE, by=_("the site itself"), reason=reason):
+        if control.pause_queue(queue=QUEUE, by=_("the site itself"), reason=reason):
             logger.critical("charging paused: Stripe refuses our key")
         raise
 

@@ -19,7 +19,7 @@ from bookings.models import Booking
 from payments import memory
 from payments.exceptions import AnswerUnreadable, ObjectMissing, OtherAccount
 from payments.gateway import Gateway, Intent, Marks, RefundAnswer, RefundStatus, Session
-from payments.ledger.mismatches import Difference
+from payments.ledger.mismatches import Mismatch
 from payments.models import BookingAccount, PaymentAttempt, ReconciliationBreak, Refund
 from payments.policies import BreakKind, IntentStatus
 
@@ -116,11 +116,11 @@ def find_booking(*, marks: Marks, customer_id: str) -> int | None:
     return accounts.values_list("booking_id", flat=True).first()
 
 
-def describe(found: Intent | Session) -> Difference:
+def describe(found: Intent | Session) -> Mismatch:
     """Return the difference that staff have to explain before the booking is charged again."""
     amount = f" {found.amount_minor / 100:,.2f}" if isinstance(found, Intent) else ""
     folio = f" · RE-{found.marks.booking[:8].upper()}" if found.marks.booking else ""
-    return Difference(
+    return Mismatch(
         kind=BreakKind.FOREIGN_CHARGE,
         stripe_id=found.id,
         ours="",
@@ -129,9 +129,9 @@ def describe(found: Intent | Session) -> Difference:
     )
 
 
-def describe_customer(*, customer_id: str, booking_id: int) -> Difference:
+def describe_customer(*, customer_id: str, booking_id: int) -> Mismatch:
     """Return the difference of a customer whom our rows know and Stripe does not."""
-    return Difference(
+    return Mismatch(
         kind=BreakKind.UNKNOWN_CUSTOMER,
         stripe_id=customer_id,
         ours=customer_id,

@@ -37,7 +37,7 @@ class Work:
         rows: all that is not done yet.
         asked_at: the field that says since when.
         patience: how old a row may get before somebody is told.
-        tell: that so many of them wait for too long, in a sentence.
+        describe: that so many of them wait for too long, in a sentence.
         query: what the list of ``page`` is filtered by, to show just ``rows``.
     """
 
@@ -45,7 +45,7 @@ class Work:
     label: str | Promise
     title: str | Promise
     advice: str | Promise
-    tell: Callable[[int], str]
+    describe: Callable[[int], str]
     task_name: str
     call: Callable[[Any], Call]
     rows: Callable[[], QuerySet[Any]]
@@ -73,7 +73,9 @@ def find_overdue(work: Work, *, now: datetime) -> Overdue:
     until = now - work.patience
     count = work.waiting(until=until).order_by().count()
     query = {**work.query, f"{work.asked_at}__lte": until.isoformat()}
-    return Overdue(count=count, sentence=work.tell(count), address=f"{reverse(work.page)}?{urlencode(query)}")
+    return Overdue(
+        count=count, sentence=work.describe(count), address=f"{reverse(work.page)}?{urlencode(query)}"
+    )
 
 
 def defer_again(work: Work, *, ids: Iterable[Any]) -> int:
@@ -107,7 +109,7 @@ CANCELLATIONS = Work(
         "The guest waits for their money and the nights stay blocked. Look at the jobs on the page of the"
         " booking; the settlement is tried again by itself, and by the button of the list."
     ),
-    tell=lambda count: (
+    describe=lambda count: (
         ngettext(
             "%(count)d cancellation was asked for and is not settled yet.",
             "%(count)d cancellations were asked for and are not settled yet.",
@@ -133,7 +135,7 @@ EVENTS = Work(
         "Look whether a worker serves the queue payments, and at the error of the event's job. It is applied"
         " again by itself, and by the button of the list."
     ),
-    tell=lambda count: (
+    describe=lambda count: (
         ngettext(
             "%(count)d event of Stripe's was received and is not applied yet.",
             "%(count)d events of Stripe's were received and are not applied yet.",
@@ -157,7 +159,7 @@ REFUNDS = Work(
         "The guest waits for money. Read the error of the refund's job, and look at the payment at Stripe;"
         " the refund is sent again by itself, and by the button of the list."
     ),
-    tell=lambda count: (
+    describe=lambda count: (
         ngettext(
             "%(count)d refund was asked for and Stripe does not have it yet.",
             "%(count)d refunds were asked for and Stripe does not have them yet.",
@@ -181,7 +183,7 @@ EMAILS = Work(
         "Look whether the mail server can be reached and whether a worker serves the queue emails. They are"
         " sent by themselves once it can, and by the button of the list."
     ),
-    tell=lambda count: (
+    describe=lambda count: (
         ngettext(
             "%(count)d e-mail to a guest is not sent yet.",
             "%(count)d e-mails to guests are not sent yet.",
@@ -207,7 +209,7 @@ PARKED = Work(
         "Each event's page says why it was put aside. Look at its object at Stripe, and at the differences"
         " with Stripe; apply it again once that is mended, or after an update of this site."
     ),
-    tell=lambda count: (
+    describe=lambda count: (
         ngettext(
             "%(count)d event of Stripe's was put aside for a person.",
             "%(count)d events of Stripe's were put aside for a person.",

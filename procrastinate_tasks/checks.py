@@ -31,7 +31,7 @@ from procrastinate_tasks.exceptions import (
     UnknownTimeZone,
 )
 from procrastinate_tasks.jobs.deferring import JobManager, encode_arguments
-from procrastinate_tasks.jobs.descriptions import presented_tasks
+from procrastinate_tasks.jobs.descriptions import described_tasks
 from procrastinate_tasks.jobs.tasks import TaskOptions, all_options, check_arguments, require_queue_name
 from procrastinate_tasks.schedule import periodic
 
@@ -215,11 +215,11 @@ def _check_schedule(declared: periodic.Schedule) -> Iterator[CheckMessage]:
 
 def _check_presentations() -> Iterator[CheckMessage]:
     app.perform_import_paths()
-    for task_name in presented_tasks():
+    for task_name in described_tasks():
         if task_name not in app.tasks:
             likely = get_close_matches(task_name, list(app.tasks), n=1)
             yield Warning(
                 f"The task {task_name!r} is presented, and no task has this name.",
-                hint=f"Did you mean {likely[0]!r}?" if likely else "Take its present() away.",
+                hint=f"Did you mean {likely[0]!r}?" if likely else "Take its describe_task() away.",
                 id="procrastinate_tasks.W004",
             )

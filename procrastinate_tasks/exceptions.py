@@ -150,7 +150,7 @@ class PresentationTaken(QueueError):
         super().__init__(task_name)
 
     def __str__(self) -> str:
-        return f"The task {self.task_name!r} is presented already: present() it in one place only."
+        return f"The task {self.task_name!r} is presented already: describe_task() it in one place only."
 
 
 class InvalidCron(QueueError, ValueError):

@@ -28,8 +28,8 @@ from psycopg.pq import TransactionStatus
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs.arguments import find_arguments
-from procrastinate_tasks.jobs.claimed_job import Assignment
-from procrastinate_tasks.jobs.completion import MOST_REFUSALS, RunEnd
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
+from procrastinate_tasks.jobs.completion import MOST_REFUSALS, Completion
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
@@ -101,7 +101,7 @@ class _Drain:
         self._builder = CallBuilder(app=app, options=WorkerOptions(), stop=lambda: None)
         self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB)
 
-    def run_job(self, assignment: Assignment) -> Outcome:
+    def run_job(self, assignment: ClaimedJob) -> Outcome:
         """Run one claimed job and settle it."""
         end = fresh_context().run(self._run, assignment)
         settings = queue_settings()
@@ -109,7 +109,7 @@ class _Drain:
         log_end(assignment, end, settled)
         return settled.outcome
 
-    def _run(self, assignment: Assignment) -> RunEnd:
+    def _run(self, assignment: ClaimedJob) -> Completion:
         slot = Slot(index=0, async_context=None)
         if not self._builder.belongs_on_loop(assignment):
             return self._runner.run_in_thread(slot, assignment)
@@ -167,16 +167,16 @@ def refute_enqueued(
 # --- Running one job --------------------------------------------------------------------------------------
 
 
-def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> Assignment | None:
+def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> ClaimedJob | None:
     rows = _connector().execute_query_all(
         statement("claim_next"), queues=queues, with_scheduled=with_scheduled, now=timezone.now()
     )
     return _assignment_of(rows[0]) if rows else None
 
 
-def _assignment_of(row: dict[str, Any]) -> Assignment:
+def _assignment_of(row: dict[str, Any]) -> ClaimedJob:
     """Django's connections answer jsonb as text."""
-    return Assignment(
+    return ClaimedJob(
         job_id=row["id"],
         task_name=row["task_name"],
         queue_name=row["queue_name"],

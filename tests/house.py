@@ -109,7 +109,7 @@ class House:
         booking = self.hold(**hold)
         self.open_page(booking)
         self.pay_page(booking, card=card)
-        driver.look(attempt=live_attempt(booking), intent_id="", gateway=self.gateway, now=self.now)
+        driver.refresh(attempt=live_attempt(booking), intent_id="", gateway=self.gateway, now=self.now)
         return Booking.objects.get(pk=booking.pk)
 
     def book_due(self, *, card: str | None = None, **hold: Any) -> Booking:

@@ -17,7 +17,7 @@ _AGREED = "reconcile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Mismatch:
     """One object of Stripe's that is not what we have of it, in words for staff."""
 
     kind: BreakKind
@@ -27,7 +27,7 @@ class Difference:
     booking_id: int | None = None
 
 
-def keep(difference: Difference, *, now: datetime) -> None:
+def keep(difference: Mismatch, *, now: datetime) -> None:
     """Keep a difference as one row; one that was explained stays closed until it changes.
 
     One that was gone, and is there again, was explained by nobody: it is news.

@@ -26,7 +26,7 @@ from payments.models import (
 from payments.panels import job_subjects
 from payments.policies import DISPUTES_TO_ANSWER, LIVE_STATES, RefundState
 from procrastinate_tasks.formatting import short_error
-from procrastinate_tasks.jobs.descriptions import stories_of
+from procrastinate_tasks.jobs.descriptions import descriptions_of
 from procrastinate_tasks.queries.job import moment_of_interest
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.queues.diagnosis import why_not_running
@@ -226,9 +226,9 @@ def read_jobs(booking: Booking) -> tuple[BookingJob, ...]:
     found = list_jobs(JobQuery(ids=ids)).rows if ids else ()
     rows = sorted(found, key=lambda row: (row.status not in _WAIT_OR_RUN, row.status != "failed", -row.id))
     rows = rows[:MOST_SHOWN]
-    stories = stories_of(rows)
+    descriptions = descriptions_of(rows)
     reasons = {row.id: why_not_running(row.id).sentence for row in rows if row.status in _WAIT_OR_RUN}
-    return tuple(_show(row, stories[row.id].sentence, reasons.get(row.id, "")) for row in rows)
+    return tuple(_show(row, descriptions[row.id].sentence, reasons.get(row.id, "")) for row in rows)
 
 
 def _show(row: JobRow, sentence: str, reason: str) -> BookingJob:

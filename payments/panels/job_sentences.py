@@ -15,7 +15,7 @@ from payments.models import GuestEmail, Payment, Refund, StripeEvent
 from payments.panels import job_subjects
 from payments.policies import PaymentKind, PaymentStatus, RefundState
 from procrastinate_tasks.formatting import Amount
-from procrastinate_tasks.jobs.descriptions import JobArgs, JobStory, Related, RetrySafety
+from procrastinate_tasks.jobs.descriptions import JobArgs, JobDescription, Related, RetrySafety
 
 _ONE_CHARGE = gettext_lazy(
     "It cannot charge twice. A payment has one live attempt at most, which the retry takes up where it was "
@@ -31,7 +31,7 @@ _RUNBOOK_PATIENT = gettext_lazy(
 )
 
 
-def tell_balance_charges(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
+def describe_balance_charges(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "booking_id")
     balances = job_subjects.find_balances(ids.values())
     bookings = {booking_id: balance.booking for booking_id, balance in balances.items()}
@@ -43,7 +43,7 @@ def tell_balance_charges(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
     }
 
 
-def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: int) -> JobStory:
+def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: int) -> JobDescription:
     if booking is None:
         return _missing(_("Charges the balance of booking no. %(id)s, which does not exist"), booking_id)
     if balance is not None and balance.status == PaymentStatus.PAID:
@@ -51,7 +51,7 @@ def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: 
         safety = RetrySafety.SAFE
     else:
         reason, safety = str(_ONE_CHARGE), RetrySafety.SAFE_BY_KEY
-    return JobStory(
+    return JobDescription(
         sentence=_("Charges the balance of booking %(folio)s") % {"folio": booking.folio},
         related=(related_booking(booking), *([related_payment(balance)] if balance else [])),
         amount=_amount(balance),
@@ -61,17 +61,17 @@ def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: 
     )
 
 
-def tell_payment_charges(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
+def describe_payment_charges(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "payment_id")
     payments = job_subjects.find_payments(ids.values())
     return {job_id: _tell_payment(payments.get(payment_id), payment_id) for job_id, payment_id in ids.items()}
 
 
-def _tell_payment(payment: Payment | None, payment_id: int) -> JobStory:
+def _tell_payment(payment: Payment | None, payment_id: int) -> JobDescription:
     if payment is None:
         return _missing(_("Charges payment no. %(id)s, which does not exist"), payment_id)
     sentence = _PAYMENT_SENTENCES.get(PaymentKind(payment.kind), _SOME_PAYMENT)
-    return JobStory(
+    return JobDescription(
         sentence=str(sentence) % {"folio": payment.booking.folio},
         related=(related_booking(payment.booking), related_payment(payment)),
         amount=_amount(payment),
@@ -88,16 +88,16 @@ _PAYMENT_SENTENCES = {
 }
 
 
-def tell_settlements(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
+def describe_settlements(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "booking_id")
     bookings = job_subjects.find_bookings(ids.values())
     return {job_id: _tell_settlement(bookings.get(pk), pk) for job_id, pk in ids.items()}
 
 
-def _tell_settlement(booking: Booking | None, booking_id: int) -> JobStory:
+def _tell_settlement(booking: Booking | None, booking_id: int) -> JobDescription:
     if booking is None:
         return _missing(_("Settles the cancellation of booking no. %(id)s, which does not exist"), booking_id)
-    return JobStory(
+    return JobDescription(
         sentence=_("Settles the cancellation of booking %(folio)s") % {"folio": booking.folio},
         related=(related_booking(booking),),
         retry_safety=RetrySafety.SAFE,
@@ -109,18 +109,18 @@ def _tell_settlement(booking: Booking | None, booking_id: int) -> JobStory:
     )
 
 
-def tell_refunds(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
+def describe_refunds(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "refund_id")
     refunds = job_subjects.find_refunds(ids.values())
     return {job_id: _tell_refund(refunds.get(pk), pk) for job_id, pk in ids.items()}
 
 
-def _tell_refund(refund: Refund | None, refund_id: int) -> JobStory:
+def _tell_refund(refund: Refund | None, refund_id: int) -> JobDescription:
     if refund is None:
         return _missing(_("Pays refund no. %(id)s back, which does not exist"), refund_id)
     payment = refund.attempt.payment
     is_done = refund.state == RefundState.SUCCEEDED
-    return JobStory(
+    return JobDescription(
         sentence=_("Pays %(amount)s back to the guest of booking %(folio)s")
         % {"amount": format_pesos(refund.amount_minor), "folio": payment.booking.folio},
         related=(related_booking(payment.booking), related_refund(refund)),
@@ -136,19 +136,19 @@ def _tell_refund(refund: Refund | None, refund_id: int) -> JobStory:
     )
 
 
-def tell_events(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
+def describe_events(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = {job.id: str(job.args["event_id"]) for job in jobs if job.args.get("event_id")}
     events = job_subjects.find_events(ids.values())
     owners = job_subjects.find_owners([event.object_id for event in events.values()])
     return {job_id: _tell_event(events.get(pk), owners, pk) for job_id, pk in ids.items()}
 
 
-def _tell_event(event: StripeEvent | None, owners: dict[str, Payment], event_id: str) -> JobStory:
+def _tell_event(event: StripeEvent | None, owners: dict[str, Payment], event_id: str) -> JobDescription:
     if event is None:
         return _missing(_("Applies Stripe's event %(id)s, which we do not have"), event_id)
     payment = owners.get(event.object_id)
     words = {"type": event.type, "folio": payment.booking.folio if payment else ""}
-    return JobStory(
+    return JobDescription(
         sentence=_("Applies Stripe's event %(type)s to booking %(folio)s") % words
         if payment
         else _("Takes note of Stripe's event %(type)s") % words,
@@ -168,17 +168,17 @@ def _tell_event(event: StripeEvent | None, owners: dict[str, Payment], event_id:
     )
 
 
-def tell_emails(jobs: Sequence[JobArgs]) -> dict[int, JobStory]:
+def describe_emails(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "email_id")
     emails = job_subjects.find_emails(ids.values())
     return {job_id: _tell_email(emails.get(pk), pk) for job_id, pk in ids.items()}
 
 
-def _tell_email(email: GuestEmail | None, email_id: int) -> JobStory:
+def _tell_email(email: GuestEmail | None, email_id: int) -> JobDescription:
     if email is None:
         return _missing(_("Sends e-mail no. %(id)s, which does not exist"), email_id)
     is_sent = email.sent_at is not None
-    return JobStory(
+    return JobDescription(
         sentence=_("Sends the e-mail “%(kind)s” to the guest of booking %(folio)s")
         % {"kind": email.get_kind_display(), "folio": email.booking.folio},
         related=(
@@ -227,8 +227,8 @@ def _amount(payment: Payment | None) -> Amount | None:
     return Amount(minor=payment.amount_minor, currency=payment.currency) if payment else None
 
 
-def _missing(sentence: str, subject: object) -> JobStory:
-    return JobStory(
+def _missing(sentence: str, subject: object) -> JobDescription:
+    return JobDescription(
         sentence=sentence % {"id": subject},
         retry_safety=RetrySafety.SAFE,
         retry_reason=_("The job would answer not_found and change nothing."),

@@ -71,7 +71,7 @@ def read_money_today(*, now: datetime) -> MoneyToday:
     return MoneyToday(**{name: Tally(count=sums[name], minor=sums[f"{name}_minor"]) for name in _NAMES})
 
 
-def tell_money_today() -> PanelContent:
+def read_money_panel() -> PanelContent:
     """Return the dashboard's panel."""
     money = read_money_today(now=timezone.now())
     return PanelContent(

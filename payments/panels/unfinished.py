@@ -41,4 +41,4 @@ def _tell_what_needs_a_person() -> Iterator[Notice]:
     for concern in attention.CONCERNS:
         rows = concern.rows()
         if rows.exists():
-            yield Notice(sentence=concern.tell(rows), url=concern.address, is_urgent=True)
+            yield Notice(sentence=concern.describe(rows), url=concern.address, is_urgent=True)

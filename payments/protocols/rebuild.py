@@ -18,7 +18,7 @@ from payments import billing, driver, memory, unexplained
 from payments.exceptions import PaymentError, StateConflict, TransientFault
 from payments.gateway import Gateway, Intent, RefundAnswer, Session
 from payments.ledger import claims, locking, mismatches, refunds
-from payments.ledger.mismatches import Difference
+from payments.ledger.mismatches import Mismatch
 from payments.models import Payment, PaymentAttempt
 from payments.policies import AttemptState, BreakKind, IntentStatus, PaymentKind
 
@@ -142,7 +142,7 @@ def _restore(intent: Intent, gateway: Gateway, base_url: str, now: datetime) -> 
     if live is not None:
         driver.close(attempt=live, gateway=gateway, now=now)
     attempt = claims.restore_attempt(payment=payment, intent=intent, base_url=base_url, now=now)
-    driver.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now)
+    driver.refresh(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now)
 
 
 def _restore_payment(booking_id: int, intent: Intent, now: datetime) -> Payment:
@@ -184,8 +184,8 @@ def _attempt_of(answer: RefundAnswer) -> PaymentAttempt | None:
     return taken.select_related("payment__booking").first()
 
 
-def _difference(kind: BreakKind, answer: RefundAnswer, attempt: PaymentAttempt | None) -> Difference:
-    return Difference(
+def _difference(kind: BreakKind, answer: RefundAnswer, attempt: PaymentAttempt | None) -> Mismatch:
+    return Mismatch(
         kind=kind,
         stripe_id=answer.id,
         ours="",

@@ -31,7 +31,7 @@ from payments.exceptions import (
 )
 from payments.gateway import DisputeAnswer, Gateway, Intent, RefundAnswer
 from payments.ledger import mismatches
-from payments.ledger.mismatches import Difference
+from payments.ledger.mismatches import Mismatch
 from payments.ledger.refunds import state_of
 from payments.models import Dispute, PaymentAttempt, Refund
 from payments.policies import LIVE_STATES, AttemptState, BreakKind, IntentStatus, RefundState
@@ -133,7 +133,7 @@ def _reconcile_intent(intent: Intent, gateway: Gateway, now: datetime) -> _Verdi
         return _judge(lambda: _foreign_charge(intent), None, intent.id, now)
     return _judge(
         lambda: compare_charge(PaymentAttempt.objects.select_related("payment").get(pk=attempt.pk), intent),
-        lambda: driver.look(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now),
+        lambda: driver.refresh(attempt=attempt, intent_id=intent.id, gateway=gateway, now=now),
         intent.id,
         now,
     )
@@ -159,7 +159,7 @@ def _reconcile_refund(answer: RefundAnswer, gateway: Gateway, now: datetime) -> 
     )
 
 
-def _compare_with_ours(answer: RefundAnswer) -> Difference | None:
+def _compare_with_ours(answer: RefundAnswer) -> Mismatch | None:
     refund = refunds.find_ours(answer)
     return compare_refund(refund, answer) if refund else _foreign_refund(answer)
 
@@ -185,7 +185,7 @@ def _stored_status(answer: DisputeAnswer) -> str | None:
 
 
 def _judge(
-    compare: Callable[[], Difference | None],
+    compare: Callable[[], Mismatch | None],
     repair: Callable[[], object] | None,
     stripe_id: str,
     now: datetime,
@@ -204,7 +204,7 @@ def _judge(
     return _keep(difference, now)
 
 
-def _try(repair: Callable[[], object], difference: Difference) -> None:
+def _try(repair: Callable[[], object], difference: Mismatch) -> None:
     try:
         repair()
     except TransientFault:
@@ -215,7 +215,7 @@ def _try(repair: Callable[[], object], difference: Difference) -> None:
         )
 
 
-def _keep(difference: Difference, now: datetime) -> _Verdict:
+def _keep(difference: Mismatch, now: datetime) -> _Verdict:
     mismatches.keep(difference, now=now)
     return _Verdict.DIFFERS
 
@@ -223,7 +223,7 @@ def _keep(difference: Difference, now: datetime) -> _Verdict:
 # --- What differs -----------------------------------------------------------------------------------------
 
 
-def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Difference | None:
+def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Mismatch | None:
     """Tell whether Stripe took exactly what an attempt says; one that is under way is the janitor's."""
     has_taken = intent.status == IntentStatus.SUCCEEDED
     if attempt.stripe_intent_id not in (None, intent.id):
@@ -240,7 +240,7 @@ def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Difference | None
     return _difference_of_charge(attempt, intent.id, theirs=_write(intent.status, intent.amount_minor))
 
 
-def compare_refund(refund: Refund, answer: RefundAnswer) -> Difference | None:
+def compare_refund(refund: Refund, answer: RefundAnswer) -> Mismatch | None:
     """Tell whether Stripe paid back exactly what a refund says."""
     ours = (refund.state, refund.amount_minor)
     if ours == (state_of(answer.status), answer.amount_minor):
@@ -250,19 +250,19 @@ def compare_refund(refund: Refund, answer: RefundAnswer) -> Difference | None:
     )
 
 
-def _foreign_charge(intent: Intent) -> Difference | None:
+def _foreign_charge(intent: Intent) -> Mismatch | None:
     """What took money is ours to explain; what still may, only where it is a customer's of ours."""
     difference = unexplained.describe(intent)
     concerns_us = intent.status == IntentStatus.SUCCEEDED or difference.booking_id is not None
     return difference if concerns_us and intent.status != IntentStatus.CANCELED else None
 
 
-def _foreign_refund(answer: RefundAnswer) -> Difference | None:
+def _foreign_refund(answer: RefundAnswer) -> Mismatch | None:
     """A refund without a row: of a charge of ours it gets one, so that what stays foreign is nobody's."""
     if state_of(answer.status) == RefundState.FAILED:
         return None
     attempt = PaymentAttempt.objects.select_related("payment").filter(stripe_intent_id=answer.intent_id)
-    return Difference(
+    return Mismatch(
         kind=BreakKind.FOREIGN_REFUND,
         stripe_id=answer.id,
         ours="",
@@ -271,8 +271,8 @@ def _foreign_refund(answer: RefundAnswer) -> Difference | None:
     )
 
 
-def _difference_of_charge(attempt: PaymentAttempt, intent_id: str, *, theirs: str) -> Difference:
-    return Difference(
+def _difference_of_charge(attempt: PaymentAttempt, intent_id: str, *, theirs: str) -> Mismatch:
+    return Mismatch(
         kind=BreakKind.CHARGE_DIFFERS,
         stripe_id=intent_id,
         ours=_write(attempt.state, attempt.amount_minor),
@@ -281,8 +281,8 @@ def _difference_of_charge(attempt: PaymentAttempt, intent_id: str, *, theirs: st
     )
 
 
-def _difference_of_refund(refund: Refund, *, theirs: str, stripe_id: str = "") -> Difference:
-    return Difference(
+def _difference_of_refund(refund: Refund, *, theirs: str, stripe_id: str = "") -> Mismatch:
+    return Mismatch(
         kind=BreakKind.REFUND_DIFFERS,
         stripe_id=stripe_id or refund.stripe_refund_id or str(refund.key),
         ours=_write(refund.state, refund.amount_minor),

@@ -16,7 +16,7 @@ from payments.event_types import Subject, rule_for
 from payments.exceptions import ContradictoryEvidence, ObjectMissing
 from payments.gateway import Gateway, Marks
 from payments.ledger import mismatches
-from payments.ledger.mismatches import Difference
+from payments.ledger.mismatches import Mismatch
 from payments.models import PaymentAttempt, StripeEvent
 from payments.policies import BreakKind
 
@@ -100,7 +100,7 @@ def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     if not _is_the_one(attempt, event):
         return _contradict(attempt, event, f"{event.object_id} names an attempt that has another one", now)
     try:
-        driver.look(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
+        driver.refresh(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
     except ObjectMissing:
         return _ignored("Stripe has no such object")
     except ContradictoryEvidence as fault:
@@ -147,7 +147,7 @@ def _contradict(attempt: PaymentAttempt, event: StripeEvent, said: str, now: dat
     """Open a difference that a person has to close: what Stripe says of an attempt is not what we have."""
     ours = f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id or ''}".strip()
     mismatches.keep(
-        Difference(
+        Mismatch(
             kind=BreakKind.CHARGE_DIFFERS,
             stripe_id=event.object_id,
             ours=ours[:_LONGEST_SIDE],

@@ -25,7 +25,7 @@ _SAFE = (RetrySafety.SAFE, RetrySafety.SAFE_BY_KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class AvailableAction:
     """One action on one job: whether it is possible, and what it takes.
 
     ``is_permitted`` tells whether to show it at all, ``is_possible`` whether to enable it; ``sentence`` says
@@ -41,9 +41,9 @@ class Offer:
     needs_reason: bool
 
 
-def offers_for(
+def available_actions_for(
     job_ids: Sequence[int], *, user: HasPermissions, safety: Mapping[int, RetrySafety] | None = None
-) -> dict[int, tuple[Offer, ...]]:
+) -> dict[int, tuple[AvailableAction, ...]]:
     """Return the offers of each job by its id, in one statement.
 
     Args:
@@ -51,12 +51,14 @@ def offers_for(
     """
     safety = safety or {}
     return {
-        job_id: offers_of(job, user=user, safety=safety.get(job_id, RetrySafety.UNKNOWN))
+        job_id: available_actions_of(job, user=user, safety=safety.get(job_id, RetrySafety.UNKNOWN))
         for job_id, job in read_jobs(job_ids).items()
     }
 
 
-def offers_of(job: JobToActOn, *, user: HasPermissions, safety: RetrySafety) -> tuple[Offer, ...]:
+def available_actions_of(
+    job: JobToActOn, *, user: HasPermissions, safety: RetrySafety
+) -> tuple[AvailableAction, ...]:
     """Return the offers of one job that was read already."""
     return tuple(_offer(action, job, user=user, safety=safety) for action in JOB_ACTIONS)
 
@@ -66,10 +68,10 @@ def needs_care(action: Action, *, task_name: str, safety: RetrySafety) -> bool:
     return moves_money(task_name) or (action in _REPEATS and safety not in _SAFE)
 
 
-def _offer(action: Action, job: JobToActOn, *, user: HasPermissions, safety: RetrySafety) -> Offer:
+def _offer(action: Action, job: JobToActOn, *, user: HasPermissions, safety: RetrySafety) -> AvailableAction:
     verdict = decide_action(action, job)
     is_delicate = needs_care(action, task_name=job.task_name, safety=safety)
-    return Offer(
+    return AvailableAction(
         action=action,
         label=str(reports.ACTION_LABELS[action]),
         is_permitted=is_allowed(user, action, task_name=job.task_name),
@@ -81,4 +83,4 @@ def _offer(action: Action, job: JobToActOn, *, user: HasPermissions, safety: Ret
 
 
 def _sentence_of(refusal: Refusal | None, *, twin_id: int | None) -> str:
-    return "" if refusal is None else reports.tell_refused(refusal, {"twin_id": twin_id})
+    return "" if refusal is None else reports.refused_sentence(refusal, {"twin_id": twin_id})

@@ -28,7 +28,13 @@ from procrastinate_tasks.actions.reports import ActionReport, Actor, Request, Ta
 from procrastinate_tasks.actions.services import carry_out, do_or_fail, make_request
 from procrastinate_tasks.database import database_now, statement
 from procrastinate_tasks.jobs import deferring
-from procrastinate_tasks.jobs.descriptions import JobArgs, JobStory, RetrySafety, TaskPresentation, present
+from procrastinate_tasks.jobs.descriptions import (
+    JobArgs,
+    JobDescription,
+    RetrySafety,
+    TaskDescription,
+    describe_task,
+)
 from procrastinate_tasks.jobs.redaction import redact
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.tasks import task
@@ -351,10 +357,10 @@ def _ending(operation: BulkOperation) -> str:
     return "" if operation.state == BulkState.RUNNING else f" {operation.state}"
 
 
-def tell_bulk_runs(jobs: Sequence[JobArgs]) -> Mapping[int, JobStory]:
+def describe_bulk_runs(jobs: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
     """Name the bulk operation that a job carries on."""
     return {
-        job.id: JobStory(
+        job.id: JobDescription(
             sentence=_("Carry out bulk operation %(id)s") % {"id": job.args["operation_id"]},
             retry_safety=RetrySafety.SAFE,
             retry_reason=_("It goes on where it was, and does nothing twice."),
@@ -363,9 +369,9 @@ def tell_bulk_runs(jobs: Sequence[JobArgs]) -> Mapping[int, JobStory]:
     }
 
 
-present(
+describe_task(
     RUN_TASK,
-    TaskPresentation(
-        title=gettext_lazy("Bulk operation"), tell=tell_bulk_runs, related_argument="operation_id"
+    TaskDescription(
+        title=gettext_lazy("Bulk operation"), describe=describe_bulk_runs, related_argument="operation_id"
     ),
 )

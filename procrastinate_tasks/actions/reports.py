@@ -43,10 +43,10 @@ class TargetReport:
     def sentence(self) -> str:
         """What became of it, in the active language."""
         if self.outcome is ActionOutcome.APPLIED:
-            return tell_applied(self.action, self.detail)
+            return applied_sentence(self.action, self.detail)
         if self.refusal is not None:
-            return tell_refused(self.refusal, self.detail)
-        return tell_failed()
+            return refused_sentence(self.refusal, self.detail)
+        return failed_sentence()
 
     @property
     def was_applied(self) -> bool:
@@ -160,12 +160,12 @@ _REFUSED: Mapping[Refusal, Promise] = {
 }
 
 
-def tell_applied(action: str, detail: Mapping[str, object]) -> str:
+def applied_sentence(action: str, detail: Mapping[str, object]) -> str:
     """Say what was done."""
     return str(_APPLIED[Action(action)]) % detail
 
 
-def tell_refused(refusal: str, detail: Mapping[str, object]) -> str:
+def refused_sentence(refusal: str, detail: Mapping[str, object]) -> str:
     """Say why something was not done; a code of a later release is told as it is."""
     try:
         return str(_REFUSED[Refusal(refusal)]) % detail
@@ -173,7 +173,7 @@ def tell_refused(refusal: str, detail: Mapping[str, object]) -> str:
         return refusal
 
 
-def tell_failed() -> str:
+def failed_sentence() -> str:
     """Say that the database did not do it."""
     return str(_("The database refused it; nothing was changed. Try again; if it stays so, look at the log."))
 

@@ -29,7 +29,13 @@ from procrastinate_tasks.exceptions import (
     UnknownTask,
 )
 from procrastinate_tasks.models import ActionOutcome, TargetType
-from procrastinate_tasks.queues.control import limit, limit_facts, list_queue_rules, pause, resume
+from procrastinate_tasks.queues.control import (
+    limit_facts,
+    limit_queue,
+    list_queue_rules,
+    pause_queue,
+    resume_queue,
+)
 from procrastinate_tasks.schedule.state import disable, enable, run_now
 
 __all__ = [
@@ -201,11 +207,11 @@ def _change_queue(
     try:
         if action is Action.LIMIT:
             before = _limit_of(queue)
-            limit(queue=queue, rate=limit_wanted.rate, concurrency=limit_wanted.concurrency)
+            limit_queue(queue=queue, rate=limit_wanted.rate, concurrency=limit_wanted.concurrency)
             detail = {"before": limit_facts(before), "after": limit_facts(_limit_of(queue))}
-        elif action is Action.PAUSE and not pause(queue=queue, by=by, reason=reason):
+        elif action is Action.PAUSE and not pause_queue(queue=queue, by=by, reason=reason):
             return refuse_all(action, [queue], Refusal.PAUSED_ALREADY)
-        elif action is Action.RESUME and not resume(queue=queue):
+        elif action is Action.RESUME and not resume_queue(queue=queue):
             return refuse_all(action, [queue], Refusal.NOT_PAUSED)
     except UnknownQueue as unknown:
         return refuse_all(action, [queue], Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)

@@ -78,7 +78,7 @@ def _write_preview(out: Output, preview: BulkPreview) -> None:
         out.line("…")
     out.line()
     for refusal, count in preview.refused.items():
-        out.line(f"{count} × {reports.tell_refused(refusal, {'twin_id': '…'})}")
+        out.line(f"{count} × {reports.refused_sentence(refusal, {'twin_id': '…'})}")
     values = {"possible": preview.possible, "looked_at": preview.looked_at, "requested": preview.requested}
     if preview.looked_at < preview.requested:
         out.line(_("%(requested)d jobs match; the first %(looked_at)d were looked at.") % values)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks.command_line.filtering import add_filter_arguments, read_choice
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
-from procrastinate_tasks.jobs.descriptions import stories_of
+from procrastinate_tasks.jobs.descriptions import descriptions_of
 from procrastinate_tasks.jobs.states import STATE_LABELS
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 
@@ -62,7 +62,7 @@ def json_of(row: JobRow, *, with_arguments: bool) -> dict[str, object]:
 
 
 def _write_table(out: Output, rows: Sequence[JobRow], *, with_arguments: bool) -> None:
-    stories = stories_of(rows)
+    descriptions = descriptions_of(rows)
     headings = [
         _("JOB"),
         _("STATE"),
@@ -77,7 +77,7 @@ def _write_table(out: Output, rows: Sequence[JobRow], *, with_arguments: bool) -
         [
             row.id,
             STATE_LABELS[row.state],
-            stories[row.id].sentence,
+            descriptions[row.id].sentence,
             row.queue_name,
             row.attempts,
             row.changed_at,

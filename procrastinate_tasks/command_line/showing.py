@@ -1,4 +1,4 @@
-"""The verbs that show one job: its story, and why it does not run."""
+"""The verbs that show one job: its description, and why it does not run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS
 from procrastinate_tasks.command_line.listing import add_show_arguments, json_of
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
-from procrastinate_tasks.jobs.descriptions import JobStory, RetrySafety, stories_of
+from procrastinate_tasks.jobs.descriptions import JobDescription, RetrySafety, descriptions_of
 from procrastinate_tasks.jobs.states import STATE_LABELS
 from procrastinate_tasks.jobs.tasks import find_options
 from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
-from procrastinate_tasks.queries.job import Event, list_events, tell_steps
+from procrastinate_tasks.queries.job import Event, list_events, steps_of
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.queues.diagnosis import Reason, why_not_running
 from procrastinate_tasks.queues.policies import Cause
@@ -30,7 +30,7 @@ _MOST_ROWS = 100
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     row: JobRow
-    story: JobStory
+    description: JobDescription
     reason: Reason
     events: Sequence[Event]
     attempts: Sequence[JobAttempt]
@@ -80,7 +80,7 @@ def _read(job_id: int) -> _Job:
     (row,) = rows
     return _Job(
         row=row,
-        story=stories_of([row])[job_id],
+        description=descriptions_of([row])[job_id],
         reason=reason,
         events=list_events(job_id),
         attempts=list(JobAttempt.objects.filter(job_id=job_id).order_by("id")[:_MOST_ROWS]),
@@ -103,8 +103,8 @@ _SAFETY: Mapping[RetrySafety, Callable[[], str]] = {
 
 
 def _write_head(out: Output, job: _Job, options: Options) -> None:
-    row, story = job.row, job.story
-    out.line(_("Job %(id)s: %(sentence)s") % {"id": row.id, "sentence": story.sentence})
+    row, description = job.row, job.description
+    out.line(_("Job %(id)s: %(sentence)s") % {"id": row.id, "sentence": description.sentence})
     out.line(f"{STATE_LABELS[row.state]}. {job.reason.sentence}")
     out.line()
     out.facts(
@@ -114,9 +114,9 @@ def _write_head(out: Output, job: _Job, options: Options) -> None:
             (_("Attempts"), row.attempts),
             (_("Due"), row.scheduled_at),
             (_("Queueing lock"), row.queueing_lock),
-            (_("About"), ", ".join(related.label for related in story.related)),
-            (_("Is it safe to repeat?"), f"{_SAFETY[story.retry_safety]()} {story.retry_reason}"),
-            (_("When it fails"), story.runbook),
+            (_("About"), ", ".join(related.label for related in description.related)),
+            (_("Is it safe to repeat?"), f"{_SAFETY[description.retry_safety]()} {description.retry_reason}"),
+            (_("When it fails"), description.runbook),
             (_("Arguments"), _arguments_in_words(row, shows_all=options["show_arguments"])),
         ]
     )
@@ -136,7 +136,7 @@ def _arguments_in_words(row: JobRow, *, shows_all: bool) -> str:
 
 def _write_events(out: Output, job: _Job) -> None:
     out.line()
-    steps = [(step.at, step.label, step.lasted) for step in tell_steps(job.events)]
+    steps = [(step.at, step.label, step.lasted) for step in steps_of(job.events)]
     out.table((_("TIME"), _("EVENT"), _("TOOK")), steps)
 
 
@@ -196,8 +196,8 @@ def _write_audit(out: Output, job: _Job) -> None:
 def _json_of(job: _Job, options: Options) -> dict[str, object]:
     return {
         **json_of(job.row, with_arguments=options["show_arguments"]),
-        "sentence": job.story.sentence,
-        "retry_safety": job.story.retry_safety.value,
+        "sentence": job.description.sentence,
+        "retry_safety": job.description.retry_safety.value,
         "why": job.reason,
         "events": [{"at": event.at, "type": event.type} for event in job.events],
         "attempts": [_json_of_attempt(attempt, options) for attempt in job.attempts],

@@ -111,7 +111,7 @@ def _describe_traceback(exception: BaseException, clean: Callable[[str, int], st
 
 
 def _format_traceback(exception: BaseException) -> Iterator[str]:
-    """Format the last frames of an exception and of what led to it, unless that is a long story."""
+    """Format the last frames of an exception and of what led to it, unless that is a long description."""
     tb = _traceback_from_task(exception.__traceback__)
     with no_queries():
         described = traceback.TracebackException(

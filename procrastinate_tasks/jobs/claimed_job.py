@@ -13,7 +13,7 @@ from procrastinate_tasks.jobs.tasks import find_options
 from procrastinate_tasks.jobs.values import show
 
 
-class ClaimedJob(Job):
+class HiddenArgumentsJob(Job):
     """A job in a worker, which keeps its arguments out of Procrastinate's own log lines."""
 
     @property
@@ -44,12 +44,12 @@ def describe_call(job: Job) -> str:
     return f"{job.task_name}[{job.id}]({', '.join([*shown, *hidden])})"
 
 
-def job_of(assignment: Assignment) -> ClaimedJob:
+def procrastinate_job(assignment: ClaimedJob) -> HiddenArgumentsJob:
     """Procrastinate's record of a job, for its retry strategy and for log lines.
 
     Arguments that cannot be read here are left out: the column takes any JSON, from any client.
     """
-    return ClaimedJob(
+    return HiddenArgumentsJob(
         id=assignment.job_id,
         status="doing",
         queue=assignment.queue_name,
@@ -64,7 +64,7 @@ def job_of(assignment: Assignment) -> ClaimedJob:
     )
 
 
-class Assignment(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A claimed job on its way to a child. A tuple, because thousands of them travel each second.
 
     ``refusals`` is how often this worker gave it back because its process could not connect to the database.

@@ -15,7 +15,7 @@ from procrastinate.tasks import Task
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import UnusableRetry
 from procrastinate_tasks.jobs.attempts import describe_failure, encode_result, was_stopped
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.retries import check_decision
 from procrastinate_tasks.models import Outcome
 
@@ -25,9 +25,9 @@ MOST_REFUSALS = 100
 logger = logging.getLogger(__name__)
 
 
-def end_of_success(assignment: Assignment, *, started: float, result: object) -> RunEnd:
+def succeeded(assignment: ClaimedJob, *, started: float, result: object) -> Completion:
     """The end of a run that returned."""
-    return RunEnd(
+    return Completion(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
         attempts=assignment.attempts,
@@ -41,18 +41,18 @@ def end_of_success(assignment: Assignment, *, started: float, result: object) ->
     )
 
 
-def end_of_error(
-    assignment: Assignment,
+def failed_or_retried(
+    assignment: ClaimedJob,
     *,
     job: Job,
     task: Task[..., object, ...] | None,
     started: float,
     error: BaseException,
     abort_reason: AbortReason | None,
-) -> RunEnd:
+) -> Completion:
     """The end of a run that raised, with the retry its task asks for."""
     failure = describe_failure(error, job=job)
-    end = RunEnd(
+    end = Completion(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
         attempts=assignment.attempts,
@@ -68,15 +68,15 @@ def end_of_error(
         fingerprint=failure.fingerprint,
     )
     if was_stopped(error, abort_reason=abort_reason):
-        return _end_of_abortion(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
+        return _aborted(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
     try:
         decision = decide_retry(task, error=error, job=job)
     except UnusableRetry as refusal:
         return end._replace(message=f"{end.message}\n{refusal}")
-    return end if decision is None else _end_of_retry(end, decision)
+    return end if decision is None else _to_be_retried(end, decision)
 
 
-def end_of_refusal(end: RunEnd) -> RunEnd:
+def end_of_refusal(end: Completion) -> Completion:
     """The end of a run whose process could not connect to the database: it was nobody's attempt."""
     return end._replace(
         status="todo",
@@ -108,13 +108,13 @@ def decide_retry(
     return None if job_retry is None else check_decision(job_retry.retry_decision)
 
 
-def _end_of_abortion(end: RunEnd, *, is_shutting_down: bool) -> RunEnd:
+def _aborted(end: Completion, *, is_shutting_down: bool) -> Completion:
     if is_shutting_down:
         return end._replace(status="todo", outcome=Outcome.INTERRUPTED.value, counts_attempt=False)
     return end._replace(status="aborted", outcome=Outcome.ABORTED.value)
 
 
-def _end_of_retry(end: RunEnd, decision: RetryDecision) -> RunEnd:
+def _to_be_retried(end: Completion, decision: RetryDecision) -> Completion:
     return end._replace(
         status="todo",
         outcome=Outcome.RETRYING.value,
@@ -125,7 +125,7 @@ def _end_of_retry(end: RunEnd, decision: RetryDecision) -> RunEnd:
     )
 
 
-class RunEnd(NamedTuple):
+class Completion(NamedTuple):
     """How one run of a job ended: what becomes of the job, and what is stored of the attempt.
 
     ``status`` is the one the job should get (``todo`` puts it back), ``outcome`` a ``results.Outcome`` value.
@@ -155,7 +155,7 @@ class RunEnd(NamedTuple):
     could_not_connect: bool = False
 
 
-class Settled(NamedTuple):
+class Recorded(NamedTuple):
     """What became of a job: ``sibling_id`` is the waiting job a retry was dropped for."""
 
     job_id: int

@@ -53,7 +53,7 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobStory:
+class JobDescription:
     """What a project tells of one job, in the active language.
 
     ``retry_reason`` says why a retry is safe or not; ``runbook`` what to do when the job fails.
@@ -69,14 +69,14 @@ class JobStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobArgs:
-    """A job as its task's ``tell`` gets it."""
+    """A job as its task's ``describe`` gets it."""
 
     id: int
     args: Mapping[str, object]
 
 
-class TellableJob(Protocol):
-    """What a story needs of a job; a row of ``Job`` has it."""
+class DescribableJob(Protocol):
+    """What a description needs of a job; a row of ``Job`` has it."""
 
     @property
     def id(self) -> int: ...
@@ -87,17 +87,17 @@ class TellableJob(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPresentation:
+class TaskDescription:
     """What a project tells of a task.
 
-    ``tell`` gets many jobs at once and answers their stories by job id, so that a list takes no query per
+    ``describe`` gets many jobs at once and answers their descriptions by job id: a list takes no query per
     row; a job it leaves out is shown by its task's title. ``related_argument`` is the argument that names the
     object a job is about: lists filter by it, so there should be an index on it. A task that moves money is
     retried with a reason only.
     """
 
     title: str | Promise
-    tell: Callable[[Sequence[JobArgs]], Mapping[int, JobStory]]
+    describe: Callable[[Sequence[JobArgs]], Mapping[int, JobDescription]]
     kind: Kind = Kind.OTHER
     related_argument: str = ""
     moves_money: bool = False
@@ -118,7 +118,7 @@ class JobSearch:
 
 SearchResolver = Callable[[str], JobSearch | None]
 
-_presentations: dict[str, TaskPresentation] = {}
+_presentations: dict[str, TaskDescription] = {}
 
 
 _resolvers: list[SearchResolver] = []
@@ -127,7 +127,7 @@ _resolvers: list[SearchResolver] = []
 # --- Registering ------------------------------------------------------------------------------------------
 
 
-def present(task_name: str, presentation: TaskPresentation) -> None:
+def describe_task(task_name: str, presentation: TaskDescription) -> None:
     """Register what is told of a task.
 
     Raises:
@@ -138,7 +138,7 @@ def present(task_name: str, presentation: TaskPresentation) -> None:
     _presentations[task_name] = presentation
 
 
-def present_search(resolver: SearchResolver) -> None:
+def add_search(resolver: SearchResolver) -> None:
     """Register what understands a searched term: a reference, an e-mail address, an id of another system."""
     _resolvers.append(resolver)
 
@@ -146,25 +146,25 @@ def present_search(resolver: SearchResolver) -> None:
 # --- Asking -----------------------------------------------------------------------------------------------
 
 
-def find_presentation(task_name: str) -> TaskPresentation | None:
+def find_description(task_name: str) -> TaskDescription | None:
     """Return what a project registered for a task; None if nothing."""
     return _presentations.get(task_name)
 
 
-def presented_tasks() -> Mapping[str, TaskPresentation]:
+def described_tasks() -> Mapping[str, TaskDescription]:
     """Return all that is registered, by task name."""
     return dict(_presentations)
 
 
 def title_of(task_name: str) -> str:
     """Return a task's title in the active language, or its name."""
-    presentation = find_presentation(task_name)
+    presentation = find_description(task_name)
     return str(presentation.title) if presentation else task_name
 
 
 def moves_money(task_name: str) -> bool:
     """Tell whether the project says that a task moves money."""
-    presentation = find_presentation(task_name)
+    presentation = find_description(task_name)
     return presentation is not None and presentation.moves_money
 
 
@@ -182,30 +182,30 @@ def find_jobs_meant(term: str) -> JobSearch | None:
     return None
 
 
-def stories_of(jobs: Sequence[TellableJob]) -> dict[int, JobStory]:
-    """Return the story of each job by its id, asking each task's ``tell`` once.
+def descriptions_of(jobs: Sequence[DescribableJob]) -> dict[int, JobDescription]:
+    """Return the story of each job by its id, asking each task's ``describe`` once.
 
-    A task that nobody registered is told by its name. A ``tell`` that fails is logged and replaced by the
+    A task that nobody registered is told by its name. A ``describe`` that fails is logged and replaced by the
     task's title: it breaks no page.
     """
     by_task: dict[str, list[JobArgs]] = defaultdict(list)
     for job in jobs:
         by_task[job.task_name].append(JobArgs(id=job.id, args=job.args))
-    stories: dict[int, JobStory] = {}
+    descriptions: dict[int, JobDescription] = {}
     for task_name, calls in by_task.items():
-        plain = JobStory(sentence=title_of(task_name), retry_reason=_("Nobody has said for this task."))
+        plain = JobDescription(sentence=title_of(task_name), retry_reason=_("Nobody has said for this task."))
         told = _tell(task_name, calls)
-        stories |= {call.id: told.get(call.id, plain) for call in calls}
-    return stories
+        descriptions |= {call.id: told.get(call.id, plain) for call in calls}
+    return descriptions
 
 
-def _tell(task_name: str, calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
-    presentation = find_presentation(task_name)
+def _tell(task_name: str, calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
+    presentation = find_description(task_name)
     if presentation is None:
         return {}
     try:
         with _connection_kept_usable():
-            return presentation.tell(calls)
+            return presentation.describe(calls)
     except Exception:
         logger.exception("A task's presentation failed", extra={"task": task_name})
         return {}

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from procrastinate.jobs import Job
 
-from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.models import Outcome
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ def log_start(job: Job) -> None:
     logger.info("Job started", extra={"event": "job_started"})
 
 
-def log_settled(end: RunEnd, settled: Settled) -> None:
+def log_settled(end: Completion, settled: Recorded) -> None:
     """Write the one line that tells how a run ended."""
     extra: dict[str, object] = {
         "event": f"job_{settled.outcome.value}",
@@ -46,7 +46,7 @@ def log_lost(job: Job) -> None:
     logger.warning("Job was lost to another worker; this run is not recorded", extra={"event": "job_lost"})
 
 
-def _shown_result(end: RunEnd) -> str | None:
+def _shown_result(end: Completion) -> str | None:
     """Return what a task returned if that is a sentence of its own: other values may hold anything."""
     return json.loads(end.result) if end.result is not None and end.result.startswith('"') else None
 

@@ -16,7 +16,7 @@ from procrastinate.exceptions import UniqueViolation
 
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import EndRefused
-from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.models import Outcome
 
 # Classes of SQLSTATE that speak of the values in a statement: data, constraints, limits of an index or of
@@ -45,10 +45,10 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def in_our_words(end: RunEnd, *, reason: str) -> RunEnd:
+def in_our_words(end: Completion, *, reason: str) -> Completion:
     """Say that a run's end could not be stored: what it came to stands, and a retry becomes a failure."""
     refused = EndRefused(reason=reason)
-    told = RunEnd(
+    told = Completion(
         job_id=end.job_id,
         worker_id=end.worker_id,
         attempts=end.attempts,
@@ -76,13 +76,13 @@ class Portions:
     One that is refused alone is put in our words; what is refused even then is ``refused_for_good``.
     """
 
-    def __init__(self, ends: Sequence[RunEnd]) -> None:
-        self._left: list[Sequence[RunEnd]] = [ends] if ends else []
+    def __init__(self, ends: Sequence[Completion]) -> None:
+        self._left: list[Sequence[Completion]] = [ends] if ends else []
         self._is_in_our_words = False
-        self.refused_for_good: list[RunEnd] = []
+        self.refused_for_good: list[Completion] = []
 
     @property
-    def next(self) -> Sequence[RunEnd] | None:
+    def next(self) -> Sequence[Completion] | None:
         """What to try now; None when nothing is left."""
         return self._left[-1] if self._left else None
 
@@ -115,12 +115,12 @@ _EMPTY = (None, "")
 
 def settle(
     connector: DjangoConnector,
-    ends: Sequence[RunEnd],
+    ends: Sequence[Completion],
     *,
     host: str = "",
     release: str = "",
     now: datetime | None = None,
-) -> list[Settled]:
+) -> list[Recorded]:
     """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
 
     One that the database refuses is settled in our words, and costs the others nothing.
@@ -132,7 +132,7 @@ def settle(
     """
     own = {"host": host, "release": release, "deletes_job": False, "as_of": now}
     portions = Portions(ends)
-    settled: list[Settled] = []
+    settled: list[Recorded] = []
     while (portion := portions.next) is not None:
         try:
             settled += _settle_together(connector, portion, own)
@@ -148,10 +148,10 @@ def settle(
 
 
 def _settle_together(
-    connector: DjangoConnector, ends: Sequence[RunEnd], own: Mapping[str, object]
-) -> list[Settled]:
+    connector: DjangoConnector, ends: Sequence[Completion], own: Mapping[str, object]
+) -> list[Recorded]:
     """Settle jobs in one statement; when it is refused, the surrounding transaction stays usable."""
-    parameter = encode_ends({**end._asdict(), **own} for end in ends)
+    parameter = encode({**end._asdict(), **own} for end in ends)
     for clash in range(MOST_CLASHES + 1):
         try:
             with transaction.atomic(using=connector.alias):
@@ -163,7 +163,7 @@ def _settle_together(
     raise AssertionError("unreachable")
 
 
-def encode_ends(ends: Iterable[Mapping[str, object]]) -> str:
+def encode(ends: Iterable[Mapping[str, object]]) -> str:
     """Return runs as the JSON that ``sql/settle_jobs.sql`` reads: its columns by name, empty ones left out.
 
     One text is much cheaper to send and to read than an array for each column. To be sent at once: it says
@@ -183,10 +183,10 @@ def _without_clocks(end: Mapping[str, object], *, monotonic: float, wall: float)
     return columns
 
 
-def read_answer(rows: Iterable[dict[str, Any]]) -> list[Settled]:
+def read_answer(rows: Iterable[dict[str, Any]]) -> list[Recorded]:
     """Read the rows that ``sql/settle_jobs.sql`` answers."""
     return [
-        Settled(
+        Recorded(
             job_id=row["job_id"],
             status=row["status"],
             outcome=Outcome(row["outcome"]),

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 from procrastinate_tasks.conf import plain_orphaned_after, queue_settings
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import WorkerLost
-from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.policies import Rescue, decide_rescue
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import Outcome
@@ -104,13 +104,13 @@ def _rescue(job_ids: list[int] | None, *, decide: Decision, now: datetime | None
     return _report(settled)
 
 
-def _end_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> RunEnd:
+def _end_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> Completion:
     status, outcome = _END_OF[decision]
     finished = time.monotonic()
     lost = WorkerLost(
         worker_id=orphan.worker_id, silent_seconds=orphan.silent_seconds, crashes=orphan.earlier_crashes + 1
     )
-    return RunEnd(
+    return Completion(
         job_id=orphan.id,
         worker_id=orphan.worker_id,
         attempts=orphan.attempts,
@@ -125,7 +125,7 @@ def _end_of(orphan: OrphanedJob, decision: Rescue, *, now: datetime) -> RunEnd:
     )
 
 
-def _report(settled: Sequence[Settled]) -> RescueReport:
+def _report(settled: Sequence[Recorded]) -> RescueReport:
     def ids(outcome: Outcome) -> tuple[int, ...]:
         return tuple(item.job_id for item in settled if item.outcome is outcome)
 
@@ -137,7 +137,7 @@ def _report(settled: Sequence[Settled]) -> RescueReport:
     )
 
 
-def _log(orphans: Sequence[OrphanedJob], settled: Sequence[Settled]) -> None:
+def _log(orphans: Sequence[OrphanedJob], settled: Sequence[Recorded]) -> None:
     outcomes = {item.job_id: item.outcome for item in settled}
     for orphan in (each for each in orphans if each.id in outcomes):
         outcome = outcomes[orphan.id]

@@ -54,17 +54,17 @@ class PanelContent:
 class Panel:
     """A panel of the project's on the dashboard, for those with the ``permission``.
 
-    ``tell`` is asked at each refresh: it should be one query, and cheap.
+    ``read`` is asked at each refresh: it should be one query, and cheap.
     """
 
     title: str | Promise
-    tell: Callable[[], PanelContent]
+    read: Callable[[], PanelContent]
     permission: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldPanel:
-    """A panel as it is shown; ``content`` is None when ``tell`` failed."""
+class ShownPanel:
+    """A panel as it is shown; ``content`` is None when ``read`` failed."""
 
     title: str
     content: PanelContent | None
@@ -76,12 +76,12 @@ _pages: list[ExtraPage] = []
 _panels: list[Panel] = []
 
 
-def present_page(page: ExtraPage) -> None:
+def add_page(page: ExtraPage) -> None:
     """Register a page for the viewer's navigation."""
     _pages.append(page)
 
 
-def present_panel(panel: Panel) -> None:
+def add_panel(panel: Panel) -> None:
     """Register a panel for the dashboard."""
     _panels.append(panel)
 
@@ -91,21 +91,21 @@ def extra_pages() -> tuple[ExtraPage, ...]:
     return tuple(_pages)
 
 
-def told_panels(may: Callable[[str], bool]) -> tuple[ToldPanel, ...]:
+def shown_panels(may: Callable[[str], bool]) -> tuple[ShownPanel, ...]:
     """Ask the panels for their content, in the order of their registration; one that fails breaks no page.
 
     Args:
         may: whether the reader has a permission.
     """
     return tuple(
-        ToldPanel(title=str(panel.title), content=_told(panel)) for panel in _panels if may(panel.permission)
+        ShownPanel(title=str(panel.title), content=_told(panel)) for panel in _panels if may(panel.permission)
     )
 
 
 def _told(panel: Panel) -> PanelContent | None:
     try:
         with _connection_kept_usable():
-            return panel.tell()
+            return panel.read()
     except Exception:
-        logger.exception("A panel of the dashboard failed", extra={"panel": panel.tell.__qualname__})
+        logger.exception("A panel of the dashboard failed", extra={"panel": panel.read.__qualname__})
         return None

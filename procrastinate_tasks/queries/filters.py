@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from procrastinate_tasks.jobs.descriptions import JobSearch, Kind, find_jobs_meant, presented_tasks
+from procrastinate_tasks.jobs.descriptions import JobSearch, Kind, described_tasks, find_jobs_meant
 from procrastinate_tasks.queries.jobs import TAB_LABELS, JobQuery, Tab, job_id_at, job_id_since
 from procrastinate_tasks.queries.queues import list_tasks
 
@@ -118,7 +118,7 @@ def understand(chosen: JobFilter) -> Understood:
 def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
     """Narrow a query to one object's jobs, by an argument that the project has named, and has an index on."""
     argument, _separator, value = about.partition(":")
-    if argument not in {task.related_argument for task in presented_tasks().values()} - {""}:
+    if argument not in {task.related_argument for task in described_tasks().values()} - {""}:
         return query, ""
     return replace(query, arguments={argument: (value,)}), f"{argument} = {value}"
 
@@ -158,7 +158,7 @@ def _task_names() -> Iterable[str]:
 def _tasks_of(kind: str) -> tuple[str, ...] | None:
     if not kind:
         return None
-    return tuple(sorted(name for name, task in presented_tasks().items() if task.kind == kind))
+    return tuple(sorted(name for name, task in described_tasks().items() if task.kind == kind))
 
 
 # --- Reading values ---------------------------------------------------------------------------------------

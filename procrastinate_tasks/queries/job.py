@@ -153,7 +153,7 @@ class Step:
     run: int = 0
 
 
-def tell_steps(events: Iterable[Event]) -> tuple[Step, ...]:
+def steps_of(events: Iterable[Event]) -> tuple[Step, ...]:
     """Turn events, oldest first, into steps with the waits and runs between them.
 
     Procrastinate notes the time a job is due as an event of that time, which is no step of its own.

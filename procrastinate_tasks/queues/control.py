@@ -18,7 +18,7 @@ from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 _LONGEST_PERSON = 150
 
 
-def pause(*, queue: str, by: str, reason: str = "") -> bool:
+def pause_queue(*, queue: str, by: str, reason: str = "") -> bool:
     """Let no worker of ours start another job of a queue, until it is resumed; running jobs finish.
 
     It holds from the moment the current transaction commits, and through every restart.
@@ -39,7 +39,7 @@ def pause(*, queue: str, by: str, reason: str = "") -> bool:
     return _changed("pause_queue", queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason)
 
 
-def resume(*, queue: str) -> bool:
+def resume_queue(*, queue: str) -> bool:
     """Let workers start the jobs of a paused queue again, at once; False when it was not paused.
 
     Raises:
@@ -49,7 +49,7 @@ def resume(*, queue: str) -> bool:
     return _changed("resume_queue", queue=queue)
 
 
-def limit(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
+def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
     """Limit a queue on all workers together, instead of what the settings say; at once, through restarts.
 
     Without any limit the settings hold again.

@@ -15,13 +15,13 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from procrastinate_tasks.actions.available_actions import Offer, offers_of
+from procrastinate_tasks.actions.available_actions import AvailableAction, available_actions_of
 from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.actions.policies import Action, JobToActOn, Tier
 from procrastinate_tasks.actions.reports import ActionReport, TargetReport
 from procrastinate_tasks.formatting import amount_in_words, short_error
 from procrastinate_tasks.jobs.arguments import arguments_to_show
-from procrastinate_tasks.jobs.descriptions import JobStory, stories_of
+from procrastinate_tasks.jobs.descriptions import JobDescription, descriptions_of
 from procrastinate_tasks.jobs.states import ShownState
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries.job import _IS_DUE_LATER, _RUNS, moment_of_interest, most_attempts
@@ -47,7 +47,7 @@ class ShownJob:
     """A row of the list. ``moment`` is what the state makes of interest, ``lasted`` its wait or its run."""
 
     row: JobRow
-    story: JobStory
+    description: JobDescription
     amount: str
     attempt: int
     most_attempts: int | None
@@ -55,38 +55,40 @@ class ShownJob:
     moment_label: str
     lasted: timedelta | None
     error: str
-    offers: tuple[ShownOffer, ...]
+    offers: tuple[ActionButton, ...]
 
     @property
     def amount_untold(self) -> str:
         """The amount, unless something the job is about is called by it."""
-        return "" if any(self.amount in related.label for related in self.story.related) else self.amount
+        return (
+            "" if any(self.amount in related.label for related in self.description.related) else self.amount
+        )
 
 
 def show_rows(
     rows: Sequence[JobRow],
-    stories: Mapping[int, JobStory],
+    descriptions: Mapping[int, JobDescription],
     *,
     user: HasPermissions,
     back: str,
     site_name: str,
 ) -> tuple[ShownJob, ...]:
-    """Put rows, their stories and what may be done with them together; takes no query."""
+    """Put rows, their descriptions and what may be done with them together; takes no query."""
     return tuple(
         _show_row(
             row,
-            stories[row.id],
-            shown_offers(_to_act_on(row), stories[row.id], user=user, back=back, site_name=site_name),
+            descriptions[row.id],
+            action_buttons(_to_act_on(row), descriptions[row.id], user=user, back=back, site_name=site_name),
         )
         for row in rows
     )
 
 
-def _show_row(row: JobRow, story: JobStory, offers: tuple[ShownOffer, ...]) -> ShownJob:
+def _show_row(row: JobRow, description: JobDescription, offers: tuple[ActionButton, ...]) -> ShownJob:
     return ShownJob(
         row=row,
-        story=story,
-        amount=amount_in_words(story.amount) if story.amount else "",
+        description=description,
+        amount=amount_in_words(description.amount) if description.amount else "",
         attempt=row.attempts + (1 if row.state in _RUNS else 0),
         most_attempts=most_attempts(row.task_name),
         moment=moment_of_interest(row),
@@ -157,14 +159,14 @@ class Line:
 
     target: str
     job_id: int | None
-    story: JobStory | None
+    description: JobDescription | None
     amount: str
     report: TargetReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """A job as far as its story needs it."""
+    """A job as far as its description needs it."""
 
     id: int
     task_name: str
@@ -172,10 +174,10 @@ class _Call:
 
 
 def lines_of(report: ActionReport) -> tuple[Line, ...]:
-    """Put a report on jobs and their stories together."""
+    """Put a report on jobs and their descriptions together."""
     ids = [int(target.target) for target in report.targets]
-    stories = stories_of(_calls(ids))
-    return tuple(_line(target, stories) for target in report.targets)
+    descriptions = descriptions_of(_calls(ids))
+    return tuple(_line(target, descriptions) for target in report.targets)
 
 
 def _calls(ids: Sequence[int]) -> list[_Call]:
@@ -187,13 +189,13 @@ def _calls(ids: Sequence[int]) -> list[_Call]:
     ]
 
 
-def _line(target: TargetReport, stories: Mapping[int, JobStory]) -> Line:
-    story = stories.get(int(target.target))
-    amount = amount_in_words(story.amount) if story and story.amount else ""
+def _line(target: TargetReport, descriptions: Mapping[int, JobDescription]) -> Line:
+    description = descriptions.get(int(target.target))
+    amount = amount_in_words(description.amount) if description and description.amount else ""
     return Line(
         target=gettext("job %(id)s") % {"id": target.target},
         job_id=int(target.target),
-        story=story,
+        description=description,
         amount=amount,
         report=target,
     )
@@ -203,7 +205,7 @@ _ONLY_IF_POSSIBLE = (Action.RELEASE, Action.RESCUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownOffer:
+class ActionButton:
     """An action on one job: ``button`` is what its form sends, ``url`` the page to confirm it on.
 
     Neither is set where it is impossible: then ``why_not`` says why.
@@ -215,12 +217,13 @@ class ShownOffer:
     why_not: str = ""
 
 
-def shown_offers(
-    job: JobToActOn, story: JobStory, *, user: HasPermissions, back: str, site_name: str
-) -> tuple[ShownOffer, ...]:
+def action_buttons(
+    job: JobToActOn, description: JobDescription, *, user: HasPermissions, back: str, site_name: str
+) -> tuple[ActionButton, ...]:
     """Return what this user may do to a job; what is not possible now stands at the end."""
     offers = sorted(
-        offers_of(job, user=user, safety=story.retry_safety), key=lambda offer: not offer.is_possible
+        available_actions_of(job, user=user, safety=description.retry_safety),
+        key=lambda offer: not offer.is_possible,
     )
     return tuple(
         _show(offer, job_id=job.id, back=back, site_name=site_name)
@@ -238,10 +241,10 @@ def confirmation_address(
     return f"{address}?{urlencode([*query, ('next', back)])}"
 
 
-def _show(offer: Offer, *, job_id: int, back: str, site_name: str) -> ShownOffer:
+def _show(offer: AvailableAction, *, job_id: int, back: str, site_name: str) -> ActionButton:
     if not offer.is_possible:
-        return ShownOffer(label=offer.label, why_not=offer.sentence)
+        return ActionButton(label=offer.label, why_not=offer.sentence)
     if offer.tier <= Tier.BUTTON and not offer.needs_reason:
-        return ShownOffer(label=offer.label, button=f"{offer.action}:{job_id}")
+        return ActionButton(label=offer.label, button=f"{offer.action}:{job_id}")
     url = confirmation_address(offer.action, site_name=site_name, back=back, job_ids=(job_id,))
-    return ShownOffer(label=offer.label, url=url)
+    return ActionButton(label=offer.label, url=url)

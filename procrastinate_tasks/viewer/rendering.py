@@ -73,16 +73,16 @@ def _unless_unchanged(request: HttpRequest, response: HttpResponse) -> HttpRespo
 LONGEST_QUERY = timedelta(seconds=3)
 
 
-class TookTooLong(Exception):
+class QueryTookTooLong(Exception):
     """A page's query was stopped after ``LONGEST_QUERY``."""
 
 
 @contextmanager
-def patience() -> Iterator[None]:
+def statement_timeout() -> Iterator[None]:
     """Stop queries that take longer, and leave the connection usable.
 
     Raises:
-        TookTooLong: a query did.
+        QueryTookTooLong: a query did.
     """
     alias = procrastinate_settings.DATABASE_ALIAS
     milliseconds = LONGEST_QUERY // timedelta(milliseconds=1)
@@ -93,7 +93,7 @@ def patience() -> Iterator[None]:
             yield
     except (OperationalError, ConnectorException) as error:
         if isinstance(error.__cause__, QueryCanceled):
-            raise TookTooLong from error
+            raise QueryTookTooLong from error
         raise
 
 

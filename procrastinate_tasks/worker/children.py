@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import NamedTuple, cast
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
-from procrastinate_tasks.jobs.completion import RunEnd
-from procrastinate_tasks.worker.completion_loop import Finished
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
+from procrastinate_tasks.jobs.completion import Completion
+from procrastinate_tasks.worker.completion_loop import Waiting
 from procrastinate_tasks.worker.messages import (
     AbortJob,
     ChildReady,
@@ -27,7 +27,7 @@ from procrastinate_tasks.worker.messages import (
     encode,
     longest_from_child,
 )
-from procrastinate_tasks.worker.options import WorkerOptions, limits_of
+from procrastinate_tasks.worker.options import WorkerOptions, time_limits_of
 from procrastinate_tasks.worker.processes import end_group
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Running(NamedTuple):
     That is at its hard limit, or some time after staff ``asked_to_stop`` it.
     """
 
-    assignment: Assignment
+    assignment: ClaimedJob
     started: float
     hard_seconds: float | None
     stack: str = ""
@@ -76,7 +76,7 @@ class Child:
     is_retiring: bool = False
     kill_reason: str = ""
     broke: str = ""
-    reserved_for: Assignment | None = None
+    reserved_for: ClaimedJob | None = None
     overdue_job_id: int | None = None
     left: float | None = None
     refused_slots: int = 0
@@ -107,10 +107,10 @@ class Child:
 class Children:
     """The children by number, and the jobs they run."""
 
-    def __init__(self, options: WorkerOptions, *, on_ends: Callable[[Child, list[Finished]], None]) -> None:
+    def __init__(self, options: WorkerOptions, *, on_ends: Callable[[Child, list[Waiting]], None]) -> None:
         self._options = options
         self._on_ends = on_ends
-        self._limits_of = lru_cache(maxsize=None)(partial(limits_of, options=options))
+        self._limits_of = lru_cache(maxsize=None)(partial(time_limits_of, options=options))
         self._by_number: dict[int, Child] = {}
         self._refusals: dict[int, int] = {}
 
@@ -141,7 +141,7 @@ class Children:
         room = sum(self._room_in(child) for child in self._by_number.values() if child.takes_jobs)
         return max(0, min(room, self._options.capacity - self.running_count))
 
-    def expect(self, number: int, *, reserved_for: Assignment | None = None) -> None:
+    def expect(self, number: int, *, reserved_for: ClaimedJob | None = None) -> None:
         """Notes a child that the supervisor was asked for, to run one job alone or any."""
         self._by_number[number] = Child(
             number=number,
@@ -192,7 +192,7 @@ class Children:
             if running.started < instant
         }
 
-    def _assignments(self) -> Iterator[Assignment]:
+    def _assignments(self) -> Iterator[ClaimedJob]:
         for child in self._by_number.values():
             yield from (running.assignment for running in child.running.values())
             if child.reserved_for is not None:
@@ -206,7 +206,7 @@ class Children:
                 assignment = running.assignment._replace(worker_id=worker_id)
                 child.running[job_id] = running._replace(assignment=assignment)
 
-    def start(self, assignments: list[Assignment]) -> list[Assignment]:
+    def start(self, assignments: list[ClaimedJob]) -> list[ClaimedJob]:
         """Spreads claimed jobs over the oldest children; returns those that found no room.
 
         A successor that is ready early takes what its predecessor cannot, so that it is not spent as soon.
@@ -215,7 +215,7 @@ class Children:
         serving, spare = takers[: self._options.processes], takers[self._options.processes :]
         return self._spread(self._spread(assignments, serving), spare)
 
-    def _spread(self, assignments: list[Assignment], takers: list[Child]) -> list[Assignment]:
+    def _spread(self, assignments: list[ClaimedJob], takers: list[Child]) -> list[ClaimedJob]:
         """Gives each child its share, the fullest first: what one has no room for goes to the freer ones."""
         for index, child in enumerate(sorted(takers, key=self._room_in)):
             share = min(-(-len(assignments) // (len(takers) - index)), self._room_in(child))
@@ -238,7 +238,7 @@ class Children:
             return room
         return min(room, self._options.max_jobs - child.jobs_started)
 
-    def _start_in(self, child: Child, assignments: list[Assignment]) -> None:
+    def _start_in(self, child: Child, assignments: list[ClaimedJob]) -> None:
         if not assignments:
             return
         now = time.monotonic()
@@ -283,7 +283,7 @@ class Children:
             logger.warning("Job processes can connect to the database again")
         self._on_ends(child, [])
 
-    def _count_refusals(self, ends: Iterable[RunEnd]) -> None:
+    def _count_refusals(self, ends: Iterable[Completion]) -> None:
         for end in ends:
             if end.could_not_connect:
                 self._refusals[end.job_id] = self._refusals.get(end.job_id, 0) + 1
@@ -293,14 +293,14 @@ class Children:
             del self._refusals[next(iter(self._refusals))]
 
 
-def _finish(child: Child, end: RunEnd) -> Finished:
+def _finish(child: Child, end: Completion) -> Waiting:
     """Settles under the claim as it is now: the worker may have registered anew since the job started."""
     running = child.running.pop(end.job_id, None)
     if running is None:
-        return Finished(end)
+        return Waiting(end)
     if end.worker_id != running.assignment.worker_id:
         end = end._replace(worker_id=running.assignment.worker_id)
-    return Finished(end, running.assignment)
+    return Waiting(end, running.assignment)
 
 
 class _ChildProtocol(asyncio.Protocol):

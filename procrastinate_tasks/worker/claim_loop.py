@@ -15,13 +15,13 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from procrastinate_tasks.database import statement
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker.children import Children
-from procrastinate_tasks.worker.completion_loop import Finished, Settlements
-from procrastinate_tasks.worker.connection import DatabaseLink
-from procrastinate_tasks.worker.losses import end_of_return
+from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
+from procrastinate_tasks.worker.connection import WorkerConnection
+from procrastinate_tasks.worker.losses import given_back
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.registration import Registration
 
 # While one half of the slots is claimed for, the jobs in the other run. Small claims gain nothing by it.
@@ -56,8 +56,8 @@ class ClaimLoop:
         options: WorkerOptions,
         claims: Claims,
         children: Children,
-        staff: Staff,
-        settlements: Settlements,
+        pool: Pool,
+        completions: CompletionLoop,
         registration: Registration,
         open_sessions: Callable[[], Awaitable[None]],
         on_dry: Callable[[], None],
@@ -65,8 +65,8 @@ class ClaimLoop:
         self._options = options
         self._claims = claims
         self._children = children
-        self._staff = staff
-        self._settlements = settlements
+        self._pool = pool
+        self._completions = completions
         self._registration = registration
         self._open_sessions = open_sessions
         self._on_dry = on_dry
@@ -114,9 +114,9 @@ class ClaimLoop:
     @property
     def _free_slots(self) -> int:
         """For how many jobs there is room; an end that is not recorded keeps its slot."""
-        if self._settlements.is_overdue:
+        if self._completions.is_overdue:
             return 0
-        unoccupied = self._options.capacity - self._children.running_count - len(self._settlements)
+        unoccupied = self._options.capacity - self._children.running_count - len(self._completions)
         return max(0, min(self._children.free_slots, unoccupied, self._most_at_once))
 
     @contextlib.contextmanager
@@ -129,16 +129,16 @@ class ClaimLoop:
             raise
         self.fails_since = None
 
-    def _start(self, claimed: list[Assignment]) -> None:
-        self._settlements.forget({each.job_id for each in claimed})
+    def _start(self, claimed: list[ClaimedJob]) -> None:
+        self._completions.forget({each.job_id for each in claimed})
         # While this worker was silent others gave its jobs back, and it claimed one that still runs here.
-        self._staff.stop_lost({each.job_id for each in claimed})
+        self._pool.kill_lost({each.job_id for each in claimed})
         for suspect in (each for each in claimed if each.crashes):
-            self._staff.isolate(suspect)
+            self._pool.start_alone(suspect)
         unplaced = self._children.start([each for each in claimed if not each.crashes])
         if unplaced:  # a child went away between the claim and its answer
             now = time.monotonic()
-            self._settlements.add(Finished(end_of_return(each, started_at=now), each) for each in unplaced)
+            self._completions.add(Waiting(given_back(each, started_at=now), each) for each in unplaced)
 
     async def _rest(self, *, found_some: bool) -> None:
         seconds_to_next, has_ready = await self._claims.look_ahead()
@@ -164,7 +164,7 @@ class ClaimLoop:
 
     @property
     def _is_idle(self) -> bool:
-        return self._children.running_count == 0 and self._settlements.is_empty
+        return self._children.running_count == 0 and self._completions.is_empty
 
 
 _WITHIN = timedelta(seconds=15)
@@ -192,7 +192,7 @@ class Claims:
     """Claims for one worker on its own connection: jobs of the tasks that its release knows."""
 
     def __init__(
-        self, link: DatabaseLink, *, queues: tuple[str, ...] | None, task_names: Iterable[str]
+        self, link: WorkerConnection, *, queues: tuple[str, ...] | None, task_names: Iterable[str]
     ) -> None:
         self._link = link
         self._served = {
@@ -200,7 +200,7 @@ class Claims:
             "tasks": Jsonb(dict.fromkeys(task_names, 1)),
         }
 
-    async def claim(self, *, worker_id: int, slots: int) -> list[Assignment]:
+    async def claim(self, *, worker_id: int, slots: int) -> list[ClaimedJob]:
         """Claims up to ``slots`` jobs, most urgent first.
 
         Raises:
@@ -218,7 +218,7 @@ class Claims:
                 if clash == _MOST_CLASHES:
                     raise
             else:
-                return sorted((Assignment(*row) for row in rows), key=lambda job: (-job.priority, job.job_id))
+                return sorted((ClaimedJob(*row) for row in rows), key=lambda job: (-job.priority, job.job_id))
         raise AssertionError("unreachable")
 
     async def look_ahead(self) -> Outlook:

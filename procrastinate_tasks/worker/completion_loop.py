@@ -18,12 +18,12 @@ from procrastinate.jobs import DeleteJobCondition
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs import job_log
-from procrastinate_tasks.jobs.claimed_job import Assignment, job_of
-from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
+from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.log_context import log_fields
-from procrastinate_tasks.jobs.recording import MOST_CLASHES, Portions, encode_ends, why_refused
+from procrastinate_tasks.jobs.recording import MOST_CLASHES, Portions, encode, why_refused
 from procrastinate_tasks.models import Outcome
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.connection import WorkerConnection
 
 logger = logging.getLogger(__name__)
 
@@ -40,29 +40,29 @@ LONGEST_WAIT_SECONDS = 10.0
 _APART_SECONDS = 60.0
 
 
-class Finished(NamedTuple):
+class Waiting(NamedTuple):
     """A finished run on its way into the database; the assignment is for its log line."""
 
-    end: RunEnd
-    assignment: Assignment | None = None
+    end: Completion
+    assignment: ClaimedJob | None = None
 
 
 class _Waiting(NamedTuple):
     """A finished run that the database has not confirmed; ``since`` is on the monotonic clock."""
 
     since: float
-    finished: Finished
+    finished: Waiting
     is_told: bool = False
 
 
-class Settlements:
-    """Finished runs on their way into the database; ``add`` takes them in, ``run_once`` settles them.
+class CompletionLoop:
+    """Waiting runs on their way into the database; ``add`` takes them in, ``run_once`` settles them.
 
     An end that the database refuses is settled in our words; one that it refuses even so is kept apart and
     tried again now and then.
     """
 
-    def __init__(self, link: DatabaseLink, *, delete_jobs: DeleteJobCondition) -> None:
+    def __init__(self, link: WorkerConnection, *, delete_jobs: DeleteJobCondition) -> None:
         self._link = link
         self._delete_jobs = delete_jobs
         self._release = queue_settings().release
@@ -96,7 +96,7 @@ class Settlements:
         """The jobs whose end the database has not confirmed yet."""
         return self._waiting.keys() | self._apart.keys()
 
-    def add(self, finished: Iterable[Finished]) -> None:
+    def add(self, finished: Iterable[Waiting]) -> None:
         """Takes finished runs in."""
         now = time.monotonic()
         for each in finished:
@@ -135,7 +135,7 @@ class Settlements:
         self._try_those_apart_again()
         return await self._settle_batch(self._link)
 
-    async def settle_through(self, link: DatabaseLink) -> None:
+    async def settle_through(self, link: WorkerConnection) -> None:
         """Settles everything through another session, for want of one of its own.
 
         Raises:
@@ -144,7 +144,7 @@ class Settlements:
         while self._waiting:
             await self._settle_batch(link)
 
-    async def _settle_batch(self, link: DatabaseLink) -> bool:
+    async def _settle_batch(self, link: WorkerConnection) -> bool:
         async with self._settling:
             batch = dict(itertools.islice(self._waiting.items(), _MOST_IN_ONE))
             portions = Portions([each.finished.end for each in batch.values()])
@@ -165,7 +165,7 @@ class Settlements:
         return any(assignment is not None and assignment.lock for assignment in assignments)
 
     def _confirm(
-        self, ends: Sequence[RunEnd], batch: Mapping[int, _Waiting], settled: Mapping[int, Settled]
+        self, ends: Sequence[Completion], batch: Mapping[int, _Waiting], settled: Mapping[int, Recorded]
     ) -> None:
         for end in ends:
             self._forget_one(batch[end.job_id])
@@ -196,8 +196,8 @@ class Settlements:
             if self._waiting:
                 self._has_work.set()
 
-    async def _settle(self, link: DatabaseLink, ends: Sequence[RunEnd]) -> dict[int, Settled]:
-        params = {"ends": encode_ends(map(self._columns_of, ends))}
+    async def _settle(self, link: WorkerConnection, ends: Sequence[Completion]) -> dict[int, Recorded]:
+        params = {"ends": encode(map(self._columns_of, ends))}
         for clash in range(MOST_CLASHES + 1):
             try:
                 rows = await link.fetch(statement("settle_jobs"), params, within=_WITHIN)
@@ -209,11 +209,11 @@ class Settlements:
                 return {row[0]: _settled(row) for row in rows}
         raise AssertionError("unreachable")
 
-    def _columns_of(self, end: RunEnd) -> dict[str, object]:
+    def _columns_of(self, end: Completion) -> dict[str, object]:
         own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}
         return end._asdict() | own
 
-    def _deletes(self, end: RunEnd) -> bool:
+    def _deletes(self, end: Completion) -> bool:
         if self._delete_jobs is DeleteJobCondition.SUCCESSFUL:
             return end.status == "succeeded"
         return self._delete_jobs is DeleteJobCondition.ALWAYS
@@ -224,16 +224,16 @@ def _oldest(kept: Mapping[int, _Waiting]) -> float | None:
     return next((each.since for each in kept.values()), None)
 
 
-def _settled(row: tuple[Any, ...]) -> Settled:
+def _settled(row: tuple[Any, ...]) -> Recorded:
     job_id, status, outcome, sibling_id, *_ = row
-    return Settled(job_id=job_id, status=status, outcome=Outcome(outcome), sibling_id=sibling_id)
+    return Recorded(job_id=job_id, status=status, outcome=Outcome(outcome), sibling_id=sibling_id)
 
 
-def log_end(assignment: Assignment | None, end: RunEnd, settled: Settled | None) -> None:
+def log_end(assignment: ClaimedJob | None, end: Completion, settled: Recorded | None) -> None:
     """Writes the line, with the job's fields on it. ``settled`` is None for a run the database refused."""
     if assignment is None or _is_unheard(settled):
         return
-    job = job_of(assignment)
+    job = procrastinate_job(assignment)
     with log_fields(job):
         if settled is None:
             job_log.log_lost(job)
@@ -241,7 +241,7 @@ def log_end(assignment: Assignment | None, end: RunEnd, settled: Settled | None)
         job_log.log_settled(end, settled)
 
 
-def _is_unheard(settled: Settled | None) -> bool:
+def _is_unheard(settled: Recorded | None) -> bool:
     """Whether nobody would read the line: at thousands of successes a second that is worth asking."""
     is_success = settled is not None and settled.outcome is Outcome.SUCCEEDED
     return is_success and not job_log.logger.isEnabledFor(logging.INFO)

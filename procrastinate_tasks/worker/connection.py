@@ -26,7 +26,7 @@ _KEEP_PLANS = """
 """
 
 
-class DatabaseLink:
+class WorkerConnection:
     """A connection in autocommit mode for one loop; any error or time-out closes it, the next use reopens it.
 
     Django's own settings give the address, so a multi-host URL with ``target_session_attrs=read-write``

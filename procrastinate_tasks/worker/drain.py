@@ -9,10 +9,10 @@ import time
 import psycopg
 
 from procrastinate_tasks.worker.children import Children
-from procrastinate_tasks.worker.completion_loop import Settlements
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.completion_loop import CompletionLoop
+from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.registration import Registration
 
 logger = logging.getLogger(__name__)
@@ -35,21 +35,21 @@ class Drain:
         *,
         options: WorkerOptions,
         children: Children,
-        settlements: Settlements,
+        completions: CompletionLoop,
         registration: Registration,
-        staff: Staff,
-        last_link: DatabaseLink,
+        pool: Pool,
+        last_link: WorkerConnection,
     ) -> None:
         self._grace = options.graceful_timeout.total_seconds()
         self._children = children
-        self._settlements = settlements
+        self._completions = completions
         self._registration = registration
-        self._staff = staff
+        self._pool = pool
         self._last_link = last_link
 
     async def run(self) -> None:
         """Waits for the jobs, then parts from the database."""
-        self._staff.close()
+        self._pool.close()
         logger.info(
             "Stopping: %d running jobs have %g s to finish", self._children.running_count, self._grace
         )
@@ -65,7 +65,7 @@ class Drain:
         if not is_settled:
             logger.error(
                 "%d finished jobs could not be recorded; others will take them for lost",
-                len(self._settlements),
+                len(self._completions),
             )
             return  # to give them back would be to say that they did not run
         await self._part()
@@ -79,7 +79,7 @@ class Drain:
     async def _end_children(self) -> None:
         for child in self._children:
             if child.running:
-                self._staff.kill(child, reason="its jobs did not finish in time and run again elsewhere")
+                self._pool.kill(child, reason="its jobs did not finish in time and run again elsewhere")
             else:
                 child.is_retiring = True
         deadline = time.monotonic() + _LAST_SETTLE_SECONDS
@@ -95,22 +95,22 @@ class Drain:
     async def _settled(self, *, until: float) -> bool:
         """Waits for the last ends to be recorded, and after a while through whichever session there is."""
         lend_at = time.monotonic() + _LAST_SETTLE_SECONDS / 2
-        while not self._settlements.is_empty and time.monotonic() < until:
+        while not self._completions.is_empty and time.monotonic() < until:
             await asyncio.sleep(_TICK)
             if time.monotonic() >= lend_at:
                 await self._settle_through_another()
-        return self._settlements.is_empty
+        return self._completions.is_empty
 
     async def _settle_through_another(self) -> None:
         try:
             async with asyncio.timeout(_LAST_SETTLE_SECONDS):
-                await self._settlements.settle_through(self._last_link)
+                await self._completions.settle_through(self._last_link)
         except (psycopg.Error, TimeoutError, OSError):
             await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
 
     async def _part(self) -> None:
         try:
-            returned = await self._registration.leave(ended_job_ids=self._settlements.job_ids())
+            returned = await self._registration.leave(ended_job_ids=self._completions.job_ids())
         except (psycopg.Error, TimeoutError, OSError) as fault:
             logger.error("The database is out of reach; other workers will rescue what ran here: %s", fault)
             return

@@ -21,13 +21,13 @@ from procrastinate.manager import get_channel_for_queues
 from psycopg import sql
 
 from procrastinate_tasks.database import statement
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.children import Children
-from procrastinate_tasks.worker.completion_loop import Finished, Settlements
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
+from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 
 _WITHIN = timedelta(seconds=5)
 
@@ -67,7 +67,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        link: DatabaseLink,
+        link: WorkerConnection,
         *,
         options: WorkerOptions,
         children: Children,
@@ -150,31 +150,31 @@ _BEATS = 3
 class ClaimAudit:
     """Gives back stray jobs, whose claim's answer never came, and stops those that others took over."""
 
-    def __init__(self, *, children: Children, settlements: Settlements, staff: Staff) -> None:
+    def __init__(self, *, children: Children, completions: CompletionLoop, pool: Pool) -> None:
         self._children = children
-        self._settlements = settlements
-        self._staff = staff
+        self._completions = completions
+        self._pool = pool
         self._beats_missing: dict[int, int] = {}
 
     def compare(self, beat: Beat, *, worker_id: int) -> None:
         """Takes in one beat."""
         self._return_strays(beat, worker_id)
         started_before = self._children.started_before(beat.sent)
-        self._staff.stop_lost(started_before - beat.held.keys())
+        self._pool.kill_lost(started_before - beat.held.keys())
 
     def _return_strays(self, beat: Beat, worker_id: int) -> None:
-        missing = beat.held.keys() - self._children.attempts_by_job().keys() - self._settlements.job_ids()
+        missing = beat.held.keys() - self._children.attempts_by_job().keys() - self._completions.job_ids()
         self._beats_missing = {job_id: self._beats_missing.get(job_id, 0) + 1 for job_id in missing}
         strays = [job_id for job_id, beats in self._beats_missing.items() if beats == _BEATS]
         if strays:
             logger.warning("The answer to a claim never came; these jobs are given back: %s", strays)
-        self._settlements.add(Finished(_end_of_stray(each, beat.held[each], worker_id)) for each in strays)
+        self._completions.add(Waiting(_end_of_stray(each, beat.held[each], worker_id)) for each in strays)
 
 
-def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> RunEnd:
+def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> Completion:
     """The end of a run that never began; task and queue are for the job's row to tell."""
     now = time.monotonic()
-    return RunEnd(
+    return Completion(
         job_id=job_id,
         worker_id=worker_id,
         attempts=attempts,
@@ -188,7 +188,7 @@ def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> RunEnd:
     )
 
 
-class Pulse:
+class Connectivity:
     """Watches this worker's own beats.
 
     After an outage of the database every worker looks silent. Whoever comes back first must not take the

@@ -11,19 +11,19 @@ from procrastinate.job_context import AbortReason
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import ChildLost, TimeLimitExceeded
-from procrastinate_tasks.jobs.claimed_job import Assignment, job_of
-from procrastinate_tasks.jobs.completion import RunEnd, end_of_error
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
+from procrastinate_tasks.jobs.completion import Completion, failed_or_retried
 from procrastinate_tasks.jobs.policies import Rescue, decide_rescue
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.children import SECONDS_TO_STOP, Child, Running
-from procrastinate_tasks.worker.completion_loop import Finished
+from procrastinate_tasks.worker.completion_loop import Waiting
 from procrastinate_tasks.worker.messages import ChildExited
 from procrastinate_tasks.worker.pool import cause_of
 
 _MEGABYTE = 1024 * 1024
 
 
-def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Finished]:
+def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Waiting]:
     """One end for each job that ran in the child, or was to run in it.
 
     A job over its hard limit failed. Whatever else ran in a child we had killed is given back. When a child
@@ -31,21 +31,19 @@ def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Fini
     """
     ends = list(_ends_of_running(app, child, exited))
     if child.reserved_for is not None:
-        ends.append(
-            Finished(end_of_return(child.reserved_for, started_at=time.monotonic()), child.reserved_for)
-        )
+        ends.append(Waiting(given_back(child.reserved_for, started_at=time.monotonic()), child.reserved_for))
     return ends
 
 
-def _ends_of_running(app: App, child: Child, exited: ChildExited) -> Iterator[Finished]:
+def _ends_of_running(app: App, child: Child, exited: ChildExited) -> Iterator[Waiting]:
     neighbours = len(child.running) - 1
     for running in child.running.values():
         if running.assignment.job_id == child.overdue_job_id and running.asked_to_stop is not None:
-            end = _end_of_unheeding(app, running)
+            end = _end_of_ignored_abort(app, running)
         elif running.assignment.job_id == child.overdue_job_id:
             end = _end_of_overdue(app, running)
         elif child.kill_reason:
-            end = end_of_return(running.assignment, started_at=running.started)
+            end = given_back(running.assignment, started_at=running.started)
         else:
             end = _end_of_crash(
                 running.assignment,
@@ -54,12 +52,12 @@ def _ends_of_running(app: App, child: Child, exited: ChildExited) -> Iterator[Fi
                 neighbours=neighbours,
                 started_at=running.started,
             )
-        yield Finished(end, running.assignment)
+        yield Waiting(end, running.assignment)
 
 
-def end_of_return(assignment: Assignment, *, started_at: float) -> RunEnd:
+def given_back(assignment: ClaimedJob, *, started_at: float) -> Completion:
     """The end of a run that was cut short through no fault of its job: it waits again, at no cost."""
-    return RunEnd(
+    return Completion(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
         attempts=assignment.attempts,
@@ -73,11 +71,11 @@ def end_of_return(assignment: Assignment, *, started_at: float) -> RunEnd:
     )
 
 
-def _end_of_overdue(app: App, running: Running) -> RunEnd:
+def _end_of_overdue(app: App, running: Running) -> Completion:
     """The end of a job that was ended at its hard limit; its task may ask for a retry."""
-    end = end_of_error(
+    end = failed_or_retried(
         running.assignment,
-        job=job_of(running.assignment),
+        job=procrastinate_job(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
         started=running.started,
         error=TimeLimitExceeded(seconds=running.hard_seconds or 0),
@@ -86,11 +84,11 @@ def _end_of_overdue(app: App, running: Running) -> RunEnd:
     return end._replace(traceback=running.stack + end.traceback)
 
 
-def _end_of_unheeding(app: App, running: Running) -> RunEnd:
+def _end_of_ignored_abort(app: App, running: Running) -> Completion:
     """The end of a job that was asked to stop, did not, and was stopped with its process."""
-    return end_of_error(
+    return failed_or_retried(
         running.assignment,
-        job=job_of(running.assignment),
+        job=procrastinate_job(running.assignment),
         task=app.tasks.get(running.assignment.task_name),
         started=running.started,
         error=JobAborted(
@@ -101,10 +99,10 @@ def _end_of_unheeding(app: App, running: Running) -> RunEnd:
 
 
 def _end_of_crash(
-    assignment: Assignment, exited: ChildExited, *, cause: str, neighbours: int, started_at: float
-) -> RunEnd:
+    assignment: ClaimedJob, exited: ChildExited, *, cause: str, neighbours: int, started_at: float
+) -> Completion:
     """The end of a job whose process died: suspected beside others, to blame if alone, parked if again."""
-    end = end_of_return(assignment, started_at=started_at)._replace(
+    end = given_back(assignment, started_at=started_at)._replace(
         exception_class=f"{ChildLost.__module__}.{ChildLost.__qualname__}",
         message=str(_describe(assignment, exited, cause=cause, neighbours=neighbours)),
     )
@@ -120,7 +118,7 @@ def _end_of_crash(
     return end._replace(outcome=Outcome.CRASHED.value, counts_attempt=True)
 
 
-def _describe(assignment: Assignment, exited: ChildExited, *, cause: str, neighbours: int) -> ChildLost:
+def _describe(assignment: ClaimedJob, exited: ChildExited, *, cause: str, neighbours: int) -> ChildLost:
     return ChildLost(
         cause=cause,
         peak_memory_mb=exited.peak_memory_bytes // _MEGABYTE,

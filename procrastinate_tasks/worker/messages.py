@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.jobs.claimed_job import Assignment
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
+from procrastinate_tasks.jobs.completion import Completion
 
 _MARK = 0x70F5  # bytes that somebody else wrote into the socket hardly begin with it
 
@@ -62,7 +62,7 @@ class OverdueStack(NamedTuple):
 class RunJobs(NamedTuple):
     """Run these jobs now; the child has a free slot for each."""
 
-    assignments: list[Assignment]
+    assignments: list[ClaimedJob]
 
 
 class Leave(NamedTuple):
@@ -77,9 +77,9 @@ class AbortJob(NamedTuple):
 
 
 class JobsEnded(NamedTuple):
-    """Finished runs, and how much memory the child holds now (0 where the platform cannot say)."""
+    """Waiting runs, and how much memory the child holds now (0 where the platform cannot say)."""
 
-    ends: list[RunEnd]
+    ends: list[Completion]
     rss_bytes: int
 
 

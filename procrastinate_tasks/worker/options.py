@@ -147,21 +147,21 @@ def _duration(option: str, seconds: float) -> timedelta | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TimeLimits:
     """Time limits in seconds; None where there is none."""
 
     soft: float | None
     hard: float | None
 
 
-def limits_of(task_name: str, options: WorkerOptions) -> Limits:
+def time_limits_of(task_name: str, options: WorkerOptions) -> TimeLimits:
     """The limits of one task. A task's hard limit below the worker's soft one takes the soft one with it."""
     task = find_options(task_name)
     soft = (task and task.soft_time_limit) or options.soft_time_limit
     hard = (task and task.time_limit) or options.time_limit
     if soft is not None and hard is not None and soft >= hard:
         soft = task.soft_time_limit if task and task.soft_time_limit else None
-    return Limits(soft=_seconds(soft), hard=_seconds(hard))
+    return TimeLimits(soft=_seconds(soft), hard=_seconds(hard))
 
 
 def _seconds(limit: timedelta | None) -> float | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Set
 
 from procrastinate_tasks.jobs import job_log
-from procrastinate_tasks.jobs.claimed_job import Assignment, job_of
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
 from procrastinate_tasks.worker.children import Child, Children
 from procrastinate_tasks.worker.messages import Channel, ChildExited, ForkChild, KillChild, Leave
 from procrastinate_tasks.worker.options import WorkerOptions
@@ -30,7 +30,7 @@ _LAST_SHARE = 0.25
 _HARD_LIMIT_MARGIN = 0.2
 
 
-class Staff:
+class Pool:
     """Decides which children there should be; the supervisor does the forking and killing."""
 
     def __init__(self, *, options: WorkerOptions, children: Children, channel: Channel) -> None:
@@ -51,16 +51,16 @@ class Staff:
         now = time.monotonic()
         for child in self._children:
             self._inspect(child, now)
-        self.recruit()
+        self.start_missing()
 
-    def look_at(self, child: Child) -> None:
+    def check(self, child: Child) -> None:
         """Retires a child whose jobs just ended, if it did enough, and has a successor ready by then."""
         self._retire_if_spent(child)
         if child.is_retiring or self._is_nearly_spent(child):
-            self.recruit()
+            self.start_missing()
         self._let_go_if_done(child, time.monotonic())
 
-    def recruit(self) -> None:
+    def start_missing(self) -> None:
         """Asks for the children that are missing, and for one beside each that is nearly spent."""
         if self._is_closed or time.monotonic() < self._fork_not_before:
             return
@@ -72,22 +72,22 @@ class Staff:
             self._children.expect(number)
             self._channel.send(ForkChild(number))
 
-    def isolate(self, assignment: Assignment) -> None:
+    def start_alone(self, assignment: ClaimedJob) -> None:
         """Has a job run alone in a child of its own: one in whose company a child died before."""
         number = next(self._numbers)
         self._children.expect(number, reserved_for=assignment)
         self._channel.send(ForkChild(number))
 
-    def stop_lost(self, job_ids: Set[int]) -> None:
+    def kill_lost(self, job_ids: Set[int]) -> None:
         """Kills children that still run what is theirs no more; their other jobs run again."""
         for child in self._children:
             lost = child.running.keys() & job_ids
             for job_id in lost:
-                job_log.log_lost(job_of(child.running.pop(job_id).assignment))
+                job_log.log_lost(procrastinate_job(child.running.pop(job_id).assignment))
             if lost:
                 self.kill(child, reason=f"job {min(lost)} was taken over by another worker")
 
-    def note_exit(self, child: Child, exited: ChildExited) -> None:
+    def on_exit(self, child: Child, exited: ChildExited) -> None:
         """Learns from an exit: a child that never came up delays the next, longer each time in a row."""
         if child.left is None and not child.kill_reason:
             logger.error(

@@ -19,10 +19,10 @@ from procrastinate_tasks.exceptions import WorkerDied
 from procrastinate_tasks.jobs.fitting import fingerprint_of
 from procrastinate_tasks.queues.control import limit_columns
 from procrastinate_tasks.worker.children import Children
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.messages import Channel, WorkerRegistered
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 
 logger = logging.getLogger(__name__)
 
@@ -37,19 +37,19 @@ class Registration:
 
     def __init__(
         self,
-        link: DatabaseLink,
+        link: WorkerConnection,
         *,
         options: WorkerOptions,
         children: Children,
-        staff: Staff,
+        pool: Pool,
         channel: Channel,
         lost_worker_ids: list[int],
     ) -> None:
         self._link = link
-        self._portrait = _portrait_of(options)
+        self._portrait = _description_of(options)
         self._limits = limit_columns(queue_settings().queue_limits, project=project_name())
         self._children = children
-        self._staff = staff
+        self._pool = pool
         self._channel = channel
         self._lost_worker_ids = lost_worker_ids
         self._changing = asyncio.Lock()
@@ -81,7 +81,7 @@ class Registration:
             adopted = await self._adopt(worker_id, self._children.attempts_by_job())
             self._children.rename_claims(adopted, worker_id=worker_id)
             self.worker_id = worker_id
-            self._staff.stop_lost(self._children.attempts_by_job().keys() - adopted)
+            self._pool.kill_lost(self._children.attempts_by_job().keys() - adopted)
 
     async def leave(self, *, ended_job_ids: Set[int]) -> list[int]:
         """Unregisters, and returns the ids of jobs that are given back unfinished: none that ended here.
@@ -142,7 +142,7 @@ class Registration:
         return {row[0] for row in await self._link.fetch(statement("adopt_jobs"), params, within=_WITHIN)}
 
 
-def _portrait_of(options: WorkerOptions) -> dict[str, Any]:
+def _description_of(options: WorkerOptions) -> dict[str, Any]:
     """What this worker says about itself, as ``sql/register_worker.sql`` wants it."""
     megabytes = options.max_memory_mb
     return {

@@ -39,10 +39,10 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks.worker.children import Child, Children
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
-from procrastinate_tasks.worker.completion_loop import Finished, Settlements
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
+from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.drain import Drain
-from procrastinate_tasks.worker.heartbeat import ClaimAudit, Heartbeat, Pulse, Troubles
+from procrastinate_tasks.worker.heartbeat import ClaimAudit, Connectivity, Heartbeat, Troubles
 from procrastinate_tasks.worker.losses import ends_of_lost_child
 from procrastinate_tasks.worker.maintenance import (
     Housekeeping,
@@ -54,7 +54,7 @@ from procrastinate_tasks.worker.maintenance import (
 from procrastinate_tasks.worker.messages import Channel, ChildExited, ChildForked, Drained, WorkerAlive
 from procrastinate_tasks.worker.messages import Drain as DrainRequest
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.registration import Registration
 
 logger = logging.getLogger(__name__)
@@ -81,14 +81,14 @@ class Worker:
         self._background: set[asyncio.Task[None]] = set()
         claims, settles, beats = (self._link(purpose) for purpose in ("claims", "settles", "beats"))
         self._beats = beats
-        self._settlements = Settlements(settles, delete_jobs=options.delete_jobs)
+        self._completions = CompletionLoop(settles, delete_jobs=options.delete_jobs)
         self._children = Children(options, on_ends=self._take_ends)
-        self._staff = Staff(options=options, children=self._children, channel=channel)
+        self._pool = Pool(options=options, children=self._children, channel=channel)
         self._registration = Registration(
             beats,
             options=options,
             children=self._children,
-            staff=self._staff,
+            pool=self._pool,
             channel=channel,
             lost_worker_ids=lost_worker_ids,
         )
@@ -96,8 +96,8 @@ class Worker:
             options=options,
             claims=Claims(claims, queues=options.queues, task_names=app.tasks),
             children=self._children,
-            staff=self._staff,
-            settlements=self._settlements,
+            pool=self._pool,
+            completions=self._completions,
             registration=self._registration,
             open_sessions=self._open_sessions,
             on_dry=self._drain_requested.set,
@@ -109,10 +109,10 @@ class Worker:
             on_job=self._claim_loop.wake,
             on_abort=self._abort_jobs,
         )
-        self._pulse = Pulse(options.orphaned_after)
-        self._upkeep = Upkeep(Routines(prompt_routines(may_rescue=self._pulse.is_steady)))
+        self._connectivity = Connectivity(options.orphaned_after)
+        self._upkeep = Upkeep(Routines(prompt_routines(may_rescue=self._connectivity.is_steady)))
         self._housekeeping = Housekeeping(Routines(patient_routines()), name="housekeeping")
-        self._audit = ClaimAudit(children=self._children, settlements=self._settlements, staff=self._staff)
+        self._audit = ClaimAudit(children=self._children, completions=self._completions, pool=self._pool)
 
     async def run(self) -> None:
         """Works until drained."""
@@ -130,8 +130,8 @@ class Worker:
         self._housekeeping.close()
         self._channel.send(Drained())
 
-    def _link(self, purpose: str) -> DatabaseLink:
-        return DatabaseLink(alias=procrastinate_settings.DATABASE_ALIAS, purpose=purpose)
+    def _link(self, purpose: str) -> WorkerConnection:
+        return WorkerConnection(alias=procrastinate_settings.DATABASE_ALIAS, purpose=purpose)
 
     def _loops(self) -> dict[str, Callable[[], Awaitable[object]]]:
         return {
@@ -147,15 +147,15 @@ class Worker:
         return Drain(
             options=self._options,
             children=self._children,
-            settlements=self._settlements,
+            completions=self._completions,
             registration=self._registration,
-            staff=self._staff,
+            pool=self._pool,
             last_link=self._beats,
         )
 
     async def _open_sessions(self) -> None:
         """Makes sure before a claim that what is claimed can be recorded, and rescued if it comes to that."""
-        await self._settlements.open()
+        await self._completions.open()
         try:
             async with asyncio.timeout(_UPKEEP_SECONDS):
                 await self._upkeep.opened()
@@ -166,7 +166,7 @@ class Worker:
 
     async def _watch_once(self) -> None:
         self._channel.send(WorkerAlive())
-        self._staff.run_once()
+        self._pool.run_once()
         await asyncio.sleep(_TICK)
 
     async def _beat_once(self) -> None:
@@ -174,7 +174,7 @@ class Worker:
         worker_id = await self._registration.ensure()
         if is_new:
             self._claim_loop.wake()
-        with self._pulse.of_one_beat():
+        with self._connectivity.of_one_beat():
             beat = await self._heartbeat.beat(worker_id, self._troubles())
         if not beat.is_registered:
             await self._registration.renew(worker_id)
@@ -185,13 +185,13 @@ class Worker:
 
     def _troubles(self) -> Troubles:
         return Troubles(
-            unrecorded=len(self._settlements),
-            unrecorded_since=self._settlements.waits_since,
+            unrecorded=len(self._completions),
+            unrecorded_since=self._completions.waits_since,
             claims_fail_since=self._claim_loop.fails_since,
         )
 
     async def _settle_once(self) -> None:
-        has_freed_lock = await self._settlements.run_once()
+        has_freed_lock = await self._completions.run_once()
         if has_freed_lock or not (self._options.wait and self._options.listen_notify):
             self._claim_loop.wake()  # nobody else tells of a free lock, a dry queue, or one with room again
         else:
@@ -199,11 +199,11 @@ class Worker:
 
     # --- What the children say ------------------------------------------------------------------------------
 
-    def _take_ends(self, child: Child, finished: list[Finished]) -> None:
-        self._settlements.add(finished)
+    def _take_ends(self, child: Child, finished: list[Waiting]) -> None:
+        self._completions.add(finished)
         if not finished:  # a new child: other slots are free only when the database knows of their jobs' ends
             self._claim_loop.wake_for_room()
-        self._staff.look_at(child)
+        self._pool.check(child)
 
     def _abort_jobs(self, job_ids: list[int]) -> None:
         self._children.abort(job_ids, shutting_down=False)
@@ -219,7 +219,7 @@ class Worker:
             if isinstance(message, ChildForked):
                 self._attach(message)
             elif isinstance(message, ChildExited):
-                self._bury(message)
+                self._on_child_exit(message)
             elif isinstance(message, DrainRequest):
                 self._drain_requested.set()
 
@@ -230,15 +230,15 @@ class Worker:
         )
         self._later(attach)
 
-    def _bury(self, message: ChildExited) -> None:
+    def _on_child_exit(self, message: ChildExited) -> None:
         child = self._children.remove(message.number)
         if child is None:
             return
-        self._staff.note_exit(child, message)
-        self._settlements.add(ends_of_lost_child(self._app, child, message))
+        self._pool.on_exit(child, message)
+        self._completions.add(ends_of_lost_child(self._app, child, message))
         if child.application_name:
             self._later(self._end_backends(child.application_name))
-        self._staff.recruit()
+        self._pool.start_missing()
         self._claim_loop.wake()
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:

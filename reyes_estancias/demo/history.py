@@ -95,7 +95,7 @@ class Historian:
         self._open_page(booking)
         attempt = PaymentAttempt.objects.get(payment__booking=booking, state__in=list(LIVE_STATES))
         self.control.complete_session(attempt.stripe_session_id or "", email=booking.guest_email)
-        driver.look(attempt=attempt, intent_id="", gateway=self.gateway, now=timezone.now())
+        driver.refresh(attempt=attempt, intent_id="", gateway=self.gateway, now=timezone.now())
 
     def _pay_and_move(self, booking: Booking) -> None:
         self._pay(booking)

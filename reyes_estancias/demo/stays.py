@@ -88,7 +88,7 @@ class Booker:
         open_checkout(booking=booking, base_url=self.base_url, gateway=self.gateway, now=booked_at)
         attempt = PaymentAttempt.objects.get(payment__booking=booking, state__in=list(LIVE_STATES))
         self.control.complete_session(attempt.stripe_session_id or "", email=booking.guest_email)
-        driver.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
+        driver.refresh(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
         self._give_card(number, booking)
         # As if the job of its instant had been lost: it is the scan that finds these balances.
         unschedule(booking=booking)

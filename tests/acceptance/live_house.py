@@ -69,7 +69,7 @@ class LiveHouse:
         open_checkout(booking=booking, base_url=BASE_URL, gateway=self.gateway, now=booked_at)
         attempt = PaymentAttempt.objects.get(payment__booking=booking, state__in=list(LIVE_STATES))
         self.control.complete_session(attempt.stripe_session_id or "")
-        driver.look(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
+        driver.refresh(attempt=attempt, intent_id="", gateway=self.gateway, now=booked_at)
         return Booking.objects.get(pk=booking.pk)
 
     def arm(self, kind: FaultKind, *, path: str, count: int, seconds: float) -> None:

@@ -279,7 +279,7 @@ def test_row_8_a_refused_key_stops_the_queue_and_fails_nothing(house: House, pat
 
     assert (report.retried, report.failed) == (1, 0)
     assert is_paused("payments")
-    control.resume(queue="payments")
+    control.resume_queue(queue="payments")
 
 
 def test_row_9_the_answers_are_the_old_ones_and_four_more():

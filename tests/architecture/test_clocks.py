@@ -30,7 +30,7 @@ ALLOWED = {
     "job_viewer.moment": "a template's default for words on a page",
     "retries.get_retry_decision": "Procrastinate wants an instant; encode_ends turns it back into a wait",
     "runner.start": "Procrastinate's context for the task itself; the run's own times are monotonic",
-    "recording.encode_ends": "it is subtracted from an instant by the same clock",
+    "recording.encode": "it is subtracted from an instant by the same clock",
     "maintenance.run_rollup": "when to look again; the roll-up itself asks the database",
     "system.measure_clock_skew": "it is compared with the database's clock",
     "runs._failed": "what a signal's listener is told; the attempt is stored by the database's",

@@ -19,7 +19,7 @@ from bookings.read_only import write_instant
 from payments.deferred_jobs import APPLY_STRIPE_EVENT, CHARGE_BALANCE
 from payments.ledger import outcomes
 from payments.models import GuestEmail, Payment, Refund, StripeEvent
-from payments.panels.money_today import read_money_today, tell_money_today
+from payments.panels.money_today import read_money_panel, read_money_today
 from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
@@ -443,7 +443,7 @@ def test_the_panel_takes_one_query_and_leads_to_the_payments(django_assert_num_q
     due_on(datetime(2026, 12, 10, 18, tzinfo=UTC))
 
     with freeze_time(datetime(2026, 12, 10, 19, tzinfo=UTC)), django_assert_num_queries(1):
-        panel = tell_money_today()
+        panel = read_money_panel()
 
     assert panel.figures[0].value == "1 · $3,735.20 MXN"
     assert all(figure.url.startswith("/admin/payments/payment/") for figure in panel.figures)
@@ -451,7 +451,7 @@ def test_the_panel_takes_one_query_and_leads_to_the_payments(django_assert_num_q
 
 
 def test_an_empty_house_has_nothing_due():
-    panel = tell_money_today()
+    panel = read_money_panel()
 
     assert panel.figures[0].value == "0 · $0.00 MXN"
     assert panel.notices == ()

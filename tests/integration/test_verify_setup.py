@@ -246,7 +246,7 @@ def test_a_stripe_that_refuses_or_is_away_is_named(
 def test_tasks_that_do_not_run_are_answered_with_the_reason():
     register_worker()
     defer(remember.name, {"number": 1}, schedule_at=timezone.now() - timedelta(minutes=2))
-    control.pause(queue="sample", by="Ana", reason="")
+    control.pause_queue(queue="sample", by="Ana", reason="")
 
     assert_named(verify(), "tasks_do_not_run", cause="Ana", fix="manage.py jobs why")
 

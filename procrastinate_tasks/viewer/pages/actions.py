@@ -267,9 +267,9 @@ def look_first(asked: Asked, *, user: HasPermissions) -> DryRun:
 
 def _tier(asked: Asked, possible: Sequence[Line]) -> Tier:
     careful = any(
-        needs_care(asked.action, task_name=line.report.task_name, safety=line.story.retry_safety)
+        needs_care(asked.action, task_name=line.report.task_name, safety=line.description.retry_safety)
         for line in possible
-        if line.story is not None
+        if line.description is not None
     )
     return decide_tier(asked.action, count=len(asked.job_ids), needs_care=careful)
 

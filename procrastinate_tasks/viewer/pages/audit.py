@@ -22,7 +22,7 @@ from procrastinate_tasks.actions.reports import ACTION_LABELS
 from procrastinate_tasks.database import database_now
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, TargetType
 from procrastinate_tasks.queries.filters import read_whole
-from procrastinate_tasks.viewer.rendering import TookTooLong, patience, render_page, stream_csv
+from procrastinate_tasks.viewer.rendering import QueryTookTooLong, render_page, statement_timeout, stream_csv
 
 _MOST_EXPORTED = 100_000
 
@@ -53,9 +53,9 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse | StreamingHttpR
         "now": database_now(),
     }
     try:
-        with patience():
+        with statement_timeout():
             context |= _page(request, chosen)
-    except TookTooLong:
+    except QueryTookTooLong:
         context["took_too_long"] = True
     return render_page(request, site, "audit.html", context)
 

@@ -15,14 +15,19 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks.actions import bulk
 from procrastinate_tasks.actions.permissions import allowed_tasks, is_allowed
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
-from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, tell_refused
+from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, refused_sentence
 from procrastinate_tasks.actions.services import record_refused
 from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queries.filters import JobFilter, filter_in_words, read_filter, understand
 from procrastinate_tasks.queries.jobs import list_ids
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
 from procrastinate_tasks.viewer.job_rows import lines_of
-from procrastinate_tasks.viewer.rendering import TookTooLong, patience, render_page, render_refusal
+from procrastinate_tasks.viewer.rendering import (
+    QueryTookTooLong,
+    render_page,
+    render_refusal,
+    statement_timeout,
+)
 
 PACES = (20, 60, 300)
 _LONGEST_REASON = 2000
@@ -60,10 +65,10 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if not _is_permitted(request, action):
         return _refuse(request, site)
     try:
-        with patience():
+        with statement_timeout():
             plan = _plan(request, action)
             context = _describe(request, plan)
-    except TookTooLong:
+    except QueryTookTooLong:
         context = {"title": _("New bulk operation"), "took_too_long": True}
         return render_page(request, site, "bulk_new.html", context)
     if request.method != "POST" or plan.action is None or plan.is_too_large or not plan.job_ids:
@@ -134,7 +139,7 @@ def _dry_run(request: HttpRequest, plan: Plan, action: Action) -> dict[str, obje
         "preview": preview,
         "label": ACTION_LABELS[action],
         "refused": [
-            (tell_refused(refusal, {"twin_id": "…"}), count) for refusal, count in preview.refused.items()
+            (refused_sentence(refusal, {"twin_id": "…"}), count) for refusal, count in preview.refused.items()
         ],
         "lines": lines_of(ActionReport(action=action, targets=preview.sample, is_dry_run=True)),
         "is_sample": preview.looked_at < preview.requested,

@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
-from procrastinate_tasks.monitoring.panels import ToldPanel, told_panels
+from procrastinate_tasks.monitoring.panels import ShownPanel, shown_panels
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 from procrastinate_tasks.queries.history import DashboardFacts, read_day, read_facts
 from procrastinate_tasks.viewer.concerns import MOST_SENTENCES, Concern, Urgency, find_concerns
@@ -26,7 +26,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the dashboard; ``task`` chooses whose durations are drawn, by default the busiest task's."""
     links = Links(site.name)
     snapshot, facts = take_snapshot(), read_facts()
-    panels = told_panels(request.user.has_perm)
+    panels = shown_panels(request.user.has_perm)
     concerns = [*find_concerns(snapshot, facts, links=links), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
     totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
@@ -47,7 +47,7 @@ def show_state_json(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return state_response(take_snapshot(), read_facts())
 
 
-def _concerns_of(panels: Sequence[ToldPanel]) -> list[Concern]:
+def _concerns_of(panels: Sequence[ShownPanel]) -> list[Concern]:
     return [
         Concern(
             urgency=Urgency.NOW if notice.is_urgent else Urgency.SOON,

@@ -1,4 +1,4 @@
-"""The page of one job: its story, what became of each attempt, who stands in its way, what can be done."""
+"""The page of one job: what it does, what became of each attempt, who stands in its way, what can be done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.audit import list_audit
 from procrastinate_tasks.actions.reports import ACTION_LABELS, TargetReport
 from procrastinate_tasks.formatting import duration_in_words
-from procrastinate_tasks.jobs.descriptions import JobStory, find_presentation, stories_of
+from procrastinate_tasks.jobs.descriptions import JobDescription, descriptions_of, find_description
 from procrastinate_tasks.jobs.states import STATE_LABELS
 from procrastinate_tasks.models import AuditEntry, JobAttempt
 from procrastinate_tasks.queries.filters import JobFilter
@@ -24,7 +24,7 @@ from procrastinate_tasks.queries.job import (
     list_attempts,
     list_events,
     list_lock_sharers,
-    tell_steps,
+    steps_of,
 )
 from procrastinate_tasks.queries.jobs import JobRow
 from procrastinate_tasks.queues.diagnosis import why_not_running
@@ -47,7 +47,7 @@ class Deed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSharer:
     sharer: LockSharer
-    story: JobStory
+    description: JobDescription
 
 
 def show(request: HttpRequest, site: AdminSite, job_id: int) -> HttpResponse:
@@ -67,17 +67,19 @@ def _describe(
     request: HttpRequest, site: AdminSite, row: JobRow, attempts: Sequence[JobAttempt]
 ) -> dict[str, object]:
     sharers = list_lock_sharers(row)
-    stories = stories_of([row, *sharers])
-    (shown,) = show_rows([row], stories, user=request.user, back=request.get_full_path(), site_name=site.name)
+    descriptions = descriptions_of([row, *sharers])
+    (shown,) = show_rows(
+        [row], descriptions, user=request.user, back=request.get_full_path(), site_name=site.name
+    )
     may_see_arguments = request.user.has_perm("procrastinate_tasks.view_job_arguments")
     deeds = list_audit(row.id, user=request.user, user_id=request.user.pk)
     return {
-        "title": shown.story.sentence,
+        "title": shown.description.sentence,
         "job": shown,
         "why": why_not_running(row.id) if row.status in _HAS_NOT_ENDED else None,
-        "steps": tell_steps(list_events(row.id)),
+        "steps": steps_of(list_events(row.id)),
         "arguments": show_arguments(row.args) if may_see_arguments else None,
-        "sharers": [ShownSharer(sharer=sharer, story=stories[sharer.id]) for sharer in sharers],
+        "sharers": [ShownSharer(sharer=sharer, description=descriptions[sharer.id]) for sharer in sharers],
         "deeds": [_deed(entry) for entry in deeds],
         "siblings_query": _siblings(row),
         "summary": _summarize(shown, attempts),
@@ -102,7 +104,7 @@ def _deed(entry: AuditEntry) -> Deed:
 
 def _siblings(row: JobRow) -> str:
     """Return the list of all jobs about the same object, "" if the task names none."""
-    presentation = find_presentation(row.task_name)
+    presentation = find_description(row.task_name)
     value = row.args.get(presentation.related_argument) if presentation else None
     if presentation is None or not isinstance(value, int | str):
         return ""

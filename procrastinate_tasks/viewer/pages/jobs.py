@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS
-from procrastinate_tasks.jobs.descriptions import Kind, presented_tasks, stories_of, title_of
+from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, descriptions_of, title_of
 from procrastinate_tasks.queries.filters import JobFilter, read_filter, read_whole, understand
 from procrastinate_tasks.queries.jobs import (
     MOST_COUNTED,
@@ -31,7 +31,7 @@ from procrastinate_tasks.queries.jobs import (
 from procrastinate_tasks.queries.queues import list_tasks
 from procrastinate_tasks.viewer.forms import new_token
 from procrastinate_tasks.viewer.job_rows import show_rows
-from procrastinate_tasks.viewer.rendering import TookTooLong, patience, render_page
+from procrastinate_tasks.viewer.rendering import QueryTookTooLong, render_page, statement_timeout
 
 KIND_LABELS: Mapping[Kind, str | Promise] = {
     Kind.MONEY: gettext_lazy("Money"),
@@ -80,9 +80,9 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     chosen = read_filter(request.GET)
     context = {"title": _("Jobs"), **_form(chosen), **_what_may_be_done(request.user, chosen)}
     try:
-        with patience():
+        with statement_timeout():
             found = _find(request, chosen, site_name=site.name)
-    except TookTooLong:
+    except QueryTookTooLong:
         found = {"took_too_long": True}
     return render_page(request, site, "jobs.html", context | found)
 
@@ -94,8 +94,10 @@ def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[st
     understood = understand(chosen)
     before, after = read_whole(request.GET.get("before", "")), read_whole(request.GET.get("after", ""))
     page = list_jobs(understood.query, before=before, after=after)
-    stories = stories_of(page.rows)
-    rows = show_rows(page.rows, stories, user=request.user, back=request.get_full_path(), site_name=site_name)
+    descriptions = descriptions_of(page.rows)
+    rows = show_rows(
+        page.rows, descriptions, user=request.user, back=request.get_full_path(), site_name=site_name
+    )
     return {
         "rows": rows,
         "now": page.rows[0].now if page.rows else None,
@@ -155,7 +157,7 @@ def _form(chosen: JobFilter) -> dict[str, object]:
     labels = {name: title if title == name else f"{title} ({name})" for name, title in named.items()}
     labels.setdefault(chosen.task, chosen.task)
     queues = dict.fromkeys(sorted({task.queue for task in tasks} | ({chosen.queue} - {""})))
-    has_kinds = any(task.kind is not Kind.OTHER for task in presented_tasks().values())
+    has_kinds = any(task.kind is not Kind.OTHER for task in described_tasks().values())
     return {
         "chosen": chosen,
         "tasks": _choices(labels, chosen.task),

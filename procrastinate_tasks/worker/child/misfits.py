@@ -24,7 +24,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import JobDoesNotFit
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.fitting import AnyTask, fingerprint_of
 from procrastinate_tasks.jobs.values import text_of
 from procrastinate_tasks.models import Outcome
@@ -44,11 +44,11 @@ def misfit_or(error: BaseException, *, task: AnyTask | None, arguments: Mapping[
     return JobDoesNotFit(task.name, text_of(error)).with_traceback(error.__traceback__)
 
 
-def is_misfit(end: RunEnd) -> bool:
+def is_misfit(end: Completion) -> bool:
     return end.exception_class == _CLASS
 
 
-def put_back_if_known_elsewhere(end: RunEnd) -> RunEnd:
+def put_back_if_known_elsewhere(end: Completion) -> Completion:
     """Give a job back at no attempt, after a pause that grows, while another release may know how to call it.
 
     A database that cannot be asked now is no reason to fail the job.
@@ -76,7 +76,7 @@ def _pause(times: int) -> timedelta:
     return min(timedelta(seconds=2.0 ** min(times, 10)), _LONGEST_PAUSE) * jitter
 
 
-def _put_back(end: RunEnd, *, retry_at: datetime | None) -> RunEnd:
+def _put_back(end: Completion, *, retry_at: datetime | None) -> Completion:
     return end._replace(
         status="todo", outcome=Outcome.INTERRUPTED.value, counts_attempt=False, retry_at=retry_at
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.worker.messages import ChildReady, JobsEnded, RetireMe, encode, longest_from_child
 
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
@@ -26,7 +26,7 @@ class Outbox:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         self._longest = longest_from_child()
-        self._waiting: deque[RunEnd] = deque()
+        self._waiting: deque[Completion] = deque()
         self._sending = threading.Lock()
         self._asked: SimpleQueue[None] = SimpleQueue()
         self._is_asked = False
@@ -45,7 +45,7 @@ class Outbox:
             self._link.sendall(encode(message))
         self.flush()
 
-    def add(self, end: RunEnd) -> None:
+    def add(self, end: Completion) -> None:
         """Queues a finished run; ``flush`` sends it."""
         self._waiting.append(end)
 
@@ -79,7 +79,7 @@ class Outbox:
                 self._link.sendall(frame)
 
 
-def _frames_of(ends: list[RunEnd], *, longest: int) -> Iterator[bytes]:
+def _frames_of(ends: list[Completion], *, longest: int) -> Iterator[bytes]:
     """One frame, or as many as it takes for each to be short enough for the worker to read."""
     frame = encode(JobsEnded(ends, resident_bytes()))
     if len(frame) <= longest or len(ends) == 1:

@@ -26,8 +26,8 @@ from queue import SimpleQueue
 
 from procrastinate.app import App
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.connecting import Connecting
 from procrastinate_tasks.worker.child.control import Control
@@ -36,7 +36,7 @@ from procrastinate_tasks.worker.child.outbox import Outbox
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
 from procrastinate_tasks.worker.child.slots import JobThreads, Slot
 from procrastinate_tasks.worker.messages import RunJobs
-from procrastinate_tasks.worker.options import Limits, WorkerOptions, limits_of
+from procrastinate_tasks.worker.options import TimeLimits, WorkerOptions, time_limits_of
 
 EXIT_BROKEN = 71
 
@@ -55,7 +55,7 @@ class ChildProcess(ABC):
         self._free = list(reversed(self._slots))
         self._calls = CallBuilder(app=app, options=options, stop=self._outbox.ask_to_retire)
         self._runner = JobRunner(self._calls)
-        self._limits: dict[str, Limits] = {}
+        self._limits: dict[str, TimeLimits] = {}
         self._control = Control(
             link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._begin_to_leave
         )
@@ -65,7 +65,7 @@ class ChildProcess(ABC):
         """Serves until told to leave."""
 
     @abstractmethod
-    def _start(self, slot: Slot, assignment: Assignment) -> None:
+    def _start(self, slot: Slot, assignment: ClaimedJob) -> None:
         """Starts a job that has its slot; called from the control thread."""
 
     @abstractmethod
@@ -98,19 +98,19 @@ class ChildProcess(ABC):
             slot.occupy(assignment, self._limits_of(assignment.task_name))
             self._start(slot, assignment)
 
-    def _limits_of(self, task_name: str) -> Limits:
+    def _limits_of(self, task_name: str) -> TimeLimits:
         if task_name not in self._limits:
-            self._limits[task_name] = limits_of(task_name, self._options)
+            self._limits[task_name] = time_limits_of(task_name, self._options)
         return self._limits[task_name]
 
-    def _end(self, slot: Slot, end: RunEnd) -> None:
+    def _end(self, slot: Slot, end: Completion) -> None:
         if os.getpid() != self._pid:
             os._exit(0)  # a copy that a job forked, and that returned from the job as well
         slot.vacate()
         self._free.append(slot)
         self._outbox.add(end)
 
-    def _give_back(self, slot: Slot, end: RunEnd) -> None:
+    def _give_back(self, slot: Slot, end: Completion) -> None:
         """Ends a run that could not connect to the database; its slot is free once it can."""
         slot.vacate()
         self._connecting.refuse(end.message)
@@ -128,7 +128,7 @@ class ManyJobsChild(ChildProcess):
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
         super().__init__(app=app, options=options, link=link)
         self._threads = JobThreads(self._run_in_thread, most=options.concurrency)
-        self._arrived: deque[tuple[Slot, Assignment]] = deque()
+        self._arrived: deque[tuple[Slot, ClaimedJob]] = deque()
         self._is_flush_due = False
         self._is_leaving = asyncio.Event()
 
@@ -150,7 +150,7 @@ class ManyJobsChild(ChildProcess):
         if self._arrived:
             self._loop.call_soon_threadsafe(self._start_arrived)
 
-    def _start(self, slot: Slot, assignment: Assignment) -> None:
+    def _start(self, slot: Slot, assignment: ClaimedJob) -> None:
         if self._calls.belongs_on_loop(assignment):
             self._arrived.append((slot, assignment))
         else:
@@ -161,7 +161,7 @@ class ManyJobsChild(ChildProcess):
             slot, assignment = self._arrived.popleft()
             slot.task = self._loop.create_task(self._run_on_loop(slot, assignment), context=fresh_context())
 
-    async def _run_on_loop(self, slot: Slot, assignment: Assignment) -> None:
+    async def _run_on_loop(self, slot: Slot, assignment: ClaimedJob) -> None:
         with exiting_on_fault():
             end = await self._runner.run_on_loop(slot, assignment)
             if end.could_not_connect:
@@ -179,7 +179,7 @@ class ManyJobsChild(ChildProcess):
         self._is_flush_due = False
         self._outbox.flush()
 
-    def _run_in_thread(self, slot: Slot, assignment: Assignment) -> None:
+    def _run_in_thread(self, slot: Slot, assignment: ClaimedJob) -> None:
         with exiting_on_fault():
             end = self._runner.run_in_thread(slot, assignment)
             if end.could_not_connect:
@@ -201,7 +201,7 @@ class OneJobChild(ChildProcess):
 
     def __init__(self, *, app: App, options: WorkerOptions, link: socket.socket) -> None:
         super().__init__(app=app, options=options, link=link)
-        self._arrived: SimpleQueue[tuple[Slot, Assignment] | None] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[Slot, ClaimedJob] | None] = SimpleQueue()
 
     def run(self) -> None:
         self._serve_control()
@@ -211,7 +211,7 @@ class OneJobChild(ChildProcess):
                 with exiting_on_fault():
                     self._serve(runner, *arrived)
 
-    def _serve(self, runner: asyncio.Runner, slot: Slot, assignment: Assignment) -> None:
+    def _serve(self, runner: asyncio.Runner, slot: Slot, assignment: ClaimedJob) -> None:
         end = self._run_here(runner, slot, assignment)
         if end.could_not_connect:
             self._give_back(slot, end)
@@ -225,14 +225,14 @@ class OneJobChild(ChildProcess):
     def _leave(self) -> None:
         self._arrived.put(None)
 
-    def _start(self, slot: Slot, assignment: Assignment) -> None:
+    def _start(self, slot: Slot, assignment: ClaimedJob) -> None:
         self._arrived.put((slot, assignment))
 
-    def _run_here(self, runner: asyncio.Runner, slot: Slot, assignment: Assignment) -> RunEnd:
+    def _run_here(self, runner: asyncio.Runner, slot: Slot, assignment: ClaimedJob) -> Completion:
         if not self._calls.belongs_on_loop(assignment):
             return self._runner.run_in_thread(slot, assignment)
 
-        async def run() -> RunEnd:
+        async def run() -> Completion:
             slot.task = asyncio.current_task()
             return await self._runner.run_on_loop(slot, assignment)
 

@@ -28,13 +28,13 @@ from procrastinate.worker import Worker as ProcrastinateWorker
 from procrastinate_tasks.exceptions import JobDoesNotFit
 from procrastinate_tasks.jobs import job_log
 from procrastinate_tasks.jobs.arguments import read_arguments
-from procrastinate_tasks.jobs.claimed_job import Assignment, job_of
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
 from procrastinate_tasks.jobs.completion import (
     MOST_REFUSALS,
-    RunEnd,
-    end_of_error,
+    Completion,
     end_of_refusal,
-    end_of_success,
+    failed_or_retried,
+    succeeded,
 )
 from procrastinate_tasks.jobs.log_context import log_fields
 from procrastinate_tasks.models import Outcome
@@ -68,25 +68,25 @@ class JobRunner:
         self._around = around
         self._caught = caught
 
-    def run_in_thread(self, slot: Slot, assignment: Assignment) -> RunEnd:
+    def run_in_thread(self, slot: Slot, assignment: ClaimedJob) -> Completion:
         """Runs a sync task in the calling thread, where other threads may interrupt it through the slot.
 
         In the main thread a signal interrupts every wait; an event loop stands still meanwhile.
         """
         return fresh_context().run(self._run_in_context, slot, assignment)
 
-    def _run_in_context(self, slot: Slot, assignment: Assignment) -> RunEnd:
+    def _run_in_context(self, slot: Slot, assignment: ClaimedJob) -> Completion:
         current_slot.set(slot)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
             try:
                 result = interruption.run_interruptibly(slot, lambda: self._call(run, slot))
             except self._caught as error:
-                end = run.end_of_error(error)
+                end = run.failed_or_retried(error)
                 if is_misfit(end):
                     end = put_back_if_known_elsewhere(end)
             else:
-                end = run.end_of_success(result)
+                end = run.succeeded(result)
             return _leave_thread(end, slot)
 
     def _call(self, run: _Run, slot: Slot) -> Any:
@@ -95,7 +95,7 @@ class JobRunner:
         with self._around():
             return _await_elsewhere(run.start()())
 
-    async def run_on_loop(self, slot: Slot, assignment: Assignment) -> RunEnd:
+    async def run_on_loop(self, slot: Slot, assignment: ClaimedJob) -> Completion:
         """Runs an async task, in a task of its own with a ``fresh_context``."""
         current_slot.set(slot)
         if slot.async_context is not None:
@@ -113,11 +113,11 @@ class JobRunner:
                 finally:  # twice, for the reason of ``run_interruptibly``
                     interruption.withdraw(slot)
             except self._caught as error:
-                end = run.end_of_error(error)
+                end = run.failed_or_retried(error)
                 if is_misfit(end):
                     end = await sync_to_async(put_back_if_known_elsewhere)(end)
             else:
-                end = run.end_of_success(result)
+                end = run.succeeded(result)
             return await _without_async_leftovers(end, slot)
 
 
@@ -129,12 +129,12 @@ def fresh_context() -> Context:
 class _Run:
     """One run: what is known of it grows as it proceeds, and its end tells as much as is known."""
 
-    def __init__(self, builder: CallBuilder, slot: Slot, assignment: Assignment) -> None:
+    def __init__(self, builder: CallBuilder, slot: Slot, assignment: ClaimedJob) -> None:
         self._builder = builder
         self._slot = slot
         self._assignment = assignment
         self._started = time.monotonic()
-        self.job = job_of(assignment)
+        self.job = procrastinate_job(assignment)
 
     def start(self) -> Callable[[], Any]:
         task = self._builder.find_task(self._assignment)
@@ -143,13 +143,13 @@ class _Run:
         job_log.log_start(self.job)
         return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
 
-    def end_of_success(self, result: object) -> RunEnd:
-        return end_of_success(self._assignment, started=self._started, result=result)
+    def succeeded(self, result: object) -> Completion:
+        return succeeded(self._assignment, started=self._started, result=result)
 
-    def end_of_error(self, error: BaseException) -> RunEnd:
+    def failed_or_retried(self, error: BaseException) -> Completion:
         task = self._builder.find_task_or_none(self._assignment)
         error = misfit_or(error, task=task, arguments=self.job.task_kwargs)
-        end = end_of_error(
+        end = failed_or_retried(
             self._assignment,
             job=self.job,
             task=None if isinstance(error, JobDoesNotFit) else task,  # no retry of its own would mend that
@@ -159,7 +159,7 @@ class _Run:
         )
         return end_of_refusal(end) if self._was_refused(error, end) else end
 
-    def _was_refused(self, error: BaseException, end: RunEnd) -> bool:
+    def _was_refused(self, error: BaseException, end: Completion) -> bool:
         """A job that is refused again and again, while its process can connect, is to blame itself."""
         return (
             self._assignment.refusals < MOST_REFUSALS
@@ -180,7 +180,7 @@ def _await_elsewhere(result: Any) -> Any:
         return pool.submit(asyncio.run, _awaiting(lambda: result)).result()
 
 
-def _leave_thread(end: RunEnd, slot: Slot) -> RunEnd:
+def _leave_thread(end: Completion, slot: Slot) -> Completion:
     """Does besides for this thread's connections what Django does after a request."""
     if not slot.connections:
         return end
@@ -191,7 +191,7 @@ def _leave_thread(end: RunEnd, slot: Slot) -> RunEnd:
     return end
 
 
-def _without_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
+def _without_leftovers(end: Completion, slot: Slot) -> Completion:
     """Undoes what the job left on its connections, and tells it in the record of its run."""
     try:
         left = undo_leftovers(slot, task_name=end.task_name)
@@ -201,7 +201,7 @@ def _without_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
     return end if not left else end._replace(message=f"{end.message}\n{left}".strip())
 
 
-async def _without_async_leftovers(end: RunEnd, slot: Slot) -> RunEnd:
+async def _without_async_leftovers(end: Completion, slot: Slot) -> Completion:
     """Does so in the thread of this slot's async ORM calls, if it has one, after what still runs there."""
     if slot.async_context is None or slot.async_context not in SyncToAsync.context_to_thread_executor:
         return _without_leftovers(end, slot)
@@ -234,11 +234,11 @@ class CallBuilder:
         self._middleware_of = lru_cache(maxsize=None)(self._resolve_middleware)
         self._is_async = lru_cache(maxsize=None)(self._look_at_function)
 
-    def find_task_or_none(self, assignment: Assignment) -> AnyTask | None:
+    def find_task_or_none(self, assignment: ClaimedJob) -> AnyTask | None:
         """The task a job names, if this code has it."""
         return self._tasks.get(assignment.task_name)
 
-    def find_task(self, assignment: Assignment) -> AnyTask:
+    def find_task(self, assignment: ClaimedJob) -> AnyTask:
         """The task a job names.
 
         Raises:
@@ -252,7 +252,7 @@ class CallBuilder:
             )
         return task
 
-    def belongs_on_loop(self, assignment: Assignment) -> bool:
+    def belongs_on_loop(self, assignment: ClaimedJob) -> bool:
         """Whether the job is async. Unknown tasks are treated as such: they fail there at no cost."""
         return assignment.task_name not in self._tasks or self._is_async(assignment.task_name)
 

@@ -15,8 +15,8 @@ from asgiref.sync import ThreadSensitiveContext
 from django.db.backends.base.base import BaseDatabaseWrapper
 from procrastinate.job_context import AbortReason
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
-from procrastinate_tasks.worker.options import Limits
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
+from procrastinate_tasks.worker.options import TimeLimits
 
 current_slot: ContextVar[Slot | None] = ContextVar("procrastinate_tasks_slot", default=None)
 
@@ -40,7 +40,7 @@ class Slot:
 
     index: int
     guard: threading.RLock = field(default_factory=threading.RLock)
-    assignment: Assignment | None = None
+    assignment: ClaimedJob | None = None
     soft_at: float | None = None
     soft_seconds: float | None = None
     hard_at: float | None = None
@@ -54,7 +54,7 @@ class Slot:
     async_context: ThreadSensitiveContext | None = field(default_factory=ThreadSensitiveContext)
     async_connections: set[BaseDatabaseWrapper] = field(default_factory=set)
 
-    def occupy(self, assignment: Assignment, limits: Limits) -> None:
+    def occupy(self, assignment: ClaimedJob, limits: TimeLimits) -> None:
         """Takes a job in, with its limits."""
         now = time.monotonic()
         with self.guard:
@@ -84,7 +84,7 @@ class Slot:
         return self.abort_reason
 
 
-RunInSlot = Callable[[Slot, Assignment], None]
+RunInSlot = Callable[[Slot, ClaimedJob], None]
 
 
 class JobThreads:
@@ -96,12 +96,12 @@ class JobThreads:
     def __init__(self, run: RunInSlot, *, most: int) -> None:
         self._run = run
         self._most = most
-        self._submitted: SimpleQueue[tuple[Slot, Assignment]] = SimpleQueue()
+        self._submitted: SimpleQueue[tuple[Slot, ClaimedJob]] = SimpleQueue()
         self._guard = threading.Lock()
         self._unfinished = 0
         self._threads = 0
 
-    def submit(self, slot: Slot, assignment: Assignment) -> None:
+    def submit(self, slot: Slot, assignment: ClaimedJob) -> None:
         """Starts the job: there is a free thread for it, or a new one."""
         with self._guard:
             self._unfinished += 1

@@ -279,7 +279,7 @@ def test_a_worker_that_meets_a_revoked_key_pauses_charging_and_costs_the_job_not
     assert "STRIPE_SECRET_KEY" in rule.pause_reason
     assert house.charges(booking) == []
 
-    control.resume(queue="payments")
+    control.resume_queue(queue="payments")
     house.wait(minutes=1)
     house.run_jobs()
     assert house.charges(booking) == [booking.quote.balance_minor]

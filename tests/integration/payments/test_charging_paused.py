@@ -13,12 +13,12 @@ pytestmark = pytest.mark.django_db
 
 def test_no_charge_is_confirmed_while_its_queue_is_paused_and_one_is_after_it(house: House):
     booking = house.book_due()
-    control.pause(queue="payments", by="Ana", reason="the bank is investigating")
+    control.pause_queue(queue="payments", by="Ana", reason="the bank is investigating")
 
     with pytest.raises(ChargingPaused, match="until somebody resumes it"):
         house.charge(booking)
     assert house.charges(booking) == []
 
-    control.resume(queue="payments")
+    control.resume_queue(queue="payments")
     assert house.charge(booking) == "succeeded"
     assert house.charges(booking) == [booking.quote.balance_minor]

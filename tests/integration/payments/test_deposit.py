@@ -52,7 +52,7 @@ def test_a_confirmation_that_is_rolled_back_leaves_neither_booking_nor_balance_n
     attempt = live_attempt(booking)
 
     with transaction.atomic():
-        driver.look(attempt=attempt, intent_id="", gateway=house.gateway, now=house.now)
+        driver.refresh(attempt=attempt, intent_id="", gateway=house.gateway, now=house.now)
         assert_enqueued(tasks.charge_balance_for_booking, {"booking_id": booking.pk})
         transaction.set_rollback(True)
 

@@ -28,13 +28,13 @@ from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.descriptions import (
-    JobStory,
+    JobDescription,
     Kind,
     RetrySafety,
+    described_tasks,
+    descriptions_of,
+    find_description,
     find_jobs_meant,
-    find_presentation,
-    presented_tasks,
-    stories_of,
 )
 from procrastinate_tasks.jobs.tasks import find_options
 from procrastinate_tasks.models import Job
@@ -56,15 +56,15 @@ pytestmark = pytest.mark.django_db
 
 @dataclass(frozen=True)
 class Row:
-    """A job as a story needs it."""
+    """A job as a description needs it."""
 
     id: int
     task_name: str
     args: dict[str, object] = field(default_factory=dict)
 
 
-def tell(task_name: str, **args: object) -> JobStory:
-    return stories_of([Row(1, task_name, args)])[1]
+def describe(task_name: str, **args: object) -> JobDescription:
+    return descriptions_of([Row(1, task_name, args)])[1]
 
 
 def make_booking(*, email: str = "lucia@correo.example") -> Booking:
@@ -101,21 +101,21 @@ def house_tasks() -> list[str]:
 
 
 def test_every_task_of_the_house_is_presented():
-    assert set(house_tasks()) == {name for name in presented_tasks() if name.startswith(HOUSES_OWN)}
+    assert set(house_tasks()) == {name for name in described_tasks() if name.startswith(HOUSES_OWN)}
 
 
 @pytest.mark.parametrize("task_name", house_tasks())
 def test_every_task_tells_why_it_may_be_retried_and_what_to_do(task_name):
-    story = tell(task_name)
+    description = describe(task_name)
 
-    presentation = find_presentation(task_name)
+    presentation = find_description(task_name)
     assert presentation is not None and presentation.kind is not Kind.OTHER
-    if story.retry_safety is RetrySafety.UNKNOWN:
-        story = tell(task_name, **dict.fromkeys(_parameters(task_name), 999_999))
-        assert story.retry_reason != ""
+    if description.retry_safety is RetrySafety.UNKNOWN:
+        description = describe(task_name, **dict.fromkeys(_parameters(task_name), 999_999))
+        assert description.retry_reason != ""
     else:
-        assert story.runbook != ""
-    assert not story.sentence.endswith(".")
+        assert description.runbook != ""
+    assert not description.sentence.endswith(".")
 
 
 def _parameters(task_name: str) -> Sequence[str]:
@@ -129,11 +129,11 @@ def _parameters(task_name: str) -> Sequence[str]:
     [
         name
         for name in house_tasks()
-        if name in presented_tasks() and presented_tasks()[name].related_argument
+        if name in described_tasks() and described_tasks()[name].related_argument
     ],
 )
 def test_the_argument_that_a_list_filters_by_exists_and_has_an_index(task_name):
-    argument = presented_tasks()[task_name].related_argument
+    argument = described_tasks()[task_name].related_argument
 
     options = find_options(task_name)
     assert options is not None and argument in options.signature.parameters
@@ -146,13 +146,13 @@ def test_the_argument_that_a_list_filters_by_exists_and_has_an_index(task_name):
     "args", [{}, {"booking_id": "x"}, {"booking_id": None}, {"booking_id": 2**70}, {"booking_id": True}]
 )
 def test_arguments_that_make_no_sense_break_nothing(args):
-    story = tell(CHARGE_BALANCE, **args)
+    description = describe(CHARGE_BALANCE, **args)
 
-    assert story.sentence == "Cobrar el saldo"
+    assert description.sentence == "Cobrar el saldo"
 
 
 def test_only_what_moves_money_asks_for_a_reason():
-    presented = presented_tasks()
+    presented = described_tasks()
     assert {name for name in house_tasks() if presented[name].moves_money} == {
         CHARGE_BALANCE,
         CHARGE_PAYMENT,
@@ -167,23 +167,26 @@ def test_only_what_moves_money_asks_for_a_reason():
 def test_the_charge_of_a_balance_names_its_booking_its_payment_and_its_amount():
     booking = make_booking()
 
-    story = tell(CHARGE_BALANCE, booking_id=booking.pk, base_url=BASE_URL)
+    description = describe(CHARGE_BALANCE, booking_id=booking.pk, base_url=BASE_URL)
 
-    assert story.sentence == f"Cobra el saldo de la reserva {booking.folio}"
-    assert [related.key for related in story.related] == [
+    assert description.sentence == f"Cobra el saldo de la reserva {booking.folio}"
+    assert [related.key for related in description.related] == [
         f"booking:{booking.pk}",
         f"payment:{balance_of(booking).pk}",
     ]
-    assert story.amount is not None
-    assert (story.amount.minor, story.amount.currency) == (balance_of(booking).amount_minor, "mxn")
-    assert story.retry_safety is RetrySafety.SAFE_BY_KEY
-    assert "idempotencia" in story.retry_reason
+    assert description.amount is not None
+    assert (description.amount.minor, description.amount.currency) == (
+        balance_of(booking).amount_minor,
+        "mxn",
+    )
+    assert description.retry_safety is RetrySafety.SAFE_BY_KEY
+    assert "idempotencia" in description.retry_reason
 
 
 def test_a_link_shows_the_guests_initials_and_no_name():
     booking = make_booking()
 
-    (link, _) = tell(CHARGE_BALANCE, booking_id=booking.pk).related
+    (link, _) = describe(CHARGE_BALANCE, booking_id=booking.pk).related
 
     assert link.label == f"{booking.folio} (L. P.)"
 
@@ -193,22 +196,22 @@ def test_every_link_leads_to_a_page_of_the_admin():
     cancel(booking)
     refund = Refund.objects.get()
     event = make_event(refund.attempt.stripe_intent_id or "")
-    stories = [
-        tell(CHARGE_BALANCE, booking_id=booking.pk),
-        tell(REFUND_PAYMENT, refund_id=refund.pk),
-        tell(APPLY_STRIPE_EVENT, event_id=event.pk),
+    descriptions = [
+        describe(CHARGE_BALANCE, booking_id=booking.pk),
+        describe(REFUND_PAYMENT, refund_id=refund.pk),
+        describe(APPLY_STRIPE_EVENT, event_id=event.pk),
     ]
 
-    for related in (each for story in stories for each in story.related):
+    for related in (each for description in descriptions for each in description.related):
         assert (resolve(related.url).url_name or "").endswith("_change")
 
 
 def test_a_job_whose_booking_is_gone_says_so_and_does_no_harm():
-    story = tell(CHARGE_BALANCE, booking_id=999_999)
+    description = describe(CHARGE_BALANCE, booking_id=999_999)
 
-    assert "999999" in story.sentence
-    assert story.related == ()
-    assert story.retry_safety is RetrySafety.SAFE
+    assert "999999" in description.sentence
+    assert description.related == ()
+    assert description.retry_safety is RetrySafety.SAFE
 
 
 def test_the_fee_of_a_cancellation_is_called_by_its_name():
@@ -217,9 +220,9 @@ def test_the_fee_of_a_cancellation_is_called_by_its_name():
         booking=booking, kind=PaymentKind.FEE, amount_minor=100, currency="mxn", created_at=NOW
     )
 
-    story = tell(CHARGE_PAYMENT, payment_id=fee.pk, base_url=BASE_URL)
+    description = describe(CHARGE_PAYMENT, payment_id=fee.pk, base_url=BASE_URL)
 
-    assert story.sentence == f"Cobra el cargo por cancelación de la reserva {booking.folio}"
+    assert description.sentence == f"Cobra el cargo por cancelación de la reserva {booking.folio}"
 
 
 def test_a_refund_says_how_much_goes_back():
@@ -227,10 +230,10 @@ def test_a_refund_says_how_much_goes_back():
     cancel(booking)
     refund = Refund.objects.get()
 
-    story = tell(REFUND_PAYMENT, refund_id=refund.pk)
+    description = describe(REFUND_PAYMENT, refund_id=refund.pk)
 
-    assert story.sentence == f"Devuelve $1,600.80 MXN al huésped de la reserva {booking.folio}"
-    assert "idempotencia" in story.retry_reason
+    assert description.sentence == f"Devuelve $1,600.80 MXN al huésped de la reserva {booking.folio}"
+    assert "idempotencia" in description.retry_reason
 
 
 def test_an_event_leads_to_the_booking_of_its_object():
@@ -238,10 +241,10 @@ def test_an_event_leads_to_the_booking_of_its_object():
     deposit = booking.payments.get(kind=PaymentKind.DEPOSIT)
     event = make_event(deposit.attempts.get().stripe_intent_id or "")
 
-    story = tell(APPLY_STRIPE_EVENT, event_id=event.pk)
+    description = describe(APPLY_STRIPE_EVENT, event_id=event.pk)
 
-    assert booking.folio in story.sentence
-    assert [related.key for related in story.related] == [
+    assert booking.folio in description.sentence
+    assert [related.key for related in description.related] == [
         f"booking:{booking.pk}",
         f"payment:{deposit.pk}",
         f"event:{event.pk}",
@@ -251,7 +254,7 @@ def test_an_event_leads_to_the_booking_of_its_object():
 def test_an_event_of_no_booking_is_only_taken_note_of():
     event = make_event("pi_of_somebody_else")
 
-    assert tell(APPLY_STRIPE_EVENT, event_id=event.pk).sentence == (
+    assert describe(APPLY_STRIPE_EVENT, event_id=event.pk).sentence == (
         "Toma nota del evento de Stripe payment_intent.succeeded"
     )
 
@@ -260,21 +263,24 @@ def test_an_email_tells_what_it_is_and_shows_no_address():
     booking = make_booking()
     email = GuestEmail.objects.get(booking=booking)
 
-    story = tell(SEND_GUEST_EMAIL, email_id=email.pk)
+    description = describe(SEND_GUEST_EMAIL, email_id=email.pk)
 
-    assert story.sentence == f"Envía el correo «reserva confirmada» al huésped de la reserva {booking.folio}"
-    assert "Message-ID" in story.retry_reason
-    assert "@" not in f"{story.sentence}{story.related}"
+    assert (
+        description.sentence
+        == f"Envía el correo «reserva confirmada» al huésped de la reserva {booking.folio}"
+    )
+    assert "Message-ID" in description.retry_reason
+    assert "@" not in f"{description.sentence}{description.related}"
 
 
 def test_an_email_that_was_sent_would_not_be_sent_again():
     email = GuestEmail.objects.get(booking=make_booking())
     GuestEmail.objects.update(sent_at=NOW)
 
-    story = tell(SEND_GUEST_EMAIL, email_id=email.pk)
+    description = describe(SEND_GUEST_EMAIL, email_id=email.pk)
 
-    assert story.retry_safety is RetrySafety.SAFE
-    assert "no lo enviaría otra vez" in story.retry_reason
+    assert description.retry_safety is RetrySafety.SAFE
+    assert "no lo enviaría otra vez" in description.retry_reason
 
 
 def test_a_balance_that_is_paid_would_not_be_charged():
@@ -292,10 +298,10 @@ def test_a_balance_that_is_paid_would_not_be_charged():
     )
     outcomes.record_intent(attempt_id=attempt.pk, intent=make_intent(attempt), now=NOW)
 
-    story = tell(CHARGE_BALANCE, booking_id=booking.pk)
+    description = describe(CHARGE_BALANCE, booking_id=booking.pk)
 
-    assert story.retry_safety is RetrySafety.SAFE
-    assert "already_paid" in story.retry_reason
+    assert description.retry_safety is RetrySafety.SAFE
+    assert "already_paid" in description.retry_reason
 
 
 def test_more_jobs_take_no_more_queries():
@@ -312,7 +318,7 @@ def test_more_jobs_take_no_more_queries():
             for place, email in enumerate(emails[:number])
         ]
         with CaptureQueriesContext(connection) as queries:
-            assert len(stories_of(rows)) == 2 * number
+            assert len(descriptions_of(rows)) == 2 * number
         return len([query for query in queries if "SAVEPOINT" not in query["sql"]])
 
     assert count(1) == count(4) == 2

@@ -287,7 +287,7 @@ def test_a_key_of_another_account_pauses_charging_and_fails_nobody(house: House)
 
     assert QueueRule.objects.get(queue_name="payments").paused_at is not None
     assert balance_of(booking).status == PaymentStatus.PENDING
-    control.resume(queue="payments")
+    control.resume_queue(queue="payments")
     assert house.charge(booking) == "succeeded"
 
 
@@ -298,7 +298,7 @@ def test_a_key_of_another_account_is_noticed_before_the_account_was_ever_written
         compare(gateway=_gateway_of_another_account(), now=house.now)
 
     assert not StripeMemory.objects.exclude(account_id="").exists()
-    control.resume(queue="payments")
+    control.resume_queue(queue="payments")
 
 
 def _gateway_of_another_account() -> StripeGateway:

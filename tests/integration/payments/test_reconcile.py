@@ -10,7 +10,7 @@ from django.utils import timezone
 from payments import tasks
 from payments.exceptions import OutcomeUnknown
 from payments.ledger import mismatches
-from payments.ledger.mismatches import Difference
+from payments.ledger.mismatches import Mismatch
 from payments.models import LedgerTransfer, PaymentAttempt, ReconciliationBreak, Refund
 from payments.policies import AttemptState, BreakKind, RefundState
 from payments.protocols.reconcile import reconcile
@@ -112,7 +112,7 @@ def test_a_difference_that_was_explained_stays_closed(stripe_alone: LocalStripe)
 
 
 def test_a_difference_that_was_gone_and_comes_back_is_open_again(house: House):
-    difference = Difference(
+    difference = Mismatch(
         kind=BreakKind.REFUND_DIFFERS, stripe_id="re_1", ours="submitted 1.00", theirs="failed 1.00"
     )
     mismatches.keep(difference, now=house.now)

@@ -8,7 +8,7 @@ from django.db import connection
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import Outcome
 
@@ -20,7 +20,7 @@ _STATUS = {
 }
 
 
-def start(job_id: int | None, worker_id: int | None = None) -> RunEnd:
+def start(job_id: int | None, worker_id: int | None = None) -> Completion:
     """Let the job run under this worker, and return the end of a run that returned nothing."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -30,10 +30,10 @@ def start(job_id: int | None, worker_id: int | None = None) -> RunEnd:
     return end_of(job_id, Outcome.SUCCEEDED)
 
 
-def end_of(job_id: int | None, outcome: Outcome) -> RunEnd:
+def end_of(job_id: int | None, outcome: Outcome) -> Completion:
     """Return how a run of this job ends that has just begun."""
     job = ProcrastinateJob.objects.get(id=job_id)
-    return RunEnd(
+    return Completion(
         job_id=job.id,
         worker_id=job.worker_id,
         attempts=job.attempts,
@@ -47,6 +47,6 @@ def end_of(job_id: int | None, outcome: Outcome) -> RunEnd:
     )
 
 
-def settle_one(end: RunEnd) -> Settled | None:
+def settle_one(end: Completion) -> Recorded | None:
     """Settle one run; None if the database refuses it."""
     return next(iter(settle(DjangoConnector(), [end])), None)

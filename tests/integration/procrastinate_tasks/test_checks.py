@@ -16,7 +16,7 @@ from procrastinate_tasks import checks
 from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.conf import AlertThresholds, QueueLimit, Rate
 from procrastinate_tasks.jobs import descriptions, tasks
-from procrastinate_tasks.jobs.descriptions import TaskPresentation, present
+from procrastinate_tasks.jobs.descriptions import TaskDescription, describe_task
 from procrastinate_tasks.jobs.tasks import TaskOptions, _options_by_name, find_options
 from procrastinate_tasks.jobs.tasks import register as register_options
 from procrastinate_tasks.schedule import periodic as periodic_module
@@ -142,7 +142,7 @@ def test_schedules(options: dict[str, Any], check_id: str):
 
 def test_a_presentation_of_a_task_that_is_none_is_told_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(descriptions, "_presentations", {})
-    present("sample.rememebr", TaskPresentation(title="Remember", tell=lambda jobs: {}))
+    describe_task("sample.rememebr", TaskDescription(title="Remember", describe=lambda jobs: {}))
 
     (message,) = check_queue(None)
 

@@ -21,7 +21,7 @@ from procrastinate_tasks.actions.bulk import batch_of
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.jobs import rescue, retention
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.jobs.retries import Retries
@@ -73,7 +73,7 @@ def test_a_retry_20_s_later_is_due_20_s_later(skew: timedelta, strategy: str):
     assert near(due, timezone.now() + timedelta(seconds=20))
 
 
-def a_retry(job_id: int | None, strategy: str) -> RunEnd:
+def a_retry(job_id: int | None, strategy: str) -> Completion:
     delay = timedelta(seconds=20)
     ours = Retries(max_retries=1, delay=delay)
     retries = ours if strategy == "ours" else RetryStrategy(max_attempts=2, wait=20)

@@ -16,7 +16,7 @@ from procrastinate_tasks.conf import Rate
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import AuditEntry
 from procrastinate_tasks.queries.queues import read_status
-from procrastinate_tasks.queues.control import is_paused, limit
+from procrastinate_tasks.queues.control import is_paused, limit_queue
 from procrastinate_tasks.schedule import periodic as periodic_module
 from procrastinate_tasks.schedule.periodic import periodic
 from procrastinate_tasks.testing import drain_queue
@@ -145,7 +145,7 @@ def test_an_unknown_queue_exits_with_four_and_a_suggestion(verb: str):
 
 
 def test_limits_lists_who_paused_and_what_is_limited():
-    limit(queue="sample", rate=Rate(20), concurrency=5)
+    limit_queue(queue="sample", rate=Rate(20), concurrency=5)
     jobs("pause", "sample", "--by", "Ana", "--reason", "bank down")
 
     heading, row = jobs("limits").splitlines()

@@ -17,11 +17,11 @@ from django.utils import timezone
 
 from procrastinate_tasks.conf import Rate
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.descriptions import TaskPresentation, _presentations
+from procrastinate_tasks.jobs.descriptions import TaskDescription, _presentations
 from procrastinate_tasks.models import Outcome, Release, RollupProgress, ScheduleState, TaskRollup
 from procrastinate_tasks.monitoring import rollup
 from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
-from procrastinate_tasks.monitoring.panels import Figure, Notice, Panel, PanelContent, _panels, present_panel
+from procrastinate_tasks.monitoring.panels import Figure, Notice, Panel, PanelContent, _panels, add_panel
 from procrastinate_tasks.monitoring.snapshot import Snapshot
 from procrastinate_tasks.queues import control
 from tests.integration.pages import english_words, read
@@ -94,8 +94,8 @@ def sum_up(now: datetime) -> None:
 @pytest.fixture
 def presented() -> Iterator[None]:
     """Register a task that moves money and a panel, and forget both after the test."""
-    _presentations["sample.remember"] = TaskPresentation(
-        title="Charge the balance", tell=lambda jobs: {}, moves_money=True
+    _presentations["sample.remember"] = TaskDescription(
+        title="Charge the balance", describe=lambda jobs: {}, moves_money=True
     )
     yield
     del _presentations["sample.remember"]
@@ -152,7 +152,7 @@ def test_the_cards_split_what_waits_and_what_is_in_progress(viewer):
 
 @pytest.mark.usefixtures("busy")
 def test_ready_jobs_of_a_paused_queue_count_as_paused(viewer):
-    control.pause(queue="sample", by="rosa")
+    control.pause_queue(queue="sample", by="rosa")
 
     shown = details(cards(page(viewer, "queue_dashboard"))["Ready"])
 
@@ -176,7 +176,7 @@ def test_the_change_of_failures_is_told_once_two_days_are_known(viewer, now):
 
 @pytest.mark.usefixtures("busy", "presented")
 def test_what_needs_attention_is_told_in_sentences_the_most_urgent_first(viewer):
-    control.pause(queue="sample", by="rosa")
+    control.pause_queue(queue="sample", by="rosa")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_tasks_queuerule SET paused_at = now() - interval '2 hours'")
 
@@ -229,10 +229,10 @@ def test_a_quiet_queue_says_so_and_an_empty_chart_says_why(viewer):
 def test_only_seven_sentences_are_shown_and_the_rest_are_counted(viewer, presented):
     a_worker()
     notices = tuple(Notice(sentence=f"Sentence {number}.", url="/x/") for number in range(9))
-    present_panel(
+    add_panel(
         Panel(
             title="Today in money",
-            tell=lambda: PanelContent(figures=(), notices=notices),
+            read=lambda: PanelContent(figures=(), notices=notices),
             permission="procrastinate_tasks.view_job",
         )
     )
@@ -246,12 +246,12 @@ def test_only_seven_sentences_are_shown_and_the_rest_are_counted(viewer, present
 def test_a_panel_of_the_project_is_shown_to_those_who_may_see_it(viewer, presented):
     shown = Panel(
         title="Today in money",
-        tell=lambda: PanelContent(figures=(Figure(label="Charged", value="$1,200.00 MXN", url="/paid/"),)),
+        read=lambda: PanelContent(figures=(Figure(label="Charged", value="$1,200.00 MXN", url="/paid/"),)),
         permission="procrastinate_tasks.view_job",
     )
-    hidden = Panel(title="Salaries", tell=lambda: PanelContent(figures=()), permission="x.view_salary")
+    hidden = Panel(title="Salaries", read=lambda: PanelContent(figures=()), permission="x.view_salary")
     for panel in (shown, hidden):
-        present_panel(panel)
+        add_panel(panel)
 
     response = page(viewer, "queue_dashboard")
 
@@ -266,7 +266,7 @@ def test_a_panel_that_fails_breaks_no_page(viewer, presented, caplog):
             cursor.execute("SELECT 1 / 0")
         raise AssertionError
 
-    present_panel(Panel(title="Money", tell=tell, permission="procrastinate_tasks.view_job"))
+    add_panel(Panel(title="Money", read=tell, permission="procrastinate_tasks.view_job"))
 
     assert "These numbers could not be read just now" in read(page(viewer, "queue_dashboard"))
     assert "A panel of the dashboard failed" in caplog.text
@@ -389,8 +389,8 @@ def test_a_queue_tells_what_it_waits_for_and_who_serves_it(viewer):
 
 @pytest.mark.usefixtures("busy")
 def test_a_paused_and_limited_queue_says_by_whom_why_and_how(operator):
-    control.pause(queue="sample", by="rosa", reason="the mail is down")
-    control.limit(queue="sample", rate=Rate(20, per=timedelta(seconds=1)), concurrency=3)
+    control.pause_queue(queue="sample", by="rosa", reason="the mail is down")
+    control.limit_queue(queue="sample", rate=Rate(20, per=timedelta(seconds=1)), concurrency=3)
 
     row, text = queue_row(operator), read(page(operator, "queue_queues"))
 
@@ -592,8 +592,8 @@ def test_a_page_obeys_the_strict_policy_of_contents(name, operator):
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("name", PAGES)
 def test_no_english_word_is_on_a_spanish_page(name, operator, now):
-    control.pause(queue="sample", by="rosa")
-    control.limit(queue="sample", concurrency=3)
+    control.pause_queue(queue="sample", by="rosa")
+    control.limit_queue(queue="sample", concurrency=3)
     operator.cookies["django_language"] = "es-mx"
     response = operator.get(reverse(f"admin:{name}"))
 

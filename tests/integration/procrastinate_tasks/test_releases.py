@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.exceptions import JobDoesNotFit
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
 from procrastinate_tasks.queries.system import list_unknown_tasks
 from procrastinate_tasks.queues.diagnosis import why_not_running
@@ -113,8 +113,8 @@ def test_nothing_is_unknown_while_a_worker_lives_that_does_not_say_what_it_knows
 # --- A job whose arguments do not fit ---------------------------------------------------------------------
 
 
-def misfit_end(job_id: int) -> RunEnd:
-    return RunEnd(
+def misfit_end(job_id: int) -> Completion:
+    return Completion(
         job_id=job_id,
         worker_id=1,
         attempts=0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.worker.child import outbox
 from procrastinate_tasks.worker.messages import (
     ChildReady,
@@ -38,7 +38,7 @@ def test_a_frame_that_is_too_long_is_refused_before_it_has_come():
 
 def test_many_ends_travel_in_frames_that_are_short_enough():
     ends = [
-        RunEnd(
+        Completion(
             job_id=number,
             worker_id=1,
             attempts=0,

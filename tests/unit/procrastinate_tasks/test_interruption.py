@@ -14,7 +14,7 @@ import pytest
 from procrastinate.exceptions import JobAborted
 
 from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.interruption import (
     raise_abortion,
@@ -23,7 +23,7 @@ from procrastinate_tasks.worker.child.interruption import (
     withdraw,
 )
 from procrastinate_tasks.worker.child.slots import Slot
-from procrastinate_tasks.worker.options import Limits
+from procrastinate_tasks.worker.options import TimeLimits
 
 PATIENCE = 10.0
 
@@ -32,7 +32,7 @@ PATIENCE = 10.0
 def _occupied_slot() -> Iterator[Slot]:
     slot = Slot(index=0)
     slot.occupy(
-        Assignment(1, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0), Limits(None, None)
+        ClaimedJob(1, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0), TimeLimits(None, None)
     )
     before = signal.getsignal(signal.SIGUSR1)
     interruption.install_signal()

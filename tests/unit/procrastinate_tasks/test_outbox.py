@@ -6,7 +6,7 @@ import socket
 import threading
 from unittest.mock import create_autospec
 
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.worker.child.outbox import Outbox
 from procrastinate_tasks.worker.messages import FrameReader, JobsEnded, OverdueStack
 
@@ -35,7 +35,7 @@ def test_a_run_that_ends_while_another_message_is_sent_goes_right_after_it():
     teller = threading.Thread(target=lambda: outbox.tell(OverdueStack(1, "stack")), daemon=True)
     teller.start()
     assert link.is_sending.wait(PATIENCE)
-    end = RunEnd(2, 1, 0, "succeeded", "succeeded", "engine.no_op", "default", 0.0, 1.0)
+    end = Completion(2, 1, 0, "succeeded", "succeeded", "engine.no_op", "default", 0.0, 1.0)
 
     outbox.add(end)
     outbox.flush()

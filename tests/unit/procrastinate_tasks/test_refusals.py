@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from procrastinate.exceptions import ConnectorException
 
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.recording import Portions, in_our_words, why_refused
 
 
-def end_of(job_id: int, **columns: Any) -> RunEnd:
+def end_of(job_id: int, **columns: Any) -> Completion:
     own: dict[str, Any] = {
         "worker_id": 1,
         "attempts": 0,
@@ -26,7 +26,7 @@ def end_of(job_id: int, **columns: Any) -> RunEnd:
         "finished_at": 2.0,
         "message": "its own",
     }
-    return RunEnd(job_id=job_id, **{**own, **columns})
+    return Completion(job_id=job_id, **{**own, **columns})
 
 
 class Database:
@@ -50,7 +50,7 @@ class Database:
                 portions.accept()
         return {end.job_id for end in portions.refused_for_good}
 
-    def _is_refused(self, end: RunEnd) -> bool:
+    def _is_refused(self, end: Completion) -> bool:
         is_own = end.message == "its own" and end.job_id in self._refuses
         return is_own or end.job_id in self._refuses_always
 

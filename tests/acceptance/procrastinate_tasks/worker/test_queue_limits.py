@@ -80,8 +80,8 @@ def count_in(queue: str, status: str) -> int:
 
 def test_limits_hold_over_four_workers_are_used_up_and_hold_no_other_queue_back(tmp_path: Path):
     make_known("slow", "narrow")
-    control.limit(queue="slow", rate=Rate(RATE))
-    control.limit(queue="narrow", concurrency=3)
+    control.limit_queue(queue="slow", rate=Rate(RATE))
+    control.limit_queue(queue="narrow", concurrency=3)
     with four_workers(tmp_path):
         insert_jobs("engine.async_no_op", queue="slow", count=3 * RATE)
         insert_jobs("engine.async_sleep", {"seconds": 0.1}, queue="narrow", count=60)
@@ -104,7 +104,7 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
     (running,) = insert_jobs("engine.async_sleep", {"seconds": 1}, queue="payments")
     with started_worker(tmp_path / "first.log", *NO_POLLING):
         wait_for(lambda: status_of(running) == "doing")
-        control.pause(queue="payments", by="Ana", reason="the bank is down")
+        control.pause_queue(queue="payments", by="Ana", reason="the bank is down")
         (waiting,) = insert_jobs("engine.async_no_op", queue="payments")
         (other,) = insert_jobs("engine.async_no_op", queue="other")
         wait_for(lambda: (status_of(running), status_of(other)) == ("succeeded", "succeeded"))
@@ -115,7 +115,7 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
         wait_for(lambda: status_of(other) == "succeeded")
         assert status_of(waiting) == "todo"
 
-        control.resume(queue="payments")
+        control.resume_queue(queue="payments")
         resumed = time.monotonic()
 
         wait_for(lambda: status_of(waiting) == "succeeded")
@@ -124,7 +124,7 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
 
 def test_a_one_shot_worker_does_not_leave_before_what_a_rate_holds_back(tmp_path: Path):
     insert_jobs("engine.async_no_op", queue="slow", count=5)
-    control.limit(queue="slow", rate=Rate(2, per=SECOND / 2))
+    control.limit_queue(queue="slow", rate=Rate(2, per=SECOND / 2))
 
     with started_worker(tmp_path / "worker.log", *NO_POLLING, "--one-shot", wait_until_up=False) as worker:
         assert worker.wait(within=15) == 0
@@ -134,7 +134,7 @@ def test_a_one_shot_worker_does_not_leave_before_what_a_rate_holds_back(tmp_path
 
 def test_without_notifications_a_worker_still_sees_the_room_that_its_own_jobs_make(tmp_path: Path):
     insert_jobs("engine.async_no_op", queue="narrow", count=20)
-    control.limit(queue="narrow", concurrency=1)
+    control.limit_queue(queue="narrow", concurrency=1)
 
     with started_worker(tmp_path / "worker.log", *NO_POLLING, "--no-listen-notify"):
         wait_for(lambda: count_in("narrow", "succeeded") == 20)

@@ -17,7 +17,7 @@ from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action, Refusal
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.actions.services import act, preview, record_refused
 from procrastinate_tasks.jobs import descriptions
-from procrastinate_tasks.jobs.descriptions import TaskPresentation
+from procrastinate_tasks.jobs.descriptions import TaskDescription
 from procrastinate_tasks.models import AuditEntry, Channel, Job, JobAttempt, TargetType
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.constraints import assert_only_the_database_prevents, drop_trigger
@@ -150,7 +150,7 @@ TABLE: dict[str, dict[Action, str | Refusal]] = {
 
 @pytest.fixture
 def money(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = TaskPresentation(title="Charge", tell=lambda jobs: {}, moves_money=True)
+    told = TaskDescription(title="Charge", describe=lambda jobs: {}, moves_money=True)
     monkeypatch.setattr(descriptions, "_presentations", {TASK: told})
 
 

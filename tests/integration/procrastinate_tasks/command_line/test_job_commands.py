@@ -16,7 +16,7 @@ from procrastinate_tasks.actions.bulk import RUN_TASK
 from procrastinate_tasks.command_line import people
 from procrastinate_tasks.jobs import descriptions
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.descriptions import TaskPresentation
+from procrastinate_tasks.jobs.descriptions import TaskDescription
 from procrastinate_tasks.models import AuditEntry, BulkOperation, LiveWorker
 from procrastinate_tasks.testing import assert_enqueued, drain_queue
 from tests.integration.procrastinate_tasks.claiming import register_worker
@@ -69,7 +69,7 @@ def failed_jobs(count: int) -> list[int]:
 
 @pytest.fixture
 def money(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = TaskPresentation(title="Charge", tell=lambda calls: {}, moves_money=True)
+    told = TaskDescription(title="Charge", describe=lambda calls: {}, moves_money=True)
     monkeypatch.setattr(descriptions, "_presentations", {TASK: told})
 
 

@@ -16,8 +16,8 @@ from procrastinate.jobs import DeleteJobCondition
 from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
 from procrastinate_tasks.jobs.rescue import run_once
 from procrastinate_tasks.models import JobAttempt, Outcome
-from procrastinate_tasks.worker.completion_loop import Finished, Settlements
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
+from procrastinate_tasks.worker.connection import WorkerConnection
 from tests.integration.procrastinate_tasks import sample_tasks  # noqa: F401 - registers the tasks
 from tests.integration.procrastinate_tasks.ending import end_of, start
 
@@ -102,9 +102,9 @@ def test_a_retry_that_meets_an_uncommitted_job_with_its_lock_ends_in_favour_of_i
             wait_until_blocked()
 
     async def settle_as_the_worker_does() -> None:
-        link = DatabaseLink(alias="default", purpose="test")
-        settlements = Settlements(link, delete_jobs=DeleteJobCondition.NEVER)
-        settlements.add([Finished(retry)])
+        link = WorkerConnection(alias="default", purpose="test")
+        settlements = CompletionLoop(link, delete_jobs=DeleteJobCondition.NEVER)
+        settlements.add([Waiting(retry)])
         settling.set()
         try:
             await settlements.run_once()

@@ -10,20 +10,20 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
-from procrastinate_tasks.actions.available_actions import Offer, offers_for
+from procrastinate_tasks.actions.available_actions import AvailableAction, available_actions_for
 from procrastinate_tasks.actions.policies import Action, Tier
 from procrastinate_tasks.exceptions import PresentationTaken
 from procrastinate_tasks.jobs import descriptions
 from procrastinate_tasks.jobs.descriptions import (
     JobArgs,
+    JobDescription,
     JobSearch,
-    JobStory,
     RetrySafety,
-    TaskPresentation,
+    TaskDescription,
+    add_search,
+    describe_task,
+    descriptions_of,
     find_jobs_meant,
-    present,
-    present_search,
-    stories_of,
     title_of,
 )
 from procrastinate_tasks.models import Job
@@ -42,11 +42,11 @@ def jobs() -> list[Job]:
     return list(Job.objects.order_by("id"))
 
 
-def tell_numbers(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
-    return {call.id: JobStory(sentence=f"Remembers {call.args['number']}") for call in calls}
+def tell_numbers(calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
+    return {call.id: JobDescription(sentence=f"Remembers {call.args['number']}") for call in calls}
 
 
-def fail_in_the_database(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
+def fail_in_the_database(calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 / 0")
     return {}
@@ -58,53 +58,53 @@ def fail_in_the_database(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
 def test_a_task_is_asked_once_for_all_its_jobs():
     asked: list[int] = []
 
-    def tell(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
+    def describe(calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
         asked.append(len(calls))
         return tell_numbers(calls)
 
-    present(TASK, TaskPresentation(title="Remember", tell=tell))
+    describe_task(TASK, TaskDescription(title="Remember", describe=describe))
     for _ in range(3):
         make_job()
 
-    stories = stories_of(jobs())
+    descriptions = descriptions_of(jobs())
 
     assert asked == [3]
-    assert {story.sentence for story in stories.values()} == {"Remembers 1"}
+    assert {description.sentence for description in descriptions.values()} == {"Remembers 1"}
 
 
 def test_a_task_that_nobody_presents_is_told_by_its_name():
     make_job()
 
-    (story,) = stories_of(jobs()).values()
+    (description,) = descriptions_of(jobs()).values()
 
-    assert (story.sentence, story.retry_safety) == (TASK, RetrySafety.UNKNOWN)
+    assert (description.sentence, description.retry_safety) == (TASK, RetrySafety.UNKNOWN)
 
 
 def test_a_presentation_that_fails_is_logged_and_breaks_neither_page_nor_transaction(
     caplog: pytest.LogCaptureFixture,
 ):
-    present(TASK, TaskPresentation(title="Remember", tell=fail_in_the_database))
+    describe_task(TASK, TaskDescription(title="Remember", describe=fail_in_the_database))
     make_job()
 
-    (story,) = stories_of(jobs()).values()
+    (description,) = descriptions_of(jobs()).values()
 
-    assert story.sentence == "Remember"
+    assert description.sentence == "Remember"
     assert "presentation failed" in caplog.text
     assert Job.objects.count() == 1
 
 
 def test_a_job_that_a_presentation_leaves_out_is_told_by_its_title():
-    present(TASK, TaskPresentation(title="Remember", tell=lambda calls: {}))
+    describe_task(TASK, TaskDescription(title="Remember", describe=lambda calls: {}))
     make_job()
 
-    assert [story.sentence for story in stories_of(jobs()).values()] == ["Remember"]
+    assert [description.sentence for description in descriptions_of(jobs()).values()] == ["Remember"]
 
 
 def test_a_task_is_presented_in_one_place_only():
-    present(TASK, TaskPresentation(title="Remember", tell=tell_numbers))
+    describe_task(TASK, TaskDescription(title="Remember", describe=tell_numbers))
 
     with pytest.raises(PresentationTaken, match=r"sample\.remember"):
-        present(TASK, TaskPresentation(title="Again", tell=tell_numbers))
+        describe_task(TASK, TaskDescription(title="Again", describe=tell_numbers))
     assert title_of(TASK) == "Remember"
 
 
@@ -117,7 +117,7 @@ def test_the_first_that_understands_a_term_answers_and_one_that_fails_is_passed_
 
     found = JobSearch(label="Booking RE-1", arguments={"booking_id": ("1",)})
     for resolver in (fail, lambda term: None, lambda term: found, lambda term: JobSearch(label="later")):
-        present_search(resolver)
+        add_search(resolver)
 
     assert find_jobs_meant("RE-1") is found
 
@@ -129,8 +129,8 @@ def test_a_term_that_nobody_understands_means_nothing():
 # --- Offers -----------------------------------------------------------------------------------------------
 
 
-def offers(job_id: int, user: Any, **options: Any) -> dict[Action, Offer]:
-    return {offer.action: offer for offer in offers_for([job_id], user=user, **options)[job_id]}
+def offers(job_id: int, user: Any, **options: Any) -> dict[Action, AvailableAction]:
+    return {offer.action: offer for offer in available_actions_for([job_id], user=user, **options)[job_id]}
 
 
 def test_an_action_that_is_not_possible_is_offered_with_its_reason():
@@ -164,7 +164,7 @@ def test_a_retry_that_is_not_known_to_be_safe_takes_a_dry_run(safety: RetrySafet
 
 
 def test_money_takes_a_dry_run_and_a_reason():
-    present(TASK, TaskPresentation(title="Charge", tell=tell_numbers, moves_money=True))
+    describe_task(TASK, TaskDescription(title="Charge", describe=tell_numbers, moves_money=True))
     job_id = make_job(status="failed")
     rosa = User.objects.create_superuser("rosa")
 
@@ -178,6 +178,6 @@ def test_the_offers_of_a_page_of_jobs_take_one_statement():
     rosa = User.objects.create_superuser("rosa")
 
     with CaptureQueriesContext(connection) as queries:
-        offers_for(job_ids, user=rosa)
+        available_actions_for(job_ids, user=rosa)
 
     assert len(queries) == 1

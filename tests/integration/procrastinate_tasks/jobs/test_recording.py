@@ -10,7 +10,7 @@ from django.db import connection
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
-from procrastinate_tasks.jobs.completion import RunEnd, Settled
+from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import JobAttempt, Outcome
@@ -33,7 +33,7 @@ def change_job(job_id: int | None, **columns: Any) -> None:
         )
 
 
-def retry_of(job_id: int | None) -> RunEnd:
+def retry_of(job_id: int | None) -> Completion:
     start(job_id)
     return end_of(job_id, Outcome.RETRYING)._replace(retry_at=datetime(2031, 1, 1, tzinfo=UTC))
 
@@ -70,7 +70,7 @@ def test_a_retry_beside_a_waiting_job_with_its_queueing_lock_fails_in_favour_of_
 
     settled = settle_one(end)
 
-    assert settled == Settled(
+    assert settled == Recorded(
         job_id=end.job_id, status="failed", outcome=Outcome.SUPERSEDED, sibling_id=sibling_id
     )
     assert (job(end.job_id).status, job(sibling_id).status) == ("failed", "todo")

@@ -132,7 +132,7 @@ def test_each_thing_that_is_wrong_is_named():
 def test_jobs_may_wait_in_a_paused_queue():
     register_worker()
     defer("sample.remember", {"number": 1}, schedule_at=timezone.now() - timedelta(hours=6))
-    control.pause(queue="sample", by="Ana", reason="")
+    control.pause_queue(queue="sample", by="Ana", reason="")
 
     assert check_health().is_healthy
 

@@ -46,7 +46,7 @@ def test_waiting_jobs_are_told_apart():
 
 
 def test_a_paused_queue_without_jobs_is_told_with_its_rule():
-    control.pause(queue="sample", by="Ana", reason="the bank is down")
+    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
 
     load = queue(take_snapshot(), "sample")
 

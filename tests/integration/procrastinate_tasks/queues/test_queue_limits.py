@@ -57,7 +57,7 @@ def may_start_now() -> bool:
 def test_a_paused_queue_is_left_out_of_claims_and_the_others_are_not():
     wait_in_sample(2)
     wait_elsewhere(1)
-    control.pause(queue="sample", by="Ana", reason="the bank is down")
+    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
 
     assert len(claim()) == 1
     assert claim() == []
@@ -66,16 +66,16 @@ def test_a_paused_queue_is_left_out_of_claims_and_the_others_are_not():
 
 def test_a_resumed_queue_is_claimed_from_again():
     wait_in_sample(2)
-    control.pause(queue="sample", by="Ana")
+    control.pause_queue(queue="sample", by="Ana")
 
-    assert control.resume(queue="sample") is True
+    assert control.resume_queue(queue="sample") is True
 
     assert len(claim()) == 2
 
 
 def test_a_pause_tells_who_why_and_since_when():
-    control.pause(queue="sample", by="Ana", reason="the bank is down")
-    paused_again = control.pause(queue="sample", by="Luis", reason="lunch")
+    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    paused_again = control.pause_queue(queue="sample", by="Luis", reason="lunch")
 
     (rule,) = list_queue_rules()
 
@@ -87,17 +87,20 @@ def test_a_pause_tells_who_why_and_since_when():
 def test_code_can_ask_whether_its_queue_is_paused():
     assert is_paused("sample") is False
 
-    control.pause(queue="sample", by="Ana")
+    control.pause_queue(queue="sample", by="Ana")
 
     assert is_paused("sample") is True
     assert is_paused("elsewhere") is False
 
 
 def test_resuming_a_queue_that_is_not_paused_is_no_news():
-    assert control.resume(queue="sample") is False
+    assert control.resume_queue(queue="sample") is False
 
 
-@pytest.mark.parametrize("verb", [control.resume, lambda queue: control.pause(queue=queue, by="Ana")])
+VERBS = (control.resume_queue, lambda queue: control.pause_queue(queue=queue, by="Ana"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_misspelt_queue_is_refused_with_the_likely_name(verb: Callable[..., object]):
     with pytest.raises(UnknownQueue, match="Did you mean 'sample'"):
         verb(queue="smaple")
@@ -105,21 +108,21 @@ def test_a_misspelt_queue_is_refused_with_the_likely_name(verb: Callable[..., ob
 
 def test_a_pause_needs_a_name():
     with pytest.raises(ValueError, match="by whom"):
-        control.pause(queue="sample", by=" ")
+        control.pause_queue(queue="sample", by=" ")
 
 
 # --- Rates ------------------------------------------------------------------------------------------------
 
 
 def test_no_more_jobs_start_than_the_rate_allows():
-    control.limit(queue="sample", rate=Rate(3, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(3, per=LONG))
     wait_in_sample(10)
 
     assert [len(claim(2)), len(claim(2)), len(claim(2))] == [2, 1, 0]
 
 
 def test_scheduled_jobs_that_are_due_count_as_well():
-    control.limit(queue="sample", rate=Rate(3, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(3, per=LONG))
     wait_in_sample(2)
     past = timezone.now() - timedelta(hours=1)
     defer_many("sample.remember", (Call({"number": n}, schedule_at=past) for n in range(2)))
@@ -128,7 +131,7 @@ def test_scheduled_jobs_that_are_due_count_as_well():
 
 
 def test_the_other_queues_get_the_slots_that_a_limited_queue_may_not_use():
-    control.limit(queue="sample", rate=Rate(1, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(1, per=LONG))
     wait_in_sample(10)
     wait_elsewhere(10)
 
@@ -137,7 +140,7 @@ def test_the_other_queues_get_the_slots_that_a_limited_queue_may_not_use():
 
 
 def test_the_worker_knows_when_the_next_start_is_allowed():
-    control.limit(queue="sample", rate=Rate(2, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(2, per=LONG))
     wait_in_sample(3)
     claim()
 
@@ -149,7 +152,7 @@ def test_the_worker_knows_when_the_next_start_is_allowed():
 
 
 def test_a_start_counts_no_longer_than_a_period_and_a_twentieth():
-    control.limit(queue="sample", rate=Rate(2, per=timedelta(milliseconds=100)))
+    control.limit_queue(queue="sample", rate=Rate(2, per=timedelta(milliseconds=100)))
     wait_in_sample(2)
     claim(1)
     (ends_at,) = (float(key) for key in QueueRule.objects.get().recent_starts)
@@ -159,7 +162,7 @@ def test_a_start_counts_no_longer_than_a_period_and_a_twentieth():
 
 
 def test_old_starts_are_forgotten():
-    control.limit(queue="sample", rate=Rate(1, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(1, per=LONG))
     wait_in_sample(3)
     long_ago = timezone.now().timestamp() - 700
     QueueRule.objects.update(recent_starts={str(long_ago): 1, str(long_ago - 700): 1})
@@ -169,17 +172,17 @@ def test_old_starts_are_forgotten():
 
 
 def test_a_lowered_rate_counts_what_was_started_before():
-    control.limit(queue="sample", rate=Rate(5, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(5, per=LONG))
     wait_in_sample(10)
     claim(4)
 
-    control.limit(queue="sample", rate=Rate(2, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(2, per=LONG))
 
     assert claim() == []
 
 
 def test_a_claim_that_finds_nothing_writes_no_rule():
-    control.limit(queue="sample", rate=Rate(5, per=LONG))
+    control.limit_queue(queue="sample", rate=Rate(5, per=LONG))
 
     claim()
 
@@ -190,7 +193,7 @@ def test_a_claim_that_finds_nothing_writes_no_rule():
 
 
 def test_no_more_jobs_run_than_the_limit_allows():
-    control.limit(queue="sample", concurrency=3)
+    control.limit_queue(queue="sample", concurrency=3)
     wait_in_sample(10)
 
     assert [len(claim(2)), len(claim(2)), len(claim(2))] == [2, 1, 0]
@@ -199,7 +202,7 @@ def test_no_more_jobs_run_than_the_limit_allows():
 
 def test_an_ended_job_makes_room_for_another():
     worker_id = register_worker()
-    control.limit(queue="sample", concurrency=2)
+    control.limit_queue(queue="sample", concurrency=2)
     wait_in_sample(10)
     first, _ = claim(worker_id=worker_id)
 
@@ -210,7 +213,7 @@ def test_an_ended_job_makes_room_for_another():
 
 
 def test_both_limits_hold_at_once():
-    control.limit(queue="sample", rate=Rate(3, per=LONG), concurrency=2)
+    control.limit_queue(queue="sample", rate=Rate(3, per=LONG), concurrency=2)
     wait_in_sample(10)
 
     assert len(claim()) == 2
@@ -238,7 +241,7 @@ def test_the_settings_limits_hold_once_a_worker_has_started():
 
 @pytest.mark.usefixtures("_declared")
 def test_what_staff_set_outlives_a_worker_s_start(settings):
-    control.limit(queue="sample", concurrency=1)
+    control.limit_queue(queue="sample", concurrency=1)
 
     control.declare_limits()
 
@@ -247,16 +250,16 @@ def test_what_staff_set_outlives_a_worker_s_start(settings):
 
 @pytest.mark.usefixtures("_declared")
 def test_taking_staff_s_limit_back_restores_the_settings():
-    control.limit(queue="sample", concurrency=1)
+    control.limit_queue(queue="sample", concurrency=1)
 
-    control.limit(queue="sample")
+    control.limit_queue(queue="sample")
 
     assert limit_of("sample") == QueueLimit(rate=Rate(20), concurrency=5)
 
 
 @pytest.mark.usefixtures("_declared")
 def test_a_limit_that_left_the_settings_goes_and_a_pause_stays(settings):
-    control.pause(queue="sample", by="Ana")
+    control.pause_queue(queue="sample", by="Ana")
     settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {}
     register_worker(project=project_name())
 
@@ -309,7 +312,7 @@ def test_a_worker_that_cannot_say_what_it_declares_keeps_every_limit():
 )
 def test_a_limit_that_makes_no_sense_is_refused(rate: Rate | None, concurrency: int | None):
     with pytest.raises(InvalidQueueLimit, match="'sample' cannot be limited"):
-        control.limit(queue="sample", rate=rate, concurrency=concurrency)
+        control.limit_queue(queue="sample", rate=rate, concurrency=concurrency)
 
 
 # --- What the database itself refuses ---------------------------------------------------------------------
@@ -339,7 +342,7 @@ def test_the_database_refuses_nonsense(columns: dict[str, object], rule: str):
 
 @pytest.mark.django_db(transaction=True)
 def test_claims_from_queues_without_limits_neither_lock_nor_wait_for_a_rule():
-    control.limit(queue="sample", concurrency=5)
+    control.limit_queue(queue="sample", concurrency=5)
     wait_in_sample(1)
     wait_elsewhere(1)
     wait_in_sample(1)

@@ -1,4 +1,4 @@
-"""Limits hold while several connections claim as fast as they can."""
+"""TimeLimits hold while several connections claim as fast as they can."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def starts() -> list[datetime]:
 
 
 def test_never_more_jobs_run_than_may():
-    control.limit(queue="sample", concurrency=3)
+    control.limit_queue(queue="sample", concurrency=3)
 
     running = storm(count_running_then_end)
 
@@ -67,7 +67,7 @@ def test_never_more_jobs_run_than_may():
 
 
 def test_never_more_jobs_start_within_a_period_than_may_and_hardly_fewer():
-    control.limit(queue="sample", rate=Rate(20, per=PERIOD))
+    control.limit_queue(queue="sample", rate=Rate(20, per=PERIOD))
 
     storm(len)
 

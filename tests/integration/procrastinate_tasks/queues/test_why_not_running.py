@@ -85,7 +85,7 @@ def test_it_waits_for_its_retry_after_an_error():
 
 def test_its_queue_is_paused():
     register_worker()
-    control.pause(queue="sample", by="Ana", reason="the bank is down")
+    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
 
     reason = why(waiting_job())
 
@@ -117,7 +117,7 @@ def test_another_job_with_its_lock_comes_first():
 
 def test_its_queue_has_started_what_it_may():
     worker_id = register_worker()
-    control.limit(queue="sample", rate=Rate(2, per=HOUR))
+    control.limit_queue(queue="sample", rate=Rate(2, per=HOUR))
     ids = [waiting_job(number) for number in range(3)]
     claim(worker_id=worker_id)
 
@@ -131,7 +131,7 @@ def test_its_queue_has_started_what_it_may():
 
 def test_its_queue_runs_what_it_may():
     worker_id = register_worker()
-    control.limit(queue="sample", concurrency=2)
+    control.limit_queue(queue="sample", concurrency=2)
     ids = [waiting_job(number) for number in range(3)]
     claim(worker_id=worker_id)
 

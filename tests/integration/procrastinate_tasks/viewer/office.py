@@ -1,4 +1,4 @@
-"""Staff at the job viewer's pages."""
+"""Pool at the job viewer's pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from procrastinate_tasks.jobs.descriptions import JobArgs, JobStory, RetrySafety, TaskPresentation
+from procrastinate_tasks.jobs.descriptions import JobArgs, JobDescription, RetrySafety, TaskDescription
 
 OPERATOR = (
     "view_job",
@@ -51,13 +51,15 @@ def listed_ids(client: Client, **query: Any) -> list[int]:
     return [shown.row.id for shown in response.context.get("rows", ())]
 
 
-def safe_to_repeat(**options: Any) -> TaskPresentation:
+def safe_to_repeat(**options: Any) -> TaskDescription:
     """Return a presentation whose task one may repeat by one click."""
 
-    def tell(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
+    def describe(calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
         return {
-            call.id: JobStory(sentence=f"Remembers {call.args['number']}", retry_safety=RetrySafety.SAFE)
+            call.id: JobDescription(
+                sentence=f"Remembers {call.args['number']}", retry_safety=RetrySafety.SAFE
+            )
             for call in calls
         }
 
-    return TaskPresentation(**{"title": "Remember a number", "tell": tell, **options})
+    return TaskDescription(**{"title": "Remember a number", "describe": describe, **options})

@@ -13,7 +13,7 @@ from procrastinate_tasks.actions.policies import JOB_ACTIONS, QUEUE_ACTIONS, SCH
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.actions.services import act_on_queue
 from procrastinate_tasks.conf import QueueLimit, Rate
-from procrastinate_tasks.jobs.descriptions import present
+from procrastinate_tasks.jobs.descriptions import describe_task
 from procrastinate_tasks.models import AuditEntry, QueueRule
 from tests.integration.procrastinate_tasks.job_states import (
     MAKERS,
@@ -37,7 +37,7 @@ TOKEN = "0123456789"
 
 @pytest.fixture(autouse=True)
 def _safe_task(_nothing_registered: None) -> None:
-    present(TASK, safe_to_repeat())
+    describe_task(TASK, safe_to_repeat())
 
 
 def send(client: Client, **form: Any) -> Any:
@@ -156,7 +156,7 @@ def test_a_result_can_be_reloaded_and_is_one_s_own(operator: Client):
 
 @pytest.fixture
 def money(monkeypatch: pytest.MonkeyPatch) -> None:
-    present("sample.defer_itself", safe_to_repeat(moves_money=True, tell=lambda calls: {}))
+    describe_task("sample.defer_itself", safe_to_repeat(moves_money=True, describe=lambda calls: {}))
 
 
 @pytest.mark.usefixtures("money")

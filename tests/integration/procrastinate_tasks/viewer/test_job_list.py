@@ -17,19 +17,18 @@ from procrastinate_tasks.formatting import Amount
 from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
 from procrastinate_tasks.jobs.descriptions import (
     JobArgs,
+    JobDescription,
     JobSearch,
-    JobStory,
     Kind,
     Related,
     RetrySafety,
-    present,
-    present_search,
+    add_search,
+    describe_task,
 )
-from procrastinate_tasks.jobs.descriptions import present as present_task
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries import jobs as queries
 from procrastinate_tasks.queues import control
-from procrastinate_tasks.viewer.rendering import TookTooLong, patience
+from procrastinate_tasks.viewer.rendering import QueryTookTooLong, statement_timeout
 from tests.integration.procrastinate_tasks.claiming import execute
 from tests.integration.procrastinate_tasks.job_states import (
     TASK,
@@ -71,7 +70,7 @@ def one_of_each() -> dict[str, int]:
     }
     paused = defer("sample.locked")
     execute("UPDATE procrastinate_jobs SET queue_name = 'held' WHERE id = %s", paused)
-    control.pause(queue="held", by="ana")
+    control.pause_queue(queue="held", by="ana")
     return {**jobs, "paused": paused or 0}
 
 
@@ -167,24 +166,24 @@ def test_the_first_job_since_a_moment_is_found_whatever_was_pruned(viewer: Clien
 
 @pytest.mark.parametrize("label", ["balance $3,735.20 MXN", "RE-1"])
 def test_an_amount_is_shown_once(viewer: Client, label: str):
-    def tell(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
-        story = JobStory(
+    def describe(calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
+        description = JobDescription(
             sentence="Charge the balance",
             related=(Related(label=label, url="/payments/1/", key="payment:1"),),
             amount=Amount(minor=373520, currency="mxn"),
             retry_safety=RetrySafety.SAFE,
             retry_reason="It charges nothing twice.",
         )
-        return dict.fromkeys((call.id for call in calls), story)
+        return dict.fromkeys((call.id for call in calls), description)
 
-    present(TASK, safe_to_repeat(tell=tell))
+    describe_task(TASK, safe_to_repeat(describe=describe))
     make_job()
 
     assert viewer.get(address("queue_jobs")).content.decode().count("3,735.20") == 1
 
 
 def test_jobs_are_filtered_by_what_they_are_about(viewer: Client):
-    present(TASK, safe_to_repeat(kind=Kind.MONEY, related_argument="number"))
+    describe_task(TASK, safe_to_repeat(kind=Kind.MONEY, related_argument="number"))
     about_one = make_job()
     other = defer("sample.remember", {"number": 2})
     mail = defer("sample.locked")
@@ -229,7 +228,7 @@ def test_a_job_is_found_by_its_number_its_lock_or_part_of_its_task(viewer: Clien
 
 def test_the_project_says_what_a_search_means(viewer: Client):
     jobs = [defer("sample.remember", {"number": number}) for number in range(4)]
-    present_search(
+    add_search(
         lambda term: (
             JobSearch(label="Booking RE-1", arguments={"number": ["1", "2"]}, job_ids=(jobs[0] or 0,))
             if term == "RE-1"
@@ -296,7 +295,7 @@ def test_filters_stay_in_the_links_of_tabs_and_pages(viewer: Client):
     "query", [{}, {"tab": "failed"}, {"q": "sample"}, {"period": "24h", "queue": "sample"}]
 )
 def test_the_list_takes_few_queries_and_reads_no_distinct_values(query: dict[str, str]):
-    present(TASK, safe_to_repeat())
+    describe_task(TASK, safe_to_repeat())
     client = staff_client(*OPERATOR)
     for _ in range(60):
         make_job(status="failed")
@@ -337,7 +336,7 @@ def test_a_query_that_takes_too_long_leaves_the_filter_and_says_so(
 
 
 def test_patience_ends_with_the_page():
-    with pytest.raises(TookTooLong), patience(), connection.cursor() as cursor:
+    with pytest.raises(QueryTookTooLong), statement_timeout(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 10")
         cursor.execute("SELECT pg_sleep(5)")
 
@@ -356,7 +355,7 @@ def test_no_argument_is_in_the_list(operator: Client):
 
 
 def test_a_presentation_that_fails_breaks_no_list(viewer: Client, caplog: pytest.LogCaptureFixture):
-    present_task(TASK, safe_to_repeat(tell=lambda calls: 1 / 0))
+    describe_task(TASK, safe_to_repeat(describe=lambda calls: 1 / 0))
     job_id = make_job()
 
     assert listed_ids(viewer) == [job_id]

@@ -1,4 +1,4 @@
-"""The page of one job: its story, its attempts, what it waits for, what may be seen of it."""
+"""The page of one job: its description, its attempts, what it waits for, what may be seen of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.actions.services import act
 from procrastinate_tasks.formatting import Amount
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.descriptions import JobArgs, JobStory, Related, RetrySafety, present
+from procrastinate_tasks.jobs.descriptions import JobArgs, JobDescription, Related, RetrySafety, describe_task
 from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.claiming import execute
@@ -127,8 +127,8 @@ def test_who_has_the_queueing_lock_is_named(operator: Client):
 
 
 def test_the_project_s_story_is_told(operator: Client):
-    def tell(calls: Sequence[JobArgs]) -> Mapping[int, JobStory]:
-        story = JobStory(
+    def describe(calls: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
+        description = JobDescription(
             sentence="Charge the balance of RE-1",
             related=(Related(label="RE-1", url="/bookings/1/", key="booking:1"),),
             amount=Amount(minor=373520, currency="MXN"),
@@ -136,9 +136,9 @@ def test_the_project_s_story_is_told(operator: Client):
             retry_reason="Stripe knows the key.",
             runbook="Call the guest.",
         )
-        return dict.fromkeys((call.id for call in calls), story)
+        return dict.fromkeys((call.id for call in calls), description)
 
-    present(TASK, safe_to_repeat(tell=tell, related_argument="number"))
+    describe_task(TASK, safe_to_repeat(describe=describe, related_argument="number"))
     job_id = make_job(status="failed")
 
     html = read_page(operator, job_id)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.connection import WorkerConnection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ def ask(*, times: int) -> tuple[int, str]:
     """Run one statement so many times; return how often a kept plan served, and how plans are made."""
 
     async def run() -> tuple[int, str]:
-        link = DatabaseLink(alias="default", purpose="test")
+        link = WorkerConnection(alias="default", purpose="test")
         try:
             for number in range(times):
                 await link.fetch('SELECT %(number)s + 1 AS "the answer"', {"number": number}, within=WITHIN)

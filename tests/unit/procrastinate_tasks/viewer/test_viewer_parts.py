@@ -14,7 +14,7 @@ from procrastinate_tasks.formatting import Amount, amount_in_words, short_error
 from procrastinate_tasks.jobs.states import STATE_LABELS, ShownState, Signs, shown_state
 from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queries.filters import JobFilter, read_filter
-from procrastinate_tasks.queries.job import Event, tell_steps
+from procrastinate_tasks.queries.job import Event, steps_of
 from procrastinate_tasks.queries.jobs import TAB_LABELS, Tab
 from procrastinate_tasks.viewer.forms import read_asked
 from procrastinate_tasks.viewer.job_rows import show_arguments
@@ -50,7 +50,7 @@ def in_english():
 
 @translation.override("en")
 def test_steps_tell_waits_and_runs_between_events():
-    steps = tell_steps(
+    steps = steps_of(
         happened(
             ("deferred", 0),
             ("scheduled", 3600),
@@ -67,11 +67,11 @@ def test_steps_tell_waits_and_runs_between_events():
 
 @translation.override("en")
 def test_clocks_that_disagree_give_no_negative_wait():
-    assert tell_steps(happened(("deferred", 5), ("started", 3)))[1].lasted == "waited 0 ms"
+    assert steps_of(happened(("deferred", 5), ("started", 3)))[1].lasted == "waited 0 ms"
 
 
 def test_an_event_of_a_later_release_is_told_by_its_name():
-    assert tell_steps(happened(("teleported", 0)))[0].label == "teleported"
+    assert steps_of(happened(("teleported", 0)))[0].label == "teleported"
 
 
 # --- States -----------------------------------------------------------------------------------------------

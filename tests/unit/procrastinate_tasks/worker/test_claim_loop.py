@@ -9,13 +9,13 @@ from unittest.mock import AsyncMock, create_autospec, patch
 
 import pytest
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker import claim_loop
 from procrastinate_tasks.worker.children import Children
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Outlook
-from procrastinate_tasks.worker.completion_loop import Settlements
+from procrastinate_tasks.worker.completion_loop import CompletionLoop
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.registration import Registration
 
 
@@ -25,7 +25,7 @@ class EmptyQueue:
     def __init__(self) -> None:
         self.asked_for: list[int] = []
 
-    async def claim(self, *, worker_id: int, slots: int) -> list[Assignment]:
+    async def claim(self, *, worker_id: int, slots: int) -> list[ClaimedJob]:
         self.asked_for.append(slots)
         return []
 
@@ -55,7 +55,7 @@ def make_loop(
     children = create_autospec(
         Children, instance=True, free_slots=free_slots, running_count=concurrency - free_slots
     )
-    settlements = create_autospec(Settlements, instance=True, is_overdue=is_overdue)
+    settlements = create_autospec(CompletionLoop, instance=True, is_overdue=is_overdue)
     settlements.__len__.return_value = ends
     children.start.return_value = []
     registration = create_autospec(Registration, instance=True, worker_id=7)
@@ -64,8 +64,8 @@ def make_loop(
         options=WorkerOptions(concurrency=concurrency),
         claims=claims,
         children=children,
-        staff=create_autospec(Staff, instance=True),
-        settlements=settlements,
+        pool=create_autospec(Pool, instance=True),
+        completions=settlements,
         registration=registration,
         open_sessions=open_sessions or AsyncMock(),
         on_dry=lambda: None,

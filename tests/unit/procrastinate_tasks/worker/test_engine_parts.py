@@ -13,23 +13,23 @@ from unittest.mock import AsyncMock, create_autospec
 import pytest
 from procrastinate.contrib.django import app
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.management.commands.procrastinate import worker_defaults
 from procrastinate_tasks.worker.child.control import Control
 from procrastinate_tasks.worker.child.process import EXIT_BROKEN, ManyJobsChild
 from procrastinate_tasks.worker.children import Children, Running
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
-from procrastinate_tasks.worker.completion_loop import Settlements
-from procrastinate_tasks.worker.heartbeat import Pulse
+from procrastinate_tasks.worker.completion_loop import CompletionLoop
+from procrastinate_tasks.worker.heartbeat import Connectivity
 from procrastinate_tasks.worker.messages import Channel, FrameReader, RunJobs, encode
 from procrastinate_tasks.worker.options import InvalidWorkerOption, WorkerOptions, read_options
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.processes import LogTail
 from procrastinate_tasks.worker.registration import Registration
 
 
-def assignment(job_id: int) -> Assignment:
-    return Assignment(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
+def assignment(job_id: int) -> ClaimedJob:
+    return ClaimedJob(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
 
 
 # --- Options ------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_a_nul_byte_in_a_line_does_not_keep_the_tail_out_of_the_database():
 
 
 def test_a_worker_may_rescue_only_after_it_beat_for_as_long_as_silence_is_tolerated():
-    pulse = Pulse(timedelta(hours=1))
+    pulse = Connectivity(timedelta(hours=1))
 
     with pulse.of_one_beat():
         pass
@@ -139,7 +139,7 @@ def test_a_worker_may_rescue_only_after_it_beat_for_as_long_as_silence_is_tolera
 
 
 def test_a_missed_beat_ends_the_right_to_rescue():
-    pulse = Pulse(timedelta(microseconds=1))
+    pulse = Connectivity(timedelta(microseconds=1))
     with pulse.of_one_beat():
         pass
 
@@ -216,8 +216,8 @@ def claim_loop(options: WorkerOptions, children: Children, claims: Claims) -> Cl
         options=options,
         claims=claims,
         children=children,
-        staff=Staff(options=options, children=children, channel=channel),
-        settlements=create_autospec(Settlements, instance=True, is_overdue=False),
+        pool=Pool(options=options, children=children, channel=channel),
+        completions=create_autospec(CompletionLoop, instance=True, is_overdue=False),
         registration=create_autospec(Registration, instance=True, worker_id=1),
         open_sessions=AsyncMock(),
         on_dry=lambda: None,

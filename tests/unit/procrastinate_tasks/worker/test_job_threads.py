@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable
 from threading import Barrier, Event
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker.child.slots import JobThreads, RunInSlot, Slot
-from procrastinate_tasks.worker.options import Limits
+from procrastinate_tasks.worker.options import TimeLimits
 
 PATIENCE = 10.0
 
 
-def assignment(job_id: int) -> Assignment:
-    return Assignment(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
+def assignment(job_id: int) -> ClaimedJob:
+    return ClaimedJob(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
 
 
 def submit_one_by_one(threads: JobThreads, *, jobs: int, ended: Event) -> None:
@@ -25,7 +25,7 @@ def submit_one_by_one(threads: JobThreads, *, jobs: int, ended: Event) -> None:
 
 
 def recording(seen: list[int], then: Callable[[], object]) -> RunInSlot:
-    def run(slot: Slot, assignment: Assignment) -> None:
+    def run(slot: Slot, assignment: ClaimedJob) -> None:
         seen.append(threading.get_ident())
         then()
 
@@ -65,7 +65,7 @@ def test_a_slot_knows_the_connections_of_the_thread_that_runs_its_job():
     ended = Event()
     sets = []
 
-    def run(slot: Slot, assignment: Assignment) -> None:
+    def run(slot: Slot, assignment: ClaimedJob) -> None:
         sets.append(slot.connections)
         ended.set()
 
@@ -80,6 +80,6 @@ def test_a_slot_whose_job_is_new_has_the_connections_of_its_own_async_jobs_again
     slot = Slot(index=0)
     slot.connections = set()
 
-    slot.occupy(assignment(1), Limits(soft=None, hard=None))
+    slot.occupy(assignment(1), TimeLimits(soft=None, hard=None))
 
     assert slot.connections is slot.async_connections

@@ -7,11 +7,11 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from procrastinate_tasks.jobs.claimed_job import Assignment
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker.children import Child, Children
 from procrastinate_tasks.worker.messages import Channel, ForkChild, Leave
 from procrastinate_tasks.worker.options import WorkerOptions
-from procrastinate_tasks.worker.pool import Staff
+from procrastinate_tasks.worker.pool import Pool
 
 
 class Crew:
@@ -21,8 +21,8 @@ class Crew:
         self.options = WorkerOptions(processes=processes, concurrency=10, max_jobs=max_jobs)
         self.children = Children(self.options, on_ends=lambda child, ends: None)
         self.channel = create_autospec(Channel, instance=True)
-        self.staff = Staff(options=self.options, children=self.children, channel=self.channel)
-        self.staff.recruit()
+        self.staff = Pool(options=self.options, children=self.children, channel=self.channel)
+        self.staff.start_missing()
         self.make_ready()
 
     @property
@@ -40,12 +40,12 @@ class Crew:
         """Let a child have started and ended so many jobs."""
         child = next(each for each in self.children if each.number == number)
         child.jobs_started = jobs
-        self.staff.look_at(child)
+        self.staff.check(child)
         return child
 
 
-def assignment(job_id: int) -> Assignment:
-    return Assignment(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
+def assignment(job_id: int) -> ClaimedJob:
+    return ClaimedJob(job_id, "engine.no_op", "default", 0, None, None, "{}", None, 0, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ import pytest
 from django.db import connections
 from procrastinate.jobs import DeleteJobCondition
 
-from procrastinate_tasks.jobs.completion import RunEnd
+from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.worker import completion_loop as settlements_module
-from procrastinate_tasks.worker.completion_loop import LONGEST_WAIT_SECONDS, Finished, Settlements
-from procrastinate_tasks.worker.connection import DatabaseLink
+from procrastinate_tasks.worker.completion_loop import LONGEST_WAIT_SECONDS, CompletionLoop, Waiting
+from procrastinate_tasks.worker.connection import WorkerConnection
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
 from tests.workers.workers import attempts_of, insert_jobs, outcomes_of, query, status_of
 
@@ -45,7 +45,7 @@ def claimed(count: int, *, worker_id: int, attempts: int = 0) -> list[int]:
     return job_ids
 
 
-def end_of(job_id: int, *, worker_id: int, **columns: Any) -> RunEnd:
+def end_of(job_id: int, *, worker_id: int, **columns: Any) -> Completion:
     succeeded: dict[str, Any] = {
         "status": "succeeded",
         "outcome": "succeeded",
@@ -55,29 +55,29 @@ def end_of(job_id: int, *, worker_id: int, **columns: Any) -> RunEnd:
         "finished_at": 2.0,
         "attempts": 0,
     }
-    return RunEnd(job_id=job_id, worker_id=worker_id, **{**succeeded, **columns})
+    return Completion(job_id=job_id, worker_id=worker_id, **{**succeeded, **columns})
 
 
-def retry_of(job_id: int, *, worker_id: int, **columns: Any) -> RunEnd:
+def retry_of(job_id: int, *, worker_id: int, **columns: Any) -> Completion:
     return end_of(job_id, worker_id=worker_id, status="todo", outcome="retrying", **columns)
 
 
-def with_settlements(work: Callable[[Settlements, DatabaseLink], Coroutine[Any, Any, None]]) -> None:
+def with_settlements(work: Callable[[CompletionLoop, WorkerConnection], Coroutine[Any, Any, None]]) -> None:
     async def scenario() -> None:
-        link = DatabaseLink(alias="default", purpose="test")
+        link = WorkerConnection(alias="default", purpose="test")
         try:
-            await work(Settlements(link, delete_jobs=DeleteJobCondition.NEVER), link)
+            await work(CompletionLoop(link, delete_jobs=DeleteJobCondition.NEVER), link)
         finally:
             await link.close()
 
     asyncio.run(scenario())
 
 
-def settle(*ends: RunEnd) -> None:
-    async def work(settlements: Settlements, _: DatabaseLink) -> None:
-        settlements.add(Finished(end) for end in ends)
-        await settlements.run_once()
-        assert settlements.is_empty
+def settle(*ends: Completion) -> None:
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
+        completions.add(Waiting(end) for end in ends)
+        await completions.run_once()
+        assert completions.is_empty
 
     with_settlements(work)
 
@@ -161,16 +161,16 @@ def test_an_end_that_is_refused_in_every_form_is_kept_apart_counted_told_once_an
     bad, fine = claimed(2, worker_id=worker_id)
     monkeypatch.setattr(settlements_module, "_APART_SECONDS", 0.01)
 
-    async def work(settlements: Settlements, _: DatabaseLink) -> None:
-        settlements.add(Finished(end_of(each, worker_id=worker_id)) for each in (bad, fine))
-        await settlements.run_once()
-        await settlements.run_once()
-        assert (len(settlements), settlements.job_ids(), settlements.is_overdue) == (1, {bad}, False)
-        assert settlements.is_empty
-        assert settlements.waits_since is not None
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
+        completions.add(Waiting(end_of(each, worker_id=worker_id)) for each in (bad, fine))
+        await completions.run_once()
+        await completions.run_once()
+        assert (len(completions), completions.job_ids(), completions.is_overdue) == (1, {bad}, False)
+        assert completions.is_empty
+        assert completions.waits_since is not None
         await asyncio.to_thread(allow)
-        await settlements.run_once()
-        assert len(settlements) == 0
+        await completions.run_once()
+        assert len(completions) == 0
 
     def allow() -> None:
         execute("ALTER TABLE procrastinate_jobs DISABLE TRIGGER refuse_end")
@@ -191,7 +191,7 @@ def test_a_fault_of_the_database_keeps_what_it_did_not_confirm_and_no_more(worke
     bad = job_ids[0]
     answers = itertools.count()
 
-    async def work(settlements: Settlements, link: DatabaseLink) -> None:
+    async def work(completions: CompletionLoop, link: WorkerConnection) -> None:
         fetch = link.fetch
 
         async def fetch_until_the_third_answer(*arguments: Any, **options: Any) -> Any:
@@ -201,18 +201,18 @@ def test_a_fault_of_the_database_keeps_what_it_did_not_confirm_and_no_more(worke
             return rows
 
         link.fetch = fetch_until_the_third_answer  # type: ignore[method-assign]
-        settlements.add(
-            Finished(end)
+        completions.add(
+            Waiting(end)
             for end in (
                 retry_of(bad, worker_id=worker_id, priority=10**12),
                 *(end_of(each, worker_id=worker_id) for each in job_ids[1:]),
             )
         )
         with pytest.raises(psycopg.OperationalError):
-            await settlements.run_once()
-        assert not settlements.is_empty
-        await settlements.run_once()
-        assert settlements.is_empty
+            await completions.run_once()
+        assert not completions.is_empty
+        await completions.run_once()
+        assert completions.is_empty
 
     with_settlements(work)
 
@@ -228,10 +228,10 @@ def test_an_end_whose_confirmation_was_lost_is_dropped_when_its_job_is_claimed_a
     settle(given_back)
     assert claim(1, worker_id=worker_id) == [job_id]
 
-    async def work(settlements: Settlements, _: DatabaseLink) -> None:
-        settlements.add([Finished(given_back), Finished(end_of(0, worker_id=worker_id))])
-        settlements.forget({job_id})
-        await settlements.run_once()
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
+        completions.add([Waiting(given_back), Waiting(end_of(0, worker_id=worker_id))])
+        completions.forget({job_id})
+        await completions.run_once()
 
     with_settlements(work)
 
@@ -243,15 +243,15 @@ def test_an_end_waits_for_too_long_after_some_seconds_and_then_no_more(
 ):
     (job_id,) = claimed(1, worker_id=worker_id)
 
-    async def work(settlements: Settlements, _: DatabaseLink) -> None:
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
         now = time.monotonic()
-        settlements.add([Finished(end_of(job_id, worker_id=worker_id))])
-        assert not settlements.is_overdue
+        completions.add([Waiting(end_of(job_id, worker_id=worker_id))])
+        assert not completions.is_overdue
         with monkeypatch.context() as later:
             later.setattr(time, "monotonic", lambda: now + LONGEST_WAIT_SECONDS + 1)
-            assert settlements.is_overdue
-        await settlements.run_once()
-        assert not settlements.is_overdue
+            assert completions.is_overdue
+        await completions.run_once()
+        assert not completions.is_overdue
 
     with_settlements(work)
 
@@ -259,11 +259,11 @@ def test_an_end_waits_for_too_long_after_some_seconds_and_then_no_more(
 def test_what_cannot_be_settled_through_its_own_session_is_settled_through_another(worker_id: int):
     job_ids = claimed(250, worker_id=worker_id)
 
-    async def work(settlements: Settlements, _: DatabaseLink) -> None:
-        other = DatabaseLink(alias="default", purpose="other")
-        settlements.add(Finished(end_of(each, worker_id=worker_id)) for each in job_ids)
-        await settlements.settle_through(other)
-        assert settlements.is_empty
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
+        other = WorkerConnection(alias="default", purpose="other")
+        completions.add(Waiting(end_of(each, worker_id=worker_id)) for each in job_ids)
+        await completions.settle_through(other)
+        assert completions.is_empty
         await other.close()
 
     with_settlements(work)
