@@ -6,6 +6,7 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -15,19 +16,38 @@ from procrastinate_tasks.actions.policies import Action
 
 pytestmark = pytest.mark.django_db
 
-MIGRATION = ("reyes_estancias", "0002_staff_groups")
+FIRST = ("reyes_estancias", "0002_staff_groups")
+SINCE = [(("reyes_estancias", "0003_staff_sees_all_money"), "give_permissions")]
 MAY = {
     "Recepción": set(),
     "Operación": {Action.RETRY, Action.RELEASE, Action.RUN_NOW, Action.CANCEL, Action.RUN_SCHEDULE},
     "Soporte": set(Action),
     "Dueño": set(Action),
 }
+VIEWS = {
+    f"{label}.view_{model._meta.model_name}"
+    for label in ("bookings", "payments")
+    for model in apps.get_app_config(label).get_models()
+}
+
+
+def run(migration: tuple[str, str], function: str) -> None:
+    state = MigrationLoader(connection).project_state([migration])
+    module = import_module(".migrations.".join(migration))
+    getattr(module, function)(state.apps, SimpleNamespace(connection=connection))
 
 
 def make_groups() -> None:
-    apps = MigrationLoader(connection).project_state([MIGRATION]).apps
-    module = import_module(".migrations.".join(MIGRATION))
-    module.make_groups(apps, SimpleNamespace(connection=connection))
+    run(FIRST, "make_groups")
+
+
+def make_all() -> None:
+    """Run each migration of the groups, as a fresh database does: each sees what there was at its time."""
+    Group.objects.all().delete()
+    Permission.objects.all().delete()
+    make_groups()
+    for migration, function in SINCE:
+        run(migration, function)
 
 
 def member_of(group: str) -> User:
@@ -90,3 +110,20 @@ def test_a_group_that_exists_keeps_its_people_and_what_else_it_may():
 
     assert extra in group.permissions.all()
     assert user.has_perm("procrastinate_tasks.abort_job")
+
+
+@pytest.mark.parametrize("group", list(MAY))
+def test_everybody_on_the_staff_sees_every_list_of_bookings_and_money(group: str):
+    make_all()
+
+    user = member_of(group)
+
+    assert VIEWS - user.get_all_permissions() == set()
+
+
+def test_who_explains_a_difference_with_stripe_is_of_support_or_the_owner():
+    make_all()
+
+    holders = Group.objects.filter(permissions__codename="close_reconciliationbreak")
+
+    assert set(holders.values_list("name", flat=True)) == {"Soporte", "Dueño"}
