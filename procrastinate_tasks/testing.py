@@ -169,7 +169,7 @@ def refute_enqueued(
 
 def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> ClaimedJob | None:
     rows = _connector().execute_query_all(
-        statement("claim_next"), queues=queues, with_scheduled=with_scheduled, now=timezone.now()
+        statement("jobs/claim_next"), queues=queues, with_scheduled=with_scheduled, now=timezone.now()
     )
     return _assignment_of(rows[0]) if rows else None
 
@@ -220,7 +220,7 @@ def _undone_if_broken() -> Iterator[None]:
 
 
 def _waiting_jobs(task: str | AnyTask) -> list[Job]:
-    rows = _connector().execute_query_all(statement("waiting_jobs"), task_name=_name_of(task))
+    rows = _connector().execute_query_all(statement("jobs/waiting_jobs"), task_name=_name_of(task))
     return [Job.from_row(_with_parsed_arguments(row)) for row in rows]
 
 

@@ -54,7 +54,7 @@ def find_earlier(request: Request) -> ActionReport | None:
     if not request.token:
         return None
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_one(statement("lock_token"), token=str(request.group))
+    connector.execute_query_one(statement("actions/lock_token"), token=str(request.group))
     entries = list(_entries().filter(group=request.group).order_by("id"))
     if not entries:
         return None

@@ -197,7 +197,7 @@ def _write_down(
         pace_per_minute=pace_per_minute,
     )
     row = DjangoConnector(alias=_alias()).execute_query_one(
-        statement("add_bulk_items"), operation_id=operation.pk, job_ids=list(job_ids)
+        statement("actions/add_bulk_items"), operation_id=operation.pk, job_ids=list(job_ids)
     )
     operation.requested = row["requested"]
     return operation
@@ -305,7 +305,7 @@ def _nobody(task_name: str) -> bool:
 
 def _settle(operation: BulkOperation, targets: Sequence[TargetReport]) -> None:
     DjangoConnector(alias=_alias()).execute_query(
-        statement("settle_bulk_items"),
+        statement("actions/end_bulk_items"),
         operation_id=operation.pk,
         job_ids=[int(target.target) for target in targets],
         outcomes=[target.outcome.value for target in targets],

@@ -65,14 +65,14 @@ def look_at_jobs(
 
 def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
     """Return what decides about actions on jobs, those that do not exist too, in one statement."""
-    rows = _rows("jobs_to_act_on", job_ids=_possible(job_ids), orphaned_after=plain_orphaned_after())
+    rows = _rows("actions/jobs_to_act_on", job_ids=_possible(job_ids), orphaned_after=plain_orphaned_after())
     found = {row["id"]: JobToActOn(**row) for row in rows}
     missing = {job_id: JobToActOn(id=job_id, now=_NEVER, status=None) for job_id in job_ids}
     return missing | found
 
 
 def _act_once(action: Action, job_ids: Sequence[int], *, reason: str, may: May) -> tuple[TargetReport, ...]:
-    _rows("lock_jobs", job_ids=_possible(job_ids))
+    _rows("actions/lock_jobs", job_ids=_possible(job_ids))
     jobs = read_jobs(job_ids)
     verdicts = _decide(action, jobs.values(), reason=reason, may=may)
     states = _carry_out(action, [jobs[job_id] for job_id in jobs if verdicts[job_id].is_possible])
@@ -110,17 +110,17 @@ def _carry_out(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState
         orphaned = [job for job in jobs if job.is_orphaned]
         ended = [job for job in jobs if not job.is_orphaned]
         return _rescue(orphaned, decide=lambda _: Rescue.RUN_AGAIN) | _change(
-            "act_retry", ended, JobState.READY
+            "actions/act_retry", ended, JobState.READY
         )
     statement_name, state = _CHANGES[action]
     return _change(statement_name, jobs, state)
 
 
 _CHANGES: Mapping[Action, tuple[str, JobState]] = {
-    Action.RUN_NOW: ("act_run_now", JobState.READY),
-    Action.CANCEL: ("act_cancel", JobState.CANCELLED),
-    Action.ABORT: ("act_abort", JobState.RUNNING),
-    Action.RELEASE: ("act_retry", JobState.READY),
+    Action.RUN_NOW: ("actions/act_run_now", JobState.READY),
+    Action.CANCEL: ("actions/act_cancel", JobState.CANCELLED),
+    Action.ABORT: ("actions/act_abort", JobState.RUNNING),
+    Action.RELEASE: ("actions/act_retry", JobState.READY),
 }
 
 

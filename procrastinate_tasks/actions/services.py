@@ -195,7 +195,7 @@ def _failure(request: Request, error: Exception) -> tuple[TargetReport, ...]:
 def _limit_lock_waits() -> None:
     """Answer within seconds, whoever holds a job's row: the setting ends with the transaction."""
     DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_one(
-        statement("limit_lock_waits"), milliseconds=LONGEST_LOCK_WAIT // timedelta(milliseconds=1)
+        statement("actions/limit_lock_waits"), milliseconds=LONGEST_LOCK_WAIT // timedelta(milliseconds=1)
     )
 
 

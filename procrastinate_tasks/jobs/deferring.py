@@ -153,7 +153,7 @@ class JobManager(manager.JobManager):
         """
         parameters = _insert_parameters(jobs)
         connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-        rows = connector.execute_query_all(statement("defer_jobs"), **parameters)
+        rows = connector.execute_query_all(statement("jobs/defer_jobs"), **parameters)
         ids = {row["place"]: row["id"] for row in rows}
         return [ids.get(place) for place in range(1, len(jobs) + 1)]
 
@@ -182,7 +182,9 @@ class JobManager(manager.JobManager):
     def cancel_by_queueing_lock(self, queueing_lock: str) -> bool:
         """Cancel the waiting job with this queueing lock, in Django's transaction."""
         connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-        rows = connector.execute_query_all(statement("cancel_by_queueing_lock"), queueing_lock=queueing_lock)
+        rows = connector.execute_query_all(
+            statement("jobs/cancel_by_queueing_lock"), queueing_lock=queueing_lock
+        )
         return bool(rows)
 
 

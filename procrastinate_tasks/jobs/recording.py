@@ -155,7 +155,9 @@ def _settle_together(
     for clash in range(MOST_CLASHES + 1):
         try:
             with transaction.atomic(using=connector.alias):
-                return read_answer(connector.execute_query_all(statement("settle_jobs"), ends=parameter))
+                return read_answer(
+                    connector.execute_query_all(statement("jobs/complete_jobs"), ends=parameter)
+                )
         except UniqueViolation:
             # A job with the same queueing lock was committed while the statement ran: now it can be seen.
             if clash == MOST_CLASHES:
@@ -164,7 +166,7 @@ def _settle_together(
 
 
 def encode(ends: Iterable[Mapping[str, object]]) -> str:
-    """Return runs as the JSON that ``sql/settle_jobs.sql`` reads: its columns by name, empty ones left out.
+    """Return runs as the JSON that ``jobs/sql/complete_jobs.sql`` reads: its columns, empty ones left out.
 
     One text is much cheaper to send and to read than an array for each column. To be sent at once: it says
     how many seconds ago things were, since the database has a clock of its own.
@@ -184,7 +186,7 @@ def _without_clocks(end: Mapping[str, object], *, monotonic: float, wall: float)
 
 
 def read_answer(rows: Iterable[dict[str, Any]]) -> list[Recorded]:
-    """Read the rows that ``sql/settle_jobs.sql`` answers."""
+    """Read the rows that ``jobs/sql/complete_jobs.sql`` answers."""
     return [
         Recorded(
             job_id=row["job_id"],

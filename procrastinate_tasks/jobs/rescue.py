@@ -91,7 +91,7 @@ def _rescue(job_ids: list[int] | None, *, decide: Decision, now: datetime | None
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     with transaction.atomic(using=connector.alias):
         rows = connector.execute_query_all(
-            statement("lock_orphaned_jobs"),
+            statement("jobs/lock_orphaned_jobs"),
             job_ids=job_ids,
             now=now,
             orphaned_after=plain_orphaned_after(),

@@ -37,12 +37,12 @@ def run_once(now: datetime | None = None) -> RetentionReport:
     settings = queue_settings()
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     with transaction.atomic(using=connector.alias):
-        if not connector.execute_query_one(statement("try_retention_lock"))["taken"]:
+        if not connector.execute_query_one(statement("jobs/try_retention_lock"))["taken"]:
             return RetentionReport(attempts=0, jobs=0, has_more=False)
         jobs = [
             _prune(
                 connector,
-                "prune_jobs",
+                "jobs/prune_jobs",
                 status,
                 kept=_kept(settings, succeeded=status == "succeeded"),
                 now=now,
@@ -52,7 +52,7 @@ def run_once(now: datetime | None = None) -> RetentionReport:
         attempts = [
             _prune(
                 connector,
-                "prune_attempts",
+                "jobs/prune_attempts",
                 outcome,
                 kept=_kept(settings, succeeded=outcome is Outcome.SUCCEEDED),
                 now=now,

@@ -47,9 +47,9 @@ def run_once(now: datetime | None = None) -> RollupReport:
     """
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     clock = now or connector.execute_query_one("SELECT clock_timestamp() AS now")["now"]
-    connector.execute_query(statement("begin_rollup"))
+    connector.execute_query(statement("monitoring/begin_rollup"))
     with transaction.atomic(using=connector.alias):
-        progress = connector.execute_query_all(statement("lock_rollup"))
+        progress = connector.execute_query_all(statement("monitoring/lock_rollup"))
         if not progress:
             return RollupReport(rolled_up_to=None)
         return _roll_up(connector, rolled_up_to=progress[0]["rolled_up_to"], now=clock)
@@ -65,13 +65,13 @@ def _roll_up(connector: DjangoConnector, *, rolled_up_to: datetime | None, now: 
         kept_for=settings.keep_successes_for,
         at_most=_MOST_AT_ONCE,
     )
-    connector.execute_query(statement("note_releases"))
+    connector.execute_query(statement("monitoring/note_releases"))
     connector.execute_query(
-        statement("roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until
+        statement("monitoring/roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until
     )
-    connector.execute_query(statement("advance_rollup"), rolled_up_to=window.until)
+    connector.execute_query(statement("monitoring/advance_rollup"), rolled_up_to=window.until)
     pruned = connector.execute_query_one(
-        statement("prune_rollups"), before=now - KEPT_FOR, batch=settings.retention_batch
+        statement("monitoring/prune_rollups"), before=now - KEPT_FOR, batch=settings.retention_batch
     )["pruned"]
     return RollupReport(
         rolled_up_to=window.until,

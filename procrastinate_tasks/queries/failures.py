@@ -63,14 +63,16 @@ class StruckJob:
 
 def list_failure_groups(task: str = "") -> tuple[FailureGroup, ...]:
     """Return the faults, the latest first: of the first ``MOST_GROUPS`` by name."""
-    rows = _rows("failure_groups", task=task or None, most_groups=MOST_GROUPS, at_most=MOST_COUNTED + 1)
+    rows = _rows(
+        "queries/failure_groups", task=task or None, most_groups=MOST_GROUPS, at_most=MOST_COUNTED + 1
+    )
     return tuple(FailureGroup(**row) for row in rows)
 
 
 def list_struck_jobs(group: FailureGroup, *, since: datetime | None) -> tuple[StruckJob, ...]:
     """Return the jobs behind the latest ``MOST_JOBS`` runs of a group."""
     rows = _rows(
-        "jobs_of_fault",
+        "queries/jobs_of_fault",
         task=group.task_name,
         fingerprint=group.fingerprint,
         exception_class=group.exception_class,

@@ -70,7 +70,7 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
     if row.lock is None or row.status not in ("todo", "doing"):
         return ()
     rows = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
-        statement("same_lock"), lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1
+        statement("queries/same_lock"), lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1
     )
     return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)
 

@@ -199,7 +199,10 @@ def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None =
         "window": WINDOW,
         "limit": ROWS_PER_PAGE + 1,
     }
-    found = [_row(row) for row in _rows(_compose("list_jobs", query.tab, is_upwards=bool(after)), parameters)]
+    found = [
+        _row(row)
+        for row in _rows(_compose("queries/list_jobs", query.tab, is_upwards=bool(after)), parameters)
+    ]
     has_more = len(found) > ROWS_PER_PAGE
     if after is not None:
         return JobPage(rows=tuple(found[-ROWS_PER_PAGE:]), has_newer=has_more, has_older=True)
@@ -235,7 +238,7 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
 
 def list_ids(query: JobQuery, *, limit: int) -> list[int]:
     """Return the ids of the jobs that a query lets through, the oldest first; of more, any of them."""
-    (row,) = _rows(_compose("ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
+    (row,) = _rows(_compose("queries/ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
     ids: list[int] = row["ids"]
     return ids
 
@@ -243,7 +246,7 @@ def list_ids(query: JobQuery, *, limit: int) -> list[int]:
 def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
     if not _needs_a_look(query):
         return None
-    (window,) = _rows(_compose("window_of_jobs", query.tab), parameters)
+    (window,) = _rows(_compose("queries/window_of_jobs", query.tab), parameters)
     oldest: int | None = window["oldest_id"] if window["jobs"] >= WINDOW else None
     return oldest
 
@@ -286,7 +289,7 @@ def job_id_since(ago: timedelta) -> int:
 
 
 def _job_id(*, moment: datetime | None = None, ago: timedelta | None = None) -> int:
-    (row,) = _rows(statement("job_id_at"), {"moment": moment, "ago": ago})
+    (row,) = _rows(statement("queries/job_id_at"), {"moment": moment, "ago": ago})
     job_id: int = row["job_id"]
     return job_id
 
@@ -306,7 +309,7 @@ def _compose_count(name: LiteralString, group: _Group) -> LiteralString:
         "count(*) FILTER (WHERE " + condition + " AND {looked_at})" for condition in group.parts.values()
     ]
     sql = (
-        statement("count_jobs")
+        statement("queries/count_jobs")
         .replace("{group}", "'" + name + "'")
         .replace("{parts}", ", ".join(counts))
         .replace("{joined}", group.joined)
@@ -317,9 +320,9 @@ def _compose_count(name: LiteralString, group: _Group) -> LiteralString:
 def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
     return (
         sql.replace("{in_group}", group.condition)
-        .replace("{filtered}", statement("part_filtered"))
-        .replace("{looked_at}", statement("part_looked_at"))
-        .replace("{blocked}", statement("part_blocked"))
+        .replace("{filtered}", statement("queries/filtered"))
+        .replace("{looked_at}", statement("queries/looked_at"))
+        .replace("{blocked}", statement("jobs/blocked"))
     )
 
 

@@ -63,7 +63,7 @@ class TaskInfo:
 
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
-    (recent,) = fetch_rows("failures_of_last_day")
+    (recent,) = fetch_rows("queries/failures_of_last_day")
     return QueueStatus(
         now=recent["now"],
         queues=list_queue_depths(),
@@ -74,13 +74,13 @@ def read_status() -> QueueStatus:
 
 def list_queue_depths() -> tuple[QueueDepth, ...]:
     """Return the queues that hold unfinished jobs, by name."""
-    rows = fetch_rows("queue_depths", orphaned_after=plain_orphaned_after())
+    rows = fetch_rows("queries/queue_depths", orphaned_after=plain_orphaned_after())
     return tuple(QueueDepth(**row) for row in rows)
 
 
 def list_failures() -> tuple[QueueFailures, ...]:
     """Return the queues whose jobs failed for good within 24 hours."""
-    rows = fetch_rows("failures_by_queue", at_most=MOST_FAILURES_COUNTED)
+    rows = fetch_rows("queries/failures_by_queue", at_most=MOST_FAILURES_COUNTED)
     return tuple(QueueFailures(**row) for row in rows)
 
 

@@ -34,7 +34,7 @@ def list_jobs_in_progress() -> tuple[JobInProgress, ...]:
     """Return the jobs in progress, at most ``MOST_JOBS``: the orphaned first, then the longest running."""
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     rows = connector.execute_query_all(
-        statement("jobs_of_workers"), orphaned_after=plain_orphaned_after(), at_most=MOST_JOBS
+        statement("queries/jobs_of_workers"), orphaned_after=plain_orphaned_after(), at_most=MOST_JOBS
     )
     return tuple(JobInProgress(**row) for row in rows)
 
@@ -74,7 +74,7 @@ class WorkerHeartbeat:
 
 def list_workers() -> tuple[WorkerHeartbeat, ...]:
     """Return the registered workers, the longest registered first."""
-    rows = fetch_rows("worker_heartbeats", orphaned_after=plain_orphaned_after())
+    rows = fetch_rows("queries/worker_heartbeats", orphaned_after=plain_orphaned_after())
     return tuple(_worker_heartbeat(row) for row in rows)
 
 

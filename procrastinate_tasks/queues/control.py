@@ -36,7 +36,7 @@ def pause_queue(*, queue: str, by: str, reason: str = "") -> bool:
     if not by.strip():
         raise ValueError("A pause needs a name: by whom?")
     _require_known(queue)
-    return _changed("pause_queue", queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason)
+    return _changed("queues/pause_queue", queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason)
 
 
 def resume_queue(*, queue: str) -> bool:
@@ -46,7 +46,7 @@ def resume_queue(*, queue: str) -> bool:
         UnknownQueue: no task, job or limit names this queue.
     """
     _require_known(queue)
-    return _changed("resume_queue", queue=queue)
+    return _changed("queues/resume_queue", queue=queue)
 
 
 def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
@@ -71,7 +71,7 @@ def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None
     limit_in_force = wanted if is_by_hand else queue_settings().queue_limits.get(queue, wanted)
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     connector.execute_query_all(
-        statement("limit_queue"),
+        statement("queues/limit_queue"),
         queue=queue,
         rate_limit=limit_in_force.rate and limit_in_force.rate.count,
         rate_period=limit_in_force.rate and limit_in_force.rate.per,
@@ -85,14 +85,14 @@ def declare_limits() -> None:
     """Put the limits of the settings in force, as each worker does when it starts."""
     columns = limit_columns(queue_settings().queue_limits, project=project_name())
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_all(statement("declare_limits"), **columns)
+    connector.execute_query_all(statement("queues/declare_limits"), **columns)
     lift_limits()
 
 
 def lift_limits() -> None:
     """Lift the limits that no living worker declares, where one of their project lives."""
     connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_all(statement("lift_limits"))
+    connector.execute_query_all(statement("queues/lift_limits"))
 
 
 def _require_known(queue: str) -> None:
@@ -117,7 +117,7 @@ def limit_facts(limit: QueueLimit) -> dict[str, object]:
 
 
 def limit_columns(limits: Mapping[str, QueueLimit], *, project: str) -> dict[str, Any]:
-    """Return the parameters of ``sql/declare_limits.sql``: who declares them, and parallel arrays."""
+    """Return the parameters of ``queues/sql/declare_limits.sql``: who declares them, and parallel arrays."""
     rates = [limit.rate for limit in limits.values()]
     return {
         "project": project,
@@ -144,21 +144,21 @@ class QueueRuleInfo:
 
 def is_paused(queue: str) -> bool:
     """Tell whether a queue is paused: one look at a small table, for a running job that wants to know."""
-    (row,) = fetch_rows("is_paused", queue=queue)
+    (row,) = fetch_rows("queues/is_paused", queue=queue)
     paused: bool = row["is_paused"]
     return paused
 
 
 def list_queue_rules() -> tuple[QueueRuleInfo, ...]:
     """Return the queues that are paused or limited, by name; settings count once a worker has started."""
-    return tuple(_queue_rule_info(row) for row in fetch_rows("queue_rules"))
+    return tuple(_queue_rule_info(row) for row in fetch_rows("queues/queue_rules"))
 
 
 def list_queue_names() -> tuple[str, ...]:
     """Return the queues of registered tasks, declared limits, waiting and past jobs."""
     app.perform_import_paths()
     names = {task.queue for task in app.tasks.values()} | set(queue_settings().queue_limits)
-    return tuple(sorted(names | {row["name"] for row in fetch_rows("queue_names")}))
+    return tuple(sorted(names | {row["name"] for row in fetch_rows("queues/queue_names")}))
 
 
 def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:

@@ -237,7 +237,7 @@ def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
         now: by default the database's clock.
     """
     orphaned_after = plain_orphaned_after()
-    rows = fetch_rows("job_facts", job_id=job_id, now=now, orphaned_after=orphaned_after)
+    rows = fetch_rows("queues/job_facts", job_id=job_id, now=now, orphaned_after=orphaned_after)
     job = JobFacts(**rows[0]) if rows else None
     workers = _worker_facts(job, orphaned_after=orphaned_after) if job else ()
     return explain(job_id, job, workers, rescue_every=queue_settings().rescue_every)
@@ -245,6 +245,10 @@ def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
 
 def _worker_facts(job: JobFacts, *, orphaned_after: timedelta) -> tuple[WorkerFacts, ...]:
     rows = fetch_rows(
-        "worker_facts", queue=job.queue_name, task=job.task_name, now=job.now, orphaned_after=orphaned_after
+        "queues/worker_facts",
+        queue=job.queue_name,
+        task=job.task_name,
+        now=job.now,
+        orphaned_after=orphaned_after,
     )
     return tuple(WorkerFacts(**row) for row in rows)

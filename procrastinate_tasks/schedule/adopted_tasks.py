@@ -60,7 +60,7 @@ class AdoptedTask:
 
     def _defer_tick(self, job: Job, timestamp: int) -> int | None:
         row = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_one(
-            statement("defer_periodic"),
+            statement("schedule/defer_periodic"),
             queue=job.queue,
             lock=job.lock,
             queueing_lock=job.queueing_lock,

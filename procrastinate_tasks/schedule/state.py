@@ -32,7 +32,9 @@ def disable(*, name: str, by: str, reason: str = "") -> bool:
     if not by.strip():
         raise ValueError("Disabling a schedule needs a name: by whom?")
     periodic.find_schedule(name)
-    return _changed("disable_schedule", schedule_name=name, by=by.strip()[:_LONGEST_PERSON], reason=reason)
+    return _changed(
+        "schedule/disable_schedule", schedule_name=name, by=by.strip()[:_LONGEST_PERSON], reason=reason
+    )
 
 
 def enable(*, name: str) -> bool:
@@ -42,7 +44,7 @@ def enable(*, name: str) -> bool:
         UnknownSchedule: no schedule of this process's code has this name.
     """
     periodic.find_schedule(name)
-    return _changed("enable_schedule", schedule_name=name)
+    return _changed("schedule/enable_schedule", schedule_name=name)
 
 
 def run_now(*, name: str) -> int | None:
@@ -102,7 +104,7 @@ def list_schedule(now: datetime | None = None) -> tuple[ScheduleInfo, ...]:
     Args:
         now: by default the database's clock.
     """
-    rows = {row["name"]: row for row in fetch_rows("schedule_states")}
+    rows = {row["name"]: row for row in fetch_rows("schedule/schedule_states")}
     clock = now or database_now()
     infos = [_schedule_info(item, rows.get(item.name, {}), now=clock) for item in all_schedules()]
     return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or clock, info.name)))

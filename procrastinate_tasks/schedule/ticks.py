@@ -85,7 +85,7 @@ def _defer_due(schedule: Schedule, *, now: datetime) -> list[DeferredTick]:
     connector = _connector()
     with transaction.atomic(using=connector.alias):
         rows = connector.execute_query_all(
-            statement("lock_schedule"), name=schedule.name, definition=schedule.definition
+            statement("schedule/lock_schedule"), name=schedule.name, definition=schedule.definition
         )
         if not rows:
             return []  # another process defers the same ticks, or somebody has just disabled them
@@ -110,7 +110,7 @@ def _defer_ticks(schedule: Schedule, *, floor: datetime, now: datetime) -> list[
         for tick in decision.defer
     ]
     _connector().execute_query(
-        statement("advance_schedule"),
+        statement("schedule/advance_schedule"),
         name=schedule.name,
         last_tick_at=ticks[-1],
         deferred_tick_at=deferred[-1].tick_at if deferred else None,
@@ -140,7 +140,7 @@ def _floors(now: datetime) -> dict[str, datetime]:
     """Return, for each enabled schedule, the instant its due ticks lie after; make the rows of new ones."""
     schedules = all_schedules()
     rows = _connector().execute_query_all(
-        statement("know_schedules"),
+        statement("schedule/know_schedules"),
         names=[schedule.name for schedule in schedules],
         definitions=[schedule.definition for schedule in schedules],
         now=now,

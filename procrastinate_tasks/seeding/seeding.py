@@ -72,7 +72,7 @@ def seed(seeding: Seeding) -> Iterator[int]:
         How many jobs there are so far.
     """
     connector = _connector()
-    connector.execute_query(statement("seed_note_table"))
+    connector.execute_query(statement("seeding/note_table"))
     rows = sample_rows(_tasks(), rng=random.Random(seeding.seed))  # noqa: S311 - no secret is drawn
     samples = _store_samples(connector, rows)
     try:
@@ -89,7 +89,7 @@ def seed(seeding: Seeding) -> Iterator[int]:
 
 def beat() -> int:
     """Let the seeded workers that live beat once more. Returns how many do."""
-    return len(_connector().execute_query_all(statement("seed_beat")))
+    return len(_connector().execute_query_all(statement("seeding/beat")))
 
 
 def has_seeded() -> bool:
@@ -109,7 +109,7 @@ def clear() -> Iterator[int]:
     gone = 0
     for note in connector.execute_query_all("SELECT id FROM procrastinate_tasks_seeded ORDER BY id DESC"):
         with transaction.atomic(using=connector.alias):
-            gone += connector.execute_query_one(statement("seed_remove"), note=note["id"])["jobs"]
+            gone += connector.execute_query_one(statement("seeding/remove"), note=note["id"])["jobs"]
         yield gone
     connector.execute_query("DROP TABLE procrastinate_tasks_seeded")
     _analyze()
@@ -123,11 +123,11 @@ def _tasks() -> list[tuple[str, str, int]]:
 
 def _store_samples(connector: DjangoConnector, rows: Sequence[SampleRow]) -> int:
     """Copy what to draw from into tables of this connection. Returns how many samples there are."""
-    connector.execute_query(statement("seed_fault_table"))
-    connector.execute_query(statement("seed_sample_table"))
+    connector.execute_query(statement("seeding/fault_table"))
+    connector.execute_query(statement("seeding/sample_table"))
     faults = [fault for row in rows for fault in row.faults]
     connector.execute_query(
-        statement("seed_faults"),
+        statement("seeding/faults"),
         classes=[fault.exception_class for fault in faults],
         messages=[fault.message for fault in faults],
         tracebacks=[fault.traceback for fault in faults],
@@ -135,7 +135,7 @@ def _store_samples(connector: DjangoConnector, rows: Sequence[SampleRow]) -> int
     )
     samples = _spread(rows)
     connector.execute_query(
-        statement("seed_samples"),
+        statement("seeding/samples"),
         task_names=[sample["task_name"] for sample in samples],
         queues=[sample["queue"] for sample in samples],
         priorities=[sample["priority"] for sample in samples],
@@ -172,19 +172,19 @@ def _make_setting(connector: DjangoConnector, seeding: Seeding) -> list[int]:
     tasks = _tasks()
     with transaction.atomic(using=connector.alias):
         worker_ids: list[int] = connector.execute_query_one(
-            statement("seed_workers"),
+            statement("seeding/workers"),
             count=_WORKERS,
             release=RELEASE,
             tasks=json.dumps([name for name, _, _ in tasks]),
             orphaned_after=_SILENCE,
         )["ids"]
         queues = connector.execute_query_one(
-            statement("seed_rules"),
+            statement("seeding/rules"),
             queues=sorted({queue for _, queue, _ in tasks})[1:3],
             reason=_PAUSE_REASON,
         )["queues"]
         connector.execute_query(
-            statement("seed_note_setting"), worker_ids=worker_ids, schedule_names=[], queues=queues
+            statement("seeding/note_setting"), worker_ids=worker_ids, schedule_names=[], queues=queues
         )
     return worker_ids
 
@@ -203,7 +203,7 @@ def _make_stretch(
         # Nobody's jobs get numbers between ours: what was seeded is then a range.
         connector.execute_query("LOCK TABLE procrastinate_jobs IN SHARE ROW EXCLUSIVE MODE")
         connector.execute_query(
-            statement("seed_plan"),
+            statement("seeding/plan"),
             first=first,
             last=last,
             count=seeding.count,
@@ -219,16 +219,16 @@ def _make_stretch(
             release=RELEASE,
             stamp=worker_ids[0],
         )
-        connector.execute_query(statement("seed_jobs"))
-        connector.execute_query(statement("seed_forget_events"))
-        connector.execute_query(statement("seed_events"))
+        connector.execute_query(statement("seeding/jobs"))
+        connector.execute_query(statement("seeding/forget_events"))
+        connector.execute_query(statement("seeding/events"))
         connector.execute_query(
-            statement("seed_attempts"),
+            statement("seeding/attempts"),
             worker_ids=worker_ids,
             keep_successes_for=settings.keep_successes_for,
             keep_failures_for=settings.keep_failures_for,
         )
-        connector.execute_query(statement("seed_note"))
+        connector.execute_query(statement("seeding/note"))
         connector.execute_query("DROP TABLE seed_plan")
 
 
@@ -237,7 +237,7 @@ def _make_schedules(connector: DjangoConnector, seeding: Seeding) -> None:
     schedules = [(schedule, _last_tick(schedule.cron.next_after, now)) for schedule in all_schedules()]
     with transaction.atomic(using=connector.alias):
         names = connector.execute_query_one(
-            statement("seed_schedules"),
+            statement("seeding/schedules"),
             names=[schedule.name for schedule, _ in schedules],
             tasks=[schedule.task_name for schedule, _ in schedules],
             definitions=[schedule.definition for schedule, _ in schedules],
@@ -245,7 +245,7 @@ def _make_schedules(connector: DjangoConnector, seeding: Seeding) -> None:
             span=seeding.span,
         )["names"]
         connector.execute_query(
-            statement("seed_note_setting"), worker_ids=[], schedule_names=names, queues=[]
+            statement("seeding/note_setting"), worker_ids=[], schedule_names=names, queues=[]
         )
 
 

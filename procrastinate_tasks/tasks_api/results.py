@@ -87,7 +87,7 @@ def _find_row(result_id: str, *, backend: str) -> Row | None:
     if not (result_id.isascii() and result_id.isdigit()) or int(result_id) > _LARGEST_ID:
         return None
     rows = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
-        statement("task_result"), job_id=int(result_id), task_names=RUNNER_NAMES, backend=backend
+        statement("tasks_api/task_result"), job_id=int(result_id), task_names=RUNNER_NAMES, backend=backend
     )
     return rows[0] if rows else None
 

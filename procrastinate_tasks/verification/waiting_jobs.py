@@ -31,7 +31,7 @@ class Misfit:
 def find_misfits() -> tuple[Misfit, ...]:
     """Return what no longer fits, by task; one statement reads the waiting jobs, and no value of theirs."""
     app.perform_import_paths()
-    rows = _connector().execute_query_all(statement("waiting_shapes"), runner_names=RUNNER_NAMES)
+    rows = _connector().execute_query_all(statement("verification/waiting_shapes"), runner_names=RUNNER_NAMES)
     jobs_by_fault: dict[tuple[str, str], int] = {}
     for task, problem, jobs in _problems_of(rows):
         jobs_by_fault[task, problem] = jobs_by_fault.get((task, problem), 0) + jobs
@@ -45,7 +45,9 @@ def announce_release() -> None:
     """Let living workers know that workers of this release are coming, and which tasks those will know."""
     app.perform_import_paths()
     _connector().execute_query(
-        statement("announce_release"), release=queue_settings().release, tasks=json.dumps(sorted(app.tasks))
+        statement("verification/announce_release"),
+        release=queue_settings().release,
+        tasks=json.dumps(sorted(app.tasks)),
     )
 
 

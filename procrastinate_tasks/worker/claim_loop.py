@@ -210,7 +210,7 @@ class Claims:
         params = {**self._served, "worker_id": worker_id, "slots": slots}
         for clash in range(_MOST_CLASHES + 1):
             try:
-                rows = await self._link.fetch(statement("claim_jobs"), params, within=_WITHIN)
+                rows = await self._link.fetch(statement("worker/claim_jobs"), params, within=_WITHIN)
             except psycopg.errors.ForeignKeyViolation as gone:
                 raise ClaimRefused from gone
             except psycopg.errors.UniqueViolation:
@@ -227,5 +227,5 @@ class Claims:
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
-        rows = await self._link.fetch(statement("next_due"), self._served, within=_WITHIN)
+        rows = await self._link.fetch(statement("worker/next_due"), self._served, within=_WITHIN)
         return Outlook(*rows[0])

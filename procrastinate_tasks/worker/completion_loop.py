@@ -200,7 +200,7 @@ class CompletionLoop:
         params = {"ends": encode(map(self._columns_of, ends))}
         for clash in range(MOST_CLASHES + 1):
             try:
-                rows = await link.fetch(statement("settle_jobs"), params, within=_WITHIN)
+                rows = await link.fetch(statement("jobs/complete_jobs"), params, within=_WITHIN)
             except psycopg.errors.UniqueViolation:
                 # A job with the same queueing lock was committed while the statement ran: now it can be seen.
                 if clash == MOST_CLASHES:

@@ -99,7 +99,7 @@ class Heartbeat:
             "unrecorded_seconds": _seconds_since(troubles.unrecorded_since, sent),
             "claims_fail_seconds": _seconds_since(troubles.claims_fail_since, sent),
         }
-        rows = await self._link.fetch(statement("heartbeat"), params, within=_WITHIN)
+        rows = await self._link.fetch(statement("worker/heartbeat"), params, within=_WITHIN)
         is_registered, job_ids_to_abort, held = rows[0]
         return Beat(sent, is_registered, job_ids_to_abort, {int(job_id): held[job_id] for job_id in held})
 

@@ -92,7 +92,7 @@ class Registration:
         if self.worker_id is None:
             return []
         returned = await self._unregister([self.worker_id], reason=None, ended_job_ids=ended_job_ids)
-        await self._link.fetch(statement("lift_limits"), {}, within=_WITHIN)
+        await self._link.fetch(statement("queues/lift_limits"), {}, within=_WITHIN)
         return returned
 
     async def terminate_backends(self, application_name: str) -> None:
@@ -102,7 +102,7 @@ class Registration:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         params = {"application_name": application_name}
-        await self._link.fetch(statement("terminate_backends"), params, within=_WITHIN)
+        await self._link.fetch(statement("worker/terminate_backends"), params, within=_WITHIN)
 
     async def _clear_predecessors(self) -> None:
         if not self._lost_worker_ids:
@@ -113,11 +113,11 @@ class Registration:
             logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
 
     async def _register(self) -> int:
-        await self._link.fetch(statement("declare_limits"), self._limits, within=_WITHIN)
-        rows = await self._link.fetch(statement("register_worker"), self._portrait, within=_WITHIN)
+        await self._link.fetch(statement("queues/declare_limits"), self._limits, within=_WITHIN)
+        rows = await self._link.fetch(statement("worker/register_worker"), self._portrait, within=_WITHIN)
         worker_id: int = rows[0][0]
         self._channel.send(WorkerRegistered(worker_id))
-        await self._link.fetch(statement("lift_limits"), {}, within=_WITHIN)
+        await self._link.fetch(statement("queues/lift_limits"), {}, within=_WITHIN)
         return worker_id
 
     async def _unregister(
@@ -130,7 +130,8 @@ class Registration:
             "message": str(reason) if reason else "",
         }
         return [
-            row[0] for row in await self._link.fetch(statement("unregister_workers"), params, within=_WITHIN)
+            row[0]
+            for row in await self._link.fetch(statement("worker/unregister_workers"), params, within=_WITHIN)
         ]
 
     async def _adopt(self, worker_id: int, attempts_by_job: Mapping[int, int]) -> set[int]:
@@ -139,11 +140,13 @@ class Registration:
             "job_ids": list(attempts_by_job.keys()),
             "attempts": list(attempts_by_job.values()),
         }
-        return {row[0] for row in await self._link.fetch(statement("adopt_jobs"), params, within=_WITHIN)}
+        return {
+            row[0] for row in await self._link.fetch(statement("worker/adopt_jobs"), params, within=_WITHIN)
+        }
 
 
 def _description_of(options: WorkerOptions) -> dict[str, Any]:
-    """What this worker says about itself, as ``sql/register_worker.sql`` wants it."""
+    """What this worker says about itself, as ``worker/sql/register_worker.sql`` wants it."""
     megabytes = options.max_memory_mb
     return {
         "host": socket.gethostname(),

@@ -61,13 +61,15 @@ def deliver_due() -> int:
             )
             continue
         sent += 1
-        _connector().execute_query(statement("note_alert_sent"), notice_id=notice.id)
+        _connector().execute_query(statement("monitoring/note_alert_sent"), notice_id=notice.id)
     return sent
 
 
 def has_due() -> bool:
     return bool(
-        _connector().execute_query_one(statement("has_due_alert_notice"), most_tries=MOST_TRIES)["due"]
+        _connector().execute_query_one(statement("monitoring/has_due_alert_notice"), most_tries=MOST_TRIES)[
+            "due"
+        ]
     )
 
 
@@ -89,7 +91,7 @@ def _deliver_and_close() -> None:
 
 def _claim() -> Notice | None:
     rows = _connector().execute_query_all(
-        statement("claim_alert_notice"), most_tries=MOST_TRIES, pause=_PAUSE
+        statement("monitoring/claim_alert_notice"), most_tries=MOST_TRIES, pause=_PAUSE
     )
     if not rows:
         return None
@@ -178,7 +180,7 @@ def write_notices(rule: AlertRule, alerts: Sequence[Alert], *, has_recovered: bo
         return
     title, text = _words_of_end(rule, alerts, now=now) if has_recovered else _words_of_fault(rule, alerts)
     DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query(
-        statement("write_alert_notices"),
+        statement("monitoring/write_alert_notices"),
         channels=list(open_channels()),
         rule=rule.name,
         subjects=json.dumps([alert.subject for alert in alerts if alert.subject]),

@@ -50,21 +50,21 @@ def run_once(*, every: timedelta | None = None) -> EvaluationReport | None:
     """
     connector = _connector()
     pause = queue_settings().alert_every if every is None else every
-    begun = connector.execute_query_all(statement("begin_alert_round"), every=pause)
+    begun = connector.execute_query_all(statement("monitoring/begin_alert_round"), every=pause)
     if not begun:
         return None
     round_at = begun[0]["evaluated_at"]
     with translation.override(django_settings.LANGUAGE_CODE):
         found = _find(take_snapshot())
         with transaction.atomic(using=connector.alias):
-            if not connector.execute_query_all(statement("lock_alert_round"), round_at=round_at):
+            if not connector.execute_query_all(statement("monitoring/lock_alert_round"), round_at=round_at):
                 return None
             return _apply(found, now=round_at)
 
 
 def list_alerts() -> tuple[Alert, ...]:
     """Return the faults that are watched (``fired_at`` is None) or were told, the longest told first."""
-    return tuple(Alert(**row) for row in _connector().execute_query_all(statement("alert_states")))
+    return tuple(Alert(**row) for row in _connector().execute_query_all(statement("monitoring/alert_states")))
 
 
 def list_firing() -> tuple[Alert, ...]:
@@ -127,12 +127,14 @@ def _take(step: Step, alert: Alert, finding: Finding | None, *, now: datetime) -
     if step is Step.LEAVE:
         return alert
     if step in (Step.FORGET, Step.RECOVER):
-        _connector().execute_query(statement("forget_alert"), rule=alert.rule, subject=alert.subject)
+        _connector().execute_query(
+            statement("monitoring/forget_alert"), rule=alert.rule, subject=alert.subject
+        )
         return alert
     if step is Step.FIRE and finding is not None:
         alert = replace(alert, fired_at=now, sentence=finding.sentence)
     alert = replace(alert, calm_since=now if step is Step.CALM else None)
-    _connector().execute_query(statement("save_alert"), **asdict(alert))
+    _connector().execute_query(statement("monitoring/save_alert"), **asdict(alert))
     return alert
 
 

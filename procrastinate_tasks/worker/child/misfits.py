@@ -55,7 +55,7 @@ def put_back_if_known_elsewhere(end: Completion) -> Completion:
     """
     try:
         (row,) = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
-            statement("fits_elsewhere"),
+            statement("worker/fits_elsewhere"),
             release=queue_settings().release,
             code=_own_code(),
             task_name=end.task_name,

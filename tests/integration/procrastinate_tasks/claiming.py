@@ -27,7 +27,7 @@ def register_worker(
 ) -> int:
     """Register a worker that lives until its heartbeat is too old."""
     rows = run(
-        "register_worker",
+        "worker/register_worker",
         host="here",
         pid=1,
         release=release,
@@ -51,7 +51,7 @@ def claim(
     tasks: Sequence[str] | None = None,
 ) -> list[int]:
     """Claim up to so many jobs and return their ids; by default of each task that this process knows."""
-    rows = run("claim_jobs", queues=queues, worker_id=worker_id, slots=slots, tasks=known(tasks))
+    rows = run("worker/claim_jobs", queues=queues, worker_id=worker_id, slots=slots, tasks=known(tasks))
     return [row[0] for row in rows]
 
 
@@ -61,8 +61,8 @@ def known(tasks: Sequence[str] | None = None) -> Jsonb:
 
 
 def look_ahead(*queues: str) -> tuple[float | None, bool]:
-    """Return what ``sql/next_due.sql`` answers: seconds to the next job, and whether one is ready."""
-    ((seconds, has_ready),) = run("next_due", queues=list(queues) or None, tasks=known())
+    """Return what ``worker/sql/next_due.sql`` answers: seconds to the next job, and whether one is ready."""
+    ((seconds, has_ready),) = run("worker/next_due", queues=list(queues) or None, tasks=known())
     return seconds, has_ready
 
 

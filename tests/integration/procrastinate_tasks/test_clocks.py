@@ -136,7 +136,7 @@ def test_each_beat_notes_how_far_its_host_s_clock_is_ahead(seconds: int):
     with host_clock(timedelta(seconds=seconds)):
         troubles = {"refusal": "", "unrecorded": 0, "unrecorded_seconds": None, "claims_fail_seconds": None}
         beat = {"worker_id": worker_id, "running": 0, "memory_bytes": 0, **troubles}
-        run("heartbeat", **beat, host_time=time.time())
+        run("worker/heartbeat", **beat, host_time=time.time())
 
     skew = LiveWorker.objects.get(worker_id=worker_id).clock_skew
     assert skew is not None

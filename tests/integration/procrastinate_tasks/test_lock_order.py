@@ -114,7 +114,7 @@ def test_a_claim_reads_no_more_where_thousands_wait_for_one_lock(plan_cache_mode
     insert_blocked(5000)
     execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")
 
-    accesses = accesses_to_jobs("claim_jobs", claim_of(10, worker_id=worker_id))
+    accesses = accesses_to_jobs("worker/claim_jobs", claim_of(10, worker_id=worker_id))
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 300

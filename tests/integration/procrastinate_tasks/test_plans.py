@@ -75,7 +75,7 @@ def test_a_claim_reads_the_jobs_it_takes(plan_cache_mode: str):
     fill(finished=3000, future=500, ready=100)
     execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")
 
-    accesses = accesses_to_jobs("claim_jobs", claim_of(10, worker_id=worker_id))
+    accesses = accesses_to_jobs("worker/claim_jobs", claim_of(10, worker_id=worker_id))
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 10
@@ -87,7 +87,7 @@ def test_a_claim_finds_the_others_with_a_lock_by_an_index_that_holds_locked_jobs
     execute("UPDATE procrastinate_jobs SET lock = mod(id, 2) WHERE mod(id, 4) > 1")
     execute("SET LOCAL enable_seqscan = off")
 
-    accesses = accesses_to_jobs("claim_jobs", claim_of(200, worker_id=worker_id))
+    accesses = accesses_to_jobs("worker/claim_jobs", claim_of(200, worker_id=worker_id))
 
     used = {access.get("Index Name") for access in accesses}
     assert used & {"ptasks_jobs_held_lock", "ptasks_jobs_lock_order", "ptasks_jobs_lock_due"}
@@ -97,7 +97,7 @@ def test_a_claim_finds_the_others_with_a_lock_by_an_index_that_holds_locked_jobs
 def test_looking_ahead_reads_one_job_of_each_kind():
     fill(finished=3000, future=500, ready=0)
 
-    accesses = accesses_to_jobs("next_due", {"queues": None, "tasks": known()})
+    accesses = accesses_to_jobs("worker/next_due", {"queues": None, "tasks": known()})
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 1
@@ -109,7 +109,7 @@ def test_settling_reads_the_jobs_it_ends_and_not_all_that_run():
     claimed = claim(500, worker_id=worker_id)
     ends = [end_of(job_id, worker_id=worker_id) for job_id in claimed[:10]]
 
-    accesses = accesses_to_jobs("settle_jobs", {"ends": json.dumps(ends)})
+    accesses = accesses_to_jobs("jobs/complete_jobs", {"ends": json.dumps(ends)})
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 10
@@ -141,6 +141,6 @@ def test_settling_wakes_the_workers_of_a_limited_queue_that_has_jobs_waiting():
     fill(finished=0, future=5, ready=2)
     (job_id,) = claim(worker_id=worker_id)
 
-    (answer,) = run("settle_jobs", ends=json.dumps([end_of(job_id, worker_id=worker_id)]))
+    (answer,) = run("jobs/complete_jobs", ends=json.dumps([end_of(job_id, worker_id=worker_id)]))
 
     assert answer[-1] == 1

@@ -114,7 +114,7 @@ def test_pruning_finds_its_rows_by_an_index(name: str):
     with connection.cursor() as cursor:
         cursor.execute(_MANY_YOUNG_JOBS)
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {statement(name)}", kind)
+        cursor.execute(f"EXPLAIN {statement(f'jobs/{name}')}", kind)
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert {"prune_jobs": "ptasks_events_end", "prune_attempts": "ptasks_attempt_outcome"}[name] in plan

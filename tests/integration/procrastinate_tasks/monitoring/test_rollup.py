@@ -286,7 +286,7 @@ def test_the_attempts_of_a_window_are_found_by_an_index():
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_tasks_jobattempt")  # and the pages that earlier tests left
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {statement('roll_up_attempts')}", window)
+        cursor.execute(f"EXPLAIN {statement('monitoring/roll_up_attempts')}", window)
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "ptasks_attempt_outcome" in plan

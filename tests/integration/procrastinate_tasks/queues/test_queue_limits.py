@@ -358,7 +358,7 @@ def test_claims_from_queues_without_limits_neither_lock_nor_wait_for_a_rule():
                     "slots": 10,
                     "tasks": known(),
                 }
-                cursor.execute(statement("claim_jobs"), parameters)
+                cursor.execute(statement("worker/claim_jobs"), parameters)
                 queues = [row[2] for row in cursor.fetchall()]
     finally:
         other.close()
