@@ -172,10 +172,9 @@ def _report(
 def _state_of(job: JobToActOn) -> JobState:
     return job_state(
         status=job.status or "",
-        scheduled_at=job.scheduled_at,
         attempts=job.attempts,
+        is_due=job.is_due,
         worker_is_alive=job.worker_is_alive,
-        now=job.now,
     )
 
 

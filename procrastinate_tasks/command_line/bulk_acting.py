@@ -14,7 +14,7 @@ from procrastinate_tasks.actions.reports import TargetReport
 from procrastinate_tasks.command_line.filtering import Choice
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, code_of_counts
 from procrastinate_tasks.command_line.people import Person, person_of
-from procrastinate_tasks.jobs.states import STATE_LABELS, ShownState
+from procrastinate_tasks.jobs.states import STATE_LABELS, JobState
 from procrastinate_tasks.models import BulkOperation
 from procrastinate_tasks.queries.jobs import list_ids
 
@@ -52,7 +52,7 @@ def row_of(target: TargetReport, *, is_dry_run: bool) -> tuple[object, ...]:
     """Return a job's line in a table: its number, task, state, and what became of it."""
     sentence = _("It would be done.") if is_dry_run and target.was_applied else target.sentence
     before = target.detail.get("before")
-    state = STATE_LABELS[ShownState(str(before))] if before else None
+    state = STATE_LABELS[JobState(str(before))] if before else None
     return (target.target, target.task_name, state, sentence)
 
 

@@ -20,7 +20,7 @@ from procrastinate_tasks.database import statement
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.retries import Retries
-from procrastinate_tasks.jobs.states import ShownState
+from procrastinate_tasks.jobs.states import JobState
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 
@@ -75,13 +75,13 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
     return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)
 
 
-_WAITS = (ShownState.READY, ShownState.BLOCKED, ShownState.PAUSED)
+_WAITS = (JobState.READY, JobState.BLOCKED, JobState.PAUSED)
 
 
-_RUNS = (ShownState.RUNNING, ShownState.ORPHANED)
+_RUNS = (JobState.RUNNING, JobState.ORPHANED)
 
 
-_IS_DUE_LATER = (ShownState.SCHEDULED, ShownState.RETRYING)
+_IS_DUE_LATER = (JobState.SCHEDULED, JobState.RETRYING)
 
 
 def moment_of_interest(row: JobRow) -> datetime | None:

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs.arguments import arguments_to_show
-from procrastinate_tasks.jobs.states import ShownState, Signs, shown_state
+from procrastinate_tasks.jobs.states import JobState, job_state
 
 ROWS_PER_PAGE = 50
 
@@ -152,7 +152,7 @@ class JobRow:
     id: int
     task_name: str
     queue_name: str
-    state: ShownState
+    state: JobState
     status: str
     attempts: int
     args: Mapping[str, object] = field(repr=False)
@@ -327,7 +327,7 @@ def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
 
 
 def _row(row: dict[str, Any]) -> JobRow:
-    signs = Signs(
+    state = job_state(
         status=row["status"],
         attempts=row["attempts"],
         is_due=row.pop("is_due"),
@@ -336,7 +336,7 @@ def _row(row: dict[str, Any]) -> JobRow:
         worker_is_alive=row["worker_is_alive"],
     )
     args = arguments_to_show(row.pop("args"))  # Django's connection leaves JSON as text
-    return JobRow(**row, args=args, state=shown_state(signs))
+    return JobRow(**row, args=args, state=state)
 
 
 def _rows(sql: LiteralString, parameters: Mapping[str, object]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks import formatting
 from procrastinate_tasks.formatting import age_in_words, duration_in_words
 from procrastinate_tasks.jobs.descriptions import title_of
-from procrastinate_tasks.jobs.states import STATE_LABELS, ShownState
+from procrastinate_tasks.jobs.states import STATE_LABELS, JobState
 from procrastinate_tasks.models import JobAttempt
 
 register = template.Library()
@@ -64,7 +64,7 @@ def run_time(attempt: JobAttempt) -> str:
 @register.simple_tag
 def state_badge(state: str) -> SafeString:
     """Show a job's state as an icon and a word."""
-    shown = ShownState(state)
+    shown = JobState(state)
     return format_html(
         '<span class="jv-state jv-state-{}"><svg aria-hidden="true"><use href="#jv-{}"></use></svg>{}</span>',
         shown.value,

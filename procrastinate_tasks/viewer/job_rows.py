@@ -22,23 +22,23 @@ from procrastinate_tasks.actions.reports import ActionReport, TargetReport
 from procrastinate_tasks.formatting import amount_in_words, short_error
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.descriptions import JobDescription, descriptions_of
-from procrastinate_tasks.jobs.states import ShownState
+from procrastinate_tasks.jobs.states import JobState
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries.job import _IS_DUE_LATER, _RUNS, moment_of_interest, most_attempts
 from procrastinate_tasks.queries.jobs import JobRow
 
-_WHEN_LABELS: Mapping[ShownState, str | Promise] = {
-    ShownState.READY: _("waits since"),
-    ShownState.BLOCKED: _("waits since"),
-    ShownState.PAUSED: _("waits since"),
-    ShownState.SCHEDULED: pgettext_lazy("when a job will run", "due"),
-    ShownState.RETRYING: pgettext_lazy("when a job will run", "due"),
-    ShownState.RUNNING: _("started"),
-    ShownState.ORPHANED: _("started"),
-    ShownState.FAILED: _("ended"),
-    ShownState.SUCCEEDED: _("ended"),
-    ShownState.CANCELLED: _("ended"),
-    ShownState.ABORTED: _("ended"),
+_WHEN_LABELS: Mapping[JobState, str | Promise] = {
+    JobState.READY: _("waits since"),
+    JobState.BLOCKED: _("waits since"),
+    JobState.PAUSED: _("waits since"),
+    JobState.SCHEDULED: pgettext_lazy("when a job will run", "due"),
+    JobState.RETRYING: pgettext_lazy("when a job will run", "due"),
+    JobState.RUNNING: _("started"),
+    JobState.ORPHANED: _("started"),
+    JobState.FAILED: _("ended"),
+    JobState.SUCCEEDED: _("ended"),
+    JobState.CANCELLED: _("ended"),
+    JobState.ABORTED: _("ended"),
 }
 
 

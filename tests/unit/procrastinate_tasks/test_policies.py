@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procrastinate_tasks.jobs.policies import Rescue, RetryRule, decide_rescue, delay_before_retry
-from procrastinate_tasks.jobs.states import JobState, job_state
 from procrastinate_tasks.schedule.policies import CatchUp, TickDecision, decide_ticks
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -88,25 +87,3 @@ def test_catching_up(due: list[int], catch_up: CatchUp, deferred: list[int], mis
     decision = decide_ticks(ticks(*due), now=NOW, catch_up=catch_up, grace=MINUTE, limit=2)
 
     assert decision == TickDecision(defer=tuple(ticks(*deferred)), missed=missed)
-
-
-@pytest.mark.parametrize(
-    ("status", "scheduled_at", "attempts", "alive", "state"),
-    [
-        ("todo", None, 0, True, JobState.READY),
-        ("todo", NOW - MINUTE, 0, True, JobState.READY),
-        ("todo", NOW + MINUTE, 0, True, JobState.SCHEDULED),
-        ("todo", NOW + MINUTE, 2, True, JobState.RETRYING),
-        ("doing", None, 0, True, JobState.RUNNING),
-        ("doing", None, 0, False, JobState.ORPHANED),
-        ("failed", None, 1, False, JobState.FAILED),
-        ("aborting", None, 1, False, JobState.ABORTED),
-    ],
-)
-def test_the_state_of_a_job(
-    status: str, scheduled_at: datetime | None, attempts: int, alive: bool, state: JobState
-):
-    assert (
-        job_state(status=status, scheduled_at=scheduled_at, attempts=attempts, worker_is_alive=alive, now=NOW)
-        is state
-    )

@@ -11,7 +11,7 @@ from django.utils import translation
 
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.formatting import Amount, amount_in_words, short_error
-from procrastinate_tasks.jobs.states import STATE_LABELS, ShownState, Signs, shown_state
+from procrastinate_tasks.jobs.states import STATE_LABELS, JobState, job_state
 from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queries.filters import JobFilter, read_filter
 from procrastinate_tasks.queries.job import Event, steps_of
@@ -25,18 +25,6 @@ NOON = datetime(2026, 11, 2, 18, tzinfo=UTC)
 
 def happened(*events: tuple[str, float]) -> list[Event]:
     return [Event(type=name, at=NOON + timedelta(seconds=seconds)) for name, seconds in events]
-
-
-def signs(**changes: Any) -> Signs:
-    usual: dict[str, Any] = {
-        "status": "todo",
-        "attempts": 0,
-        "is_due": True,
-        "is_blocked": False,
-        "is_paused": False,
-        "worker_is_alive": False,
-    }
-    return Signs(**(usual | changes))
 
 
 @pytest.fixture(autouse=True)
@@ -80,23 +68,26 @@ def test_an_event_of_a_later_release_is_told_by_its_name():
 @pytest.mark.parametrize(
     ("changes", "state"),
     [
-        ({}, ShownState.READY),
-        ({"is_blocked": True}, ShownState.BLOCKED),
-        ({"is_blocked": True, "is_paused": True}, ShownState.PAUSED),
-        ({"is_due": False, "is_paused": True}, ShownState.SCHEDULED),
-        ({"is_due": False, "attempts": 1}, ShownState.RETRYING),
-        ({"status": "doing"}, ShownState.ORPHANED),
-        ({"status": "doing", "worker_is_alive": True}, ShownState.RUNNING),
-        ({"status": "failed"}, ShownState.FAILED),
-        ({"status": "aborting"}, ShownState.ABORTED),
+        ({}, JobState.READY),
+        ({"is_blocked": True}, JobState.BLOCKED),
+        ({"is_blocked": True, "is_paused": True}, JobState.PAUSED),
+        ({"is_due": False, "is_paused": True}, JobState.SCHEDULED),
+        ({"is_due": False, "attempts": 1}, JobState.RETRYING),
+        ({"status": "doing"}, JobState.ORPHANED),
+        ({"status": "doing", "worker_is_alive": True}, JobState.RUNNING),
+        ({"status": "failed"}, JobState.FAILED),
+        ({"status": "succeeded", "is_blocked": True, "is_paused": True}, JobState.SUCCEEDED),
+        ({"status": "aborting"}, JobState.ABORTED),
     ],
 )
-def test_a_job_s_state_is_told_by_what_comes_first(changes: dict[str, Any], state: ShownState):
-    assert shown_state(signs(**changes)) is state
+def test_a_job_s_state_is_told_by_what_comes_first(changes: dict[str, Any], state: JobState):
+    usual: dict[str, Any] = {"status": "todo", "attempts": 0, "is_due": True, "worker_is_alive": False}
+
+    assert job_state(**usual | changes) is state
 
 
 def test_each_state_and_each_tab_has_a_word():
-    assert set(STATE_LABELS) == set(ShownState)
+    assert set(STATE_LABELS) == set(JobState)
     assert set(TAB_LABELS) == set(Tab)
 
 
