@@ -13,9 +13,9 @@ from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import Actor, Request, TargetReport
+from procrastinate_tasks.actions.reports import ActionRequest, Actor, TargetReport
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.models import ActionOutcome, TargetType
+from procrastinate_tasks.models import ActionOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -105,10 +105,9 @@ def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:
     return job_id
 
 
-def _request_to_apply(job_id: int, *, actor: Actor, reason: str) -> Request:
-    return Request(
+def _request_to_apply(job_id: int, *, actor: Actor, reason: str) -> ActionRequest:
+    return ActionRequest(
         action=Action.RETRY,
-        target_type=TargetType.JOB,
         targets=(str(job_id),),
         actor=actor,
         reason=reason,

@@ -24,9 +24,9 @@ from payments.models import StripeEvent
 from payments.panels import job_subjects
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.reports import ActionRequest, Actor
 from procrastinate_tasks.actions.services import record_refused
-from procrastinate_tasks.models import Job, TargetType
+from procrastinate_tasks.models import Job
 
 _FAMILIES = {
     "payment_intent": (_("payments"), ("payment_intent.",)),
@@ -169,11 +169,9 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
     def apply_one_again(self, request: HttpRequest, event_id: str) -> HttpResponse:
         """Apply one event again, from the button of its page."""
         if not self._may_apply_again(request):
+            jobs = tuple(map(str, _find_jobs([event_id]).values()))
             record_refused(
-                Action.RETRY,
-                target_type=TargetType.JOB,
-                targets=[str(job_id) for job_id in _find_jobs([event_id]).values()] or [event_id],
-                actor=_actor(request),
+                ActionRequest(action=Action.RETRY, targets=jobs or (event_id,), actor=_actor(request))
             )
             raise PermissionDenied
         self._apply([event_id], request)

@@ -23,9 +23,9 @@ from payments.policies import RefundState
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import Actor, Request, TargetReport
+from procrastinate_tasks.actions.reports import ActionRequest, Actor, TargetReport
 from procrastinate_tasks.actions.services import record_refused
-from procrastinate_tasks.models import ActionOutcome, TargetType
+from procrastinate_tasks.models import ActionOutcome
 
 
 class PayAgain:
@@ -59,10 +59,7 @@ class PayAgain:
     def pay_one_again(self, request: HttpRequest, refund_id: int) -> HttpResponse:
         if not self.has_pay_again_permission(request):
             record_refused(
-                Action.RETRY,
-                target_type=TargetType.JOB,
-                targets=[f"refund {refund_id}"],
-                actor=_actor(request),
+                ActionRequest(action=Action.RETRY, targets=(f"refund {refund_id}",), actor=_actor(request))
             )
             raise PermissionDenied
         _pay_again([refund_id], request)
@@ -78,12 +75,10 @@ def pay_again(*, refund_id: int, actor: Actor) -> Refund:
     with transaction.atomic():
         again = refunds.replace_refund(refund_id=refund_id)
         job_id = job_subjects.find_job_ids({"refund_id": [str(again.pk)]})[0]
-        request = Request(
+        request = ActionRequest(
             action=Action.RETRY,
-            target_type=TargetType.JOB,
             targets=(str(job_id),),
             actor=actor,
-            reason="",
         )
         report = TargetReport(
             action=request.action,

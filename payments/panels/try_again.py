@@ -16,9 +16,9 @@ from payments.unfinished import Work
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import Actor, Request, TargetReport
+from procrastinate_tasks.actions.reports import ActionRequest, Actor, TargetReport
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.models import ActionOutcome, TargetType
+from procrastinate_tasks.models import ActionOutcome
 
 
 class TryAgain:
@@ -51,12 +51,10 @@ def try_again(work: Work, *, ids: Sequence[Any], actor: Actor) -> list[int]:
         jobs = [job_id for job_id in deferred if job_id is not None]
         if not jobs:
             return []
-        request = Request(
+        request = ActionRequest(
             action=Action.RETRY,
-            target_type=TargetType.JOB,
             targets=tuple(map(str, jobs)),
             actor=actor,
-            reason="",
         )
         reports = [
             TargetReport(

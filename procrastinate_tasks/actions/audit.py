@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from django.apps import apps
 from django.db.models import QuerySet
@@ -19,7 +18,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.actions.policies import Action, Refusal
-from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, Actor, Request, TargetReport
+from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, ActionRequest, TargetReport
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, Job, TargetType
 from procrastinate_tasks.queries.job import MOST_AUDITED
@@ -38,15 +37,7 @@ _LONGEST_REPRESENTATION = 200
 _MOST_TARGETS_LOGGED = 20
 
 
-def group_of(token: str, *, action: Action, targets: Iterable[str], actor: Actor) -> UUID:
-    """Return the group of a form's audit entries: the same for the same person, deed and token only."""
-    if not token:
-        return uuid4()
-    name = "\n".join([token, action, actor.channel, str(actor.user_id), actor.name, *sorted(targets)])
-    return uuid5(NAMESPACE_URL, name)
-
-
-def find_earlier(request: Request) -> ActionReport | None:
+def find_earlier(request: ActionRequest) -> ActionReport | None:
     """Return what came of this form when it was sent before; waits for one that is being carried out.
 
     To be called in a transaction.
@@ -75,7 +66,7 @@ def report_of(entry: AuditEntry) -> TargetReport:
     )
 
 
-def record(request: Request, targets: Iterable[TargetReport]) -> None:
+def record(request: ActionRequest, targets: Iterable[TargetReport]) -> None:
     """Write one entry for each target, in the current transaction."""
     targets = list(targets)
     _entries().bulk_create(_entry(request, target) for target in targets)
@@ -84,7 +75,7 @@ def record(request: Request, targets: Iterable[TargetReport]) -> None:
         _write_django_s_log(request, applied)
 
 
-def log(request: Request, targets: Iterable[TargetReport]) -> None:
+def log(request: ActionRequest, targets: Iterable[TargetReport]) -> None:
     """Write one line, without names, reasons or arguments."""
     targets = list(targets)
     outcomes = [target.outcome for target in targets]
@@ -105,7 +96,7 @@ def log(request: Request, targets: Iterable[TargetReport]) -> None:
     )
 
 
-def _entry(request: Request, target: TargetReport) -> AuditEntry:
+def _entry(request: ActionRequest, target: TargetReport) -> AuditEntry:
     actor = request.actor
     return AuditEntry(
         group=request.group,
@@ -124,7 +115,7 @@ def _entry(request: Request, target: TargetReport) -> AuditEntry:
     )
 
 
-def _write_django_s_log(request: Request, applied: Iterable[TargetReport]) -> None:
+def _write_django_s_log(request: ActionRequest, applied: Iterable[TargetReport]) -> None:
     log_entry: Any = apps.get_model("admin", "LogEntry")
     content_type: Any = apps.get_model("contenttypes", "ContentType")
     is_about_jobs = request.target_type is TargetType.JOB

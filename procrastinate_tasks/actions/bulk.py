@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
@@ -21,11 +21,11 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.actions import audit
-from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, look_at_jobs
+from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, look_at_jobs, nobody
 from procrastinate_tasks.actions.permissions import allowed_tasks
 from procrastinate_tasks.actions.policies import Action, Batch, Refusal, decide_batch
-from procrastinate_tasks.actions.reports import ActionReport, Actor, Request, TargetReport, refuse_all
-from procrastinate_tasks.actions.services import carry_out, do_or_fail, make_request
+from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor, TargetReport, refuse_all
+from procrastinate_tasks.actions.services import do_and_record, do_or_fail
 from procrastinate_tasks.database import database_now, statement
 from procrastinate_tasks.jobs import deferring
 from procrastinate_tasks.jobs.descriptions import (
@@ -45,7 +45,6 @@ from procrastinate_tasks.models import (
     BulkState,
     Channel,
     Job,
-    TargetType,
 )
 
 MOST_JOBS = 100_000
@@ -56,7 +55,8 @@ MOST_PREVIEWED = 10_000
 
 RUN_TASK = "procrastinate_tasks.run_bulk_operation"
 
-_NEW = "-"
+NEW = "-"
+"""The target of what does not exist yet."""
 
 
 # A command carries its operation out without a job, batch upon batch.
@@ -83,17 +83,15 @@ def batch_of(operation: BulkOperation) -> Batch:
     return decide_batch(operation.pace_per_minute)
 
 
-def preview(
-    action: Action, *, job_ids: Sequence[int], reason: str = "", may: May = anybody, sample: int = 20
-) -> BulkPreview:
+def preview(request: ActionRequest, *, may: May = anybody, sample: int = 20) -> BulkPreview:
     """Count what would be done and what would be refused, and why; nothing is changed."""
-    looked_at = job_ids[:MOST_PREVIEWED]
-    targets = look_at_jobs(action, looked_at, reason=reason, may=may)
+    looked_at = replace(request, targets=request.targets[:MOST_PREVIEWED])
+    targets = look_at_jobs(looked_at, may=may)
     refused = Counter(target.refusal for target in targets if target.refusal is not None)
     return BulkPreview(
-        action=action,
-        requested=len(job_ids),
-        looked_at=len(looked_at),
+        action=request.action,
+        requested=len(request.targets),
+        looked_at=len(targets),
         possible=len(targets) - refused.total(),
         refused=dict(refused.most_common()),
         sample=targets[:sample],
@@ -126,14 +124,12 @@ def start(
     Returns:
         A report on one target: the operation, by its id.
     """
-    request = make_request(
-        Action.START_BULK, TargetType.BULK, [_NEW], actor=actor, reason=reason, token=token
-    )
+    request = ActionRequest(action=Action.START_BULK, targets=(NEW,), actor=actor, reason=reason, token=token)
 
     def effect() -> tuple[TargetReport, ...]:
         refusal = _refusal_of_size(len(job_ids))
         if refusal is not None:
-            return refuse_all(request.action, [_NEW], refusal, most=MOST_JOBS, of=action.value)
+            return refuse_all(request, refusal, most=MOST_JOBS, of=action.value)
         operation = _write_down(
             action, request, job_ids=job_ids, filters=filters, pace_per_minute=pace_per_minute
         )
@@ -141,24 +137,24 @@ def start(
             defer_next(operation.pk)
         return (_applied(request, operation.pk, {"requested": operation.requested, "of": action.value}),)
 
-    return carry_out(request, effect)
+    return do_and_record(request, effect)
 
 
 def stop(operation_id: int, *, actor: Actor, reason: str = "", token: str = "") -> ActionReport:
     """Stop a bulk operation: the batch that runs is finished, what was done stays done."""
-    request = make_request(
-        Action.STOP_BULK, TargetType.BULK, [str(operation_id)], actor=actor, reason=reason, token=token
+    request = ActionRequest(
+        action=Action.STOP_BULK, targets=(str(operation_id),), actor=actor, reason=reason, token=token
     )
 
     def effect() -> tuple[TargetReport, ...]:
         operation = _running().filter(pk=_bounded(operation_id)).select_for_update().first()
         if operation is None:
-            return refuse_all(request.action, request.targets, Refusal.BULK_HAS_ENDED)
+            return refuse_all(request, Refusal.BULK_HAS_ENDED)
         operation.stopped_by = actor.name[:150]
         _end(operation, BulkState.STOPPED)
         return (_applied(request, operation_id, {"remaining": operation.remaining}),)
 
-    return carry_out(request, effect)
+    return do_and_record(request, effect)
 
 
 def is_abandoned(operation: BulkOperation, *, now: datetime) -> bool:
@@ -179,7 +175,7 @@ def _refusal_of_size(count: int) -> Refusal | None:
 
 def _write_down(
     action: Action,
-    request: Request,
+    request: ActionRequest,
     *,
     job_ids: Sequence[int],
     filters: Mapping[str, object],
@@ -211,7 +207,7 @@ def _without_addresses(filters: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _applied(request: Request, operation_id: int, detail: Mapping[str, object]) -> TargetReport:
+def _applied(request: ActionRequest, operation_id: int, detail: Mapping[str, object]) -> TargetReport:
     return TargetReport(
         action=request.action, target=str(operation_id), outcome=ActionOutcome.APPLIED, detail=detail
     )
@@ -250,12 +246,7 @@ def run_batch(operation_id: int) -> bool:
         items = list(operation.items.filter(outcome="").order_by("id")[: batch_of(operation).size])
         request = _request_of(operation, items)
         may = _may_of(operation)
-        targets = do_or_fail(
-            request,
-            lambda: act_on_jobs(
-                request.action, [item.job_id for item in items], reason=request.reason, may=may
-            ),
-        )
+        targets = do_or_fail(request, lambda: act_on_jobs(request, may=may))
         audit.record(request, targets)
         _settle(operation, targets)
         has_more = operation.items.filter(outcome="").exists()
@@ -278,16 +269,15 @@ def report_of_item(item: BulkItem, *, action: Action) -> TargetReport | None:
     )
 
 
-def _request_of(operation: BulkOperation, items: Sequence[BulkItem]) -> Request:
-    return Request(
+def _request_of(operation: BulkOperation, items: Sequence[BulkItem]) -> ActionRequest:
+    return ActionRequest(
         action=Action(operation.action),
-        target_type=TargetType.JOB,
         targets=tuple(str(item.job_id) for item in items),
         actor=Actor(
             name=operation.actor, user_id=operation.user_id or None, channel=Channel(operation.channel)
         ),
         reason=operation.reason,
-        group=operation.token,
+        own_group=operation.token,
     )
 
 
@@ -296,11 +286,7 @@ def _may_of(operation: BulkOperation) -> May:
     if not operation.user_id:
         return anybody
     user = get_user_model()._default_manager.filter(pk=operation.user_id, is_active=True).first()
-    return allowed_tasks(user, Action(operation.action)) if user is not None else _nobody
-
-
-def _nobody(task_name: str) -> bool:
-    return False
+    return allowed_tasks(user, Action(operation.action)) if user is not None else nobody
 
 
 def _settle(operation: BulkOperation, targets: Sequence[TargetReport]) -> None:

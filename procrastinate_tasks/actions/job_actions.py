@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from procrastinate_tasks.actions.policies import (
     decide_actions,
     needs_reason,
 )
-from procrastinate_tasks.actions.reports import TargetReport, refuse_all
+from procrastinate_tasks.actions.reports import ActionRequest, TargetReport, refuse_all
 from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs import rescue
@@ -40,7 +40,12 @@ def anybody(task_name: str) -> bool:
     return True
 
 
-def act_on_jobs(action: Action, job_ids: Sequence[int], *, reason: str, may: May) -> tuple[TargetReport, ...]:
+def nobody(task_name: str) -> bool:
+    """Allow nothing: for those who are gone."""
+    return False
+
+
+def act_on_jobs(request: ActionRequest, *, may: May) -> tuple[TargetReport, ...]:
     """Act on jobs, all in the current transaction; what became of each is told in their order.
 
     A queueing lock that somebody takes at the same moment makes it look and decide again.
@@ -48,19 +53,17 @@ def act_on_jobs(action: Action, job_ids: Sequence[int], *, reason: str, may: May
     for _ in range(_MOST_CLASHES):
         try:
             with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
-                return _act_once(action, job_ids, reason=reason, may=may)
+                return _act_once(request, may)
         except UniqueViolation:
             continue  # the job that took the lock is committed: the next look sees it
-    return refuse_all(action, map(str, job_ids), Refusal.BUSY)
+    return refuse_all(request, Refusal.BUSY)
 
 
-def look_at_jobs(
-    action: Action, job_ids: Sequence[int], *, reason: str, may: May
-) -> tuple[TargetReport, ...]:
+def look_at_jobs(request: ActionRequest, *, may: May) -> tuple[TargetReport, ...]:
     """Tell what acting would come to, and change nothing."""
-    jobs = read_jobs(job_ids)
-    verdicts = _decide(action, jobs.values(), reason=reason, may=may)
-    return tuple(_report(action, jobs[job_id], verdicts[job_id]) for job_id in _unique(job_ids))
+    jobs = read_jobs(request.job_ids)
+    verdicts = _decide(request, jobs.values(), may)
+    return tuple(_report(request.action, jobs[job_id], verdicts[job_id]) for job_id in request.job_ids)
 
 
 def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
@@ -71,30 +74,29 @@ def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
     return missing | found
 
 
-def _act_once(action: Action, job_ids: Sequence[int], *, reason: str, may: May) -> tuple[TargetReport, ...]:
-    _rows("actions/lock_jobs", job_ids=_possible(job_ids))
-    jobs = read_jobs(job_ids)
-    verdicts = _decide(action, jobs.values(), reason=reason, may=may)
-    states = _carry_out(action, [jobs[job_id] for job_id in jobs if verdicts[job_id].is_possible])
+def _act_once(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
+    _rows("actions/lock_jobs", job_ids=_possible(request.job_ids))
+    jobs = read_jobs(request.job_ids)
+    verdicts = _decide(request, jobs.values(), may)
+    states = _change(request.action, [job for job in jobs.values() if verdicts[job.id].is_possible])
     return tuple(
-        _report(action, jobs[job_id], verdicts[job_id], states=states) for job_id in _unique(job_ids)
+        _report(request.action, jobs[job_id], verdicts[job_id], states=states) for job_id in request.job_ids
     )
 
 
-def _decide(action: Action, jobs: Iterable[JobToActOn], *, reason: str, may: May) -> dict[int, Verdict]:
-    jobs = list(jobs)
+def _decide(request: ActionRequest, jobs: Collection[JobToActOn], may: May) -> dict[int, Verdict]:
     refused = {
         job.id: Verdict(refusal=refusal)
         for job in jobs
-        if (refusal := _refusal_of_request(action, job, reason=reason, may=may)) is not None
+        if (refusal := _refusal_of_request(request, job, may)) is not None
     }
-    return decide_actions(action, (job for job in jobs if job.id not in refused)) | refused
+    return decide_actions(request.action, (job for job in jobs if job.id not in refused)) | refused
 
 
-def _refusal_of_request(action: Action, job: JobToActOn, *, reason: str, may: May) -> Refusal | None:
+def _refusal_of_request(request: ActionRequest, job: JobToActOn, may: May) -> Refusal | None:
     if not may(job.task_name):
         return Refusal.NOT_PERMITTED
-    if not reason.strip() and needs_reason(action, moves_money=moves_money(job.task_name)):
+    if not request.reason and needs_reason(request.action, moves_money=moves_money(job.task_name)):
         return Refusal.REASON_MISSING
     return None
 
@@ -102,18 +104,18 @@ def _refusal_of_request(action: Action, job: JobToActOn, *, reason: str, may: Ma
 # --- Changing ---------------------------------------------------------------------------------------------
 
 
-def _carry_out(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState]:
+def _change(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState]:
     """Change jobs, and return the new state of those that were changed."""
     if action is Action.RESCUE:
         return _rescue(jobs, decide=rescue.by_policy)
     if action is Action.RETRY:
         orphaned = [job for job in jobs if job.is_orphaned]
         ended = [job for job in jobs if not job.is_orphaned]
-        return _rescue(orphaned, decide=lambda _: Rescue.RUN_AGAIN) | _change(
+        return _rescue(orphaned, decide=lambda _: Rescue.RUN_AGAIN) | _change_by(
             "actions/act_retry", ended, JobState.READY
         )
     statement_name, state = _CHANGES[action]
-    return _change(statement_name, jobs, state)
+    return _change_by(statement_name, jobs, state)
 
 
 _CHANGES: Mapping[Action, tuple[str, JobState]] = {
@@ -124,7 +126,7 @@ _CHANGES: Mapping[Action, tuple[str, JobState]] = {
 }
 
 
-def _change(name: str, jobs: Sequence[JobToActOn], state: JobState) -> dict[int, JobState]:
+def _change_by(name: str, jobs: Sequence[JobToActOn], state: JobState) -> dict[int, JobState]:
     if not jobs:
         return {}
     return {row["id"]: state for row in _rows(name, job_ids=[job.id for job in jobs])}
@@ -180,10 +182,6 @@ def _state_of(job: JobToActOn) -> JobState:
 
 def _possible(job_ids: Iterable[int]) -> list[int]:
     return sorted({job_id for job_id in job_ids if 0 < job_id <= _LARGEST_ID})
-
-
-def _unique(job_ids: Iterable[int]) -> list[int]:
-    return list(dict.fromkeys(job_ids))
 
 
 def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:

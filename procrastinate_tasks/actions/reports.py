@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +22,61 @@ class Actor:
     user_id: int | str | None = None
     channel: Channel = Channel.ADMIN
     request_id: str = ""
+
+
+MOST_JOBS = 500
+"""How many jobs one form may name."""
+
+TARGET_TYPES: Mapping[Action, TargetType] = {
+    **dict.fromkeys(JOB_ACTIONS, TargetType.JOB),
+    **dict.fromkeys(QUEUE_ACTIONS, TargetType.QUEUE),
+    **dict.fromkeys(SCHEDULE_ACTIONS, TargetType.SCHEDULE),
+    **dict.fromkeys((Action.START_BULK, Action.STOP_BULK), TargetType.BULK),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRequest:
+    """One form, or one command: who wants what done to which targets, and why.
+
+    ``targets`` are jobs by their ids as text, or else one name; one given twice counts once. What a form's
+    ``token`` asked for once is not done twice. ``limit`` is what a queue shall have; one without limits lets
+    the settings hold again. ``own_group`` is that of the audit entries where no token decides it.
+    """
+
+    action: Action
+    targets: tuple[str, ...]
+    actor: Actor
+    reason: str = ""
+    token: str = ""
+    limit: QueueLimit = field(default_factory=QueueLimit)
+    own_group: UUID = field(default_factory=uuid4)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(dict.fromkeys(self.targets)))
+        object.__setattr__(self, "reason", self.reason.strip())
+
+    @property
+    def target_type(self) -> TargetType:
+        return TARGET_TYPES[self.action]
+
+    @property
+    def job_ids(self) -> tuple[int, ...]:
+        return tuple(map(int, self.targets))
+
+    @property
+    def group(self) -> UUID:
+        """The group of the audit entries: the same for the same token, person, deed and targets only."""
+        if not self.token:
+            return self.own_group
+        actor = self.actor
+        who = (actor.channel, str(actor.user_id), actor.name)
+        return uuid5(NAMESPACE_URL, "\n".join([self.token, self.action, *who, *sorted(self.targets)]))
+
+    @property
+    def expected_text(self) -> str:
+        """What is typed to confirm: how many jobs, or the name."""
+        return str(len(self.targets)) if self.target_type is TargetType.JOB else self.targets[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +138,17 @@ class ActionReport:
         return tuple(target for target in self.targets if target.outcome is outcome)
 
 
-def refuse_all(
-    action: Action, targets: Iterable[str], refusal: Refusal, **detail: object
-) -> tuple[TargetReport, ...]:
+def refuse_all(request: ActionRequest, refusal: Refusal, **detail: object) -> tuple[TargetReport, ...]:
     """Return the report of an action that is refused for all its targets alike."""
     return tuple(
         TargetReport(
-            action=action, target=target, outcome=ActionOutcome.REFUSED, refusal=refusal, detail=detail
+            action=request.action,
+            target=target,
+            outcome=ActionOutcome.REFUSED,
+            refusal=refusal,
+            detail=detail,
         )
-        for target in targets
+        for target in request.targets
     )
 
 
@@ -176,52 +233,3 @@ def refused_sentence(refusal: str, detail: Mapping[str, object]) -> str:
 def failed_sentence() -> str:
     """Say that the database did not do it."""
     return str(_("The database refused it; nothing was changed. Try again; if it stays so, look at the log."))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One click, or one command: who wants what of which targets, and why.
-
-    ``token`` is that of the form: what it asked for once is not done twice.
-    """
-
-    action: Action
-    target_type: TargetType
-    targets: tuple[str, ...]
-    actor: Actor
-    reason: str = ""
-    token: str = ""
-    group: UUID = field(default_factory=uuid4)
-
-
-MOST_JOBS = 500
-
-
-_TARGET_TYPES = (
-    (JOB_ACTIONS, TargetType.JOB),
-    (QUEUE_ACTIONS, TargetType.QUEUE),
-    (SCHEDULE_ACTIONS, TargetType.SCHEDULE),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """An action on ``job_ids``, or on the queue or schedule called ``name``."""
-
-    action: Action
-    target_type: TargetType
-    job_ids: tuple[int, ...] = ()
-    name: str = ""
-    reason: str = ""
-    typed: str = ""
-    is_confirmed: bool = False
-    limit: QueueLimit = field(default_factory=QueueLimit)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        return tuple(map(str, self.job_ids)) or (self.name,)
-
-    @property
-    def expected_text(self) -> str:
-        """What is typed to confirm: how many jobs, or the name."""
-        return self.name or str(len(self.job_ids))

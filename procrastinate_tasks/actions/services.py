@@ -1,12 +1,10 @@
-"""What people do to jobs, queues and schedules: looked at first, then one transaction with its record.
-
-Whoever calls checks that the person may; ``permissions`` tells what that takes.
-"""
+"""What people do to jobs, queues and schedules: looked at first, then one transaction with its record."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import DatabaseError, transaction
@@ -18,7 +16,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, look_at_jobs
 from procrastinate_tasks.actions.policies import Action, Refusal
-from procrastinate_tasks.actions.reports import ActionReport, Actor, Request, TargetReport, refuse_all
+from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor, TargetReport, refuse_all
 from procrastinate_tasks.conf import QueueLimit
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import (
@@ -41,122 +39,85 @@ from procrastinate_tasks.schedule.state import disable, enable, run_now
 __all__ = [
     "Action",
     "ActionReport",
+    "ActionRequest",
     "Actor",
     "TargetReport",
     "act",
     "act_on_queue",
     "act_on_schedule",
+    "perform",
     "preview",
     "record_refused",
 ]
-
-
-# --- Jobs -------------------------------------------------------------------------------------------------
-
-
-def act(
-    action: Action,
-    *,
-    job_ids: Sequence[int],
-    actor: Actor,
-    reason: str = "",
-    token: str = "",
-    may: May = anybody,
-) -> ActionReport:
-    """Act on jobs, and write down what became of each.
-
-    A job that cannot be acted on is refused, and tells why; the others are not held up by it. Whatever goes
-    wrong in the database is reported too, and leaves the surrounding transaction usable.
-
-    Args:
-        token: the form's; when it comes again, nothing is done and the first report is returned.
-        may: whether the actor may act on jobs of a task; see ``permissions.allowed_tasks``.
-    """
-    request = make_request(action, TargetType.JOB, map(str, job_ids), actor=actor, reason=reason, token=token)
-    return carry_out(request, lambda: act_on_jobs(action, job_ids, reason=reason, may=may))
-
-
-def preview(action: Action, *, job_ids: Sequence[int], reason: str = "", may: May = anybody) -> ActionReport:
-    """Tell what ``act`` would come to now, and change nothing: those that would be done read as applied."""
-    targets = look_at_jobs(action, job_ids, reason=reason, may=may)
-    return ActionReport(action=action, targets=targets, is_dry_run=True)
-
-
-# --- Queues -----------------------------------------------------------------------------------------------
-
-
-def act_on_queue(
-    action: Action,
-    *,
-    queue: str,
-    actor: Actor,
-    reason: str = "",
-    token: str = "",
-    limit: QueueLimit | None = None,
-) -> ActionReport:
-    """Pause, resume or limit a queue, and write it down.
-
-    Args:
-        limit: the new limits; None, or one without limits, lets the settings hold again.
-    """
-    request = make_request(action, TargetType.QUEUE, [queue], actor=actor, reason=reason, token=token)
-    return carry_out(
-        request,
-        lambda: _change_queue(
-            action, queue=queue, by=actor.name, reason=reason, limit_wanted=limit or QueueLimit()
-        ),
-    )
-
-
-# --- Schedules --------------------------------------------------------------------------------------------
-
-
-def act_on_schedule(
-    action: Action, *, name: str, actor: Actor, reason: str = "", token: str = ""
-) -> ActionReport:
-    """Run a schedule's task now, without moving the schedule, or disable or enable it; and write it down."""
-    request = make_request(action, TargetType.SCHEDULE, [name], actor=actor, reason=reason, token=token)
-    return carry_out(request, lambda: _change_schedule(action, name=name, by=actor.name, reason=reason))
-
-
-# --- What was not allowed ---------------------------------------------------------------------------------
-
-
-def record_refused(
-    action: Action,
-    *,
-    target_type: TargetType,
-    targets: Sequence[str],
-    actor: Actor,
-    reason: str = "",
-    refusal: Refusal = Refusal.NOT_PERMITTED,
-) -> ActionReport:
-    """Write down what somebody tried without being allowed to."""
-    request = make_request(action, target_type, targets, actor=actor, reason=reason, token="")
-    return carry_out(request, lambda: refuse_all(action, targets, refusal))
-
 
 logger = logging.getLogger(__name__)
 
 LONGEST_LOCK_WAIT = timedelta(seconds=5)
 
 
-def make_request(
-    action: Action, target_type: TargetType, targets: Iterable[str], *, actor: Actor, reason: str, token: str
-) -> Request:
-    targets = tuple(dict.fromkeys(targets))
-    return Request(
-        action=action,
-        target_type=target_type,
-        targets=targets,
-        actor=actor,
-        reason=reason.strip(),
-        token=token,
-        group=audit.group_of(token, action=action, targets=targets, actor=actor),
+def perform(request: ActionRequest, *, may: May = anybody) -> ActionReport:
+    """Do what is asked for, and write down what became of each target, in one transaction.
+
+    A target that cannot be acted on is refused, and tells why; the others are not held up by it. Whatever
+    goes wrong in the database is reported too, and leaves the surrounding transaction usable. A form's token
+    that comes again does nothing, and gets the first report.
+
+    Args:
+        may: whether the actor may act on jobs of a task, for queues and schedules on those of none; see
+            ``permissions.allowed_tasks``.
+    """
+    return do_and_record(request, lambda: _act(request, may))
+
+
+def preview(request: ActionRequest, *, may: May = anybody) -> ActionReport:
+    """Tell what ``perform`` would come to now, and change nothing: what would be done reads as applied.
+
+    Queues and schedules are not looked at: only whether the actor may.
+    """
+    if request.target_type is TargetType.JOB:
+        targets = look_at_jobs(request, may=may)
+    else:
+        targets = _done(request) if may("") else refuse_all(request, Refusal.NOT_PERMITTED)
+    return ActionReport(action=request.action, targets=targets, is_dry_run=True)
+
+
+def act(
+    action: Action,
+    *,
+    job_ids: Iterable[int],
+    actor: Actor,
+    reason: str = "",
+    token: str = "",
+    may: May = anybody,
+) -> ActionReport:
+    """``perform`` an action on jobs."""
+    targets = tuple(map(str, job_ids))
+    request = ActionRequest(action=action, targets=targets, actor=actor, reason=reason, token=token)
+    return perform(request, may=may)
+
+
+def act_on_queue(
+    action: Action, *, queue: str, actor: Actor, reason: str = "", limit: QueueLimit | None = None
+) -> ActionReport:
+    """Pause, resume or limit a queue; see ``perform``."""
+    return perform(
+        ActionRequest(
+            action=action, targets=(queue,), actor=actor, reason=reason, limit=limit or QueueLimit()
+        )
     )
 
 
-def carry_out(request: Request, effect: Callable[[], tuple[TargetReport, ...]]) -> ActionReport:
+def act_on_schedule(action: Action, *, name: str, actor: Actor, reason: str = "") -> ActionReport:
+    """Run a schedule's task now, without moving the schedule, or disable or enable it; see ``perform``."""
+    return perform(ActionRequest(action=action, targets=(name,), actor=actor, reason=reason))
+
+
+def record_refused(request: ActionRequest) -> ActionReport:
+    """Write down what somebody tried without being allowed to; who may later may send the same form."""
+    return do_and_record(replace(request, token=""), lambda: refuse_all(request, Refusal.NOT_PERMITTED))
+
+
+def do_and_record(request: ActionRequest, effect: Callable[[], tuple[TargetReport, ...]]) -> ActionReport:
     """Do it and record it in one transaction, or record that it failed."""
     with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
         earlier = audit.find_earlier(request)
@@ -168,7 +129,9 @@ def carry_out(request: Request, effect: Callable[[], tuple[TargetReport, ...]]) 
     return ActionReport(action=request.action, targets=targets, group=request.group)
 
 
-def do_or_fail(request: Request, effect: Callable[[], tuple[TargetReport, ...]]) -> tuple[TargetReport, ...]:
+def do_or_fail(
+    request: ActionRequest, effect: Callable[[], tuple[TargetReport, ...]]
+) -> tuple[TargetReport, ...]:
     try:
         with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
             _limit_lock_waits()
@@ -177,9 +140,9 @@ def do_or_fail(request: Request, effect: Callable[[], tuple[TargetReport, ...]])
         return _failure(request, error)
 
 
-def _failure(request: Request, error: Exception) -> tuple[TargetReport, ...]:
+def _failure(request: ActionRequest, error: Exception) -> tuple[TargetReport, ...]:
     if isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
-        return refuse_all(request.action, request.targets, Refusal.BUSY)
+        return refuse_all(request, Refusal.BUSY)
     logger.error("An action failed in the database", exc_info=error, extra={"action": request.action.value})
     return tuple(
         TargetReport(
@@ -199,25 +162,50 @@ def _limit_lock_waits() -> None:
     )
 
 
-def _change_queue(
-    action: Action, *, queue: str, by: str, reason: str, limit_wanted: QueueLimit
-) -> tuple[TargetReport, ...]:
-    """Pause, resume or limit a queue, and tell what became of it instead of raising."""
-    detail: dict[str, object] = {}
+def _act(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
+    """Do what is asked for, and tell what became of it instead of raising."""
+    if request.target_type is TargetType.JOB:
+        return act_on_jobs(request, may=may)
+    if not may(""):
+        return refuse_all(request, Refusal.NOT_PERMITTED)
     try:
-        if action is Action.LIMIT:
-            before = _limit_of(queue)
-            limit_queue(queue=queue, rate=limit_wanted.rate, concurrency=limit_wanted.concurrency)
-            detail = {"before": limit_facts(before), "after": limit_facts(_limit_of(queue))}
-        elif action is Action.PAUSE and not pause_queue(queue=queue, by=by, reason=reason):
-            return refuse_all(action, [queue], Refusal.PAUSED_ALREADY)
-        elif action is Action.RESUME and not resume_queue(queue=queue):
-            return refuse_all(action, [queue], Refusal.NOT_PAUSED)
+        return _CHANGES[request.action](request)
     except UnknownQueue as unknown:
-        return refuse_all(action, [queue], Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)
+        return refuse_all(request, Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)
     except InvalidQueueLimit as invalid:
-        return refuse_all(action, [queue], Refusal.INVALID_LIMIT, problem=invalid.problem)
-    return (TargetReport(action=action, target=queue, outcome=ActionOutcome.APPLIED, detail=detail),)
+        return refuse_all(request, Refusal.INVALID_LIMIT, problem=invalid.problem)
+    except UnknownSchedule as unknown:
+        return refuse_all(request, Refusal.UNKNOWN_SCHEDULE, suggestion=unknown.suggestion)
+    except (InvalidTaskArguments, UnknownTask) as invalid:
+        return refuse_all(request, Refusal.INVALID_SCHEDULE, problem=str(invalid))
+
+
+def _done(request: ActionRequest, **detail: object) -> tuple[TargetReport, ...]:
+    (target,) = request.targets
+    return (TargetReport(action=request.action, target=target, outcome=ActionOutcome.APPLIED, detail=detail),)
+
+
+def _done_unless(
+    request: ActionRequest, *, has_changed: bool, otherwise: Refusal
+) -> tuple[TargetReport, ...]:
+    return _done(request) if has_changed else refuse_all(request, otherwise)
+
+
+def _pause(request: ActionRequest) -> tuple[TargetReport, ...]:
+    has_changed = pause_queue(queue=request.targets[0], by=request.actor.name, reason=request.reason)
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.PAUSED_ALREADY)
+
+
+def _resume(request: ActionRequest) -> tuple[TargetReport, ...]:
+    has_changed = resume_queue(queue=request.targets[0])
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_PAUSED)
+
+
+def _limit(request: ActionRequest) -> tuple[TargetReport, ...]:
+    (queue,) = request.targets
+    before = _limit_of(queue)
+    limit_queue(queue=queue, rate=request.limit.rate, concurrency=request.limit.concurrency)
+    return _done(request, before=limit_facts(before), after=limit_facts(_limit_of(queue)))
 
 
 def _limit_of(queue: str) -> QueueLimit:
@@ -225,21 +213,26 @@ def _limit_of(queue: str) -> QueueLimit:
     return rules.get(queue, QueueLimit())
 
 
-def _change_schedule(action: Action, *, name: str, by: str, reason: str) -> tuple[TargetReport, ...]:
-    """Do one of the three, and tell what became of it instead of raising."""
-    detail: dict[str, object] = {}
-    try:
-        if action is Action.RUN_SCHEDULE:
-            job_id = run_now(name=name)
-            if job_id is None:
-                return refuse_all(action, [name], Refusal.RUN_WAITS)
-            detail = {"job_id": job_id}
-        elif action is Action.DISABLE_SCHEDULE and not disable(name=name, by=by, reason=reason):
-            return refuse_all(action, [name], Refusal.DISABLED_ALREADY)
-        elif action is Action.ENABLE_SCHEDULE and not enable(name=name):
-            return refuse_all(action, [name], Refusal.NOT_DISABLED)
-    except UnknownSchedule as unknown:
-        return refuse_all(action, [name], Refusal.UNKNOWN_SCHEDULE, suggestion=unknown.suggestion)
-    except (InvalidTaskArguments, UnknownTask) as invalid:
-        return refuse_all(action, [name], Refusal.INVALID_SCHEDULE, problem=str(invalid))
-    return (TargetReport(action=action, target=name, outcome=ActionOutcome.APPLIED, detail=detail),)
+def _run_schedule(request: ActionRequest) -> tuple[TargetReport, ...]:
+    job_id = run_now(name=request.targets[0])
+    return refuse_all(request, Refusal.RUN_WAITS) if job_id is None else _done(request, job_id=job_id)
+
+
+def _disable_schedule(request: ActionRequest) -> tuple[TargetReport, ...]:
+    has_changed = disable(name=request.targets[0], by=request.actor.name, reason=request.reason)
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.DISABLED_ALREADY)
+
+
+def _enable_schedule(request: ActionRequest) -> tuple[TargetReport, ...]:
+    has_changed = enable(name=request.targets[0])
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_DISABLED)
+
+
+_CHANGES: Mapping[Action, Callable[[ActionRequest], tuple[TargetReport, ...]]] = {
+    Action.PAUSE: _pause,
+    Action.RESUME: _resume,
+    Action.LIMIT: _limit,
+    Action.RUN_SCHEDULE: _run_schedule,
+    Action.DISABLE_SCHEDULE: _disable_schedule,
+    Action.ENABLE_SCHEDULE: _enable_schedule,
+}

@@ -91,11 +91,9 @@ def _rescue_all(verb: _ActionVerb, out: Output, options: Options) -> ExitCode:
 
 def _act(verb: _ActionVerb, out: Output, options: Options, job_ids: Sequence[int]) -> ExitCode:
     person = person_of(options)
-    may, reason = person.may(verb.action), options["reason"]
-    if options["dry_run"] or (verb.asks_first and not options["yes"]):
-        report = services.preview(verb.action, job_ids=job_ids, reason=reason, may=may)
-    else:
-        report = services.act(verb.action, job_ids=job_ids, actor=person.actor, reason=reason, may=may)
+    request = person.request(verb.action, map(str, job_ids))
+    only_looks = options["dry_run"] or (verb.asks_first and not options["yes"])
+    report = (services.preview if only_looks else services.perform)(request, may=person.may(verb.action))
     _write(out, report)
     return code_of_jobs(report.targets)
 

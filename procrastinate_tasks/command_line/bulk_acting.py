@@ -30,8 +30,7 @@ def run(action: Action, out: Output, options: Options, choice: Choice) -> ExitCo
         return _tell_none(out)
     person = person_of(options)
     if options["dry_run"] or not options["yes"]:
-        may = person.may(action)
-        preview = bulk.preview(action, job_ids=job_ids, reason=options["reason"], may=may)
+        preview = bulk.preview(person.request(action, map(str, job_ids)), may=person.may(action))
         _write_preview(out, preview)
         return code_of_counts(applied=preview.possible, others=preview.looked_at - preview.possible)
     operation = _start(action, options, choice, person, job_ids)
@@ -98,7 +97,7 @@ def _start(
         job_ids=job_ids,
         filters=choice.written,
         actor=person.actor,
-        reason=options["reason"],
+        reason=person.reason,
         pace_per_minute=options["pace"],
         in_background=options["background"],
     )

@@ -12,9 +12,10 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from procrastinate_tasks.actions.policies import Refusal
 from procrastinate_tasks.actions.reports import TargetReport
@@ -44,7 +45,7 @@ class Output:
     def facts(self, facts: Iterable[tuple[str, object]]) -> None:
         """Print names and values below each other; a value that is missing is left out."""
         known = [(name, cell(value)) for name, value in facts if value not in (None, "")]
-        width = max((len(name) for name, _ in known), default=0)
+        width = max((len(name) for name, _value in known), default=0)
         for name, value in known:
             self.line(f"{name.ljust(width)}  {value}")
 
@@ -126,6 +127,13 @@ def code_of_target(target: TargetReport) -> ExitCode:
     if target.refusal in _MISTAKES or target.refusal is None:
         return ExitCode.ERROR
     return ExitCode.NONE_APPLIED
+
+
+def error_of(target: TargetReport) -> CommandError:
+    """Return why an action on a queue or a schedule was not done, with the name that may be meant."""
+    suggestion = target.detail.get("suggestion")
+    hint = " " + _("Did you mean '%(name)s'?") % {"name": suggestion} if suggestion else ""
+    return CommandError(f"{target.sentence}{hint}", returncode=code_of_target(target))
 
 
 Options = Mapping[str, Any]

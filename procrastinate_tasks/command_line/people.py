@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks.actions.job_actions import May, anybody
 from procrastinate_tasks.actions.permissions import allowed_tasks
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.reports import ActionRequest, Actor
 from procrastinate_tasks.command_line.output import ExitCode, Options
+from procrastinate_tasks.conf import QueueLimit
 from procrastinate_tasks.models import Channel
 
 if TYPE_CHECKING:
@@ -29,7 +30,20 @@ class Person:
     """Who acts, and what they may: everything, unless they are named as a user of the site."""
 
     actor: Actor
+    reason: str
     may: Callable[[Action], May]
+
+    def request(
+        self, action: Action, targets: Iterable[str], *, limit: QueueLimit | None = None
+    ) -> ActionRequest:
+        """Return what they want done."""
+        return ActionRequest(
+            action=action,
+            targets=tuple(targets),
+            actor=self.actor,
+            reason=self.reason,
+            limit=limit or QueueLimit(),
+        )
 
 
 def add_person_arguments(parser: ArgumentParser) -> None:
@@ -48,12 +62,13 @@ def person_of(options: Options) -> Person:
     Raises:
         CommandError: there is no such user, or they are not active.
     """
+    reason = options["reason"]
     if options["user"]:
         user = _find_user(options["user"])
         actor = Actor(name=user.get_username(), user_id=user.pk, channel=Channel.CLI)
-        return Person(actor=actor, may=lambda action: allowed_tasks(user, action))
+        return Person(actor=actor, reason=reason, may=lambda action: allowed_tasks(user, action))
     name = (options["by"] or "").strip() or system_user()
-    return Person(actor=Actor(name=name, channel=Channel.CLI), may=lambda action: anybody)
+    return Person(actor=Actor(name=name, channel=Channel.CLI), reason=reason, may=lambda action: anybody)
 
 
 def system_user() -> str:

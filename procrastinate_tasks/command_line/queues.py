@@ -12,11 +12,10 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import TargetReport
-from procrastinate_tasks.actions.services import act_on_queue, record_refused
-from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target
+from procrastinate_tasks.actions.services import perform
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target, error_of
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
 from procrastinate_tasks.conf import QueueLimit, Rate
-from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queues.control import list_queue_rules
 
 _RATE = re.compile(r"(?P<count>\d+)(?:/(?P<seconds>\d+(?:\.\d+)?))?")
@@ -39,7 +38,7 @@ def _pause_or_resume(action: Action, out: Output, options: Options) -> ExitCode:
     target = _act(action, options)
     queue, is_paused = options["queue"], action is Action.PAUSE
     if target.refusal is not None and code_of_target(target) is not ExitCode.DONE:
-        raise _error_of(target)
+        raise error_of(target)
     if out.as_json:
         out.json({"queue": queue, "is_paused": is_paused, "changed": target.was_applied})
     else:
@@ -63,7 +62,7 @@ def _limit(out: Output, options: Options) -> ExitCode:
         limit=QueueLimit(rate=_rate(options["rate"]), concurrency=options["concurrency"]),
     )
     if not target.was_applied:
-        raise _error_of(target)
+        raise error_of(target)
     rules = {rule.queue: rule for rule in list_queue_rules()}
     limit = rules[options["queue"]].limit if options["queue"] in rules else QueueLimit()
     if out.as_json:
@@ -81,20 +80,9 @@ def _limit(out: Output, options: Options) -> ExitCode:
 
 
 def _act(action: Action, options: Options, *, limit: QueueLimit | None = None) -> TargetReport:
-    person, queue, reason = person_of(options), options["queue"], options["reason"]
-    if not person.may(action)(""):
-        report = record_refused(
-            action, target_type=TargetType.QUEUE, targets=[queue], actor=person.actor, reason=reason
-        )
-    else:
-        report = act_on_queue(action, queue=queue, actor=person.actor, reason=reason, limit=limit)
-    return report.targets[0]
-
-
-def _error_of(target: TargetReport) -> CommandError:
-    suggestion = target.detail.get("suggestion")
-    hint = " " + _("Did you mean '%(name)s'?") % {"name": suggestion} if suggestion else ""
-    return CommandError(f"{target.sentence}{hint}", returncode=code_of_target(target))
+    person = person_of(options)
+    request = person.request(action, [options["queue"]], limit=limit)
+    return perform(request, may=person.may(action)).targets[0]
 
 
 def rate_in_words(rate: Rate | None) -> str:

@@ -8,10 +8,9 @@ from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.services import act_on_schedule, record_refused
-from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target
+from procrastinate_tasks.actions.services import perform
+from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target, error_of
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
-from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
 
 _ACTIONS = {
@@ -69,19 +68,11 @@ def _next_run(item: ScheduleInfo) -> object:
 
 
 def _act(action: Action, out: Output, options: Options) -> ExitCode:
-    person, name, reason = person_of(options), options["name"], options["reason"]
-    if person.may(action)(""):
-        report = act_on_schedule(action, name=name, actor=person.actor, reason=reason)
-    else:
-        report = record_refused(
-            action, target_type=TargetType.SCHEDULE, targets=[name], actor=person.actor, reason=reason
-        )
-    (target,) = report.targets
+    person, name = person_of(options), options["name"]
+    (target,) = perform(person.request(action, [name]), may=person.may(action)).targets
     code = code_of_target(target)
     if code is not ExitCode.DONE:
-        suggestion = target.detail.get("suggestion")
-        hint = " " + _("Did you mean '%(name)s'?") % {"name": suggestion} if suggestion else ""
-        raise CommandError(f"{target.sentence}{hint}", returncode=code)
+        raise error_of(target)
     if out.as_json:
         out.json({"schedule": name, "changed": target.was_applied, **target.detail})
     else:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
@@ -219,13 +220,16 @@ def read_whole(text: str, *, most: int = LARGEST_ID) -> int | None:
     return min(int(text), most) if len(text) <= _LONGEST else most
 
 
-def read_decimal(text: str, *, most: int) -> Decimal | None:
-    """Read a number such as ``0.5`` that is not negative; None if it is none, ``most`` if it is larger."""
-    try:
-        number = Decimal(text) if len(text) <= _LONGEST else Decimal("NaN")
-    except InvalidOperation:
-        return None
-    return min(number, Decimal(most)) if number.is_finite() and number >= 0 else None
+class ShortText(forms.CharField):
+    """Text that may be missing; what is too long is cut, so that nothing is refused."""
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__(required=False)
+        self.most = most
+
+    def clean(self, value: Any) -> str:
+        text: str = super().clean(str(value or "")[: self.most].replace("\x00", ""))
+        return text
 
 
 _FILTER_LABELS: Mapping[str, str | Promise] = {

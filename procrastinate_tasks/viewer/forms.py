@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Any
 from uuid import uuid4
 
+from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import _TARGET_TYPES, MOST_JOBS, Actor, Asked
+from procrastinate_tasks.actions.policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action
+from procrastinate_tasks.actions.reports import MOST_JOBS, ActionRequest, Actor
 from procrastinate_tasks.conf import QueueLimit, Rate
-from procrastinate_tasks.models import TargetType
-from procrastinate_tasks.queries.filters import read_decimal, read_whole
+from procrastinate_tasks.queries.filters import ShortText, read_whole
 
 _LONGEST_TOKEN = 100
 
@@ -56,69 +56,95 @@ def way_back(request: HttpRequest, *, site_name: str) -> str:
 _LARGEST_NUMBER = 2**31 - 1
 
 
-_LONGEST_REASON = 2000
+LONGEST_REASON = 2000
 
 
-_DEFAULT_PERIOD = "60"
+ANY_REASON = "(dry run)"
+"""Stands for the reason that a page asks for: its dry run is about the jobs."""
 
 
-class Parameters(Protocol):
-    """What a request's GET or POST can be asked."""
-
-    def get(self, key: str, default: str) -> str | list[object]: ...
-    def getlist(self, key: str) -> Sequence[object]: ...
+_DEFAULT_PERIOD_SECONDS = 60.0
 
 
-def read_asked(parameters: Parameters) -> Asked | None:
-    """Read what is asked for; None if it is nothing that can be done.
+class _JobIds(forms.Field):
+    """Jobs by their numbers; what is no number is left out."""
 
-    A button of a list names both in ``do``: ``retry:123``.
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Sequence[str] | None) -> tuple[str, ...]:
+        numbers = (read_whole(text) for text in value or ())
+        return tuple(str(number) for number in numbers if number is not None)
+
+
+class _ZeroIfUnreadable(forms.Field):
+    """A limit. What is no number counts as 0, which is refused: it must not lift a limit."""
+
+    def clean(self, value: object) -> object:
+        try:
+            return super().clean(value)
+        except forms.ValidationError:
+            return 0
+
+
+class _Count(_ZeroIfUnreadable, forms.IntegerField):
+    pass
+
+
+class _Seconds(_ZeroIfUnreadable, forms.FloatField):
+    pass
+
+
+class ActionForm(forms.Form):
+    """An action on jobs, a queue or a schedule, from an address or a form.
+
+    A button of a list names the action and its job in ``do``: ``retry:123``. It is valid if it asks for
+    something that can be done.
     """
-    word, _, number = _text(parameters, "do").partition(":")
-    action = _read_action(word or _text(parameters, "action"))
-    target_type = next((target for actions, target in _TARGET_TYPES if action in actions), None)
-    if action is None or target_type is None:
-        return None
-    is_about_jobs = target_type is TargetType.JOB
-    job_ids = _read_ids([number] if number else parameters.getlist("job")) if is_about_jobs else ()
-    name = "" if is_about_jobs else _text(parameters, target_type.value)[:255]
-    if not name and not 0 < len(job_ids) <= MOST_JOBS:
-        return None
-    return Asked(
-        action=action,
-        target_type=target_type,
-        job_ids=job_ids,
-        name=name,
-        reason=_text(parameters, "reason")[:_LONGEST_REASON],
-        typed=_text(parameters, "typed"),
-        is_confirmed=_text(parameters, "confirmed") == "yes",
-        limit=_read_limit(parameters),
-    )
 
+    do = ShortText(most=50)
+    action = ShortText(most=50)
+    job = _JobIds(required=False)
+    queue = ShortText(most=255)
+    schedule = ShortText(most=255)
+    reason = ShortText(most=LONGEST_REASON)
+    typed = ShortText(most=255)
+    token = ShortText(most=_LONGEST_TOKEN)
+    confirmed = ShortText(most=10)
+    rate = _Count(required=False, min_value=0, max_value=_LARGEST_NUMBER)
+    rate_seconds = _Seconds(required=False, min_value=0, max_value=_LARGEST_NUMBER)
+    concurrency = _Count(required=False, min_value=0, max_value=_LARGEST_NUMBER)
 
-def _read_action(word: str) -> Action | None:
-    return next((action for action in Action if action == word), None)
+    def clean(self) -> dict[str, Any]:
+        """Find the action and its targets; ``targets`` is empty where nothing can be done."""
+        asked = self.cleaned_data
+        word, _, number = asked["do"].partition(":")
+        action = next((action for action in Action if action == (word or asked["action"])), None)
+        targets: tuple[str, ...] = ()
+        if action in JOB_ACTIONS:
+            targets = _JobIds().clean([number]) if number else asked["job"]
+        elif action in QUEUE_ACTIONS or action in SCHEDULE_ACTIONS:
+            name = asked["queue" if action in QUEUE_ACTIONS else "schedule"]
+            targets = (name,) if name else ()
+        if not 0 < len(targets) <= MOST_JOBS:
+            raise forms.ValidationError("nothing to do")
+        return {**asked, "action": action, "targets": targets}
 
+    @property
+    def is_confirmed(self) -> bool:
+        return bool(self.cleaned_data["confirmed"] == "yes")
 
-def _read_ids(values: Sequence[object]) -> tuple[int, ...]:
-    ids = (read_whole(str(value)) for value in values)
-    return tuple(dict.fromkeys(job_id for job_id in ids if job_id is not None))
-
-
-def _read_limit(parameters: Parameters) -> QueueLimit:
-    """Read the limits wanted. What is no number counts as 0, which is refused: it must not lift a limit."""
-    count, seconds = _number(parameters, "rate"), _text(parameters, "rate_seconds") or _DEFAULT_PERIOD
-    rate = None
-    if count is not None:
-        period = read_decimal(seconds, most=_LARGEST_NUMBER) or 0
-        rate = Rate(count, per=timedelta(seconds=float(period)))
-    return QueueLimit(rate=rate, concurrency=_number(parameters, "concurrency"))
-
-
-def _number(parameters: Parameters, name: str) -> int | None:
-    text = _text(parameters, name)
-    return (read_whole(text, most=_LARGEST_NUMBER) or 0) if text else None
-
-
-def _text(parameters: Parameters, name: str) -> str:
-    return str(parameters.get(name, "")).strip().replace("\x00", "")
+    def request_by(self, actor: Actor) -> ActionRequest:
+        """Return what is asked for, of a valid form."""
+        asked = self.cleaned_data
+        rate, seconds = asked["rate"], asked["rate_seconds"]
+        period = timedelta(seconds=_DEFAULT_PERIOD_SECONDS if seconds is None else seconds)
+        return ActionRequest(
+            action=asked["action"],
+            targets=asked["targets"],
+            actor=actor,
+            reason=asked["reason"],
+            token=asked["token"],
+            limit=QueueLimit(
+                rate=None if rate is None else Rate(rate, per=period), concurrency=asked["concurrency"]
+            ),
+        )

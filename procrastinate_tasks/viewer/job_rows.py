@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from procrastinate_tasks.actions.available_actions import AvailableAction, available_actions_of
 from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.actions.policies import Action, JobToActOn, Tier
-from procrastinate_tasks.actions.reports import ActionReport, TargetReport
+from procrastinate_tasks.actions.reports import TARGET_TYPES, ActionReport, TargetReport
 from procrastinate_tasks.formatting import amount_in_words, short_error
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.descriptions import JobDescription, descriptions_of
@@ -232,13 +232,11 @@ def action_buttons(
     )
 
 
-def confirmation_address(
-    action: Action, *, site_name: str, back: str, job_ids: Sequence[int] = (), **target: str
-) -> str:
-    """Return where an action is looked at before it is done; ``queue`` or ``schedule`` may be the target."""
-    query = [("action", action.value), *[("job", str(job_id)) for job_id in job_ids], *target.items()]
+def confirmation_address(action: Action, targets: Sequence[str], *, site_name: str, back: str) -> str:
+    """Return where an action is looked at before it is done."""
+    named = [(TARGET_TYPES[action].value, target) for target in targets]
     address = reverse("admin:queue_confirm", current_app=site_name)
-    return f"{address}?{urlencode([*query, ('next', back)])}"
+    return f"{address}?{urlencode([('action', action.value), *named, ('next', back)])}"
 
 
 def _show(offer: AvailableAction, *, job_id: int, back: str, site_name: str) -> ActionButton:
@@ -246,5 +244,5 @@ def _show(offer: AvailableAction, *, job_id: int, back: str, site_name: str) -> 
         return ActionButton(label=offer.label, why_not=offer.sentence)
     if offer.tier <= Tier.BUTTON and not offer.needs_reason:
         return ActionButton(label=offer.label, button=f"{offer.action}:{job_id}")
-    url = confirmation_address(offer.action, site_name=site_name, back=back, job_ids=(job_id,))
+    url = confirmation_address(offer.action, (str(job_id),), site_name=site_name, back=back)
     return ActionButton(label=offer.label, url=url)

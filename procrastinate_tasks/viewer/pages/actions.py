@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,15 +16,15 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions import audit, services
 from procrastinate_tasks.actions.available_actions import needs_care
-from procrastinate_tasks.actions.permissions import HasPermissions, allowed_tasks, is_allowed
+from procrastinate_tasks.actions.job_actions import May
+from procrastinate_tasks.actions.permissions import allowed_tasks
 from procrastinate_tasks.actions.policies import Action, Refusal, Tier, decide_tier, needs_reason
-from procrastinate_tasks.actions.reports import ACTION_LABELS, MOST_JOBS, ActionReport, Asked
-from procrastinate_tasks.actions.services import act, act_on_queue, act_on_schedule, preview, record_refused
+from procrastinate_tasks.actions.reports import ACTION_LABELS, MOST_JOBS, ActionReport, ActionRequest
 from procrastinate_tasks.jobs.descriptions import moves_money
 from procrastinate_tasks.models import AuditEntry, TargetType
-from procrastinate_tasks.viewer.forms import actor_of, new_token, read_asked, read_token, way_back
+from procrastinate_tasks.viewer.forms import ANY_REASON, ActionForm, actor_of, new_token, way_back
 from procrastinate_tasks.viewer.job_rows import Line, confirmation_address, lines_of
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal
 
@@ -43,33 +43,82 @@ _CONSEQUENCES: Mapping[Action, str | Promise] = {
 # --- Looking first ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What an action would come to, told line by line for jobs, and how much confirmation it takes."""
+
+    request: ActionRequest
+    report: ActionReport
+    lines: tuple[Line, ...]
+
+    @property
+    def is_permitted(self) -> bool:
+        return any(target.refusal is not Refusal.NOT_PERMITTED for target in self.report.targets)
+
+    @property
+    def possible(self) -> int:
+        return len(self.report.applied)
+
+    @property
+    def left(self) -> int:
+        return len(self.report.targets) - self.possible
+
+    @property
+    def tier(self) -> Tier:
+        action = self.request.action
+        careful = any(
+            needs_care(action, task_name=line.report.task_name, safety=line.description.retry_safety)
+            for line in self.lines
+            if line.report.was_applied and line.description is not None
+        )
+        return decide_tier(action, count=len(self.request.targets), needs_care=careful)
+
+    @property
+    def is_typed(self) -> bool:
+        return self.tier >= Tier.TYPED
+
+    @property
+    def needs_reason(self) -> bool:
+        if self.request.target_type is not TargetType.JOB:
+            return self.is_typed
+        moves_any_money = any(moves_money(target.task_name) for target in self.report.applied)
+        return needs_reason(self.request.action, moves_money=moves_any_money)
+
+
+def _look_first(wanted: ActionRequest, may: May) -> DryRun:
+    report = services.preview(replace(wanted, reason=wanted.reason or ANY_REASON), may=may)
+    lines = lines_of(report) if wanted.target_type is TargetType.JOB else ()
+    return DryRun(request=wanted, report=report, lines=lines)
+
+
 def confirm(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show what an action would come to, and ask for what it takes."""
-    asked = read_asked(request.GET)
-    if asked is None:
+    form = ActionForm(request.GET)
+    if not form.is_valid():
         return _ask_again(request, site)
-    dry_run = look_first(asked, user=request.user)
-    if not _is_permitted(request, dry_run):
-        return render_refusal(request, site, sentence=_not_permitted(asked.action))
+    wanted = form.request_by(actor_of(request))
+    dry_run = _look_first(wanted, allowed_tasks(request.user, wanted.action))
+    if not dry_run.is_permitted:
+        return render_refusal(request, site, sentence=_not_permitted(wanted.action))
     return _render_confirmation(request, site, dry_run)
 
 
 def _render_confirmation(
-    request: HttpRequest, site: AdminSite, dry_run: DryRun, *, problem: str = "", token: str = ""
+    request: HttpRequest, site: AdminSite, dry_run: DryRun, *, problem: str = ""
 ) -> HttpResponse:
+    wanted = dry_run.request
     context = {
-        "title": _title(dry_run.asked),
+        "title": _("%(action)s: %(what)s") % {"action": ACTION_LABELS[wanted.action], "what": _what(wanted)},
         "dry_run": dry_run,
-        "left": len(dry_run.lines) - dry_run.possible,
-        "label": ACTION_LABELS[dry_run.asked.action],
-        "is_typed": dry_run.tier >= Tier.TYPED,
-        "has_amounts": any(line.amount for line in dry_run.lines),
-        "shows_safety": dry_run.asked.action in _RUNS_IT_AGAIN,
-        "consequence": _CONSEQUENCES.get(dry_run.asked.action, ""),
+        "wanted": wanted,
+        "label": ACTION_LABELS[wanted.action],
+        "is_about_jobs": wanted.target_type is TargetType.JOB,
+        "shows_safety": wanted.action in _RUNS_IT_AGAIN,
+        "consequence": _CONSEQUENCES.get(wanted.action, ""),
         "problem": problem,
-        "token": token or new_token(),
+        "token": wanted.token or new_token(),
         "back": way_back(request, site_name=site.name),
-        "is_limit": dry_run.asked.action is Action.LIMIT,
+        "is_limit": wanted.action is Action.LIMIT,
     }
     return render_page(request, site, "confirm.html", context)
 
@@ -81,50 +130,38 @@ def perform(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Do what a form asks for, once, and lead to a page that tells what became of it."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    asked = read_asked(request.POST)
-    if asked is None:
+    form = ActionForm(request.POST)
+    if not form.is_valid():
         return _ask_again(request, site)
-    dry_run = look_first(asked, user=request.user)
-    if not _is_permitted(request, dry_run):
-        _record_refusal(request, asked)
-        return render_refusal(request, site, sentence=_not_permitted(asked.action))
-    if dry_run.tier >= Tier.DRY_RUN and not asked.is_confirmed:
-        return redirect(_confirmation_address(request, site, asked))
-    problem = _find_problem(dry_run)
+    wanted = form.request_by(actor_of(request))
+    may = allowed_tasks(request.user, wanted.action)
+    dry_run = _look_first(wanted, may)
+    if not dry_run.is_permitted:
+        services.record_refused(wanted)
+        return render_refusal(request, site, sentence=_not_permitted(wanted.action))
+    if dry_run.tier >= Tier.DRY_RUN and not form.is_confirmed:
+        back = way_back(request, site_name=site.name)
+        address = confirmation_address(wanted.action, wanted.targets, site_name=site.name, back=back)
+        return redirect(address)
+    problem = _find_problem(dry_run, typed=form.cleaned_data["typed"])
     if problem:
-        return _render_confirmation(request, site, dry_run, problem=problem, token=read_token(request))
-    return _lead_on(request, site, asked, _carry_out(request, asked))
+        return _render_confirmation(request, site, dry_run, problem=problem)
+    return _lead_on(request, site, wanted, services.perform(wanted, may=may))
 
 
-def _carry_out(request: HttpRequest, asked: Asked) -> ActionReport:
-    actor, token = actor_of(request), read_token(request)
-    if asked.target_type is TargetType.JOB:
-        return act(
-            asked.action,
-            job_ids=asked.job_ids,
-            actor=actor,
-            reason=asked.reason,
-            token=token,
-            may=allowed_tasks(request.user, asked.action),
-        )
-    if asked.target_type is TargetType.QUEUE:
-        return act_on_queue(
-            asked.action, queue=asked.name, actor=actor, reason=asked.reason, token=token, limit=asked.limit
-        )
-    return act_on_schedule(asked.action, name=asked.name, actor=actor, reason=asked.reason, token=token)
-
-
-def _find_problem(dry_run: DryRun) -> str:
+def _find_problem(dry_run: DryRun, *, typed: str) -> str:
     """Return what is still missing, which only the page in between asks for."""
-    asked = dry_run.asked
-    if dry_run.needs_reason and not asked.reason:
+    if dry_run.needs_reason and not dry_run.request.reason:
         return _("A reason is needed: colleagues will read it in the audit log.")
-    if dry_run.tier >= Tier.TYPED and asked.typed != asked.expected_text:
-        return _("Type “%(text)s” to confirm. Nothing was done.") % {"text": asked.expected_text}
+    expected = dry_run.request.expected_text
+    if dry_run.is_typed and typed != expected:
+        return _("Type “%(text)s” to confirm. Nothing was done.") % {"text": expected}
     return ""
 
 
-def _lead_on(request: HttpRequest, site: AdminSite, asked: Asked, report: ActionReport) -> HttpResponse:
+def _lead_on(
+    request: HttpRequest, site: AdminSite, wanted: ActionRequest, report: ActionReport
+) -> HttpResponse:
     """Tell of one target where the reader came from, of several on a page of their own."""
     back = way_back(request, site_name=site.name)
     if len(report.targets) > 1 and report.group is not None:
@@ -132,7 +169,7 @@ def _lead_on(request: HttpRequest, site: AdminSite, asked: Asked, report: Action
         return redirect(f"{address}?{urlencode({'next': back})}")
     for target in report.targets:
         level = messages.SUCCESS if target.was_applied else messages.WARNING
-        messages.add_message(request, level, f"{_name_of(asked, target.target)}: {target.sentence}")
+        messages.add_message(request, level, f"{_name_of(wanted, target.target)}: {target.sentence}")
     return redirect(back)
 
 
@@ -165,23 +202,6 @@ def show_result(request: HttpRequest, site: AdminSite, group: UUID) -> HttpRespo
 # --- Words and permissions --------------------------------------------------------------------------------
 
 
-def _is_permitted(request: HttpRequest, dry_run: DryRun) -> bool:
-    asked = dry_run.asked
-    if asked.target_type is not TargetType.JOB:
-        return is_allowed(request.user, asked.action)
-    return any(line.report.refusal is not Refusal.NOT_PERMITTED for line in dry_run.lines)
-
-
-def _record_refusal(request: HttpRequest, asked: Asked) -> None:
-    record_refused(
-        asked.action,
-        target_type=asked.target_type,
-        targets=asked.targets,
-        actor=actor_of(request),
-        reason=asked.reason,
-    )
-
-
 def _not_permitted(action: Action) -> str:
     return _("Your account does not have the permission for this: %(action)s.") % {
         "action": ACTION_LABELS[action]
@@ -197,84 +217,17 @@ def _ask_again(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return render_page(request, site, "nothing_to_do.html", context, status=400)
 
 
-def _confirmation_address(request: HttpRequest, site: AdminSite, asked: Asked) -> str:
-    return confirmation_address(
-        asked.action,
-        site_name=site.name,
-        back=way_back(request, site_name=site.name),
-        job_ids=asked.job_ids,
-        **({asked.target_type.value: asked.name} if asked.name else {}),
-    )
+def _what(wanted: ActionRequest) -> str:
+    count = len(wanted.targets)
+    if count == 1:
+        return _name_of(wanted, wanted.targets[0])
+    return ngettext("%(count)d job", "%(count)d jobs", count) % {"count": count}
 
 
-def _title(asked: Asked) -> str:
-    return _("%(action)s: %(what)s") % {"action": ACTION_LABELS[asked.action], "what": _what(asked)}
-
-
-def _what(asked: Asked) -> str:
-    if len(asked.job_ids) == 1:
-        return _name_of(asked, str(asked.job_ids[0]))
-    if asked.job_ids:
-        count = len(asked.job_ids)
-        return ngettext("%(count)d job", "%(count)d jobs", count) % {"count": count}
-    return _name_of(asked, asked.name)
-
-
-def _name_of(asked: Asked, target: str) -> str:
+def _name_of(wanted: ActionRequest, target: str) -> str:
     words = {
         TargetType.JOB: _("job %(name)s"),
         TargetType.QUEUE: _("queue %(name)s"),
         TargetType.SCHEDULE: _("schedule %(name)s"),
     }
-    return words[asked.target_type] % {"name": target}
-
-
-_ANY_REASON = "(dry run)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What an action would come to, and how much confirmation it takes."""
-
-    asked: Asked
-    lines: tuple[Line, ...]
-    tier: Tier
-    needs_reason: bool
-    possible: int
-
-
-def look_first(asked: Asked, *, user: HasPermissions) -> DryRun:
-    """Tell what would become of each target, changing nothing."""
-    if asked.target_type is not TargetType.JOB:
-        tier = decide_tier(asked.action)
-        return DryRun(asked=asked, lines=(), tier=tier, needs_reason=tier is Tier.TYPED, possible=1)
-    report = preview(
-        asked.action,
-        job_ids=asked.job_ids,
-        reason=asked.reason or _ANY_REASON,
-        may=allowed_tasks(user, asked.action),
-    )
-    lines = lines_of(report)
-    possible = [line for line in lines if line.report.was_applied]
-    return DryRun(
-        asked=asked,
-        lines=lines,
-        tier=_tier(asked, possible),
-        needs_reason=_needs_reason(asked.action, possible),
-        possible=len(possible),
-    )
-
-
-def _tier(asked: Asked, possible: Sequence[Line]) -> Tier:
-    careful = any(
-        needs_care(asked.action, task_name=line.report.task_name, safety=line.description.retry_safety)
-        for line in possible
-        if line.description is not None
-    )
-    return decide_tier(asked.action, count=len(asked.job_ids), needs_care=careful)
-
-
-def _needs_reason(action: Action, possible: Sequence[Line]) -> bool:
-    return any(
-        needs_reason(action, moves_money=moves_money(line.report.task_name)) for line in possible
-    ) or needs_reason(action, moves_money=False)
+    return words[wanted.target_type] % {"name": target}

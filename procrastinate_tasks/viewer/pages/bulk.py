@@ -16,10 +16,10 @@ from procrastinate_tasks.actions import bulk
 from procrastinate_tasks.actions.audit import VIEW_AUDIT
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionRequest
 from procrastinate_tasks.actions.services import record_refused
 from procrastinate_tasks.database import database_now
-from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, BulkState, TargetType
+from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, BulkState
 from procrastinate_tasks.queries.filters import LARGEST_ID, describe_filter, read_whole
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal, stream_csv
@@ -88,9 +88,7 @@ def show_one(
 def _stop(request: HttpRequest, site: AdminSite, operation: BulkOperation) -> HttpResponse:
     actor = actor_of(request)
     if not is_allowed(request.user, Action.STOP_BULK):
-        record_refused(
-            Action.STOP_BULK, target_type=TargetType.BULK, targets=[str(operation.pk)], actor=actor
-        )
+        record_refused(ActionRequest(action=Action.STOP_BULK, targets=(str(operation.pk),), actor=actor))
         return render_refusal(request, site)
     report = bulk.stop(operation.pk, actor=actor, token=read_token(request))
     for target in report.targets:

@@ -15,12 +15,11 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks.actions import bulk
 from procrastinate_tasks.actions.permissions import allowed_tasks, is_allowed
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
-from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, refused_sentence
+from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, ActionRequest, refused_sentence
 from procrastinate_tasks.actions.services import record_refused
-from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queries.filters import JobFilter, filter_in_words, read_filter, understand
 from procrastinate_tasks.queries.jobs import list_ids
-from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
+from procrastinate_tasks.viewer.forms import ANY_REASON, LONGEST_REASON, actor_of, new_token, read_token
 from procrastinate_tasks.viewer.job_rows import lines_of
 from procrastinate_tasks.viewer.rendering import (
     QueryTookTooLong,
@@ -30,8 +29,6 @@ from procrastinate_tasks.viewer.rendering import (
 )
 
 PACES = (20, 60, 300)
-_LONGEST_REASON = 2000
-_ANY_REASON = "(dry run)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +101,7 @@ def _plan(request: HttpRequest, action: Action | None) -> Plan:
         chosen=chosen,
         action=action,
         job_ids=list_ids(understand(chosen).query, limit=bulk.MOST_JOBS + 1),
-        reason=request.POST.get("reason", "").strip().replace("\x00", "")[:_LONGEST_REASON],
+        reason=request.POST.get("reason", "").strip().replace("\x00", "")[:LONGEST_REASON],
         pace_per_minute=next((pace for pace in PACES if str(pace) == request.POST.get("pace")), None),
         typed=request.POST.get("typed", "").strip(),
     )
@@ -129,12 +126,13 @@ def _describe(request: HttpRequest, plan: Plan) -> dict[str, object]:
 def _dry_run(request: HttpRequest, plan: Plan, action: Action) -> dict[str, object]:
     if plan.is_too_large or not plan.job_ids:
         return {}
-    preview = bulk.preview(
-        action,
-        job_ids=plan.job_ids,
-        reason=plan.reason or _ANY_REASON,
-        may=allowed_tasks(request.user, action),
+    wanted = ActionRequest(
+        action=action,
+        targets=tuple(map(str, plan.job_ids)),
+        actor=actor_of(request),
+        reason=plan.reason or ANY_REASON,
     )
+    preview = bulk.preview(wanted, may=allowed_tasks(request.user, action))
     return {
         "preview": preview,
         "label": ACTION_LABELS[action],
@@ -173,5 +171,6 @@ def _is_permitted(request: HttpRequest, action: Action | None) -> bool:
 
 def _refuse(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if request.method == "POST":
-        record_refused(Action.START_BULK, target_type=TargetType.BULK, targets=["-"], actor=actor_of(request))
+        refused = ActionRequest(action=Action.START_BULK, targets=(bulk.NEW,), actor=actor_of(request))
+        record_refused(refused)
     return render_refusal(request, site)

@@ -14,11 +14,11 @@ from django.utils import timezone, translation
 from procrastinate_tasks.actions.audit import report_of
 from procrastinate_tasks.actions.permissions import allowed_tasks
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action, Refusal
-from procrastinate_tasks.actions.reports import Actor
+from procrastinate_tasks.actions.reports import ActionRequest, Actor
 from procrastinate_tasks.actions.services import act, preview, record_refused
 from procrastinate_tasks.jobs import descriptions
 from procrastinate_tasks.jobs.descriptions import TaskDescription
-from procrastinate_tasks.models import AuditEntry, Channel, Job, JobAttempt, TargetType
+from procrastinate_tasks.models import AuditEntry, Channel, Job, JobAttempt
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.constraints import assert_only_the_database_prevents, drop_trigger
 from tests.integration.procrastinate_tasks.claiming import execute
@@ -154,6 +154,10 @@ def money(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptions, "_presentations", {TASK: told})
 
 
+def asking(action: Action, *job_ids: int, reason: str = "") -> ActionRequest:
+    return ActionRequest(action=action, targets=tuple(map(str, job_ids)), actor=ANA, reason=reason)
+
+
 def only(report: Any) -> Any:
     (target,) = report.targets
     return target
@@ -180,7 +184,7 @@ def test_an_action_does_what_the_table_says_and_its_dry_run_says_so_before(state
     before = status_of(job_id)
     expected = TABLE[state][action]
 
-    foreseen = only(preview(action, job_ids=[job_id], reason="because"))
+    foreseen = only(preview(asking(action, job_id, reason="because")))
     assert status_of(job_id) == before
     target = only(act(action, job_ids=[job_id], actor=ANA, reason="because"))
 
@@ -287,7 +291,7 @@ def test_of_many_jobs_each_gets_its_own_answer_in_the_order_asked():
     failed = [make_job(status="failed") for _ in range(3)]
     chosen = [failed[0], running, failed[1], taken, failed[2]]
 
-    foreseen = preview(Action.RETRY, job_ids=chosen)
+    foreseen = preview(asking(Action.RETRY, *chosen))
     report = act(Action.RETRY, job_ids=chosen, actor=ANA)
 
     for each in (foreseen, report):
@@ -369,7 +373,7 @@ def test_an_attempt_without_permission_is_written_down():
     user = user_with("view_job")
     actor = Actor(name=user.username, user_id=user.pk, request_id="r-1")
 
-    record_refused(Action.RETRY, target_type=TargetType.JOB, targets=["12"], actor=actor)
+    record_refused(ActionRequest(action=Action.RETRY, targets=("12",), actor=actor))
 
     entry = AuditEntry.objects.get()
     assert (entry.outcome, entry.refusal, entry.user_id, entry.request_id) == (
@@ -407,7 +411,7 @@ def test_one_log_line_tells_it_without_names_reasons_and_arguments(caplog: pytes
 
 @pytest.mark.parametrize("change", ["UPDATE {} SET outcome = 'applied'", "DELETE FROM {}"])
 def test_an_audit_entry_never_changes_and_stays(change: str):
-    record_refused(Action.RETRY, target_type=TargetType.JOB, targets=["12"], actor=ANA)
+    record_refused(ActionRequest(action=Action.RETRY, targets=("12",), actor=ANA))
     table = AuditEntry._meta.db_table
 
     assert_only_the_database_prevents(

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from procrastinate_tasks.actions import bulk
 from procrastinate_tasks.actions.policies import Action, Refusal, decide_batch
-from procrastinate_tasks.actions.reports import ActionReport, Actor
+from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor
 from procrastinate_tasks.models import AuditEntry, BulkOperation, Job
 from procrastinate_tasks.testing import assert_enqueued, drain_queue, refute_enqueued
 from tests.integration.procrastinate_tasks.claiming import execute
@@ -25,6 +25,10 @@ ANA = Actor(name="ana")
 
 def start(job_ids: list[int], action: Action = Action.RETRY, **options: Any) -> ActionReport:
     return bulk.start(action, **{"job_ids": job_ids, "filters": {"state": "failed"}, "actor": ANA, **options})
+
+
+def asking_to_retry(job_ids: list[int]) -> ActionRequest:
+    return ActionRequest(action=Action.RETRY, targets=tuple(map(str, job_ids)), actor=ANA)
 
 
 def started(job_ids: list[int], **options: Any) -> BulkOperation:
@@ -50,7 +54,7 @@ def counts(operation: BulkOperation) -> tuple[str, int, int, int, int]:
 def test_a_dry_run_counts_what_would_be_done_and_why_the_rest_would_not():
     job_ids = [*failed_jobs(3), make_running(), make_job(status="succeeded"), 987_654_321]
 
-    preview = bulk.preview(Action.RETRY, job_ids=job_ids)
+    preview = bulk.preview(asking_to_retry(job_ids))
 
     assert (preview.requested, preview.looked_at, preview.possible) == (6, 6, 3)
     assert preview.refused == {Refusal.RUNS: 1, Refusal.SUCCEEDED: 1, Refusal.NO_SUCH_JOB: 1}
@@ -60,7 +64,7 @@ def test_a_dry_run_counts_what_would_be_done_and_why_the_rest_would_not():
 def test_a_dry_run_of_very_many_says_how_many_it_looked_at(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bulk, "MOST_PREVIEWED", 2)
 
-    preview = bulk.preview(Action.RETRY, job_ids=failed_jobs(3))
+    preview = bulk.preview(asking_to_retry(failed_jobs(3)))
 
     assert (preview.requested, preview.looked_at, preview.possible) == (3, 2, 2)
 

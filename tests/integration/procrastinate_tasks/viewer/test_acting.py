@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.test import Client
 
@@ -135,7 +136,7 @@ def test_five_chosen_jobs_are_told_apart_before_and_after(operator: Client):
     result = operator.get(response["Location"])
 
     assert looked.context["dry_run"].possible == 3
-    assert looked.context["left"] == 2
+    assert looked.context["dry_run"].left == 2
     assert len(result.context["report"].applied) == 3
     assert [target.refusal for target in result.context["report"].refused] == ["lock_taken", "runs"]
     assert "?tab=failed" in result.content.decode()
@@ -219,6 +220,17 @@ def test_a_hand_made_form_without_permission_gives_403_and_an_audit_entry(viewer
         "not_permitted",
     )
     assert status_of(job_id) == "failed"
+
+
+def test_who_was_refused_may_send_the_same_form_once_they_are_permitted():
+    job_id = make_job(status="failed")
+    client = staff_client("view_job", name="nora")
+    assert send(client, do=f"retry:{job_id}").status_code == 403
+
+    User.objects.get(username="nora").user_permissions.add(Permission.objects.get(codename="retry_job"))
+
+    assert told(send(client, do=f"retry:{job_id}")) == [f"job {job_id}: It waits again."]
+    assert list(AuditEntry.objects.order_by("id").values_list("outcome", flat=True)) == ["refused", "applied"]
 
 
 def test_a_look_without_permission_gives_403_and_no_entry(viewer: Client):

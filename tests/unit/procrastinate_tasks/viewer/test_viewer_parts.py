@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.http import QueryDict
 from django.utils import translation
 
 from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.actions.reports import ActionRequest, Actor
+from procrastinate_tasks.conf import QueueLimit, Rate
 from procrastinate_tasks.formatting import Amount, amount_in_words, short_error
 from procrastinate_tasks.jobs.states import STATE_LABELS, JobState, job_state
 from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queries.filters import JobFilter, read_filter
 from procrastinate_tasks.queries.job import Event, steps_of
 from procrastinate_tasks.queries.jobs import TAB_LABELS, Tab
-from procrastinate_tasks.viewer.forms import read_asked
+from procrastinate_tasks.viewer.forms import ActionForm
 from procrastinate_tasks.viewer.job_rows import show_arguments
 from procrastinate_tasks.viewer.rendering import stream_csv
 
@@ -123,25 +126,48 @@ def test_money_is_written_in_units_of_its_currency(amount: Amount, words: str):
 # --- What a form asks for ---------------------------------------------------------------------------------
 
 
-def test_a_button_and_a_form_ask_for_the_same():
-    button, form = read_asked(QueryDict("do=retry:7")), read_asked(QueryDict("action=retry&job=7"))
+ANA = Actor(name="ana")
 
-    assert button == form
-    assert button is not None
-    assert (button.action, button.job_ids, button.expected_text) == (Action.RETRY, (7,), "1")
+
+def asked_for(query: str) -> ActionRequest:
+    form = ActionForm(QueryDict(query))
+    assert form.is_valid()
+    return form.request_by(ANA)
+
+
+@pytest.mark.parametrize("query", ["do=retry:7", "action=retry&job=7", "do=retry:7&action=abort&job=8"])
+def test_a_button_and_a_form_ask_for_the_same(query: str):
+    asked = asked_for(query)
+
+    assert (asked.action, asked.job_ids, asked.expected_text) == (Action.RETRY, (7,), "1")
 
 
 def test_jobs_are_asked_for_once_each_and_nonsense_is_left_out():
-    asked = read_asked(QueryDict("action=cancel&job=7&job=7&job=x&job=²&job=-3"))
+    assert asked_for("action=cancel&job=7&job=7&job=x&job=²&job=-3").job_ids == (7,)
 
-    assert asked is not None
-    assert asked.job_ids == (7,)
+
+@pytest.mark.parametrize("value", ["many", "-1", "1e400", "nan", "9" * 5000, "½"])
+@pytest.mark.parametrize(
+    ("field", "limit"),
+    [
+        ("rate", QueueLimit(rate=Rate(0, per=timedelta(minutes=1)))),
+        ("concurrency", QueueLimit(concurrency=0)),
+    ],
+)
+def test_a_limit_that_is_no_number_is_a_limit_still(field: str, limit: QueueLimit, value: str):
+    assert asked_for(urlencode({"action": "limit", "queue": "q", field: value})).limit == limit
+
+
+def test_the_same_form_of_the_same_person_is_one_deed():
+    first, again, other = (asked_for(f"do=retry:7&token={token}") for token in ("form-1", "form-1", "form-2"))
+
+    assert first.group == again.group != other.group
+    assert asked_for("do=retry:7").group != asked_for("do=retry:7").group
 
 
 def test_a_queue_is_confirmed_by_its_name():
-    asked = read_asked(QueryDict("action=pause&queue=payments"))
+    asked = asked_for("action=pause&queue=payments")
 
-    assert asked is not None
     assert (asked.target_type, asked.targets, asked.expected_text) == (
         TargetType.QUEUE,
         ("payments",),
@@ -153,7 +179,7 @@ def test_a_queue_is_confirmed_by_its_name():
     "query", ["", "action=retry", "action=pause&job=7", "action=start_bulk&job=7", "do=:7"]
 )
 def test_what_cannot_be_done_is_nothing(query: str):
-    assert read_asked(QueryDict(query)) is None
+    assert not ActionForm(QueryDict(query)).is_valid()
 
 
 # --- Addresses and tables ---------------------------------------------------------------------------------
