@@ -9,13 +9,14 @@
 ## make bench-pages  what each page of the admin costs with a million jobs
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
+## make mutants  is each guard missed by a test when it is gone?   (writes docs/mutants.md; ARGS="jobs/policies")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test check audit bench bench-pages load drill soak dev stop lock messages test-newest
+.PHONY: help screenshots demo test check audit bench bench-pages load drill soak dev stop lock messages mutants test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
@@ -102,6 +103,9 @@ dev: $(INSTALLED)
 
 stop: $(INSTALLED)
 	@$(VENV)/bin/python -m reyes_estancias.postgres stop
+
+mutants: $(INSTALLED)
+	@$(VENV)/bin/python -m tests.mutation $(ARGS)
 
 lock: $(TOOLS)/installed
 	$(TOOLS)/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) --output-file requirements.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def delay(rule: RetryRule, *, retries_done: int, sample: float = 0.5, exception: Exception | None = None):
+def delay(rule: RetryRule, *, retries_done: int, sample: float = 0.5, exception: BaseException | None = None):
     return delay_before_retry(
         rule, exception=exception or ValueError(), retries_done=retries_done, sample=sample
     )
@@ -43,6 +44,39 @@ def test_backoff_multiplies_and_max_delay_caps():
     seconds = [delay(rule, retries_done=n).total_seconds() for n in range(4)]
 
     assert seconds == [10, 30, 60, 60]
+
+
+@pytest.mark.parametrize(("sample", "seconds"), [(0, 6), (0.5, 8), (1, 10)])
+def test_jitter_spreads_a_delay_evenly_in_both_directions(sample: float, seconds: float):
+    rule = RetryRule(max_retries=1, delay=timedelta(seconds=8), jitter=0.25)
+
+    assert delay(rule, retries_done=0, sample=sample) == timedelta(seconds=seconds)
+
+
+def test_a_rule_without_jitter_asks_no_dice():
+    rule = RetryRule(max_retries=1, delay=MINUTE)
+
+    assert [delay(rule, retries_done=0, sample=sample) for sample in (0, 0.9)] == [MINUTE, MINUTE]
+
+
+@pytest.mark.parametrize(("on", "waited"), [((Exception,), MINUTE), ((OSError,), None)])
+def test_a_cancellation_that_nobody_asked_for_counts_as_an_exception_and_as_no_other(
+    on: tuple[type[BaseException], ...], waited: timedelta | None
+):
+    rule = RetryRule(max_retries=1, delay=MINUTE, on=on)
+
+    assert delay(rule, retries_done=0, exception=CancelledError()) == waited
+
+
+@pytest.mark.parametrize("retries_done", [100, 5000])  # one that a float can hold, and one that it cannot
+@pytest.mark.parametrize(("max_delay_days", "waited_days"), [(None, 730), (1000, 1000), (10, 10)])
+def test_a_backoff_that_grows_beyond_all_bounds_stops_at_two_years_or_at_the_rule_s_own_bound(
+    retries_done: int, max_delay_days: int | None, waited_days: int
+):
+    max_delay = None if max_delay_days is None else timedelta(days=max_delay_days)
+    rule = RetryRule(max_retries=10_000, delay=MINUTE, backoff=2, max_delay=max_delay)
+
+    assert delay(rule, retries_done=retries_done) == timedelta(days=waited_days)
 
 
 @given(sample=st.floats(0, 1, exclude_max=True), retries_done=st.integers(0, 5000))

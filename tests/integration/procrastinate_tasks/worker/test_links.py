@@ -71,3 +71,47 @@ def test_a_connection_of_one_s_own_tells_the_process_id_that_the_server_tells():
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         assert cursor.fetchone() == (connection.connection.info.backend_pid,)
+
+
+def test_a_connection_whose_query_was_given_up_is_closed_and_the_next_query_opens_another():
+    """The answer of the first would be read as that of the second."""
+
+    async def run() -> tuple[bool, list[tuple[Any, ...]]]:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            with pytest.raises(TimeoutError):
+                await link.fetch("SELECT 1 FROM pg_sleep(60)", {}, within=timedelta(seconds=0.2))
+            return link.is_open, await link.fetch("SELECT 2", {}, within=WITHIN)
+        finally:
+            await link.close()
+
+    assert asyncio.run(run()) == (False, [(2,)])
+
+
+def test_a_connection_is_closed_too_when_whoever_asked_is_cancelled_in_between():
+    async def run() -> bool:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            await link.open()
+            asking = asyncio.create_task(link.fetch("SELECT 1 FROM pg_sleep(60)", {}, within=WITHIN))
+            await asyncio.wait([asking], timeout=0.2)
+            asking.cancel()
+            await asyncio.wait([asking])
+            return link.is_open
+        finally:
+            await link.close()
+
+    assert asyncio.run(run()) is False
+
+
+def test_a_statement_that_is_refused_for_its_values_costs_no_connection():
+    async def run() -> bool:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await link.fetch("SELECT 1 / 0", {}, within=WITHIN)
+            return link.is_open
+        finally:
+            await link.close()
+
+    assert asyncio.run(run()) is True

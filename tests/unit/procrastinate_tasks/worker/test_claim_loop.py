@@ -154,6 +154,33 @@ def test_the_first_news_after_a_quiet_moment_is_followed_at_once_and_a_burst_gat
         assert asyncio.run(scenario()) is at_once
 
 
+@pytest.mark.parametrize("comes_during_the_claim", [True, False])
+def test_news_that_comes_while_a_claim_is_under_way_is_followed_by_another_claim(
+    comes_during_the_claim: bool,
+):
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=4, free_slots=4)
+    clock = Clock()
+
+    async def claim_while_news_comes(**_: int) -> list[ClaimedJob]:
+        if comes_during_the_claim:
+            loop.wake()
+        clock.now += 1
+        return []
+
+    async def scenario() -> bool:
+        running = asyncio.create_task(loop.run_once())
+        await turns()
+        has_returned = running.done()
+        running.cancel()
+        return has_returned
+
+    queue.claim = claim_while_news_comes  # type: ignore[method-assign]
+    loop.wake()
+    with patch.object(claim_loop, "time", clock):
+        assert asyncio.run(scenario()) is comes_during_the_claim
+
+
 # --- Nothing is claimed that could not be recorded ----------------------------------------------------------
 
 
