@@ -7,10 +7,11 @@ files, and the tests need a Postgres in which no earlier mutant has left its row
 from __future__ import annotations
 
 import argparse
+import contextlib
 import queue
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutation import python_mutants, sql_mutants
@@ -53,31 +54,23 @@ def _try_all(todo: Sequence[tuple[Path, Mutant]], *, tests: Sequence[str], at_on
     waiting: queue.SimpleQueue[tuple[Path, Mutant]] = queue.SimpleQueue()
     for each in todo:
         waiting.put(each)
-    tried: list[Tried] = []
-    benches = [threading.Thread(target=_work, args=(waiting, tried, tests)) for _ in range(at_once)]
-    for bench in benches:
-        bench.start()
-    for bench in benches:
-        bench.join()
-    if len(tried) != len(todo):
-        raise SystemExit("not every mutant was tried")
+    with ThreadPoolExecutor(at_once) as pool:
+        benches = [pool.submit(_work, waiting, tests) for _ in range(at_once)]
+    tried = [each for bench in benches for each in bench.result()]
     return sorted(tried, key=lambda each: (each.path.suffix, each.path, each.mutant))
 
 
-def _work(waiting: queue.SimpleQueue[tuple[Path, Mutant]], tried: list[Tried], tests: Sequence[str]) -> None:
-    with open_bench(PROJECT) as bench:
-        usual = bench.run_unchanged(tests)
+def _work(waiting: queue.SimpleQueue[tuple[Path, Mutant]], tests: Sequence[str]) -> list[Tried]:
+    tried: list[Tried] = []
+    with open_bench(PROJECT, tests=tests) as bench, contextlib.suppress(queue.Empty):
         while True:
-            try:
-                path, mutant = waiting.get_nowait()
-            except queue.Empty:
-                return
-            tried.append(_try_one(bench, path, mutant, tests=tests, usual=usual))
+            tried.append(_try_one(bench, *waiting.get_nowait()))
+    return tried
 
 
-def _try_one(bench: Bench, path: Path, mutant: Mutant, *, tests: Sequence[str], usual: float) -> Tried:
+def _try_one(bench: Bench, path: Path, mutant: Mutant) -> Tried:
     began = time.monotonic()
-    verdict = bench.try_out(path, mutant, tests=tests, usual=usual)
+    verdict = bench.try_out(path, mutant)
     sign = {Verdict.SURVIVED: "SURVIVED"}.get(verdict, verdict.value)
     print(  # noqa: T201
         f"{sign:9} {time.monotonic() - began:5.1f} s  {path}:{mutant.line_number}  {mutant.change}",

@@ -15,9 +15,11 @@ class Mutant:
     line_number: int
     line: str
     change: str
+    function: str = ""
+    """The function that it is in, of those that stand in a module or a class; empty outside of any."""
 
     @classmethod
-    def of(cls, source: bytes, start: int, end: int, new: bytes, how: str = "") -> Mutant:
+    def of(cls, source: bytes, start: int, end: int, new: bytes, how: str = "", function: str = "") -> Mutant:
         """Describe a change of ``source``."""
         line_start = source.rfind(b"\n", 0, start) + 1
         line = source[line_start:].split(b"\n", 1)[0].decode().strip()
@@ -29,6 +31,7 @@ class Mutant:
             line_number=source.count(b"\n", 0, start) + 1,
             line=line,
             change=f"{old}: {how}" if how else f"{old} → {becomes}",
+            function=function,
         )
 
     def applied_to(self, source: bytes) -> bytes:

@@ -43,17 +43,28 @@ class _Collector(ast.NodeVisitor):
         self._source = source
         lengths = (len(line) for line in source.splitlines(keepends=True))
         self._starts = [0, *itertools.accumulate(lengths)]
+        self._classes: list[str] = []
+        self._function = ""
         self.found: list[Mutant] = []
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for part in (*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body):
+        for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
+            self.visit(default)
+        is_outermost = not self._function
+        if is_outermost:
+            self._function = ".".join([*self._classes, node.name])
+        for part in node.body:
             self.visit(part)
+        if is_outermost:
+            self._function = ""
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._classes.append(node.name)
         for part in node.body:
             self.visit(part)
+        self._classes.pop()
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -133,7 +144,7 @@ class _Collector(ast.NodeVisitor):
         self._change(start, end, new[how] % old, how)
 
     def _change(self, start: int, end: int, new: bytes, how: str = "") -> None:
-        self.found.append(Mutant.of(self._source, start, end, new, how))
+        self.found.append(Mutant.of(self._source, start, end, new, how, self._function))
 
     def _range(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         assert node.end_lineno is not None and node.end_col_offset is not None

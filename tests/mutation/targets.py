@@ -81,4 +81,7 @@ def files_of(name: str) -> list[Path]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     statements = sorted((PROJECT / module.parts[0]).glob("**/sql/*.sql"))
-    return [module, *(each.relative_to(PROJECT) for each in statements if each.stem in words)]
+    return [
+        module,
+        *(each.relative_to(PROJECT) for each in statements if f"{each.parts[-3]}/{each.stem}" in words),
+    ]
