@@ -73,7 +73,8 @@ def test_a_mutant_tells_the_function_that_everybody_has_imported():
 
 @pytest.mark.parametrize("name", NEAREST_TESTS)
 def test_every_module_that_can_be_named_is_there_with_its_tests(name: str):
-    missing = [path for path in [*files_of(name), *NEAREST_TESTS[name]] if not (PROJECT / path).exists()]
+    paths = [*map(str, files_of(name)), *NEAREST_TESTS[name]]
+    missing = [path for path in paths if not (PROJECT / path).exists()]
 
     assert missing == []
 
