@@ -5,9 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from bookings import services
-from procrastinate_tasks.jobs.tasks import task
-from procrastinate_tasks.schedule.periodic import periodic
-from procrastinate_tasks.schedule.policies import CatchUp
+from procrastinate_tasks import CatchUp, periodic, task
 
 
 @periodic(cron="0 3 * * *", catch_up=CatchUp.LAST)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from bookings.models import Booking
 from payments.models import GuestEmail, Payment, Refund
-from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
+from procrastinate_tasks import Call, cancel, defer, defer_many
 
 
 def schedule(*, booking: Booking, base_url: str) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from payments.deferred_jobs import QUEUE
 from payments.models import StripeMemory
-from procrastinate_tasks.queues import control
+from procrastinate_tasks import pause_queue, resume_queue
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def lock(*, unknown: int, now: datetime) -> None:
 
 def pause(reason: str) -> None:
     """Pause the queue of payments, in the name of the site; whoever paused it before keeps it paused."""
-    if control.pause_queue(queue=QUEUE, by=_("the site itself"), reason=reason):
+    if pause_queue(queue=QUEUE, by=_("the site itself"), reason=reason):
         logger.critical("charging paused", extra={"reason": reason})
 
 
@@ -49,7 +49,7 @@ def unlock() -> bool:
     with transaction.atomic():
         was_locked = StripeMemory.objects.filter(locked_at__isnull=False).update(locked_at=None)
         if was_locked:
-            control.resume_queue(queue=QUEUE)
+            resume_queue(queue=QUEUE)
     return bool(was_locked)
 
 

@@ -38,12 +38,7 @@ from payments.protocols import (
     scan,
     stripe_event,
 )
-from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.jobs.retries import Retries
-from procrastinate_tasks.jobs.tasks import task
-from procrastinate_tasks.queues import control
-from procrastinate_tasks.schedule.periodic import periodic
-from procrastinate_tasks.schedule.policies import CatchUp
+from procrastinate_tasks import CatchUp, InvalidTaskArguments, Retries, pause_queue, periodic, task
 
 # A database that fails over takes its sessions with it, in the middle of whatever they did.
 DATABASE_LOST = (OperationalError, InterfaceError)
@@ -74,7 +69,7 @@ def pause_when_refused(call_next: Callable[[], Any], context: JobContext, worker
         return call_next()
     except GatewayRefused:
         reason = _("Stripe refuses our key. Correct STRIPE_SECRET_KEY, restart, then resume this queue.")
-        if control.pause_queue(queue=QUEUE, by=_("the site itself"), reason=reason):
+        if pause_queue(queue=QUEUE, by=_("the site itself"), reason=reason):
             logger.critical("charging paused: Stripe refuses our key")
         raise
 

@@ -24,7 +24,7 @@ from bookings.models import Booking, BookingStatus
 from payments.deferred_jobs import APPLY_STRIPE_EVENT, REFUND_PAYMENT, SEND_GUEST_EMAIL, SETTLE_CANCELLATION
 from payments.models import GuestEmail, Refund, StripeEvent
 from payments.policies import RefundState
-from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
+from procrastinate_tasks import Call, defer, defer_many
 
 _CHUNK = 2_000
 

@@ -11,10 +11,10 @@ from django.db.models import F
 from payments.deferred_jobs import APPLY_STRIPE_EVENT
 from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
+from procrastinate_tasks import defer
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import ActionRequest, Actor, TargetReport
-from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ActionOutcome
 
 logger = logging.getLogger(__name__)

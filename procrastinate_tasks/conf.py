@@ -1,4 +1,7 @@
-"""The queue app's settings, and the words they are written in: typed, read from Django's each time."""
+"""The queue app's settings, and the words they are written in: typed, read from Django's each time.
+
+A settings file imports it: nothing here may need Django set up, or import Procrastinate.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 PREFIX = "PROCRASTINATE_TASKS_"
 
@@ -100,7 +102,7 @@ def queue_settings() -> QueueSettings:
 
 def plain_orphaned_after() -> timedelta:
     """Return how long a plain Procrastinate worker, which says nothing of itself, may be silent."""
-    defaults = procrastinate_settings.WORKER_DEFAULTS or {}
+    defaults = getattr(settings, "PROCRASTINATE_WORKER_DEFAULTS", None) or {}
     return timedelta(seconds=defaults.get("stalled_worker_timeout", _PLAIN_SECONDS))
 
 
@@ -170,9 +172,9 @@ def _is_positive(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 1
 
 
-# A server that vanished without a goodbye is noticed within about six seconds instead of two hours, and of
-# several hosts in one address the next is tried after three.
-PATIENCE_WITH_THE_SERVER: Mapping[str, Any] = {
+# For the ``OPTIONS`` of a database: a server that vanished without a goodbye is noticed within about six
+# seconds instead of two hours, and of several hosts in one address the next is tried after three.
+CONNECTION_OPTIONS: Mapping[str, Any] = {
     "connect_timeout": 3,
     "keepalives": 1,
     "keepalives_idle": 3,

@@ -46,7 +46,7 @@ def install() -> None:
         **defaults,
         "task_middleware": [
             *defaults.get("task_middleware", []),
-            *([sentry.report_sync, sentry.report_async] if sentry.is_on() else []),
+            *sentry.begin_reporting(),
         ],
     }
 

@@ -8,7 +8,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks import CONNECTION_OPTIONS
 
 EXAMPLE = "postgres://user:password@host:5432/name"
 
@@ -47,7 +47,7 @@ def parse_database_url(url: str) -> dict[str, object]:
         "PASSWORD": parameters.pop("password", ""),
         "HOST": parameters.pop("host", ""),
         "PORT": parameters.pop("port", ""),
-        "OPTIONS": {**PATIENCE_WITH_THE_SERVER, **parameters},
+        "OPTIONS": {**CONNECTION_OPTIONS, **parameters},
     }
 
 

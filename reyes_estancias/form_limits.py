@@ -18,7 +18,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views import View
 
-from procrastinate_tasks.conf import Rate
+from procrastinate_tasks import Rate
 from reyes_estancias.visitors import pseudonym_of
 
 logger = logging.getLogger(__name__)

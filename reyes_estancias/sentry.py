@@ -10,7 +10,6 @@ from reyes_estancias.access_log import mask_path
 
 try:
     import sentry_sdk
-    from sentry_sdk.integrations.logging import ignore_logger
 except ImportError:
     _IS_INSTALLED = False
 else:
@@ -39,8 +38,6 @@ def start_sentry(*, dsn: str, release: str, **options: Any) -> None:
         before_breadcrumb=lambda crumb, hint: crumb if crumb.get("category") != "query" else None,
         **options,
     )
-    # The queue's middleware reports a job that failed; the line that says so would be a second event.
-    ignore_logger("procrastinate_tasks.jobs.job_log")
 
 
 def without_private_data(event: Event, hint: Hint) -> Event:

@@ -12,8 +12,7 @@ import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from procrastinate_tasks.conf import Rate
-from procrastinate_tasks.monitoring.logging import logging_config
+from procrastinate_tasks import Rate, logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.email_settings import admin_settings, email_settings, is_email_sent
 from reyes_estancias.postgres.server import start_or_join

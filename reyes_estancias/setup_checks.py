@@ -15,10 +15,8 @@ from payments.exceptions import GatewayRefused, ObjectMissing, PaymentError
 from payments.gateway import get_gateway
 from payments.models import StripeMemory
 from payments.policies import base_url_problem, stripe_key_problem
-from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.jobs.tasks import check_arguments
 from procrastinate_tasks.models import JobAttempt, Outcome
-from procrastinate_tasks.verification.queue_checks import Expected, verdict_of_messages
+from procrastinate_tasks.verification.queue_checks import Expected, refuses, verdict_of_messages
 from procrastinate_tasks.verification.verdicts import Check, Level, Verdict, fail, ok, warn
 from reyes_estancias.gunicorn_conf import threads
 
@@ -181,22 +179,20 @@ def check_email() -> Verdict:
 
 def check_decimal_error() -> Verdict:
     """Answer the old system's bug: ``base_url`` was read as a ``Decimal``, and every charge failed."""
-    try:
-        check_arguments(CHARGE_BALANCE, {"booking_id": 1, "base_url": Decimal("1")})
-    except InvalidTaskArguments:
-        seen = JobAttempt.objects.filter(
-            outcome__in=(Outcome.FAILED, Outcome.RETRYING), exception_class__contains="decimal"
-        ).count()
-        if seen:
-            return fail(
-                _("Attempts that failed with an error of Decimal: %d.") % seen,
-                fix=_("Look at their traceback in the administration."),
-            )
-        return ok(_("A base_url that is no address is refused before there is a job."))
-    return fail(
-        _("A Decimal is taken for the base_url of a charge."),
-        fix=_("Restore validate=… of the charge's task."),
-    )
+    if not refuses(CHARGE_BALANCE, {"booking_id": 1, "base_url": Decimal("1")}):
+        return fail(
+            _("A Decimal is taken for the base_url of a charge."),
+            fix=_("Restore validate=… of the charge's task."),
+        )
+    seen = JobAttempt.objects.filter(
+        outcome__in=(Outcome.FAILED, Outcome.RETRYING), exception_class__contains="decimal"
+    ).count()
+    if seen:
+        return fail(
+            _("Attempts that failed with an error of Decimal: %d.") % seen,
+            fix=_("Look at their traceback in the administration."),
+        )
+    return ok(_("A base_url that is no address is refused before there is a job."))
 
 
 SITE_CHECKS = (

@@ -15,7 +15,7 @@ from payments.exceptions import ChargingPaused
 from payments.ledger import locking, mismatches
 from payments.models import PaymentAttempt
 from payments.policies import AttemptState, LastLook, Objection, PaymentStatus
-from procrastinate_tasks.queues.control import is_paused
+from procrastinate_tasks import is_paused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

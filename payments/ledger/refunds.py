@@ -22,7 +22,7 @@ from payments.gateway import RefundAnswer, RefundStatus
 from payments.ledger import locking
 from payments.models import BookingAccount, GuestEmail, PaymentAttempt, Refund
 from payments.policies import AttemptState, RefundState
-from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks import defer
 
 logger = logging.getLogger(__name__)
 

@@ -25,11 +25,11 @@ from payments.models import (
 )
 from payments.panels import job_subjects
 from payments.policies import DISPUTES_TO_ANSWER, LIVE_STATES, RefundState
+from procrastinate_tasks import why_not_running
 from procrastinate_tasks.formatting import short_error
 from procrastinate_tasks.jobs.descriptions import descriptions_of
 from procrastinate_tasks.queries.job import moment_of_interest
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
-from procrastinate_tasks.queues.diagnosis import why_not_running
 
 MOST_EVENTS = 100
 

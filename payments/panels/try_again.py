@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from payments.unfinished import Work
+from procrastinate_tasks import defer
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import ActionRequest, Actor, TargetReport
-from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ActionOutcome
 
 

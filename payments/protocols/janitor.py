@@ -24,7 +24,7 @@ from payments.gateway import Gateway
 from payments.ledger import looks
 from payments.models import PaymentAttempt, Refund
 from payments.policies import RefundState
-from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
+from procrastinate_tasks import SoftTimeLimitExceeded
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from procrastinate import jobs, middleware, utils
 from procrastinate.contrib.django import app
@@ -100,7 +100,32 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@overload
+def task(function: Callable[P, R], /) -> Task[P, R, P]: ...
+
+
+@overload
 def task(
+    *,
+    name: str | None = ...,
+    queue: str = ...,
+    priority: int = ...,
+    lock: str | None = ...,
+    queueing_lock: str | None = ...,
+    retry: BaseRetryStrategy | None = ...,
+    pass_context: bool = ...,
+    aliases: Sequence[str] = ...,
+    task_middleware: Sequence[middleware.TaskMiddleware] = ...,
+    validate: Validator | None = ...,
+    log_fields: Sequence[str] = ...,
+    soft_time_limit: timedelta | None = ...,
+    time_limit: timedelta | None = ...,
+) -> Callable[[Callable[P, R]], Task[P, R, P]]: ...
+
+
+def task(
+    function: Callable[P, R] | None = None,
+    /,
     *,
     name: str | None = None,
     queue: str = jobs.DEFAULT_QUEUE,
@@ -115,8 +140,8 @@ def task(
     log_fields: Sequence[str] = (),
     soft_time_limit: timedelta | None = None,
     time_limit: timedelta | None = None,
-) -> Callable[[Callable[P, R]], Task[P, R, P]]:
-    """Make a function a task that jobs can name.
+) -> Task[P, R, P] | Callable[[Callable[P, R]], Task[P, R, P]]:
+    """Make a function a task that jobs can name: ``@task``, or ``@task(…)`` with options.
 
     Args:
         name: the task's name in the database, by default the function's dotted path. Jobs that wait keep it,
@@ -133,8 +158,8 @@ def task(
         time_limit: ends the job after this long, whatever it does; None takes the setting.
 
     Returns:
-        A decorator that returns a Procrastinate ``Task``: calling it runs the function, ``defer()`` makes a
-        job.
+        A Procrastinate ``Task``, or a decorator that returns one: calling it runs the function, ``defer()``
+        makes a job.
     """
 
     require_queue_name(queue)
@@ -165,7 +190,7 @@ def task(
         )(function)
         return cast("Task[P, R, P]", declared)
 
-    return declare
+    return declare if function is None else declare(function)
 
 
 def _signature_of_arguments(function: Callable[..., Any], *, pass_context: bool) -> inspect.Signature:

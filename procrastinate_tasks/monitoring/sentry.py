@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.middleware import AsyncCallNext, SyncCallNext
 from procrastinate.worker import Worker
 
+from procrastinate_tasks.jobs import job_log
 from procrastinate_tasks.jobs.attempts import was_stopped
 from procrastinate_tasks.jobs.redaction import redact
 from procrastinate_tasks.jobs.tasks import find_options
@@ -25,6 +26,7 @@ from procrastinate_tasks.schedule import periodic
 try:
     import sentry_sdk
     from sentry_sdk.crons import capture_checkin
+    from sentry_sdk.integrations.logging import ignore_logger
 except ImportError:
     _IS_INSTALLED = False
 else:
@@ -40,6 +42,15 @@ _CRON_FIELDS = 5  # Sentry's monitors know no seconds
 def is_on() -> bool:
     """Tell whether the project reports to Sentry."""
     return _IS_INSTALLED and sentry_sdk.get_client().is_active()
+
+
+def begin_reporting() -> list[Callable[..., Any]]:
+    """Return the middleware of every task, none if the project does not report to Sentry."""
+    if not is_on():
+        return []
+    # The middleware reports a job that failed; the log line that says so would be a second event.
+    ignore_logger(job_log.logger.name)
+    return [report_sync, report_async]
 
 
 def report_sync(call_next: SyncCallNext, context: JobContext, worker: Worker) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.jobs.tasks import check_arguments
 from procrastinate_tasks.monitoring.health import has_unapplied_migrations
 from procrastinate_tasks.queries.queues import list_tasks
 from procrastinate_tasks.queries.system import read_connection_use
@@ -204,3 +206,12 @@ def check_connections(web: int) -> Verdict:
 
 def _connection() -> BaseDatabaseWrapper:
     return connections[procrastinate_settings.DATABASE_ALIAS]
+
+
+def refuses(task_name: str, arguments: Mapping[str, object]) -> bool:
+    """Tell whether no job could be deferred with these arguments; nothing is sent to the database."""
+    try:
+        check_arguments(task_name, arguments)
+    except InvalidTaskArguments:
+        return True
+    return False

@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 from procrastinate.contrib.django.utils import connector_params
 
-from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks.conf import CONNECTION_OPTIONS
 from procrastinate_tasks.jobs.recording import why_refused
 
 # Each host of an address has its own, shorter time; this one is also for its name to be found.
@@ -107,7 +107,7 @@ class WorkerConnection:
             await connection.execute("DISCARD PLANS", prepare=False)
 
     def _parameters(self) -> dict[str, Any]:
-        params = {**PATIENCE_WITH_THE_SERVER, **connector_params(self._alias)}
+        params = {**CONNECTION_OPTIONS, **connector_params(self._alias)}
         params["application_name"] = self._application_name
         params["autocommit"] = True
         params["prepare_threshold"] = None

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks.conf import CONNECTION_OPTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def prepare_sessions(application_name: str) -> None:
             continue
         options = connections[alias].settings_dict.setdefault("OPTIONS", {})
         options["application_name"] = application_name
-        for name, value in PATIENCE_WITH_THE_SERVER.items():
+        for name, value in CONNECTION_OPTIONS.items():
             options.setdefault(name, value)
     connection_created.connect(_have_the_server_look)
 

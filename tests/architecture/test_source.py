@@ -30,12 +30,12 @@ def test_no_function_imports_anything():
 
 
 def test_packages_have_empty_init_files():
-    # Django imports these packages alone, so they have to import their modules.
+    # Django imports the first two alone, so they have to import their modules; the third is the front door.
     offenders = [
         path
         for path in all_python_files()
         if path.name == "__init__.py"
-        and path.parent.name not in {"admin", "models"}
+        and path.parent.name not in {"admin", "models", "procrastinate_tasks"}
         and path.read_text().strip()
     ]
 

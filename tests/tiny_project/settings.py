@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from procrastinate_tasks.monitoring.logging import logging_config
+from procrastinate_tasks import logging_config
 
 SECRET_KEY = "tiny"
 USE_TZ = True

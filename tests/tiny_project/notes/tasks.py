@@ -11,11 +11,7 @@ from datetime import UTC, datetime, timedelta
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
-from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.retries import Retries
-from procrastinate_tasks.jobs.tasks import task
-from procrastinate_tasks.schedule.periodic import periodic
-from procrastinate_tasks.schedule.policies import CatchUp
+from procrastinate_tasks import CatchUp, Retries, defer, periodic, task
 from tests.tiny_project.notes.models import Note
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from procrastinate_tasks.conf import PATIENCE_WITH_THE_SERVER
+from procrastinate_tasks.conf import CONNECTION_OPTIONS
 from reyes_estancias.database_url import parse_database_url
 
 SECRET = "s3cret"
@@ -21,7 +21,7 @@ def test_a_plain_url_fills_every_field():
         "PASSWORD": "s@crets",
         "HOST": "db.internal",
         "PORT": "6432",
-        "OPTIONS": PATIENCE_WITH_THE_SERVER,
+        "OPTIONS": CONNECTION_OPTIONS,
     }
 
 
@@ -35,19 +35,19 @@ def test_several_hosts_and_libpq_options_pass_through():
     )
 
     assert (database["HOST"], database["PORT"]) == ("one,two", "5432,5433")
-    assert database["OPTIONS"] == {**PATIENCE_WITH_THE_SERVER, "target_session_attrs": "read-write"}
+    assert database["OPTIONS"] == {**CONNECTION_OPTIONS, "target_session_attrs": "read-write"}
 
 
 def test_a_server_that_vanished_is_noticed_unless_the_url_wants_more_patience():
     options = parse_database_url("postgres://ana@one/estancias?connect_timeout=30")["OPTIONS"]
 
-    assert options == {**PATIENCE_WITH_THE_SERVER, "connect_timeout": "30"}
+    assert options == {**CONNECTION_OPTIONS, "connect_timeout": "30"}
 
 
 def test_a_service_may_stand_in_for_the_database():
     database = parse_database_url("postgres:///?service=estancias")
 
-    assert database["OPTIONS"] == {**PATIENCE_WITH_THE_SERVER, "service": "estancias"}
+    assert database["OPTIONS"] == {**CONNECTION_OPTIONS, "service": "estancias"}
 
 
 @pytest.mark.parametrize(

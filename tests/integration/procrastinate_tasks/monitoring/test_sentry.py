@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,10 @@ from procrastinate.job_context import AbortReason, JobContext
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from sentry_sdk.envelope import Envelope
+from sentry_sdk.integrations.logging import EventHandler
 from sentry_sdk.transport import Transport
 
+from procrastinate_tasks.jobs import job_log
 from procrastinate_tasks.monitoring import sentry
 from reyes_estancias.sentry import start_sentry, without_private_data
 from tests.integration.procrastinate_tasks.sample_tasks import Flaky
@@ -168,3 +171,17 @@ def test_a_request_is_told_without_query_headers_and_the_link_of_a_booking():
     )
 
     assert event["request"] == {"method": "POST", "url": "https://reyes.example/reservas/…/"}
+
+
+def test_our_own_log_line_of_a_failed_job_is_no_second_event(sent: list[dict[str, Any]]):
+    handler = EventHandler(level=logging.ERROR)
+    assert sentry.begin_reporting() == [sentry.report_sync, sentry.report_async]
+
+    for name in (job_log.logger.name, "shop.orders"):
+        handler.handle(logging.makeLogRecord({"name": name, "levelno": logging.ERROR, "msg": "failed"}))
+
+    assert [event["logger"] for event in sent] == ["shop.orders"]
+
+
+def test_without_sentry_no_middleware_is_put_around_a_task():
+    assert sentry.begin_reporting() == []
