@@ -1,0 +1,127 @@
+"""Makes the shop of the README's examples, and uses it: each function is called, on a real database."""
+
+from __future__ import annotations
+
+import sys
+import types
+import unittest
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+from procrastinate.contrib.django import app
+
+import procrastinate_tasks
+from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.jobs.descriptions import JobArgs, find_description
+from procrastinate_tasks.models import AuditEntry, Job
+from procrastinate_tasks.monitoring.metrics import collect, render
+from procrastinate_tasks.schedule.periodic import find_schedule
+from tests.tiny_project.readme import examples, run
+
+defined: dict[str, dict[str, Any]] = {}
+
+
+class Orders:
+    """Stands in for the manager of a model that the README does not show."""
+
+    def in_bulk(self, ids: list[int]) -> dict[int, Order]:
+        return {pk: Order(pk=pk) for pk in ids}
+
+    def values_list(self, name: str, *, flat: bool) -> list[int]:
+        return [7, 8]
+
+    def ids_for(self, term: str) -> list[str]:
+        return ["7"] if term == "A-7" else []
+
+    def unpaid(self) -> Orders:
+        return self
+
+    def today(self) -> Orders:
+        return self
+
+    def count(self) -> int:
+        return 11
+
+    def close_old(self) -> int:
+        return 3
+
+
+class Order:
+    """A model of the shop."""
+
+    objects = Orders()
+    number = "A-7"
+    total_minor = 10_000
+
+    def __init__(self, *, pk: int) -> None:
+        self.pk = pk
+
+    def save(self) -> None: ...
+
+    def get_admin_url(self) -> str:
+        return f"/admin/shop/order/{self.pk}/"
+
+
+def make() -> None:
+    """Execute the modules of the examples, in their order; a later example of a file adds to it."""
+    add_module("shop.models", {"Order": Order, "Cart": Order})
+    for file, code in examples():
+        if file != "settings.py":
+            name = file.removesuffix(".py").replace("/", ".") or "shop.example"
+            defined.setdefault(file, {}).update(run(code, name=name))
+            add_module(name, defined[file])
+
+
+def add_module(name: str, contents: dict[str, Any]) -> None:
+    package, _, own_name = name.rpartition(".")
+    module = sys.modules.setdefault(name, types.ModuleType(name))
+    vars(module).update(contents)
+    if package:
+        setattr(sys.modules.setdefault(package, types.ModuleType(package)), own_name, module)
+
+
+def use() -> None:
+    """Call what they define."""
+    assert {name for name in defined[""] if name in procrastinate_tasks.__all__} == set(
+        procrastinate_tasks.__all__
+    )
+    assert queue_settings().queue_limits["mail"].concurrency == 5
+    assert find_schedule("shop.tasks.close_old_carts").cron_expression == "0 3 * * *"
+    assert app.tasks["shop.tasks.close_old_carts"].func() == "closed=3"
+    run_its_tests()
+    defined["shop/services.py"]["pay"](Order(pk=7), "ana@example.com")
+    defined["shop/receipts.py"]["send_tomorrow"](Order(pk=7))
+    defined["shop/operations.py"]["hold_mail"](Job.objects.get(task_name="shop.send_receipt").id)
+    defined["shop/repairs.py"]["repair"](User.objects.create(username="ana", is_superuser=True), "a token")
+    assert AuditEntry.objects.filter(actor="ana").count() == 6
+    use_descriptions()
+    use_monitoring()
+
+
+def run_its_tests() -> None:
+    loaded = unittest.defaultTestLoader.loadTestsFromTestCase(defined["shop/tests.py"]["ReceiptTest"])
+    result = unittest.TextTestRunner(stream=sys.stdout).run(loaded)
+    assert (result.testsRun, result.wasSuccessful()) == (1, True)
+
+
+def use_descriptions() -> None:
+    shown = find_description("shop.send_receipt")
+    assert shown is not None
+    described = shown.describe([JobArgs(id=1, args={"order_id": 7})])
+    assert described[1].sentence == "Send the receipt of order A-7"
+    module = defined["shop/job_descriptions.py"]
+    assert module["find_order"]("A-7").arguments == {"order_id": ["7"]}
+    assert module["find_order"]("nothing") is None
+    assert module["read_money_today"]().figures[0].value == "11"
+
+
+def use_monitoring() -> None:
+    (finding,) = defined["shop/monitoring.py"]["find_unpaid"](None)
+    assert finding.sentence == "11 invoices are unpaid."
+    assert "shop_orders 11" in render(collect())
+    assert reverse("monitoring:metrics") == "/metrics"
+
+
+make()
+use()
