@@ -37,6 +37,8 @@ _CHANGES_SESSION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SESSION_FUNCTIONS = ("set_config", "pg_advisory_lock", "pg_try_advisory_lock")
+# With true as its third argument it ends with its transaction, as SET LOCAL does.
+_SETS_LOCALLY = re.compile(r"set_config\s*\((?:[^()']|'[^']*'|\([^()]*\))*,\s*true\s*\)", re.IGNORECASE)
 _WATCHED = "_procrastinate_tasks_session_changed"
 
 
@@ -82,7 +84,11 @@ def _watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, conte
 def _changes_session(sql: object) -> bool:
     if not isinstance(sql, str):
         sql = str(sql)
-    return _CHANGES_SESSION.match(sql) is not None or any(name in sql for name in _SESSION_FUNCTIONS)
+    if _CHANGES_SESSION.match(sql) is not None:
+        return True
+    if "set_config" in sql:
+        sql = _SETS_LOCALLY.sub("", sql)
+    return any(name in sql for name in _SESSION_FUNCTIONS)
 
 
 def _undo(slot: Slot, wrapper: BaseDatabaseWrapper) -> str:

@@ -21,6 +21,7 @@ from procrastinate_tasks.monitoring.alerts.rules import all_rules
 from procrastinate_tasks.monitoring.snapshot import take_snapshot
 from tests.factories import BASE_URL
 from tests.house import House, account_of
+from tests.integration.pages import english_words
 
 ROSA = Actor(name="rosa", user_id=None)
 
@@ -59,6 +60,8 @@ def test_the_guest_is_told_once_however_often_stripe_says_so(house: House):
     (message,) = [each for each in mail.outbox if "regresó" in each.subject]
     assert message.to == [booking.guest_email]
     assert "Te reembolsamos $1,600.80 MXN" in message.body
+    words = f"{message.subject} {message.body}".replace(BASE_URL + booking.get_absolute_url(), "")
+    assert english_words(words) == set()
     assert GuestEmail.objects.get(kind="refund_failed").refund == refund
 
 
