@@ -19,10 +19,12 @@ from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, l
 from bookings.references import read_reference
 from payments import unfinished
 from payments.doubts import IN_DOUBT_PARAMETER, find_in_doubt
+from payments.invariants.catalogue import INVARIANTS
 from payments.ledger import mismatches
 from payments.models import (
     Dispute,
     GuestEmail,
+    InvariantCheck,
     LedgerTransfer,
     Payment,
     PaymentAttempt,
@@ -289,6 +291,26 @@ class ReconciliationBreakAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type:
             explanation=obj.explanation,
             now=timezone.now(),
         )
+
+
+@admin.register(InvariantCheck)
+class InvariantCheckAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What must always hold, and since when it does not; asked every five minutes."""
+
+    list_display = ("name", "meaning", "count", "which", "broken", "checked", "seconds")
+    list_filter = (("broken_since", admin.EmptyFieldListFilter),)
+    readonly_fields = (*list_display, "problem")
+    fields = readonly_fields
+    broken = instant("broken_since", _("broken since"))
+    checked = instant("checked_at", _("checked"))
+
+    @admin.display(description=_("broken when"))
+    def meaning(self, check: InvariantCheck) -> str:
+        return next((str(each.broken) for each in INVARIANTS if each.name == check.name), NOTHING)
+
+    @admin.display(description=_("which"))
+    def which(self, check: InvariantCheck) -> str:
+        return ", ".join(check.rows) or NOTHING
 
 
 @admin.register(GuestEmail)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from payments import policies
-from payments.models import Dispute, ReconciliationBreak, Refund
+from payments.invariants.catalogue import INVARIANTS
+from payments.models import Dispute, InvariantCheck, ReconciliationBreak, Refund
 from payments.policies import RefundState
 
 
@@ -82,6 +83,22 @@ def _describe_breaks(breaks: QuerySet[ReconciliationBreak]) -> str:
     ) % {"count": count}
 
 
+def _describe_invariants(checks: QuerySet[InvariantCheck]) -> str:
+    broken = {each.name: str(each.broken) for each in INVARIANTS}
+    told = [f"{each.name}, {broken.get(each.name, '')}: {_write_rows(each)}" for each in checks]
+    return _("What must always hold does not: %(broken)s.") % {"broken": "; ".join(told)}
+
+
+def _write_rows(check: InvariantCheck) -> str:
+    if check.problem:
+        return _("it could not be checked (%(problem)s)") % {"problem": check.problem}
+    more = check.count - MOST_NAMED
+    return ", ".join(check.rows[:MOST_NAMED]) + (f" (+{more})" if more > 0 else "")
+
+
+# Of each invariant, in an alert.
+MOST_NAMED = 5
+
 CONCERNS = (
     Concern(
         name="disputes_to_answer",
@@ -115,5 +132,17 @@ CONCERNS = (
         describe=_describe_breaks,
         page="admin:payments_reconciliationbreak_changelist",
         query={"closed_at__isempty": "1"},
+    ),
+    Concern(
+        name="invariants_broken",
+        title=gettext_lazy("Money or nights do not add up"),
+        advice=gettext_lazy(
+            "Look at each row with manage.py explain_booking. Mend nothing by hand in the database: post a"
+            " correction. If in doubt, pause the queue: manage.py jobs pause payments."
+        ),
+        rows=lambda: InvariantCheck.objects.filter(broken_since__isnull=False),
+        describe=_describe_invariants,
+        page="admin:payments_invariantcheck_changelist",
+        query={"broken_since__isempty": "0"},
     ),
 )

@@ -109,6 +109,18 @@ describe_task(
     ),
 )
 describe_task(
+    "payments.tasks.check_invariants",
+    TaskDescription(
+        title=_("Check that money and nights add up"),
+        kind=Kind.MONEY,
+        describe=describe_alike(
+            sentence=_("Asks the database what must always hold of money and nights"),
+            retry_reason=_("It only reads."),
+            runbook=_("It runs again within 5 minutes. If it keeps failing, read the error of the attempt."),
+        ),
+    ),
+)
+describe_task(
     "payments.tasks.resolve_unfinished_payments",
     TaskDescription(
         title=_("Resolve unfinished payments"),

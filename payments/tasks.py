@@ -26,6 +26,7 @@ from payments.deferred_jobs import (
 )
 from payments.exceptions import GatewayRefused, TransientFault
 from payments.gateway import get_gateway
+from payments.invariants import checking
 from payments.protocols import (
     cancellation,
     charge,
@@ -154,6 +155,15 @@ def reconcile_with_stripe() -> str:
     """Compare what Stripe took and paid back with what we have. Returns ``compared=N repaired=M open=K``."""
     report = reconcile.reconcile(gateway=get_gateway(), now=timezone.now())
     return f"compared={report.compared} repaired={report.repaired} open={report.open_breaks}"
+
+
+# Not of the queue of payments: while that is paused, it is most wanted.
+@periodic(cron="*/5 * * * *", catch_up=CatchUp.SKIP)
+@task(name="payments.tasks.check_invariants", queue="bookings")
+def check_invariants() -> str:
+    """Ask the database what must hold of money and nights. Returns ``checked=N broken=M``."""
+    verdicts = checking.check_and_keep(now=timezone.now())
+    return f"checked={len(verdicts)} broken={sum(not each.holds for each in verdicts)}"
 
 
 @task(

@@ -35,6 +35,7 @@ def expected() -> Expected:
         "payments.tasks.defer_unfinished_work",
         "payments.tasks.resolve_unfinished_payments",
         "payments.tasks.reconcile_with_stripe",
+        "payments.tasks.check_invariants",
         "bookings.tasks.mark_expired_bookings",
         "bookings.tasks.mark_expired_holds",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments.models.memory import StripeMemory
+from payments.models.memory import InvariantCheck, StripeMemory
 from payments.models.messages import GuestEmail, StripeEvent
 from payments.models.movements import Dispute, LedgerTransfer, ReconciliationBreak, Refund
 from payments.models.obligations import Account, BookingAccount, Payment, PaymentAttempt
@@ -12,6 +12,7 @@ __all__ = [
     "BookingAccount",
     "Dispute",
     "GuestEmail",
+    "InvariantCheck",
     "LedgerTransfer",
     "Payment",
     "PaymentAttempt",

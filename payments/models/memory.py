@@ -1,9 +1,10 @@
-"""How far our rows and Stripe's were found to tell the same story, and of which account it is."""
+"""What our rows were found to be worth: whether Stripe knows the same, and whether they hold together."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Length
 from django.utils.translation import gettext_lazy as _
 
 
@@ -27,3 +28,27 @@ class StripeMemory(models.Model):
 
     def __str__(self) -> str:
         return self.account_id
+
+
+class InvariantCheck(models.Model):
+    """What was found when an invariant was checked last, one row each.
+
+    While ``broken_since`` is set it does not hold, or could not be checked.
+    """
+
+    name = models.CharField(_("invariant"), max_length=10, primary_key=True)
+    checked_at = models.DateTimeField(_("checked"))
+    broken_since = models.DateTimeField(_("broken since"), null=True)
+    count = models.PositiveIntegerField(_("rows"), default=0)
+    rows = models.JSONField(_("which"), default=list)
+    problem = models.CharField(_("why it could not be checked"), max_length=200, blank=True)
+    seconds = models.FloatField(_("seconds"), default=0)
+
+    class Meta:
+        verbose_name = _("invariant")
+        verbose_name_plural = _("invariants")
+        ordering = (Length("name"), "name")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name

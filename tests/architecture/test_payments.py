@@ -29,6 +29,7 @@ FROZEN_TASK_NAMES = {
     "payments.tasks.defer_unfinished_work",
     "payments.tasks.reconcile_with_stripe",
     "payments.tasks.refund_payment",
+    "payments.tasks.check_invariants",
     "payments.tasks.resolve_unfinished_payments",
     "payments.tasks.scan_and_charge_balances",
     "payments.tasks.send_guest_email",

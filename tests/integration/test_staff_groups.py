@@ -17,7 +17,10 @@ from procrastinate_tasks.actions.policies import Action
 pytestmark = pytest.mark.django_db
 
 FIRST = ("reyes_estancias", "0002_staff_groups")
-SINCE = [(("reyes_estancias", "0003_staff_sees_all_money"), "give_permissions")]
+SINCE = [
+    ("reyes_estancias", "0003_staff_sees_all_money"),
+    ("reyes_estancias", "0004_staff_sees_invariants"),
+]
 MAY = {
     "Recepción": set(),
     "Operación": {Action.RETRY, Action.RELEASE, Action.RUN_NOW, Action.CANCEL, Action.RUN_SCHEDULE},
@@ -31,14 +34,15 @@ VIEWS = {
 }
 
 
-def run(migration: tuple[str, str], function: str) -> None:
+def run(migration: tuple[str, str]) -> None:
     state = MigrationLoader(connection).project_state([migration])
     module = import_module(".migrations.".join(migration))
-    getattr(module, function)(state.apps, SimpleNamespace(connection=connection))
+    for operation in module.Migration.operations:
+        operation.code(state.apps, SimpleNamespace(connection=connection))
 
 
 def make_groups() -> None:
-    run(FIRST, "make_groups")
+    run(FIRST)
 
 
 def make_all() -> None:
@@ -46,8 +50,8 @@ def make_all() -> None:
     Group.objects.all().delete()
     Permission.objects.all().delete()
     make_groups()
-    for migration, function in SINCE:
-        run(migration, function)
+    for migration in SINCE:
+        run(migration)
 
 
 def member_of(group: str) -> User:

@@ -1,0 +1,15 @@
+-- Of a cancelled booking the house neither keeps nor bills just what the rules let it; what was waived is
+-- credited in the ledger. What a bank took back for good may be what the guest was owed.
+SELECT 'booking', booking.id
+FROM bookings_booking booking
+JOIN payments_bookingaccount account ON account.booking_id = booking.id
+JOIN bookings_quote quote ON quote.id = booking.quote_id
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0) AS minor
+    FROM payments_payment payment
+    WHERE payment.booking_id = booking.id AND payment.status NOT IN ('paid', 'void')
+) unpaid ON true
+WHERE booking.status = 'cancelled'
+    AND (account.owed_minor - account.captured_minor + account.refunding_minor + account.refunded_minor
+        NOT BETWEEN unpaid.minor - account.lost_minor AND unpaid.minor
+        OR account.owed_minor > quote.total_minor)

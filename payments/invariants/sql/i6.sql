@@ -1,0 +1,22 @@
+-- Two bookings share a night; a living booking does not block its nights; nights are blocked for nobody.
+WITH blocks AS (
+    SELECT id, home_id, booking_id, nights FROM bookings_nightblock WHERE active
+), suspects AS (
+    SELECT *, lower(nights) < max(upper(nights)) OVER (
+        PARTITION BY home_id ORDER BY lower(nights), id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS is_suspect
+    FROM blocks
+)
+SELECT 'booking', suspect.booking_id
+FROM suspects suspect
+JOIN bookings_nightblock other ON other.home_id = suspect.home_id AND other.nights && suspect.nights
+    AND other.booking_id <> suspect.booking_id AND other.active
+WHERE suspect.is_suspect
+UNION
+SELECT 'booking', coalesce(living.id, blocks.booking_id)
+FROM (
+    SELECT booking.id, quote.nights
+    FROM bookings_booking booking JOIN bookings_quote quote ON quote.id = booking.quote_id
+    WHERE booking.status IN ('pending', 'confirmed', 'completed')
+) living FULL JOIN blocks ON blocks.booking_id = living.id
+WHERE living.nights IS DISTINCT FROM blocks.nights

@@ -1,0 +1,31 @@
+-- A job runs on a worker that is dead for long; or a balance is due for long, and neither was it tried nor is
+-- it written down why not: a dispute, a difference with Stripe, a lock of all charging, a paused queue.
+SELECT 'job', job.id
+FROM procrastinate_jobs job
+WHERE job.status = 'doing'
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_workers worker
+        WHERE worker.id = job.worker_id AND worker.last_heartbeat > %(now)s - interval '15 minutes')
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_events event
+        WHERE event.job_id = job.id AND event.at > %(now)s - interval '15 minutes')
+UNION ALL
+SELECT 'booking', booking.id
+FROM bookings_booking booking
+JOIN payments_payment payment ON payment.booking_id = booking.id AND payment.kind = 'balance'
+    AND payment.status = 'pending' AND payment.reason = ''
+WHERE booking.status = 'confirmed' AND booking.settled_at IS NULL AND booking.cancel_requested_at IS NULL
+    AND booking.balance_due_at < %(now)s - interval '30 minutes'
+    AND NOT EXISTS (SELECT FROM payments_paymentattempt attempt WHERE attempt.payment_id = payment.id)
+    AND NOT EXISTS (
+        SELECT FROM payments_dispute dispute
+        JOIN payments_paymentattempt attempt ON attempt.id = dispute.attempt_id
+        JOIN payments_payment disputed ON disputed.id = attempt.payment_id
+        WHERE disputed.booking_id = booking.id AND dispute.status NOT IN ('won', 'warning_closed'))
+    AND NOT EXISTS (
+        SELECT FROM payments_reconciliationbreak difference
+        WHERE difference.booking_id = booking.id AND difference.closed_at IS NULL)
+    AND NOT EXISTS (SELECT FROM payments_stripememory WHERE locked_at IS NOT NULL)
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_tasks_queuerule
+        WHERE queue_name = 'payments' AND paused_at IS NOT NULL)

@@ -1,0 +1,404 @@
+"""What the house asks of its own rows: each invariant finds the row that breaks it, a clean house none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from freezegun import freeze_time
+
+from bookings.models import Booking, NightBlock
+from bookings.services import complete_departed
+from payments import attention, tasks
+from payments.invariants import checking
+from payments.invariants.catalogue import INVARIANTS, named
+from payments.ledger import claims, outcomes
+from payments.models import (
+    BookingAccount,
+    GuestEmail,
+    InvariantCheck,
+    LedgerTransfer,
+    Payment,
+    PaymentAttempt,
+    ReconciliationBreak,
+    Refund,
+    StripeEvent,
+)
+from payments.panels.unfinished import tell_unfinished
+from payments.protocols.cancellation import settle_cancellation
+from payments.services import request_cancellation
+from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.models import ScheduleState
+from tests.factories import (
+    BASE_URL,
+    balance_of,
+    make_confirmed_booking,
+    make_deposit_attempt,
+    make_hold,
+    make_intent,
+    make_property,
+)
+from tests.gateways import FakeGateway
+from tests.integration.constraints import check_deferred_rules, drop_index, drop_rules
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
+DUE = NOW + timedelta(days=15)
+LATER = DUE + timedelta(days=10)
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """Write what the database's triggers would refuse."""
+    check_deferred_rules()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+
+def broken(now: datetime = LATER) -> dict[str, tuple[str, ...]]:
+    return {
+        each.invariant.name: each.rows or (each.problem,)
+        for each in checking.check(now=now)
+        if not each.holds
+    }
+
+
+def pay_balance(booking: Booking) -> PaymentAttempt:
+    attempt = claims.claim_balance(booking_id=booking.pk, base_url=BASE_URL, now=DUE).attempt
+    assert attempt is not None
+    return outcomes.record_intent(attempt_id=attempt.pk, intent=make_intent(attempt), now=DUE)
+
+
+def cancel(booking, *, now):
+    request_cancellation(booking=booking, base_url=BASE_URL, now=now)
+    settle_cancellation(booking_id=booking.pk, base_url=BASE_URL, gateway=FakeGateway(), now=now)  # type: ignore[arg-type]
+    booking.refresh_from_db()
+    return booking
+
+
+def paid_stay() -> Booking:
+    booking = make_confirmed_booking(now=NOW)
+    pay_balance(booking)
+    return booking
+
+
+def deposit_of(booking: Booking) -> PaymentAttempt:
+    return PaymentAttempt.objects.get(payment__booking=booking, payment__kind="deposit")
+
+
+def transfer(booking: Booking, source_type: str, debit: str, credit: str) -> LedgerTransfer:
+    return LedgerTransfer.objects.create(
+        booking=booking,
+        source_type=source_type,
+        source_id=uuid4().hex,
+        debit=debit,
+        credit=credit,
+        amount_minor=700,
+        currency="mxn",
+        posted_at=NOW,
+    )
+
+
+def make_break(*, age: timedelta) -> ReconciliationBreak:
+    found_at = LATER - age
+    return ReconciliationBreak.objects.create(
+        kind="foreign_charge", stripe_id="pi_x", theirs="succeeded", found_at=found_at, seen_at=found_at
+    )
+
+
+def test_a_house_in_order_breaks_none():
+    make_hold(now=LATER)
+    make_deposit_attempt(booking=make_hold(now=LATER), now=LATER)
+    make_confirmed_booking(now=LATER)
+    paid_stay()
+    cancel(make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=30)).date()), now=NOW)
+    fined = cancel(make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=3)).date()), now=NOW)
+    complete_departed(now=LATER)
+    Refund.objects.update(check_at=LATER)
+
+    assert Booking.objects.filter(status="completed").exists()
+    assert fined.payments.filter(kind="fee").exists()
+    assert broken() == {}
+
+
+def break_i1() -> str:
+    booking = paid_stay()
+    with unguarded():
+        transfer(booking, "payment_intent", "stripe", "receivable")
+    return f"booking {booking.pk}"
+
+
+def break_i1_of_a_settled_stay() -> str:
+    booking = make_confirmed_booking(now=NOW)
+    Booking.objects.filter(pk=booking.pk).update(settled_at=NOW)
+    return f"booking {booking.pk}"
+
+
+def break_i2() -> str:
+    attempt = pay_balance(make_confirmed_booking(now=NOW))
+    drop_rules(drop_index("payments_one_live_or_won_attempt"))
+    with unguarded():
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(state="succeeded")
+        attempt.pk, attempt.n, attempt.key, attempt.stripe_intent_id = None, 2, uuid4(), "pi_second"
+        attempt.save(force_insert=True)
+    return f"payment {attempt.payment_id}"
+
+
+def break_i3() -> str:
+    payment = balance_of(make_confirmed_booking(now=NOW))
+    with unguarded():
+        Payment.objects.filter(pk=payment.pk).update(status="paid")
+    return f"payment {payment.pk}"
+
+
+def break_i3_by_a_charge_that_is_not_posted() -> str:
+    attempt = pay_balance(make_confirmed_booking(now=NOW))
+    with unguarded():
+        LedgerTransfer.objects.filter(source_id=attempt.stripe_intent_id).delete()
+    return f"attempt {attempt.pk}"
+
+
+def break_i3_by_a_transfer_of_nothing() -> str:
+    with unguarded():
+        posted = transfer(paid_stay(), "payment_intent", "stripe", "receivable")
+    return f"transfer {posted.pk}"
+
+
+def break_i4() -> str:
+    attempt = pay_balance(make_confirmed_booking(now=NOW))
+    GuestEmail.objects.filter(payment=attempt.payment).delete()
+    return f"payment {attempt.payment_id}"
+
+
+def break_i4_by_a_receipt_of_nothing() -> str:
+    payment = balance_of(make_confirmed_booking(now=NOW))
+    email = GuestEmail.objects.create(
+        booking=payment.booking, payment=payment, kind="receipt", base_url=BASE_URL, created_at=NOW
+    )
+    return f"email {email.pk}"
+
+
+def break_i5() -> str:
+    return f"break {make_break(age=timedelta(minutes=11)).pk}"
+
+
+def break_i6() -> str:
+    first = make_confirmed_booking(now=NOW, home=make_property())
+    second = make_confirmed_booking(now=NOW)
+    drop_rules("ALTER TABLE bookings_nightblock DROP CONSTRAINT bookings_night_blocks_never_overlap")
+    with unguarded():
+        NightBlock.objects.filter(booking=second).update(home=first.home)
+    return f"booking {second.pk}"
+
+
+def break_i6_by_letting_nights_go() -> str:
+    booking = make_confirmed_booking(now=NOW)
+    with unguarded():
+        NightBlock.objects.filter(booking=booking).update(active=False, released_at=NOW, release_proof="none")
+    return f"booking {booking.pk}"
+
+
+def break_i7() -> str:
+    attempt = claims.claim_balance(
+        booking_id=make_confirmed_booking(now=NOW).pk, base_url=BASE_URL, now=DUE
+    ).attempt
+    assert attempt is not None
+    return f"attempt {attempt.pk}"
+
+
+def break_i8() -> str:
+    booking = paid_stay()
+    with unguarded():
+        BookingAccount.objects.filter(booking=booking).update(disputed_minor=1)
+    return f"booking {booking.pk}"
+
+
+def break_i9() -> str:
+    return f"booking {make_confirmed_booking(now=NOW).pk}"
+
+
+def break_i9_by_a_job_on_a_dead_worker() -> str:
+    job_id = defer("payments.tasks.scan_and_charge_balances")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job_id])
+        cursor.execute("UPDATE procrastinate_events SET at = %s WHERE job_id = %s", [NOW, job_id])
+    return f"job {job_id}"
+
+
+def break_i10() -> str:
+    event = StripeEvent.objects.create(
+        event_id="evt_1", type="x", object_id="y", payload={}, created_at=NOW, received_at=NOW
+    )
+    return f"event {event.pk}"
+
+
+def break_i11() -> str:
+    refund = asked_back()
+    with unguarded():
+        Refund.objects.filter(pk=refund.pk).update(state="succeeded", stripe_refund_id="re_1")
+    return f"refund {refund.pk}"
+
+
+def break_i12() -> str:
+    booking = cancel(make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=3)).date()), now=NOW)
+    booking.payments.filter(kind="fee").update(status="void")
+    return f"booking {booking.pk}"
+
+
+def break_i13() -> str:
+    booking = make_hold(now=NOW)
+    Booking.objects.filter(pk=booking.pk).update(settled_at=NOW)
+    return f"booking {booking.pk}"
+
+
+def break_i14() -> str:
+    email = GuestEmail.objects.get(booking=make_confirmed_booking(now=NOW))
+    GuestEmail.objects.filter(pk=email.pk).update(sent_at=NOW, dropped_at=NOW)
+    return f"email {email.pk}"
+
+
+def break_i15() -> str:
+    booking = paid_stay()
+    complete_departed(now=LATER)
+    transfer(booking, "quote", "receivable", "lodging")
+    return f"booking {booking.pk}"
+
+
+def break_i16() -> str:
+    check_deferred_rules()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_ledgertransfer DISABLE TRIGGER payments_ledger_is_append_only")
+    return "trigger payments_ledger_is_append_only"
+
+
+def break_i17() -> str:
+    return f"refund {asked_back().pk}"
+
+
+def break_i18() -> str:
+    return f"break {make_break(age=timedelta(hours=25)).pk}"
+
+
+def break_i18_by_comparing_nothing() -> str:
+    name = "payments.tasks.reconcile_with_stripe"
+    ScheduleState.objects.update_or_create(
+        name=name, defaults={"last_tick_at": NOW, "last_deferred_tick_at": NOW}
+    )
+    return f"schedule {name}"
+
+
+def asked_back() -> Refund:
+    return Refund.objects.create(
+        attempt=deposit_of(paid_stay()),
+        amount_minor=5_000,
+        currency="mxn",
+        reason="test",
+        check_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+FAULTS: tuple[Callable[[], str], ...] = tuple(
+    made for name, made in list(globals().items()) if name.startswith("break_i")
+)
+
+
+def name_of(fault: Callable[[], str]) -> str:
+    return fault.__name__.split("_")[1].upper()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_the_row_that_breaks_an_invariant_is_found(fault: Callable[[], str]):
+    row = fault()
+
+    assert row in broken()[name_of(fault)]
+
+
+def test_every_invariant_is_broken_by_a_test():
+    assert {name_of(fault) for fault in FAULTS} == {each.name for each in INVARIANTS}
+
+
+def test_every_trigger_of_money_and_nights_is_watched():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+            " WHERE NOT tgisinternal AND (relname LIKE 'payments\\_%' OR relname LIKE 'bookings\\_%')"
+        )
+        triggers = {name for (name,) in cursor.fetchall()}
+
+    (guards,) = named(["I16"])
+
+    assert triggers
+    assert {name for name in triggers if f"'{name}'" not in guards.sql} == set()
+
+
+def test_an_invariant_that_cannot_be_asked_is_told_and_keeps_no_other():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_stripeevent RENAME COLUMN state TO was_state")
+
+    verdicts = {
+        each.invariant.name: each for each in checking.check(now=LATER, invariants=named(["I10", "I14"]))
+    }
+
+    assert verdicts["I10"].problem == "ProgrammingError"
+    assert set(verdicts) == {"I10", "I14"}
+
+
+def test_staff_are_told_which_rows_break_what_until_they_do_not():
+    booking = make_confirmed_booking(now=NOW)
+    with freeze_time(LATER):
+        assert tasks.check_invariants() == "checked=18 broken=1"
+        concern = next(each for each in attention.CONCERNS if each.name == "invariants_broken")
+        told = concern.describe(concern.rows())
+        assert "I9" in told and f"booking {booking.pk}" in told
+        assert told in [notice.sentence for notice in tell_unfinished().notices]
+
+    pay_balance(booking)
+    with freeze_time(LATER + timedelta(minutes=5)):
+        assert tasks.check_invariants() == "checked=18 broken=0"
+    assert not concern.rows().exists()
+    assert InvariantCheck.objects.count() == len(INVARIANTS)
+
+
+def test_since_when_an_invariant_is_broken_is_kept():
+    make_confirmed_booking(now=NOW)
+    for minutes in (0, 5):
+        checking.check_and_keep(now=LATER + timedelta(minutes=minutes))
+
+    kept = InvariantCheck.objects.get(name="I9")
+
+    assert (kept.broken_since, kept.checked_at) == (LATER, LATER + timedelta(minutes=5))
+
+
+@freeze_time(LATER)
+def test_the_command_names_the_rows_and_fails():
+    booking = make_confirmed_booking(now=NOW)
+    written = StringIO()
+
+    with pytest.raises(CommandError, match="1"):
+        call_command("check_invariants", "--json", stdout=written)
+
+    found = {each["name"]: each for each in json.loads(written.getvalue())}
+    assert found["I9"]["rows"] == [f"booking {booking.pk}"]
+    assert [name for name, each in found.items() if not each["holds"]] == ["I9"]
+
+
+def test_the_command_can_be_asked_for_some():
+    written = StringIO()
+
+    call_command("check_invariants", "i8", stdout=written)
+
+    assert written.getvalue().startswith("I8 ")
+    with pytest.raises(CommandError, match="I99"):
+        call_command("check_invariants", "I99")
