@@ -1,18 +1,29 @@
-"""How the queue app asks the database: the SQL of its rooms, the clock, the faults."""
+"""How the queue app asks the database: the SQL of its rooms, one connection, the clock, clashes, faults."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
-from django.db import DatabaseError
+import psycopg
+from django.db import DatabaseError, transaction
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 
 _HERE = Path(__file__).parent
+_NOW = "SELECT clock_timestamp() AS now"
+
+MOST_CLASHES = 5
+
+# What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
+DATABASE_FAULTS = (DatabaseError, ConnectorException)
+
+T = TypeVar("T")
 
 
 @cache
@@ -26,21 +37,74 @@ def statement(name: str) -> LiteralString:
     return (_HERE / room / "sql" / f"{file}.sql").read_text(encoding="utf-8")
 
 
-_NOW = "SELECT clock_timestamp() AS now"
+# --- On Django's connection -------------------------------------------------------------------------------
 
-# What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
-DATABASE_FAULTS = (DatabaseError, ConnectorException)
+
+def database_alias() -> str:
+    alias: str = procrastinate_settings.DATABASE_ALIAS
+    return alias
+
+
+def atomic() -> transaction.Atomic:
+    """Return a transaction, or a savepoint inside one, of the queue's database."""
+    return transaction.atomic(using=database_alias())
+
+
+def fetch_rows(sql: LiteralString, **parameters: object) -> list[dict[str, Any]]:
+    return _connector().execute_query_all(sql, **parameters)
+
+
+def fetch_row(sql: LiteralString, **parameters: object) -> dict[str, Any]:
+    """Return the one row that a statement answers."""
+    (row,) = fetch_rows(sql, **parameters)
+    return row
+
+
+def execute(sql: LiteralString, **parameters: object) -> None:
+    _connector().execute_query(sql, **parameters)
 
 
 def database_now() -> datetime:
     """Return the time by the clock that every process shares."""
-    now: datetime = _connector().execute_query_one(_NOW)["now"]
+    now: datetime = fetch_row(_NOW)["now"]
     return now
 
 
-def fetch_rows(name: str, **parameters: object) -> list[dict[str, Any]]:
-    return _connector().execute_query_all(statement(name), **parameters)
-
-
 def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
+    return DjangoConnector(alias=database_alias())
+
+
+# --- Clashes ----------------------------------------------------------------------------------------------
+
+
+def retry_clash(change: Callable[[], T]) -> T:
+    """Change something in a transaction; once more when another change met it on a unique index.
+
+    The other is committed by then, and can be seen.
+
+    Raises:
+        UniqueViolation: it met others more than ``MOST_CLASHES`` times.
+    """
+    for clash in count():
+        try:
+            with atomic():
+                return change()
+        except UniqueViolation:
+            if clash == MOST_CLASHES:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def retry_clash_async(change: Callable[[], Awaitable[T]]) -> T:
+    """Do as ``retry_clash`` does, on a connection of a worker's own: each statement is a transaction.
+
+    Raises:
+        psycopg.errors.UniqueViolation: it met others more than ``MOST_CLASHES`` times.
+    """
+    for clash in count():
+        try:
+            return await change()
+        except psycopg.errors.UniqueViolation:
+            if clash == MOST_CLASHES:
+                raise
+    raise AssertionError("unreachable")

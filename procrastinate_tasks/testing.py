@@ -20,13 +20,12 @@ from django.db import connections, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from psycopg.pq import TransactionStatus
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import database_alias, fetch_rows, statement
 from procrastinate_tasks.jobs.arguments import find_arguments
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import MOST_REFUSALS, Completion
@@ -105,7 +104,13 @@ class _Drain:
         """Run one claimed job and settle it."""
         end = fresh_context().run(self._run, assignment)
         settings = queue_settings()
-        (settled,) = settle(_connector(), [end], host=_HOST, release=settings.release, now=timezone.now())
+        (settled,) = settle(
+            DjangoConnector(alias=database_alias()),
+            [end],
+            host=_HOST,
+            release=settings.release,
+            now=timezone.now(),
+        )
         log_end(assignment, end, settled)
         return settled.outcome
 
@@ -168,7 +173,7 @@ def refute_enqueued(
 
 
 def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> ClaimedJob | None:
-    rows = _connector().execute_query_all(
+    rows = fetch_rows(
         statement("jobs/claim_next"), queues=queues, with_scheduled=with_scheduled, now=timezone.now()
     )
     return _assignment_of(rows[0]) if rows else None
@@ -199,7 +204,7 @@ def _undone_if_broken() -> Iterator[None]:
     A worker's task runs outside any transaction: what it wrote before it raised stays, as it does here,
     unless the connection refuses further statements.
     """
-    connection = connections[procrastinate_settings.DATABASE_ALIAS]
+    connection = connections[database_alias()]
     if not connection.in_atomic_block:
         yield
         return
@@ -220,7 +225,7 @@ def _undone_if_broken() -> Iterator[None]:
 
 
 def _waiting_jobs(task: str | AnyTask) -> list[Job]:
-    rows = _connector().execute_query_all(statement("jobs/waiting_jobs"), task_name=_name_of(task))
+    rows = fetch_rows(statement("jobs/waiting_jobs"), task_name=_name_of(task))
     return [Job.from_row(_with_parsed_arguments(row)) for row in rows]
 
 
@@ -252,7 +257,3 @@ def _describe(jobs: list[Job]) -> str:
 def _with_parsed_arguments(row: dict[str, Any]) -> dict[str, Any]:
     """Django's connections answer jsonb as text."""
     return {**row, "args": find_arguments(row["args"])}
-
-
-def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)

@@ -13,13 +13,11 @@ from django.apps import apps
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.actions.policies import Action, Refusal
 from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, ActionRequest, TargetReport
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import database_alias, fetch_row, statement
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, Job, TargetType
 from procrastinate_tasks.queries.job import MOST_AUDITED
 
@@ -44,8 +42,7 @@ def find_earlier(request: ActionRequest) -> ActionReport | None:
     """
     if not request.token:
         return None
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_one(statement("actions/lock_token"), token=str(request.group))
+    fetch_row(statement("actions/lock_token"), token=str(request.group))
     entries = list(_entries().filter(group=request.group).order_by("id"))
     if not entries:
         return None
@@ -136,7 +133,7 @@ def _write_django_s_log(request: ActionRequest, applied: Iterable[TargetReport])
 
 
 def _entries() -> QuerySet[AuditEntry]:
-    return AuditEntry.objects.using(procrastinate_settings.DATABASE_ALIAS)
+    return AuditEntry.objects.using(database_alias())
 
 
 ROWS_PER_PAGE = 50

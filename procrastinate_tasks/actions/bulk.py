@@ -13,12 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, look_at_jobs, nobody
@@ -26,7 +23,7 @@ from procrastinate_tasks.actions.permissions import allowed_tasks
 from procrastinate_tasks.actions.policies import Action, Batch, Refusal, decide_batch
 from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor, TargetReport, refuse_all
 from procrastinate_tasks.actions.services import do_and_record, do_or_fail
-from procrastinate_tasks.database import database_now, statement
+from procrastinate_tasks.database import atomic, database_alias, database_now, execute, fetch_row, statement
 from procrastinate_tasks.jobs import deferring
 from procrastinate_tasks.jobs.descriptions import (
     JobArgs,
@@ -182,7 +179,7 @@ def _write_down(
     pace_per_minute: int | None,
 ) -> BulkOperation:
     actor = request.actor
-    operation = BulkOperation.objects.using(_alias()).create(
+    operation = BulkOperation.objects.using(database_alias()).create(
         token=request.group,
         action=action,
         actor=actor.name[:150],
@@ -192,9 +189,7 @@ def _write_down(
         filters=_without_addresses(filters),
         pace_per_minute=pace_per_minute,
     )
-    row = DjangoConnector(alias=_alias()).execute_query_one(
-        statement("actions/add_bulk_items"), operation_id=operation.pk, job_ids=list(job_ids)
-    )
+    row = fetch_row(statement("actions/add_bulk_items"), operation_id=operation.pk, job_ids=list(job_ids))
     operation.requested = row["requested"]
     return operation
 
@@ -215,7 +210,7 @@ def _applied(request: ActionRequest, operation_id: int, detail: Mapping[str, obj
 
 def defer_next(operation_id: int) -> None:
     """Let a worker take the next batches, after the pause that the pace asks for."""
-    operation = BulkOperation.objects.using(_alias()).get(pk=operation_id)
+    operation = BulkOperation.objects.using(database_alias()).get(pk=operation_id)
     pause = batch_of(operation).pause if operation.last_batch_at is not None else None
     deferring.defer(
         RUN_TASK,
@@ -239,7 +234,7 @@ def run_batch(operation_id: int) -> bool:
         Whether jobs are left to another batch: False once it has ended, was stopped, or while another process
         is at it.
     """
-    with transaction.atomic(using=_alias()):
+    with atomic():
         operation = _running().filter(pk=operation_id).select_for_update(skip_locked=True).first()
         if operation is None:
             return False
@@ -290,7 +285,7 @@ def _may_of(operation: BulkOperation) -> May:
 
 
 def _settle(operation: BulkOperation, targets: Sequence[TargetReport]) -> None:
-    DjangoConnector(alias=_alias()).execute_query(
+    execute(
         statement("actions/end_bulk_items"),
         operation_id=operation.pk,
         job_ids=[int(target.target) for target in targets],
@@ -306,16 +301,11 @@ def _end(operation: BulkOperation, state: BulkState) -> None:
 
 
 def _running() -> QuerySet[BulkOperation]:
-    return BulkOperation.objects.using(_alias()).filter(state=BulkState.RUNNING)
+    return BulkOperation.objects.using(database_alias()).filter(state=BulkState.RUNNING)
 
 
 def _bounded(operation_id: int) -> int:
     return min(operation_id, _LARGEST_ID)
-
-
-def _alias() -> str:
-    alias: str = procrastinate_settings.DATABASE_ALIAS
-    return alias
 
 
 _LONGEST_RUN_SECONDS = 20.0

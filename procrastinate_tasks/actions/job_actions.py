@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from django.db import transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import UniqueViolation
 
 from procrastinate_tasks.actions.policies import (
@@ -21,7 +17,7 @@ from procrastinate_tasks.actions.policies import (
 )
 from procrastinate_tasks.actions.reports import ActionRequest, TargetReport, refuse_all
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_rows, retry_clash, statement
 from procrastinate_tasks.jobs import rescue
 from procrastinate_tasks.jobs.descriptions import moves_money
 from procrastinate_tasks.jobs.policies import Rescue
@@ -30,7 +26,6 @@ from procrastinate_tasks.models import ActionOutcome
 
 May = Callable[[str], bool]
 
-_MOST_CLASHES = 5
 _LARGEST_ID = 2**63 - 1
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -50,13 +45,10 @@ def act_on_jobs(request: ActionRequest, *, may: May) -> tuple[TargetReport, ...]
 
     A queueing lock that somebody takes at the same moment makes it look and decide again.
     """
-    for _ in range(_MOST_CLASHES):
-        try:
-            with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
-                return _act_once(request, may)
-        except UniqueViolation:
-            continue  # the job that took the lock is committed: the next look sees it
-    return refuse_all(request, Refusal.BUSY)
+    try:
+        return retry_clash(lambda: _act_once(request, may))
+    except UniqueViolation:
+        return refuse_all(request, Refusal.BUSY)
 
 
 def look_at_jobs(request: ActionRequest, *, may: May) -> tuple[TargetReport, ...]:
@@ -68,14 +60,16 @@ def look_at_jobs(request: ActionRequest, *, may: May) -> tuple[TargetReport, ...
 
 def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
     """Return what decides about actions on jobs, those that do not exist too, in one statement."""
-    rows = _rows("actions/jobs_to_act_on", job_ids=_possible(job_ids), orphaned_after=plain_orphaned_after())
+    rows = fetch_rows(
+        statement("actions/jobs_to_act_on"), job_ids=_possible(job_ids), orphaned_after=plain_orphaned_after()
+    )
     found = {row["id"]: JobToActOn(**row) for row in rows}
     missing = {job_id: JobToActOn(id=job_id, now=_NEVER, status=None) for job_id in job_ids}
     return missing | found
 
 
 def _act_once(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
-    _rows("actions/lock_jobs", job_ids=_possible(request.job_ids))
+    fetch_rows(statement("actions/lock_jobs"), job_ids=_possible(request.job_ids))
     jobs = read_jobs(request.job_ids)
     verdicts = _decide(request, jobs.values(), may)
     states = _change(request.action, [job for job in jobs.values() if verdicts[job.id].is_possible])
@@ -129,7 +123,7 @@ _CHANGES: Mapping[Action, tuple[str, JobState]] = {
 def _change_by(name: str, jobs: Sequence[JobToActOn], state: JobState) -> dict[int, JobState]:
     if not jobs:
         return {}
-    return {row["id"]: state for row in _rows(name, job_ids=[job.id for job in jobs])}
+    return {row["id"]: state for row in fetch_rows(statement(name), job_ids=[job.id for job in jobs])}
 
 
 def _rescue(
@@ -182,8 +176,3 @@ def _state_of(job: JobToActOn) -> JobState:
 
 def _possible(job_ids: Iterable[int]) -> list[int]:
     return sorted({job_id for job_id in job_ids if 0 < job_id <= _LARGEST_ID})
-
-
-def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    return connector.execute_query_all(statement(name), **parameters)

@@ -7,10 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from django.db import DatabaseError, transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-from procrastinate.exceptions import ConnectorException
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from procrastinate_tasks.actions import audit
@@ -18,7 +14,7 @@ from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, l
 from procrastinate_tasks.actions.policies import Action, Refusal
 from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor, TargetReport, refuse_all
 from procrastinate_tasks.conf import QueueLimit
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import DATABASE_FAULTS, atomic, fetch_row, statement
 from procrastinate_tasks.exceptions import (
     InvalidQueueLimit,
     InvalidTaskArguments,
@@ -119,7 +115,7 @@ def record_refused(request: ActionRequest) -> ActionReport:
 
 def do_and_record(request: ActionRequest, effect: Callable[[], tuple[TargetReport, ...]]) -> ActionReport:
     """Do it and record it in one transaction, or record that it failed."""
-    with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+    with atomic():
         earlier = audit.find_earlier(request)
         if earlier is not None:
             return earlier
@@ -133,10 +129,10 @@ def do_or_fail(
     request: ActionRequest, effect: Callable[[], tuple[TargetReport, ...]]
 ) -> tuple[TargetReport, ...]:
     try:
-        with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+        with atomic():
             _limit_lock_waits()
             return effect()
-    except (DatabaseError, ConnectorException) as error:
+    except DATABASE_FAULTS as error:
         return _failure(request, error)
 
 
@@ -157,7 +153,7 @@ def _failure(request: ActionRequest, error: Exception) -> tuple[TargetReport, ..
 
 def _limit_lock_waits() -> None:
     """Answer within seconds, whoever holds a job's row: the setting ends with the transaction."""
-    DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_one(
+    fetch_row(
         statement("actions/limit_lock_waits"), milliseconds=LONGEST_LOCK_WAIT // timedelta(milliseconds=1)
     )
 

@@ -10,18 +10,16 @@ from itertools import islice
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 from procrastinate import manager
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job, Status
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.tasks import Task
 from procrastinate.types import JSONDict
 
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import atomic, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidTaskArguments, UnknownTask
 from procrastinate_tasks.jobs.tasks import check_arguments, require_queue_name
 from procrastinate_tasks.jobs.values import holds_nul
@@ -152,8 +150,7 @@ class JobManager(manager.JobManager):
             InvalidTaskArguments: before anything is sent to the database.
         """
         parameters = _insert_parameters(jobs)
-        connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-        rows = connector.execute_query_all(statement("jobs/defer_jobs"), **parameters)
+        rows = fetch_rows(statement("jobs/defer_jobs"), **parameters)
         ids = {row["place"]: row["id"] for row in rows}
         return [ids.get(place) for place in range(1, len(jobs) + 1)]
 
@@ -169,7 +166,7 @@ class JobManager(manager.JobManager):
             return super().batch_defer_jobs(jobs, connection)
         if len(jobs) == 1:
             return _with_ids(jobs, self.insert_jobs(jobs))
-        with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+        with atomic():
             return _with_ids(jobs, self.insert_jobs(jobs))
 
     async def batch_defer_jobs_async(self, jobs: list[Job], connection: Any | None = None) -> list[Job]:
@@ -181,10 +178,7 @@ class JobManager(manager.JobManager):
 
     def cancel_by_queueing_lock(self, queueing_lock: str) -> bool:
         """Cancel the waiting job with this queueing lock, in Django's transaction."""
-        connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-        rows = connector.execute_query_all(
-            statement("jobs/cancel_by_queueing_lock"), queueing_lock=queueing_lock
-        )
+        rows = fetch_rows(statement("jobs/cancel_by_queueing_lock"), queueing_lock=queueing_lock)
         return bool(rows)
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
 from procrastinate_tasks.conf import QueueSettings, queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import atomic, fetch_row, statement
 from procrastinate_tasks.models import Outcome
 
 _FINISHED = ("succeeded", "failed", "cancelled", "aborted")
@@ -35,13 +31,11 @@ def run_once(now: datetime | None = None) -> RetentionReport:
         now: by default the database's clock.
     """
     settings = queue_settings()
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    with transaction.atomic(using=connector.alias):
-        if not connector.execute_query_one(statement("jobs/try_retention_lock"))["taken"]:
+    with atomic():
+        if not fetch_row(statement("jobs/try_retention_lock"))["taken"]:
             return RetentionReport(attempts=0, jobs=0, has_more=False)
         jobs = [
             _prune(
-                connector,
                 "jobs/prune_jobs",
                 status,
                 kept=_kept(settings, succeeded=status == "succeeded"),
@@ -51,7 +45,6 @@ def run_once(now: datetime | None = None) -> RetentionReport:
         ]
         attempts = [
             _prune(
-                connector,
                 "jobs/prune_attempts",
                 outcome,
                 kept=_kept(settings, succeeded=outcome is Outcome.SUCCEEDED),
@@ -68,8 +61,8 @@ def _kept(settings: QueueSettings, *, succeeded: bool) -> timedelta:
     return settings.keep_successes_for if succeeded else settings.keep_failures_for
 
 
-def _prune(connector: DjangoConnector, name: str, kind: str, *, kept: timedelta, now: datetime | None) -> int:
-    row = connector.execute_query_one(
+def _prune(name: str, kind: str, *, kept: timedelta, now: datetime | None) -> int:
+    row = fetch_row(
         statement(name), kind=str(kind), kept=kept, now=now, batch=queue_settings().retention_batch
     )
     return int(row["pruned"])

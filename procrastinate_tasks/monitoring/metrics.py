@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db import transaction
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
+from procrastinate_tasks.database import atomic
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 from procrastinate_tasks.queries.system import read_progress
 from procrastinate_tasks.queries.workers import WorkerHeartbeat
@@ -53,7 +51,7 @@ def collect() -> Iterator[Metric]:
     failed = []
     for name, source in {"queue": queue_metrics, **_sources}.items():
         try:
-            with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+            with atomic():
                 metrics = tuple(source())
         except Exception:
             logger.exception("Metrics could not be read", extra={"source": name})

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import atomic, database_now, execute, fetch_row, fetch_rows, statement
 from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring.policies import decide_rollup_window
 
@@ -45,17 +41,16 @@ def run_once(now: datetime | None = None) -> RollupReport:
     Args:
         now: by default the database's clock.
     """
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    clock = now or connector.execute_query_one("SELECT clock_timestamp() AS now")["now"]
-    connector.execute_query(statement("monitoring/begin_rollup"))
-    with transaction.atomic(using=connector.alias):
-        progress = connector.execute_query_all(statement("monitoring/lock_rollup"))
+    clock = now or database_now()
+    execute(statement("monitoring/begin_rollup"))
+    with atomic():
+        progress = fetch_rows(statement("monitoring/lock_rollup"))
         if not progress:
             return RollupReport(rolled_up_to=None)
-        return _roll_up(connector, rolled_up_to=progress[0]["rolled_up_to"], now=clock)
+        return _roll_up(rolled_up_to=progress[0]["rolled_up_to"], now=clock)
 
 
-def _roll_up(connector: DjangoConnector, *, rolled_up_to: datetime | None, now: datetime) -> RollupReport:
+def _roll_up(*, rolled_up_to: datetime | None, now: datetime) -> RollupReport:
     settings = queue_settings()
     window = decide_rollup_window(
         rolled_up_to=rolled_up_to,
@@ -65,12 +60,10 @@ def _roll_up(connector: DjangoConnector, *, rolled_up_to: datetime | None, now: 
         kept_for=settings.keep_successes_for,
         at_most=_MOST_AT_ONCE,
     )
-    connector.execute_query(statement("monitoring/note_releases"))
-    connector.execute_query(
-        statement("monitoring/roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until
-    )
-    connector.execute_query(statement("monitoring/advance_rollup"), rolled_up_to=window.until)
-    pruned = connector.execute_query_one(
+    execute(statement("monitoring/note_releases"))
+    execute(statement("monitoring/roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until)
+    execute(statement("monitoring/advance_rollup"), rolled_up_to=window.until)
+    pruned = fetch_row(
         statement("monitoring/prune_rollups"), before=now - KEPT_FOR, batch=settings.retention_batch
     )["pruned"]
     return RollupReport(

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_rows, statement
 from procrastinate_tasks.formatting import MOST_COUNTED
 
 MOST_GROUPS = 200
@@ -63,16 +59,19 @@ class StruckJob:
 
 def list_failure_groups(task: str = "") -> tuple[FailureGroup, ...]:
     """Return the faults, the latest first: of the first ``MOST_GROUPS`` by name."""
-    rows = _rows(
-        "queries/failure_groups", task=task or None, most_groups=MOST_GROUPS, at_most=MOST_COUNTED + 1
+    rows = fetch_rows(
+        statement("queries/failure_groups"),
+        task=task or None,
+        most_groups=MOST_GROUPS,
+        at_most=MOST_COUNTED + 1,
     )
     return tuple(FailureGroup(**row) for row in rows)
 
 
 def list_struck_jobs(group: FailureGroup, *, since: datetime | None) -> tuple[StruckJob, ...]:
     """Return the jobs behind the latest ``MOST_JOBS`` runs of a group."""
-    rows = _rows(
-        "queries/jobs_of_fault",
+    rows = fetch_rows(
+        statement("queries/jobs_of_fault"),
         task=group.task_name,
         fingerprint=group.fingerprint,
         exception_class=group.exception_class,
@@ -80,8 +79,3 @@ def list_struck_jobs(group: FailureGroup, *, since: datetime | None) -> tuple[St
         at_most=MOST_JOBS,
     )
     return tuple(StruckJob(**row) for row in rows)
-
-
-def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    return connector.execute_query_all(statement(name), **parameters)

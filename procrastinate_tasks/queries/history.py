@@ -7,12 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.models.monitoring import SLOT
 
@@ -88,7 +84,7 @@ class DayOfRuns:
 
 def read_facts() -> DashboardFacts:
     """Read the facts in one statement."""
-    (row,) = _rows("queries/dashboard_facts", at_most=MOST_COUNTED + 1)
+    row = fetch_row(statement("queries/dashboard_facts"), at_most=MOST_COUNTED + 1)
     releases, alerts = json.loads(row.pop("releases_of_day")), json.loads(row.pop("alerts"))
     counts = {name: json.loads(row[name]) for name in ("blocked_by_queue", "failed_by_task")}
     return DashboardFacts(
@@ -103,7 +99,7 @@ def read_day(until: datetime) -> DayOfRuns:
     from_at = until - DAY
     slots = [Ended()] * (DAY // SLOT)
     hours: dict[str, list[TaskHour]] = {}
-    for row in _rows("queries/rollup_of_day", from_at=from_at):
+    for row in fetch_rows(statement("queries/rollup_of_day"), from_at=from_at):
         task_name, slot_at, hour_at = (row.pop(name) for name in ("task_name", "slot_at", "hour_at"))
         if task_name is None:
             slots[(slot_at - from_at) // SLOT] = Ended(**{name: row[name] for name in _COUNTS})
@@ -121,19 +117,13 @@ def read_day(until: datetime) -> DayOfRuns:
 _COUNTS = ("succeeded", "failed", "retried")
 
 
-def _rows(name: str, **parameters: object) -> list[dict[str, Any]]:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    return connector.execute_query_all(statement(name), **parameters)
-
-
 _HOURS = DAY // HOUR
 
 
 def read_hours_of_queues(until: datetime) -> Mapping[str, tuple[Ended, ...]]:
     """Return the 24 hours that end with ``until``, of each queue in which something ended."""
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     hours: dict[str, list[Ended]] = {}
-    for row in connector.execute_query_all(statement("queries/rollup_of_queues"), from_at=until - DAY):
+    for row in fetch_rows(statement("queries/rollup_of_queues"), from_at=until - DAY):
         day = hours.setdefault(row["queue_name"], [Ended()] * _HOURS)
         day[row["hour"]] = Ended(succeeded=row["succeeded"], failed=row["failed"], retried=row["retried"])
     return {name: tuple(day) for name, day in hours.items()}
@@ -168,13 +158,15 @@ class RunSlot:
 
 def read_last_runs(job_ids: Sequence[int]) -> Mapping[int, LastRun]:
     """Return the jobs by id, in one statement."""
-    rows = _rows("queries/last_runs", job_ids=list(job_ids))
+    rows = fetch_rows(statement("queries/last_runs"), job_ids=list(job_ids))
     return {row["id"]: LastRun(**row) for row in rows}
 
 
 def read_run_slots(task_names: Sequence[str]) -> Mapping[str, tuple[RunSlot, ...]]:
     """Return each task's latest ``RUNS_SHOWN`` stretches of five minutes with a run, the oldest first."""
     slots: dict[str, list[RunSlot]] = defaultdict(list)
-    for row in _rows("queries/runs_of_tasks", tasks=sorted(set(task_names)), at_most=RUNS_SHOWN):
+    for row in fetch_rows(
+        statement("queries/runs_of_tasks"), tasks=sorted(set(task_names)), at_most=RUNS_SHOWN
+    ):
         slots[row.pop("task_name")].append(RunSlot(**row))
     return {name: tuple(found) for name, found in slots.items()}

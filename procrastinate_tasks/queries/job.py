@@ -11,12 +11,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateEvent
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.retry import RetryStrategy
 
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_rows, statement
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.retries import Retries
@@ -69,7 +67,7 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
     """Return the unfinished jobs with a job's lock, the one that has it first."""
     if row.lock is None or row.status not in ("todo", "doing"):
         return ()
-    rows = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
+    rows = fetch_rows(
         statement("queries/same_lock"), lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1
     )
     return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)

@@ -10,11 +10,9 @@ from typing import Any, LiteralString
 
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.states import JobState, job_state
 
@@ -201,7 +199,7 @@ def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None =
     }
     found = [
         _row(row)
-        for row in _rows(_compose("queries/list_jobs", query.tab, is_upwards=bool(after)), parameters)
+        for row in fetch_rows(_compose("queries/list_jobs", query.tab, is_upwards=bool(after)), **parameters)
     ]
     has_more = len(found) > ROWS_PER_PAGE
     if after is not None:
@@ -224,7 +222,7 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
     branches: list[LiteralString] = [_compose_count(name, group) for name, group in _GROUPS.items()]
     parameters = _parameters(query) | {"window": most + 1}
     counts: dict[Tab, Count] = {}
-    for row in _rows("(" + ") UNION ALL (".join(branches) + ")", parameters):
+    for row in fetch_rows("(" + ") UNION ALL (".join(branches) + ")", **parameters):
         is_capped = row["seen"] > most
         for tab, number in zip(_GROUPS[row["group"]].parts, row["parts"], strict=True):
             counts[tab] = Count(number=min(number, most), is_capped=is_capped)
@@ -238,7 +236,7 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
 
 def list_ids(query: JobQuery, *, limit: int) -> list[int]:
     """Return the ids of the jobs that a query lets through, the oldest first; of more, any of them."""
-    (row,) = _rows(_compose("queries/ids_of_jobs", query.tab), _parameters(query) | {"limit": limit})
+    row = fetch_row(_compose("queries/ids_of_jobs", query.tab), **_parameters(query), limit=limit)
     ids: list[int] = row["ids"]
     return ids
 
@@ -246,7 +244,7 @@ def list_ids(query: JobQuery, *, limit: int) -> list[int]:
 def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
     if not _needs_a_look(query):
         return None
-    (window,) = _rows(_compose("queries/window_of_jobs", query.tab), parameters)
+    window = fetch_row(_compose("queries/window_of_jobs", query.tab), **parameters)
     oldest: int | None = window["oldest_id"] if window["jobs"] >= WINDOW else None
     return oldest
 
@@ -289,8 +287,7 @@ def job_id_since(ago: timedelta) -> int:
 
 
 def _job_id(*, moment: datetime | None = None, ago: timedelta | None = None) -> int:
-    (row,) = _rows(statement("queries/job_id_at"), {"moment": moment, "ago": ago})
-    job_id: int = row["job_id"]
+    job_id: int = fetch_row(statement("queries/job_id_at"), moment=moment, ago=ago)["job_id"]
     return job_id
 
 
@@ -337,11 +334,6 @@ def _row(row: dict[str, Any]) -> JobRow:
     )
     args = arguments_to_show(row.pop("args"))  # Django's connection leaves JSON as text
     return JobRow(**row, args=args, state=state)
-
-
-def _rows(sql: LiteralString, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    return connector.execute_query_all(sql, **parameters)
 
 
 TAB_LABELS: dict[Tab, str | Promise] = {

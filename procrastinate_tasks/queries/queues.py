@@ -8,7 +8,7 @@ from datetime import datetime
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_rows
+from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
 from procrastinate_tasks.schedule.periodic import all_schedules
 
@@ -63,7 +63,7 @@ class TaskInfo:
 
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
-    (recent,) = fetch_rows("queries/failures_of_last_day")
+    recent = fetch_row(statement("queries/failures_of_last_day"))
     return QueueStatus(
         now=recent["now"],
         queues=list_queue_depths(),
@@ -74,13 +74,13 @@ def read_status() -> QueueStatus:
 
 def list_queue_depths() -> tuple[QueueDepth, ...]:
     """Return the queues that hold unfinished jobs, by name."""
-    rows = fetch_rows("queries/queue_depths", orphaned_after=plain_orphaned_after())
+    rows = fetch_rows(statement("queries/queue_depths"), orphaned_after=plain_orphaned_after())
     return tuple(QueueDepth(**row) for row in rows)
 
 
 def list_failures() -> tuple[QueueFailures, ...]:
     """Return the queues whose jobs failed for good within 24 hours."""
-    rows = fetch_rows("queries/failures_by_queue", at_most=MOST_FAILURES_COUNTED)
+    rows = fetch_rows(statement("queries/failures_by_queue"), at_most=MOST_FAILURES_COUNTED)
     return tuple(QueueFailures(**row) for row in rows)
 
 

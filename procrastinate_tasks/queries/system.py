@@ -15,7 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import QueueSettings, django_name, queue_settings
-from procrastinate_tasks.database import database_now, fetch_rows
+from procrastinate_tasks.database import database_now, fetch_row, fetch_rows, statement
 from procrastinate_tasks.models import Outcome
 
 _PACKAGES = ("procrastinate", "psycopg")
@@ -141,19 +141,19 @@ class Progress:
 
 def read_connection_use() -> ConnectionUse:
     """Return the open connections beside the limit that is nearest, the plan's or the server's."""
-    (row,) = fetch_rows("queries/connection_use", plan_limit=queue_settings().connection_limit)
+    row = fetch_row(statement("queries/connection_use"), plan_limit=queue_settings().connection_limit)
     return ConnectionUse(**row)
 
 
 def read_oldest_transaction() -> OpenTransaction | None:
     """Return the oldest transaction that keeps dead rows from being cleaned up, but for this session's."""
-    rows = fetch_rows("queries/oldest_transaction")
+    rows = fetch_rows(statement("queries/oldest_transaction"))
     return OpenTransaction(**rows[0]) if rows else None
 
 
 def read_progress() -> Progress:
     """Return what was deferred and what ended, without counting rows that are long finished."""
-    (row,) = fetch_rows("queries/progress_counts", outcomes=[outcome.value for outcome in Outcome])
+    row = fetch_row(statement("queries/progress_counts"), outcomes=[outcome.value for outcome in Outcome])
     ended = json.loads(row.pop("ended_lately"))
     return Progress(**row, ended_lately={outcome.value: ended.get(outcome.value, 0) for outcome in Outcome})
 
@@ -170,5 +170,5 @@ class UnknownTaskInfo:
 
 def list_unknown_tasks() -> tuple[UnknownTaskInfo, ...]:
     """Return the tasks of ready jobs that no living worker knows, by name."""
-    rows = fetch_rows("queries/unknown_tasks", orphaned_after=queue_settings().orphaned_after)
+    rows = fetch_rows(statement("queries/unknown_tasks"), orphaned_after=queue_settings().orphaned_after)
     return tuple(UnknownTaskInfo(**row) for row in rows)

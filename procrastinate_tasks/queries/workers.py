@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
 from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.database import fetch_rows, statement
 
@@ -32,8 +29,7 @@ class JobInProgress:
 
 def list_jobs_in_progress() -> tuple[JobInProgress, ...]:
     """Return the jobs in progress, at most ``MOST_JOBS``: the orphaned first, then the longest running."""
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    rows = connector.execute_query_all(
+    rows = fetch_rows(
         statement("queries/jobs_of_workers"), orphaned_after=plain_orphaned_after(), at_most=MOST_JOBS
     )
     return tuple(JobInProgress(**row) for row in rows)
@@ -74,7 +70,7 @@ class WorkerHeartbeat:
 
 def list_workers() -> tuple[WorkerHeartbeat, ...]:
     """Return the registered workers, the longest registered first."""
-    rows = fetch_rows("queries/worker_heartbeats", orphaned_after=plain_orphaned_after())
+    rows = fetch_rows(statement("queries/worker_heartbeats"), orphaned_after=plain_orphaned_after())
     return tuple(_worker_heartbeat(row) for row in rows)
 
 

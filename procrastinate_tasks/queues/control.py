@@ -8,11 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import QueueLimit, Rate, find_limit_problem, project_name, queue_settings
-from procrastinate_tasks.database import fetch_rows, statement
+from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 
 _LONGEST_PERSON = 150
@@ -69,8 +67,7 @@ def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None
     _require_known(queue)
     is_by_hand = wanted != QueueLimit()
     limit_in_force = wanted if is_by_hand else queue_settings().queue_limits.get(queue, wanted)
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_all(
+    fetch_rows(
         statement("queues/limit_queue"),
         queue=queue,
         rate_limit=limit_in_force.rate and limit_in_force.rate.count,
@@ -84,15 +81,13 @@ def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None
 def declare_limits() -> None:
     """Put the limits of the settings in force, as each worker does when it starts."""
     columns = limit_columns(queue_settings().queue_limits, project=project_name())
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_all(statement("queues/declare_limits"), **columns)
+    fetch_rows(statement("queues/declare_limits"), **columns)
     lift_limits()
 
 
 def lift_limits() -> None:
     """Lift the limits that no living worker declares, where one of their project lives."""
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    connector.execute_query_all(statement("queues/lift_limits"))
+    fetch_rows(statement("queues/lift_limits"))
 
 
 def _require_known(queue: str) -> None:
@@ -102,8 +97,7 @@ def _require_known(queue: str) -> None:
 
 
 def _changed(name: str, **parameters: object) -> bool:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    (row,) = connector.execute_query_all(statement(name), **parameters)
+    row = fetch_row(statement(name), **parameters)
     changed: bool = row["changed"]
     return changed
 
@@ -144,21 +138,21 @@ class QueueRuleInfo:
 
 def is_paused(queue: str) -> bool:
     """Tell whether a queue is paused: one look at a small table, for a running job that wants to know."""
-    (row,) = fetch_rows("queues/is_paused", queue=queue)
+    row = fetch_row(statement("queues/is_paused"), queue=queue)
     paused: bool = row["is_paused"]
     return paused
 
 
 def list_queue_rules() -> tuple[QueueRuleInfo, ...]:
     """Return the queues that are paused or limited, by name; settings count once a worker has started."""
-    return tuple(_queue_rule_info(row) for row in fetch_rows("queues/queue_rules"))
+    return tuple(_queue_rule_info(row) for row in fetch_rows(statement("queues/queue_rules")))
 
 
 def list_queue_names() -> tuple[str, ...]:
     """Return the queues of registered tasks, declared limits, waiting and past jobs."""
     app.perform_import_paths()
     names = {task.queue for task in app.tasks.values()} | set(queue_settings().queue_limits)
-    return tuple(sorted(names | {row["name"] for row in fetch_rows("queues/queue_names")}))
+    return tuple(sorted(names | {row["name"] for row in fetch_rows(statement("queues/queue_names"))}))
 
 
 def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:

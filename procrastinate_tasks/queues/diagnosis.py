@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from procrastinate_tasks.conf import plain_orphaned_after, queue_settings
-from procrastinate_tasks.database import fetch_rows
+from procrastinate_tasks.database import fetch_rows, statement
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queues.policies import Cause, JobFacts, WorkerFacts, decide_cause
 
@@ -237,7 +237,7 @@ def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
         now: by default the database's clock.
     """
     orphaned_after = plain_orphaned_after()
-    rows = fetch_rows("queues/job_facts", job_id=job_id, now=now, orphaned_after=orphaned_after)
+    rows = fetch_rows(statement("queues/job_facts"), job_id=job_id, now=now, orphaned_after=orphaned_after)
     job = JobFacts(**rows[0]) if rows else None
     workers = _worker_facts(job, orphaned_after=orphaned_after) if job else ()
     return explain(job_id, job, workers, rescue_every=queue_settings().rescue_every)
@@ -245,7 +245,7 @@ def why_not_running(job_id: int, now: datetime | None = None) -> Reason:
 
 def _worker_facts(job: JobFacts, *, orphaned_after: timedelta) -> tuple[WorkerFacts, ...]:
     rows = fetch_rows(
-        "queues/worker_facts",
+        statement("queues/worker_facts"),
         queue=job.queue_name,
         task=job.task_name,
         now=job.now,

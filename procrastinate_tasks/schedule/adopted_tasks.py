@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job
 from procrastinate.periodic import PeriodicTask
 
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import atomic, fetch_row, statement
 from procrastinate_tasks.jobs.deferring import encode_arguments
 
 
@@ -53,13 +50,13 @@ class AdoptedTask:
         timestamp = int(at.timestamp())
         job = job.evolve(task_kwargs={**job.task_kwargs, "timestamp": timestamp})
         try:
-            with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+            with atomic():
                 return self._defer_tick(job, timestamp) if is_tick else _job_id_of(job)
         except (UniqueViolation, AlreadyEnqueued):
             return None
 
     def _defer_tick(self, job: Job, timestamp: int) -> int | None:
-        row = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_one(
+        row = fetch_row(
             statement("schedule/defer_periodic"),
             queue=job.queue,
             lock=job.lock,

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
-from procrastinate_tasks.database import database_now, fetch_rows, statement
+from procrastinate_tasks.database import database_now, fetch_row, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.schedule import periodic
 from procrastinate_tasks.schedule.periodic import Schedule, all_schedules
@@ -61,8 +58,7 @@ def run_now(*, name: str) -> int | None:
 
 
 def _changed(statement_name: str, **parameters: object) -> bool:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
-    (row,) = connector.execute_query_all(statement(statement_name), **parameters)
+    row = fetch_row(statement(statement_name), **parameters)
     changed: bool = row["changed"]
     return changed
 
@@ -104,7 +100,7 @@ def list_schedule(now: datetime | None = None) -> tuple[ScheduleInfo, ...]:
     Args:
         now: by default the database's clock.
     """
-    rows = {row["name"]: row for row in fetch_rows("schedule/schedule_states")}
+    rows = {row["name"]: row for row in fetch_rows(statement("schedule/schedule_states"))}
     clock = now or database_now()
     infos = [_schedule_info(item, rows.get(item.name, {}), now=clock) for item in all_schedules()]
     return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or clock, info.name)))

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import database_now, statement
+from procrastinate_tasks.database import atomic, database_now, execute, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.schedule.periodic import Schedule, all_schedules, defer_job
 from procrastinate_tasks.schedule.policies import CatchUp, decide_ticks
@@ -82,9 +78,8 @@ def run_once(now: datetime | None = None) -> ScheduleReport:
 
 def _defer_due(schedule: Schedule, *, now: datetime) -> list[DeferredTick]:
     """Defer a schedule's due ticks in one transaction with the record of them."""
-    connector = _connector()
-    with transaction.atomic(using=connector.alias):
-        rows = connector.execute_query_all(
+    with atomic():
+        rows = fetch_rows(
             statement("schedule/lock_schedule"), name=schedule.name, definition=schedule.definition
         )
         if not rows:
@@ -109,7 +104,7 @@ def _defer_ticks(schedule: Schedule, *, floor: datetime, now: datetime) -> list[
         DeferredTick(schedule_name=schedule.name, tick_at=tick, job_id=defer_job(schedule, tick_at=tick))
         for tick in decision.defer
     ]
-    _connector().execute_query(
+    execute(
         statement("schedule/advance_schedule"),
         name=schedule.name,
         last_tick_at=ticks[-1],
@@ -139,14 +134,10 @@ def _log_ticks(deferred: list[DeferredTick], *, now: datetime, missed: int) -> N
 def _floors(now: datetime) -> dict[str, datetime]:
     """Return, for each enabled schedule, the instant its due ticks lie after; make the rows of new ones."""
     schedules = all_schedules()
-    rows = _connector().execute_query_all(
+    rows = fetch_rows(
         statement("schedule/know_schedules"),
         names=[schedule.name for schedule in schedules],
         definitions=[schedule.definition for schedule in schedules],
         now=now,
     )
     return {row["name"]: row["floor"] for row in rows}
-
-
-def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)

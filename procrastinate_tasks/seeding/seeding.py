@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import database_now, statement
+from procrastinate_tasks.database import (
+    atomic,
+    database_alias,
+    database_now,
+    execute,
+    fetch_row,
+    fetch_rows,
+    statement,
+)
 from procrastinate_tasks.schedule.periodic import all_schedules
 from procrastinate_tasks.seeding.samples import SampleRow, sample_rows
 
@@ -71,17 +77,16 @@ def seed(seeding: Seeding) -> Iterator[int]:
     Yields:
         How many jobs there are so far.
     """
-    connector = _connector()
-    connector.execute_query(statement("seeding/note_table"))
+    execute(statement("seeding/note_table"))
     rows = sample_rows(_tasks(), rng=random.Random(seeding.seed))  # noqa: S311 - no secret is drawn
-    samples = _store_samples(connector, rows)
+    samples = _store_samples(rows)
     try:
-        worker_ids = _make_setting(connector, seeding)
+        worker_ids = _make_setting(seeding)
         for first in range(1, seeding.count + 1, STRETCH):
             last = min(first + STRETCH - 1, seeding.count)
-            _make_stretch(connector, seeding, first=first, last=last, samples=samples, worker_ids=worker_ids)
+            _make_stretch(seeding, first=first, last=last, samples=samples, worker_ids=worker_ids)
             yield last
-        _make_schedules(connector, seeding)
+        _make_schedules(seeding)
     finally:
         _execute("DROP TABLE IF EXISTS seed_sample, seed_fault")
     _analyze()
@@ -89,11 +94,11 @@ def seed(seeding: Seeding) -> Iterator[int]:
 
 def beat() -> int:
     """Let the seeded workers that live beat once more. Returns how many do."""
-    return len(_connector().execute_query_all(statement("seeding/beat")))
+    return len(fetch_rows(statement("seeding/beat")))
 
 
 def has_seeded() -> bool:
-    row = _connector().execute_query_one("SELECT to_regclass('procrastinate_tasks_seeded') IS NOT NULL AS it")
+    row = fetch_row("SELECT to_regclass('procrastinate_tasks_seeded') IS NOT NULL AS it")
     return bool(row["it"])
 
 
@@ -105,13 +110,12 @@ def clear() -> Iterator[int]:
     """
     if not has_seeded():
         return
-    connector = _connector()
     gone = 0
-    for note in connector.execute_query_all("SELECT id FROM procrastinate_tasks_seeded ORDER BY id DESC"):
-        with transaction.atomic(using=connector.alias):
-            gone += connector.execute_query_one(statement("seeding/remove"), note=note["id"])["jobs"]
+    for note in fetch_rows("SELECT id FROM procrastinate_tasks_seeded ORDER BY id DESC"):
+        with atomic():
+            gone += fetch_row(statement("seeding/remove"), note=note["id"])["jobs"]
         yield gone
-    connector.execute_query("DROP TABLE procrastinate_tasks_seeded")
+    execute("DROP TABLE procrastinate_tasks_seeded")
     _analyze()
 
 
@@ -121,12 +125,12 @@ def _tasks() -> list[tuple[str, str, int]]:
     return [(name, task.queue, task.priority) for name, task in sorted(unique.items())]
 
 
-def _store_samples(connector: DjangoConnector, rows: Sequence[SampleRow]) -> int:
+def _store_samples(rows: Sequence[SampleRow]) -> int:
     """Copy what to draw from into tables of this connection. Returns how many samples there are."""
-    connector.execute_query(statement("seeding/fault_table"))
-    connector.execute_query(statement("seeding/sample_table"))
+    execute(statement("seeding/fault_table"))
+    execute(statement("seeding/sample_table"))
     faults = [fault for row in rows for fault in row.faults]
-    connector.execute_query(
+    execute(
         statement("seeding/faults"),
         classes=[fault.exception_class for fault in faults],
         messages=[fault.message for fault in faults],
@@ -134,7 +138,7 @@ def _store_samples(connector: DjangoConnector, rows: Sequence[SampleRow]) -> int
         fingerprints=[fault.fingerprint for fault in faults],
     )
     samples = _spread(rows)
-    connector.execute_query(
+    execute(
         statement("seeding/samples"),
         task_names=[sample["task_name"] for sample in samples],
         queues=[sample["queue"] for sample in samples],
@@ -167,30 +171,27 @@ def _spread(rows: Sequence[SampleRow]) -> list[dict[str, Any]]:
     return samples
 
 
-def _make_setting(connector: DjangoConnector, seeding: Seeding) -> list[int]:
+def _make_setting(seeding: Seeding) -> list[int]:
     """Make the workers and the rules of queues. Returns the ids of the workers, the lost one last."""
     tasks = _tasks()
-    with transaction.atomic(using=connector.alias):
-        worker_ids: list[int] = connector.execute_query_one(
+    with atomic():
+        worker_ids: list[int] = fetch_row(
             statement("seeding/workers"),
             count=_WORKERS,
             release=RELEASE,
             tasks=json.dumps([name for name, _, _ in tasks]),
             orphaned_after=_SILENCE,
         )["ids"]
-        queues = connector.execute_query_one(
+        queues = fetch_row(
             statement("seeding/rules"),
             queues=sorted({queue for _, queue, _ in tasks})[1:3],
             reason=_PAUSE_REASON,
         )["queues"]
-        connector.execute_query(
-            statement("seeding/note_setting"), worker_ids=worker_ids, schedule_names=[], queues=queues
-        )
+        execute(statement("seeding/note_setting"), worker_ids=worker_ids, schedule_names=[], queues=queues)
     return worker_ids
 
 
 def _make_stretch(
-    connector: DjangoConnector,
     seeding: Seeding,
     *,
     first: int,
@@ -199,10 +200,10 @@ def _make_stretch(
     worker_ids: list[int],
 ) -> None:
     settings = queue_settings()
-    with transaction.atomic(using=connector.alias):
+    with atomic():
         # Nobody's jobs get numbers between ours: what was seeded is then a range.
-        connector.execute_query("LOCK TABLE procrastinate_jobs IN SHARE ROW EXCLUSIVE MODE")
-        connector.execute_query(
+        execute("LOCK TABLE procrastinate_jobs IN SHARE ROW EXCLUSIVE MODE")
+        execute(
             statement("seeding/plan"),
             first=first,
             last=last,
@@ -219,24 +220,24 @@ def _make_stretch(
             release=RELEASE,
             stamp=worker_ids[0],
         )
-        connector.execute_query(statement("seeding/jobs"))
-        connector.execute_query(statement("seeding/forget_events"))
-        connector.execute_query(statement("seeding/events"))
-        connector.execute_query(
+        execute(statement("seeding/jobs"))
+        execute(statement("seeding/forget_events"))
+        execute(statement("seeding/events"))
+        execute(
             statement("seeding/attempts"),
             worker_ids=worker_ids,
             keep_successes_for=settings.keep_successes_for,
             keep_failures_for=settings.keep_failures_for,
         )
-        connector.execute_query(statement("seeding/note"))
-        connector.execute_query("DROP TABLE seed_plan")
+        execute(statement("seeding/note"))
+        execute("DROP TABLE seed_plan")
 
 
-def _make_schedules(connector: DjangoConnector, seeding: Seeding) -> None:
+def _make_schedules(seeding: Seeding) -> None:
     now = database_now()
     schedules = [(schedule, _last_tick(schedule.cron.next_after, now)) for schedule in all_schedules()]
-    with transaction.atomic(using=connector.alias):
-        names = connector.execute_query_one(
+    with atomic():
+        names = fetch_row(
             statement("seeding/schedules"),
             names=[schedule.name for schedule, _ in schedules],
             tasks=[schedule.task_name for schedule, _ in schedules],
@@ -244,9 +245,7 @@ def _make_schedules(connector: DjangoConnector, seeding: Seeding) -> None:
             ticked_ats=[ticked_at for _, ticked_at in schedules],
             span=seeding.span,
         )["names"]
-        connector.execute_query(
-            statement("seeding/note_setting"), worker_ids=[], schedule_names=names, queues=[]
-        )
+        execute(statement("seeding/note_setting"), worker_ids=[], schedule_names=names, queues=[])
 
 
 def _last_tick(next_after: Callable[[datetime], datetime | None], now: datetime) -> datetime | None:
@@ -266,9 +265,5 @@ def _analyze() -> None:
 
 
 def _execute(sql: str) -> None:
-    with connections[_connector().alias].cursor() as cursor:
+    with connections[database_alias()].cursor() as cursor:
         cursor.execute(sql)
-
-
-def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)

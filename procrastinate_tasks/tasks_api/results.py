@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.utils.module_loading import import_string
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_rows, statement
 from procrastinate_tasks.exceptions import NotADjangoTask
 from procrastinate_tasks.jobs.arguments import read_arguments
 from procrastinate_tasks.tasks_api.api import (
@@ -86,7 +84,7 @@ def set_return_value(result: TaskResult[Any], value: object) -> None:
 def _find_row(result_id: str, *, backend: str) -> Row | None:
     if not (result_id.isascii() and result_id.isdigit()) or int(result_id) > _LARGEST_ID:
         return None
-    rows = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
+    rows = fetch_rows(
         statement("tasks_api/task_result"), job_id=int(result_id), task_names=RUNNER_NAMES, backend=backend
     )
     return rows[0] if rows else None

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import execute, fetch_rows, statement
 from procrastinate_tasks.tasks_api.fitting import find_misfit
 from procrastinate_tasks.tasks_api.results import RUNNER_NAMES
 
@@ -31,7 +29,7 @@ class Misfit:
 def find_misfits() -> tuple[Misfit, ...]:
     """Return what no longer fits, by task; one statement reads the waiting jobs, and no value of theirs."""
     app.perform_import_paths()
-    rows = _connector().execute_query_all(statement("verification/waiting_shapes"), runner_names=RUNNER_NAMES)
+    rows = fetch_rows(statement("verification/waiting_shapes"), runner_names=RUNNER_NAMES)
     jobs_by_fault: dict[tuple[str, str], int] = {}
     for task, problem, jobs in _problems_of(rows):
         jobs_by_fault[task, problem] = jobs_by_fault.get((task, problem), 0) + jobs
@@ -44,7 +42,7 @@ def find_misfits() -> tuple[Misfit, ...]:
 def announce_release() -> None:
     """Let living workers know that workers of this release are coming, and which tasks those will know."""
     app.perform_import_paths()
-    _connector().execute_query(
+    execute(
         statement("verification/announce_release"),
         release=queue_settings().release,
         tasks=json.dumps(sorted(app.tasks)),
@@ -76,7 +74,3 @@ def _django_call(row: Mapping[str, Any]) -> dict[str, Any]:
         "args": [None] * row["positional"],
         "kwargs": dict.fromkeys(row["keywords"]),
     }
-
-
-def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)

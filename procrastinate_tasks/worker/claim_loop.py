@@ -14,7 +14,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import retry_clash_async, statement
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker.children import Children
 from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
@@ -170,9 +170,6 @@ class ClaimLoop:
 _WITHIN = timedelta(seconds=15)
 
 
-_MOST_CLASHES = 5
-
-
 class ClaimRefused(Exception):
     """The worker's row is gone from the database: others took it for dead, so it must register anew."""
 
@@ -208,18 +205,14 @@ class Claims:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         params = {**self._served, "worker_id": worker_id, "slots": slots}
-        for clash in range(_MOST_CLASHES + 1):
-            try:
-                rows = await self._link.fetch(statement("worker/claim_jobs"), params, within=_WITHIN)
-            except psycopg.errors.ForeignKeyViolation as gone:
-                raise ClaimRefused from gone
-            except psycopg.errors.UniqueViolation:
-                # Two workers met on one lock: the other's claim is committed by now, and can be seen.
-                if clash == _MOST_CLASHES:
-                    raise
-            else:
-                return sorted((ClaimedJob(*row) for row in rows), key=lambda job: (-job.priority, job.job_id))
-        raise AssertionError("unreachable")
+        try:
+            # Two workers may meet on one lock.
+            rows = await retry_clash_async(
+                lambda: self._link.fetch(statement("worker/claim_jobs"), params, within=_WITHIN)
+            )
+        except psycopg.errors.ForeignKeyViolation as gone:
+            raise ClaimRefused from gone
+        return sorted((ClaimedJob(*row) for row in rows), key=lambda job: (-job.priority, job.job_id))
 
     async def look_ahead(self) -> Outlook:
         """Looks when the next waiting job may start.

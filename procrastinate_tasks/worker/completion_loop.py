@@ -12,16 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-import psycopg
 from procrastinate.jobs import DeleteJobCondition
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import retry_clash_async, statement
 from procrastinate_tasks.jobs import job_log
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.log_context import log_fields
-from procrastinate_tasks.jobs.recording import MOST_CLASHES, Portions, encode, why_refused
+from procrastinate_tasks.jobs.recording import Portions, encode, why_refused
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.connection import WorkerConnection
 
@@ -198,16 +197,11 @@ class CompletionLoop:
 
     async def _settle(self, link: WorkerConnection, ends: Sequence[Completion]) -> dict[int, Recorded]:
         params = {"ends": encode(map(self._columns_of, ends))}
-        for clash in range(MOST_CLASHES + 1):
-            try:
-                rows = await link.fetch(statement("jobs/complete_jobs"), params, within=_WITHIN)
-            except psycopg.errors.UniqueViolation:
-                # A job with the same queueing lock was committed while the statement ran: now it can be seen.
-                if clash == MOST_CLASHES:
-                    raise
-            else:
-                return {row[0]: _settled(row) for row in rows}
-        raise AssertionError("unreachable")
+        # A job with the same queueing lock may be committed while the statement runs.
+        rows = await retry_clash_async(
+            lambda: link.fetch(statement("jobs/complete_jobs"), params, within=_WITHIN)
+        )
+        return {row[0]: _settled(row) for row in rows}
 
     def _columns_of(self, end: Completion) -> dict[str, object]:
         own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}

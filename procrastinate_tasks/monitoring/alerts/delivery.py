@@ -21,11 +21,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import execute, fetch_row, fetch_rows, statement
 from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Notice
 
 logger = logging.getLogger(__name__)
@@ -61,16 +59,12 @@ def deliver_due() -> int:
             )
             continue
         sent += 1
-        _connector().execute_query(statement("monitoring/note_alert_sent"), notice_id=notice.id)
+        execute(statement("monitoring/note_alert_sent"), notice_id=notice.id)
     return sent
 
 
 def has_due() -> bool:
-    return bool(
-        _connector().execute_query_one(statement("monitoring/has_due_alert_notice"), most_tries=MOST_TRIES)[
-            "due"
-        ]
-    )
+    return bool(fetch_row(statement("monitoring/has_due_alert_notice"), most_tries=MOST_TRIES)["due"])
 
 
 def deliver_in_background() -> None:
@@ -90,17 +84,11 @@ def _deliver_and_close() -> None:
 
 
 def _claim() -> Notice | None:
-    rows = _connector().execute_query_all(
-        statement("monitoring/claim_alert_notice"), most_tries=MOST_TRIES, pause=_PAUSE
-    )
+    rows = fetch_rows(statement("monitoring/claim_alert_notice"), most_tries=MOST_TRIES, pause=_PAUSE)
     if not rows:
         return None
     subjects = rows[0].pop("subjects")
     return Notice(**rows[0], subjects=tuple(json.loads(subjects)))
-
-
-def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
 
 
 alert_log = logging.getLogger("procrastinate_tasks.alerts")
@@ -179,7 +167,7 @@ def write_notices(rule: AlertRule, alerts: Sequence[Alert], *, has_recovered: bo
     if not alerts:
         return
     title, text = _words_of_end(rule, alerts, now=now) if has_recovered else _words_of_fault(rule, alerts)
-    DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query(
+    execute(
         statement("monitoring/write_alert_notices"),
         channels=list(open_channels()),
         rule=rule.name,

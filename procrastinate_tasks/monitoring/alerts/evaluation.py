@@ -14,13 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings as django_settings
-from django.db import transaction
 from django.utils import translation
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import atomic, execute, fetch_rows, statement
 from procrastinate_tasks.monitoring.alerts.delivery import write_notices
 from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Finding, all_rules
 from procrastinate_tasks.monitoring.metrics import Metric, gauge
@@ -48,23 +45,22 @@ def run_once(*, every: timedelta | None = None) -> EvaluationReport | None:
     Args:
         every: at least this long after the last round, ``PROCRASTINATE_TASKS_ALERT_EVERY`` by default.
     """
-    connector = _connector()
     pause = queue_settings().alert_every if every is None else every
-    begun = connector.execute_query_all(statement("monitoring/begin_alert_round"), every=pause)
+    begun = fetch_rows(statement("monitoring/begin_alert_round"), every=pause)
     if not begun:
         return None
     round_at = begun[0]["evaluated_at"]
     with translation.override(django_settings.LANGUAGE_CODE):
         found = _find(take_snapshot())
-        with transaction.atomic(using=connector.alias):
-            if not connector.execute_query_all(statement("monitoring/lock_alert_round"), round_at=round_at):
+        with atomic():
+            if not fetch_rows(statement("monitoring/lock_alert_round"), round_at=round_at):
                 return None
             return _apply(found, now=round_at)
 
 
 def list_alerts() -> tuple[Alert, ...]:
     """Return the faults that are watched (``fired_at`` is None) or were told, the longest told first."""
-    return tuple(Alert(**row) for row in _connector().execute_query_all(statement("monitoring/alert_states")))
+    return tuple(Alert(**row) for row in fetch_rows(statement("monitoring/alert_states")))
 
 
 def list_firing() -> tuple[Alert, ...]:
@@ -76,7 +72,7 @@ def _find(snapshot: Snapshot) -> dict[AlertRule, Findings]:
     found: dict[AlertRule, Findings] = {}
     for rule in all_rules():
         try:
-            with transaction.atomic(using=procrastinate_settings.DATABASE_ALIAS):
+            with atomic():
                 found[rule] = {finding.subject: finding for finding in rule.find(snapshot)}
         except Exception:
             logger.exception("Alert rule failed", extra={"alert": rule.name})
@@ -127,23 +123,17 @@ def _take(step: Step, alert: Alert, finding: Finding | None, *, now: datetime) -
     if step is Step.LEAVE:
         return alert
     if step in (Step.FORGET, Step.RECOVER):
-        _connector().execute_query(
-            statement("monitoring/forget_alert"), rule=alert.rule, subject=alert.subject
-        )
+        execute(statement("monitoring/forget_alert"), rule=alert.rule, subject=alert.subject)
         return alert
     if step is Step.FIRE and finding is not None:
         alert = replace(alert, fired_at=now, sentence=finding.sentence)
     alert = replace(alert, calm_since=now if step is Step.CALM else None)
-    _connector().execute_query(statement("monitoring/save_alert"), **asdict(alert))
+    execute(statement("monitoring/save_alert"), **asdict(alert))
     return alert
 
 
 def _new_alert(rule: AlertRule, finding: Finding, *, now: datetime) -> Alert:
     return Alert(rule=rule.name, subject=finding.subject, sentence=finding.sentence, seen_at=now)
-
-
-def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
 
 
 def alert_metrics() -> Iterator[Metric]:

@@ -15,14 +15,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from django.db import DatabaseError
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-from procrastinate.exceptions import ConnectorException
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import DATABASE_FAULTS, fetch_row, statement
 from procrastinate_tasks.exceptions import JobDoesNotFit
 from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.fitting import AnyTask, fingerprint_of
@@ -54,7 +50,7 @@ def put_back_if_known_elsewhere(end: Completion) -> Completion:
     A database that cannot be asked now is no reason to fail the job.
     """
     try:
-        (row,) = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS).execute_query_all(
+        row = fetch_row(
             statement("worker/fits_elsewhere"),
             release=queue_settings().release,
             code=_own_code(),
@@ -63,7 +59,7 @@ def put_back_if_known_elsewhere(end: Completion) -> Completion:
             exception_class=_CLASS,
             patience=_PATIENCE,
         )
-    except (DatabaseError, ConnectorException) as fault:
+    except DATABASE_FAULTS as fault:
         logger.warning("Nobody could say whether another release knows job %d: %s", end.job_id, fault)
         return _put_back(end, retry_at=None)
     if row["is_known_elsewhere"] and (row["lasted"] is None or row["lasted"] < _PATIENCE):
