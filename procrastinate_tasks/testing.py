@@ -41,6 +41,17 @@ AnyTask = Task[..., Any, ...]
 _HOST = socket.gethostname()
 _ENDS_A_JOB = (Exception, asyncio.CancelledError, SystemExit)
 
+_WAITING_JOBS = """
+-- The waiting jobs of one task, the oldest first.
+SELECT
+    id, status, task_name, priority, lock, queueing_lock, args,
+    procrastinate_tasks_readable_v1(scheduled_at) AS scheduled_at, queue_name, attempts, worker_id
+FROM procrastinate_jobs
+WHERE status = 'todo'
+  AND task_name = %(task_name)s
+ORDER BY id
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainReport:
@@ -225,7 +236,7 @@ def _undone_if_broken() -> Iterator[None]:
 
 
 def _waiting_jobs(task: str | AnyTask) -> list[Job]:
-    rows = fetch_rows(statement("jobs/waiting_jobs"), task_name=_name_of(task))
+    rows = fetch_rows(_WAITING_JOBS, task_name=_name_of(task))
     return [Job.from_row(_with_parsed_arguments(row)) for row in rows]
 
 

@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_date
 from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.actions.policies import Action, Refusal
 from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, ActionRequest, TargetReport
-from procrastinate_tasks.database import database_alias, fetch_row, statement
+from procrastinate_tasks.database import database_alias, fetch_row
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, Job, TargetType
 from procrastinate_tasks.queries.job import MOST_AUDITED
 
@@ -34,6 +34,11 @@ _LONGEST_REPRESENTATION = 200
 
 _MOST_TARGETS_LOGGED = 20
 
+_ONE_AT_A_TIME = """
+-- Let one request with a token go on at a time; the lock ends with the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended(%(token)s, 0))::text AS locked
+"""
+
 
 def find_earlier(request: ActionRequest) -> ActionReport | None:
     """Return what came of this form when it was sent before; waits for one that is being carried out.
@@ -42,7 +47,7 @@ def find_earlier(request: ActionRequest) -> ActionReport | None:
     """
     if not request.token:
         return None
-    fetch_row(statement("actions/lock_token"), token=str(request.group))
+    fetch_row(_ONE_AT_A_TIME, token=str(request.group))
     entries = list(_entries().filter(group=request.group).order_by("id"))
     if not entries:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import LiteralString
 
 from procrastinate.exceptions import UniqueViolation
 
@@ -28,6 +29,30 @@ May = Callable[[str], bool]
 
 _LARGEST_ID = 2**63 - 1
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+_ABORT = """
+-- Ask running jobs to stop; Procrastinate's trigger tells their workers.
+UPDATE procrastinate_jobs
+SET abort_requested = true
+WHERE id = ANY(%(job_ids)s::bigint[])
+  AND status = 'doing'
+  AND NOT abort_requested
+RETURNING id
+"""
+
+_CANCEL = """
+-- Cancel jobs that wait.
+UPDATE procrastinate_jobs
+SET status = 'cancelled'
+WHERE id = ANY(%(job_ids)s::bigint[])
+  AND status = 'todo'
+RETURNING id
+"""
+
+_LOCK_JOBS = """
+-- Lock jobs, so that what is decided about them holds until the end of the transaction.
+SELECT id FROM procrastinate_jobs WHERE id = ANY(%(job_ids)s::bigint[]) ORDER BY id FOR UPDATE
+"""
 
 
 def anybody(task_name: str) -> bool:
@@ -69,7 +94,7 @@ def read_jobs(job_ids: Sequence[int]) -> dict[int, JobToActOn]:
 
 
 def _act_once(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
-    fetch_rows(statement("actions/lock_jobs"), job_ids=_possible(request.job_ids))
+    fetch_rows(_LOCK_JOBS, job_ids=_possible(request.job_ids))
     jobs = read_jobs(request.job_ids)
     verdicts = _decide(request, jobs.values(), may)
     states = _change(request.action, [job for job in jobs.values() if verdicts[job.id].is_possible])
@@ -106,24 +131,24 @@ def _change(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState]:
         orphaned = [job for job in jobs if job.is_orphaned]
         ended = [job for job in jobs if not job.is_orphaned]
         return _rescue(orphaned, decide=lambda _: Rescue.RUN_AGAIN) | _change_by(
-            "actions/act_retry", ended, JobState.READY
+            statement("actions/act_retry"), ended, JobState.READY
         )
-    statement_name, state = _CHANGES[action]
-    return _change_by(statement_name, jobs, state)
+    sql, state = _CHANGES[action]
+    return _change_by(sql, jobs, state)
 
 
-_CHANGES: Mapping[Action, tuple[str, JobState]] = {
-    Action.RUN_NOW: ("actions/act_run_now", JobState.READY),
-    Action.CANCEL: ("actions/act_cancel", JobState.CANCELLED),
-    Action.ABORT: ("actions/act_abort", JobState.RUNNING),
-    Action.RELEASE: ("actions/act_retry", JobState.READY),
+_CHANGES: Mapping[Action, tuple[LiteralString, JobState]] = {
+    Action.RUN_NOW: (statement("actions/act_run_now"), JobState.READY),
+    Action.CANCEL: (_CANCEL, JobState.CANCELLED),
+    Action.ABORT: (_ABORT, JobState.RUNNING),
+    Action.RELEASE: (statement("actions/act_retry"), JobState.READY),
 }
 
 
-def _change_by(name: str, jobs: Sequence[JobToActOn], state: JobState) -> dict[int, JobState]:
+def _change_by(sql: LiteralString, jobs: Sequence[JobToActOn], state: JobState) -> dict[int, JobState]:
     if not jobs:
         return {}
-    return {row["id"]: state for row in fetch_rows(statement(name), job_ids=[job.id for job in jobs])}
+    return {row["id"]: state for row in fetch_rows(sql, job_ids=[job.id for job in jobs])}
 
 
 def _rescue(

@@ -14,7 +14,7 @@ from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, l
 from procrastinate_tasks.actions.policies import Action, Refusal
 from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor, TargetReport, refuse_all
 from procrastinate_tasks.conf import QueueLimit
-from procrastinate_tasks.database import DATABASE_FAULTS, atomic, fetch_row, statement
+from procrastinate_tasks.database import DATABASE_FAULTS, atomic, fetch_row
 from procrastinate_tasks.exceptions import (
     InvalidQueueLimit,
     InvalidTaskArguments,
@@ -49,6 +49,11 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 LONGEST_LOCK_WAIT = timedelta(seconds=5)
+
+_LIMIT_LOCK_WAITS = """
+-- Give up after a while, in this transaction, when somebody else holds a lock.
+SELECT set_config('lock_timeout', %(milliseconds)s::text, true) AS lock_timeout
+"""
 
 
 def perform(request: ActionRequest, *, may: May = anybody) -> ActionReport:
@@ -153,9 +158,7 @@ def _failure(request: ActionRequest, error: Exception) -> tuple[TargetReport, ..
 
 def _limit_lock_waits() -> None:
     """Answer within seconds, whoever holds a job's row: the setting ends with the transaction."""
-    fetch_row(
-        statement("actions/limit_lock_waits"), milliseconds=LONGEST_LOCK_WAIT // timedelta(milliseconds=1)
-    )
+    fetch_row(_LIMIT_LOCK_WAITS, milliseconds=LONGEST_LOCK_WAIT // timedelta(milliseconds=1))
 
 
 def _act(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:

@@ -26,6 +26,15 @@ from procrastinate_tasks.jobs.values import holds_nul
 
 CHUNK = 2000
 
+_CANCEL = """
+-- Cancel the waiting job with this queueing lock; the unique index allows at most one.
+UPDATE procrastinate_jobs
+SET status = 'cancelled'
+WHERE queueing_lock = %(queueing_lock)s
+  AND status = 'todo'
+RETURNING id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -178,7 +187,7 @@ class JobManager(manager.JobManager):
 
     def cancel_by_queueing_lock(self, queueing_lock: str) -> bool:
         """Cancel the waiting job with this queueing lock, in Django's transaction."""
-        rows = fetch_rows(statement("jobs/cancel_by_queueing_lock"), queueing_lock=queueing_lock)
+        rows = fetch_rows(_CANCEL, queueing_lock=queueing_lock)
         return bool(rows)
 
 

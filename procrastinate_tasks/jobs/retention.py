@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 from procrastinate_tasks.conf import QueueSettings, queue_settings
 from procrastinate_tasks.database import atomic, fetch_row, statement
 from procrastinate_tasks.models import Outcome
 
 _FINISHED = ("succeeded", "failed", "cancelled", "aborted")
+
+_TRY_LOCK = """
+-- Let one process prune at a time, for this transaction.
+SELECT pg_try_advisory_xact_lock(hashtextextended('procrastinate_tasks.retention', 0)) AS taken
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +38,11 @@ def run_once(now: datetime | None = None) -> RetentionReport:
     """
     settings = queue_settings()
     with atomic():
-        if not fetch_row(statement("jobs/try_retention_lock"))["taken"]:
+        if not fetch_row(_TRY_LOCK)["taken"]:
             return RetentionReport(attempts=0, jobs=0, has_more=False)
         jobs = [
             _prune(
-                "jobs/prune_jobs",
+                statement("jobs/prune_jobs"),
                 status,
                 kept=_kept(settings, succeeded=status == "succeeded"),
                 now=now,
@@ -45,7 +51,7 @@ def run_once(now: datetime | None = None) -> RetentionReport:
         ]
         attempts = [
             _prune(
-                "jobs/prune_attempts",
+                statement("jobs/prune_attempts"),
                 outcome,
                 kept=_kept(settings, succeeded=outcome is Outcome.SUCCEEDED),
                 now=now,
@@ -61,8 +67,6 @@ def _kept(settings: QueueSettings, *, succeeded: bool) -> timedelta:
     return settings.keep_successes_for if succeeded else settings.keep_failures_for
 
 
-def _prune(name: str, kind: str, *, kept: timedelta, now: datetime | None) -> int:
-    row = fetch_row(
-        statement(name), kind=str(kind), kept=kept, now=now, batch=queue_settings().retention_batch
-    )
+def _prune(sql: LiteralString, kind: str, *, kept: timedelta, now: datetime | None) -> int:
+    row = fetch_row(sql, kind=str(kind), kept=kept, now=now, batch=queue_settings().retention_batch)
     return int(row["pruned"])

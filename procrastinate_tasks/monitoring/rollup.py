@@ -18,6 +18,31 @@ _LATENESS = timedelta(minutes=15)
 
 _MOST_AT_ONCE = timedelta(hours=1)
 
+_ADVANCE = """
+-- Remember how far the roll-up has come.
+UPDATE procrastinate_tasks_rollupprogress SET rolled_up_to = %(rolled_up_to)s
+"""
+
+_BEGIN = """
+-- Make the one row that tells how far the roll-up has come, if there is none.
+INSERT INTO procrastinate_tasks_rollupprogress (id) VALUES (1) ON CONFLICT DO NOTHING
+"""
+
+_LOCK = """
+-- Lock the roll-up for this transaction, unless another process has it, and tell how far it has come.
+SELECT rolled_up_to FROM procrastinate_tasks_rollupprogress FOR UPDATE SKIP LOCKED
+"""
+
+_NOTE_RELEASES = """
+-- Remember when a worker of each release was first seen; later workers of it change nothing.
+INSERT INTO procrastinate_tasks_release (name, first_seen_at)
+SELECT release, min(started_at)
+FROM procrastinate_tasks_liveworker
+WHERE release <> ''
+GROUP BY release
+ON CONFLICT (name) DO NOTHING
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollupReport:
@@ -42,9 +67,9 @@ def run_once(now: datetime | None = None) -> RollupReport:
         now: by default the database's clock.
     """
     clock = now or database_now()
-    execute(statement("monitoring/begin_rollup"))
+    execute(_BEGIN)
     with atomic():
-        progress = fetch_rows(statement("monitoring/lock_rollup"))
+        progress = fetch_rows(_LOCK)
         if not progress:
             return RollupReport(rolled_up_to=None)
         return _roll_up(rolled_up_to=progress[0]["rolled_up_to"], now=clock)
@@ -60,9 +85,9 @@ def _roll_up(*, rolled_up_to: datetime | None, now: datetime) -> RollupReport:
         kept_for=settings.keep_successes_for,
         at_most=_MOST_AT_ONCE,
     )
-    execute(statement("monitoring/note_releases"))
+    execute(_NOTE_RELEASES)
     execute(statement("monitoring/roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until)
-    execute(statement("monitoring/advance_rollup"), rolled_up_to=window.until)
+    execute(_ADVANCE, rolled_up_to=window.until)
     pruned = fetch_row(
         statement("monitoring/prune_rollups"), before=now - KEPT_FOR, batch=settings.retention_batch
     )["pruned"]

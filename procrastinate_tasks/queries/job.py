@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateEvent
 from procrastinate.retry import RetryStrategy
 
-from procrastinate_tasks.database import fetch_rows, statement
+from procrastinate_tasks.database import fetch_rows
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.retries import Retries
@@ -32,6 +32,18 @@ MOST_WITH_ITS_LOCK = 5
 
 
 MOST_AUDITED = 20
+
+_SAME_LOCK = """
+-- Who else has a job's lock: the one that runs with it, then those that wait for it, in the order of their
+-- claim.
+SELECT job.id, job.task_name, job.args, job.status = 'doing' AS runs
+FROM procrastinate_jobs AS job
+WHERE job.lock = %(lock)s
+  AND job.status IN ('todo', 'doing')
+  AND job.id <> %(job_id)s
+ORDER BY job.status = 'doing' DESC, job.priority DESC, job.id
+LIMIT %(limit)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +79,7 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
     """Return the unfinished jobs with a job's lock, the one that has it first."""
     if row.lock is None or row.status not in ("todo", "doing"):
         return ()
-    rows = fetch_rows(
-        statement("queries/same_lock"), lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1
-    )
+    rows = fetch_rows(_SAME_LOCK, lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1)
     return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)
 
 

@@ -24,6 +24,12 @@ MOST_COUNTED = 10_000
 
 WINDOW = 50_000
 
+_LOOKED_AT = """
+-- A part of other statements: what of a filter only a look at each job can tell.
+    (%(lock)s::text IS NULL OR job.lock = %(lock)s OR job.queueing_lock = %(lock)s)
+    AND (%(attempts)s::integer IS NULL OR job.attempts >= %(attempts)s)
+"""
+
 
 """How many jobs, found by an index, a page looks at for what no index can tell."""
 
@@ -318,7 +324,7 @@ def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
     return (
         sql.replace("{in_group}", group.condition)
         .replace("{filtered}", statement("queries/filtered"))
-        .replace("{looked_at}", statement("queries/looked_at"))
+        .replace("{looked_at}", _LOOKED_AT)
         .replace("{blocked}", statement("jobs/blocked"))
     )
 

@@ -14,6 +14,15 @@ from procrastinate_tasks.schedule.periodic import all_schedules
 
 MOST_FAILURES_COUNTED = 10_001
 
+_FAILURES_OF_LAST_DAY = """
+-- How many jobs failed for good in the last 24 hours, and what time it is.
+SELECT count(*) AS failed, now() AS now
+FROM procrastinate_events
+WHERE type = 'failed'
+  AND type IN ('succeeded', 'failed', 'cancelled', 'aborted')
+  AND at > now() - interval '24 hours'
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
@@ -63,7 +72,7 @@ class TaskInfo:
 
 def read_status() -> QueueStatus:
     """Return depth, workers and the failures of the last day in three statements."""
-    recent = fetch_row(statement("queries/failures_of_last_day"))
+    recent = fetch_row(_FAILURES_OF_LAST_DAY)
     return QueueStatus(
         now=recent["now"],
         queues=list_queue_depths(),

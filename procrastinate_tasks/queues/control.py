@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import QueueLimit, Rate, find_limit_problem, project_name, queue_settings
-from procrastinate_tasks.database import fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import database_alias, fetch_row, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
+from procrastinate_tasks.models import QueueRule
 
 _LONGEST_PERSON = 150
 
@@ -34,7 +35,9 @@ def pause_queue(*, queue: str, by: str, reason: str = "") -> bool:
     if not by.strip():
         raise ValueError("A pause needs a name: by whom?")
     _require_known(queue)
-    return _changed("queues/pause_queue", queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason)
+    return _changed(
+        statement("queues/pause_queue"), queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason
+    )
 
 
 def resume_queue(*, queue: str) -> bool:
@@ -44,7 +47,7 @@ def resume_queue(*, queue: str) -> bool:
         UnknownQueue: no task, job or limit names this queue.
     """
     _require_known(queue)
-    return _changed("queues/resume_queue", queue=queue)
+    return _changed(statement("queues/resume_queue"), queue=queue)
 
 
 def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
@@ -96,8 +99,8 @@ def _require_known(queue: str) -> None:
         raise UnknownQueue(queue, known)
 
 
-def _changed(name: str, **parameters: object) -> bool:
-    row = fetch_row(statement(name), **parameters)
+def _changed(sql: LiteralString, **parameters: object) -> bool:
+    row = fetch_row(sql, **parameters)
     changed: bool = row["changed"]
     return changed
 
@@ -138,9 +141,8 @@ class QueueRuleInfo:
 
 def is_paused(queue: str) -> bool:
     """Tell whether a queue is paused: one look at a small table, for a running job that wants to know."""
-    row = fetch_row(statement("queues/is_paused"), queue=queue)
-    paused: bool = row["is_paused"]
-    return paused
+    rules = QueueRule.objects.using(database_alias())
+    return rules.filter(queue_name=queue, paused_at__isnull=False).exists()
 
 
 def list_queue_rules() -> tuple[QueueRuleInfo, ...]:

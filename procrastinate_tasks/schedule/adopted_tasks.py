@@ -17,8 +17,17 @@ from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job
 from procrastinate.periodic import PeriodicTask
 
-from procrastinate_tasks.database import atomic, fetch_row, statement
+from procrastinate_tasks.database import atomic, fetch_row
 from procrastinate_tasks.jobs.deferring import encode_arguments
+
+_DEFER_TICK = """
+-- Defer a tick of a task of Procrastinate's own @app.periodic as its worker does: whoever comes second, that
+-- worker or one of ours, gets no job.
+SELECT procrastinate_defer_periodic_job_v2(
+    %(queue)s::varchar, %(lock)s::varchar, %(queueing_lock)s::varchar, %(task_name)s::varchar,
+    %(priority)s::integer, %(periodic_id)s::varchar, %(timestamp)s::bigint, %(args)s::jsonb
+) AS job_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class AdoptedTask:
 
     def _defer_tick(self, job: Job, timestamp: int) -> int | None:
         row = fetch_row(
-            statement("schedule/defer_periodic"),
+            _DEFER_TICK,
             queue=job.queue,
             lock=job.lock,
             queueing_lock=job.queueing_lock,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
-from procrastinate_tasks.database import database_now, fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import database_alias, database_now, fetch_row, statement
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
+from procrastinate_tasks.models import ScheduleState
 from procrastinate_tasks.schedule import periodic
 from procrastinate_tasks.schedule.periodic import Schedule, all_schedules
 from procrastinate_tasks.schedule.policies import CatchUp
@@ -30,7 +30,10 @@ def disable(*, name: str, by: str, reason: str = "") -> bool:
         raise ValueError("Disabling a schedule needs a name: by whom?")
     periodic.find_schedule(name)
     return _changed(
-        "schedule/disable_schedule", schedule_name=name, by=by.strip()[:_LONGEST_PERSON], reason=reason
+        statement("schedule/disable_schedule"),
+        schedule_name=name,
+        by=by.strip()[:_LONGEST_PERSON],
+        reason=reason,
     )
 
 
@@ -41,7 +44,7 @@ def enable(*, name: str) -> bool:
         UnknownSchedule: no schedule of this process's code has this name.
     """
     periodic.find_schedule(name)
-    return _changed("schedule/enable_schedule", schedule_name=name)
+    return _changed(statement("schedule/enable_schedule"), schedule_name=name)
 
 
 def run_now(*, name: str) -> int | None:
@@ -57,8 +60,8 @@ def run_now(*, name: str) -> int | None:
     return periodic.defer_job(periodic.find_schedule(name))
 
 
-def _changed(statement_name: str, **parameters: object) -> bool:
-    row = fetch_row(statement(statement_name), **parameters)
+def _changed(sql: LiteralString, **parameters: object) -> bool:
+    row = fetch_row(sql, **parameters)
     changed: bool = row["changed"]
     return changed
 
@@ -100,7 +103,8 @@ def list_schedule(now: datetime | None = None) -> tuple[ScheduleInfo, ...]:
     Args:
         now: by default the database's clock.
     """
-    rows = {row["name"]: row for row in fetch_rows(statement("schedule/schedule_states"))}
+    states = ScheduleState.objects.using(database_alias()).values()
+    rows: dict[str, dict[str, Any]] = {state["name"]: {**state} for state in states}
     clock = now or database_now()
     infos = [_schedule_info(item, rows.get(item.name, {}), now=clock) for item in all_schedules()]
     return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or clock, info.name)))
@@ -136,7 +140,7 @@ def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) ->
 
 def _overdue_since(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> datetime | None:
     """Return the first tick that is due; None also for a schedule that no worker has seen yet."""
-    since = json.loads(row.get("known_since", "{}")).get(schedule.definition)
+    since = row.get("known_since", {}).get(schedule.definition)
     if since is None or row["disabled_at"] is not None:
         return None
     floor = max(datetime.fromisoformat(since), row["last_tick_at"] or _LONG_AGO)

@@ -27,6 +27,16 @@ logger = logging.getLogger(__name__)
 
 _MOST_TICKS_COUNTED = 1000
 
+_LOCK_SCHEDULE = """
+-- Lock a schedule's row, unless another process has it or it is disabled, and tell after which instant its
+-- due ticks lie.
+SELECT greatest(last_tick_at, (known_since ->> %(definition)s)::timestamptz) AS floor
+FROM procrastinate_tasks_schedulestate
+WHERE name = %(name)s
+  AND disabled_at IS NULL
+FOR UPDATE SKIP LOCKED
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeferredTick:
@@ -79,9 +89,7 @@ def run_once(now: datetime | None = None) -> ScheduleReport:
 def _defer_due(schedule: Schedule, *, now: datetime) -> list[DeferredTick]:
     """Defer a schedule's due ticks in one transaction with the record of them."""
     with atomic():
-        rows = fetch_rows(
-            statement("schedule/lock_schedule"), name=schedule.name, definition=schedule.definition
-        )
+        rows = fetch_rows(_LOCK_SCHEDULE, name=schedule.name, definition=schedule.definition)
         if not rows:
             return []  # another process defers the same ticks, or somebody has just disabled them
         return _defer_ticks(schedule, floor=rows[0]["floor"], now=now)

@@ -35,6 +35,89 @@ _LEAST_SAMPLES = 20
 _MOST_SAMPLES_OF_A_TASK = 4_000
 _PAUSE_REASON = "seeded: the mail server is being moved"
 
+_BEAT = """
+-- Another beat of the seeded workers, except of those that were lost when they were made.
+UPDATE procrastinate_workers AS worker
+SET last_heartbeat = now()
+FROM procrastinate_tasks_liveworker AS live, procrastinate_tasks_seeded AS note
+WHERE worker.id = ANY(note.worker_ids[1:cardinality(note.worker_ids) - 1])
+  AND live.worker_id = worker.id
+RETURNING worker.id
+"""
+
+_FAULT_TABLE = """
+-- What seeded attempts fail with.
+CREATE TEMPORARY TABLE seed_fault (
+    n integer PRIMARY KEY,
+    exception_class text NOT NULL,
+    message text NOT NULL,
+    traceback text NOT NULL,
+    fingerprint text NOT NULL
+) ON COMMIT PRESERVE ROWS
+"""
+
+_FAULTS = """
+-- Fill the faults of this connection.
+INSERT INTO seed_fault (n, exception_class, message, traceback, fingerprint)
+SELECT place, fault.exception_class, fault.message, fault.traceback, fault.fingerprint
+FROM unnest(%(classes)s::text[], %(messages)s::text[], %(tracebacks)s::text[], %(fingerprints)s::text[])
+    WITH ORDINALITY AS fault (exception_class, message, traceback, fingerprint, place)
+"""
+
+_FORGET_EVENTS = """
+-- The events that Procrastinate's triggers wrote of this stretch: they say now, not when it happened.
+DELETE FROM procrastinate_events AS event
+USING seed_plan
+WHERE event.job_id = seed_plan.id
+"""
+
+_NOTE = """
+-- Note which jobs were made in this transaction.
+INSERT INTO procrastinate_tasks_seeded (first_job_id, last_job_id)
+SELECT min(id), max(id) FROM seed_plan
+"""
+
+_NOTE_SETTING = """
+-- Note the rest of what was made; it names no job.
+INSERT INTO procrastinate_tasks_seeded (first_job_id, last_job_id, worker_ids, schedule_names, paused_queues)
+VALUES (0, -1, %(worker_ids)s, %(schedule_names)s, %(queues)s)
+"""
+
+_NOTE_TABLE = """
+-- Where seeding notes what it made, so that exactly that can be removed; the table goes with the last of it.
+CREATE TABLE IF NOT EXISTS procrastinate_tasks_seeded (
+    id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    first_job_id bigint NOT NULL,
+    last_job_id bigint NOT NULL,
+    worker_ids bigint[] NOT NULL DEFAULT '{}',
+    schedule_names text[] NOT NULL DEFAULT '{}',
+    paused_queues text[] NOT NULL DEFAULT '{}'
+)
+"""
+
+_SAMPLE_TABLE = """
+-- What the seeded jobs of this connection are copied from; fault_ids leads into the other table.
+CREATE TEMPORARY TABLE seed_sample (
+    n integer PRIMARY KEY,
+    task_name text NOT NULL,
+    queue_name text NOT NULL,
+    priority integer NOT NULL,
+    args jsonb NOT NULL,
+    fault_ids integer[] NOT NULL
+) ON COMMIT PRESERVE ROWS
+"""
+
+_SAMPLES = """
+-- Fill the samples of this connection.
+INSERT INTO seed_sample (n, task_name, queue_name, priority, args, fault_ids)
+SELECT place, sample.task_name, sample.queue_name, sample.priority, sample.args::jsonb,
+    string_to_array(sample.fault_ids, ',')::integer[]
+FROM unnest(
+    %(task_names)s::text[], %(queues)s::text[], %(priorities)s::integer[], %(arguments)s::text[],
+    %(fault_ids)s::text[]
+) WITH ORDINALITY AS sample (task_name, queue_name, priority, args, fault_ids, place)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeding:
@@ -77,7 +160,7 @@ def seed(seeding: Seeding) -> Iterator[int]:
     Yields:
         How many jobs there are so far.
     """
-    execute(statement("seeding/note_table"))
+    execute(_NOTE_TABLE)
     rows = sample_rows(_tasks(), rng=random.Random(seeding.seed))  # noqa: S311 - no secret is drawn
     samples = _store_samples(rows)
     try:
@@ -94,7 +177,7 @@ def seed(seeding: Seeding) -> Iterator[int]:
 
 def beat() -> int:
     """Let the seeded workers that live beat once more. Returns how many do."""
-    return len(fetch_rows(statement("seeding/beat")))
+    return len(fetch_rows(_BEAT))
 
 
 def has_seeded() -> bool:
@@ -127,11 +210,11 @@ def _tasks() -> list[tuple[str, str, int]]:
 
 def _store_samples(rows: Sequence[SampleRow]) -> int:
     """Copy what to draw from into tables of this connection. Returns how many samples there are."""
-    execute(statement("seeding/fault_table"))
-    execute(statement("seeding/sample_table"))
+    execute(_FAULT_TABLE)
+    execute(_SAMPLE_TABLE)
     faults = [fault for row in rows for fault in row.faults]
     execute(
-        statement("seeding/faults"),
+        _FAULTS,
         classes=[fault.exception_class for fault in faults],
         messages=[fault.message for fault in faults],
         tracebacks=[fault.traceback for fault in faults],
@@ -139,7 +222,7 @@ def _store_samples(rows: Sequence[SampleRow]) -> int:
     )
     samples = _spread(rows)
     execute(
-        statement("seeding/samples"),
+        _SAMPLES,
         task_names=[sample["task_name"] for sample in samples],
         queues=[sample["queue"] for sample in samples],
         priorities=[sample["priority"] for sample in samples],
@@ -187,7 +270,7 @@ def _make_setting(seeding: Seeding) -> list[int]:
             queues=sorted({queue for _, queue, _ in tasks})[1:3],
             reason=_PAUSE_REASON,
         )["queues"]
-        execute(statement("seeding/note_setting"), worker_ids=worker_ids, schedule_names=[], queues=queues)
+        execute(_NOTE_SETTING, worker_ids=worker_ids, schedule_names=[], queues=queues)
     return worker_ids
 
 
@@ -221,7 +304,7 @@ def _make_stretch(
             stamp=worker_ids[0],
         )
         execute(statement("seeding/jobs"))
-        execute(statement("seeding/forget_events"))
+        execute(_FORGET_EVENTS)
         execute(statement("seeding/events"))
         execute(
             statement("seeding/attempts"),
@@ -229,7 +312,7 @@ def _make_stretch(
             keep_successes_for=settings.keep_successes_for,
             keep_failures_for=settings.keep_failures_for,
         )
-        execute(statement("seeding/note"))
+        execute(_NOTE)
         execute("DROP TABLE seed_plan")
 
 
@@ -245,7 +328,7 @@ def _make_schedules(seeding: Seeding) -> None:
             ticked_ats=[ticked_at for _, ticked_at in schedules],
             span=seeding.span,
         )["names"]
-        execute(statement("seeding/note_setting"), worker_ids=[], schedule_names=names, queues=[])
+        execute(_NOTE_SETTING, worker_ids=[], schedule_names=names, queues=[])
 
 
 def _last_tick(next_after: Callable[[datetime], datetime | None], now: datetime) -> datetime | None:

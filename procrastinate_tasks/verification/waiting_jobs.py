@@ -16,6 +16,14 @@ from procrastinate_tasks.tasks_api.results import RUNNER_NAMES
 
 NO_SUCH_TASK = "this release has no task of that name"
 
+_ANNOUNCE_RELEASE = """
+-- Tell the workers that live of a release whose own are still to come, and what it knows.
+INSERT INTO procrastinate_tasks_release AS known (name, first_seen_at, tasks)
+SELECT %(release)s::text, now(), %(tasks)s::jsonb
+WHERE %(release)s::text <> ''
+ON CONFLICT (name) DO UPDATE SET tasks = excluded.tasks
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misfit:
@@ -43,7 +51,7 @@ def announce_release() -> None:
     """Let living workers know that workers of this release are coming, and which tasks those will know."""
     app.perform_import_paths()
     execute(
-        statement("verification/announce_release"),
+        _ANNOUNCE_RELEASE,
         release=queue_settings().release,
         tasks=json.dumps(sorted(app.tasks)),
     )

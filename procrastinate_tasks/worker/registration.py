@@ -28,6 +28,28 @@ logger = logging.getLogger(__name__)
 
 _WITHIN = timedelta(seconds=5)
 
+_ADOPT_JOBS = """
+-- Takes jobs over that this worker still runs but whose worker row was pruned, before anyone rescued them.
+UPDATE procrastinate_jobs AS job
+SET worker_id = %(worker_id)s
+FROM unnest(%(job_ids)s::bigint[], %(attempts)s::integer[]) AS running (id, attempts)
+WHERE job.id = running.id
+  AND job.status = 'doing'
+  AND job.worker_id IS NULL
+  AND job.attempts = running.attempts
+RETURNING job.id
+"""
+
+_TERMINATE_BACKENDS = """
+-- Ends the database sessions of a child that is gone: a query it left behind would run on, and hold its
+-- locks.
+SELECT count(pg_terminate_backend(pid))
+FROM pg_stat_activity
+WHERE application_name = %(application_name)s
+  AND datname = current_database()
+  AND pid <> pg_backend_pid()
+"""
+
 
 class Registration:
     """Under which id this worker claims. ``worker_id`` is None until the database knows it.
@@ -102,7 +124,7 @@ class Registration:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         params = {"application_name": application_name}
-        await self._link.fetch(statement("worker/terminate_backends"), params, within=_WITHIN)
+        await self._link.fetch(_TERMINATE_BACKENDS, params, within=_WITHIN)
 
     async def _clear_predecessors(self) -> None:
         if not self._lost_worker_ids:
@@ -140,9 +162,7 @@ class Registration:
             "job_ids": list(attempts_by_job.keys()),
             "attempts": list(attempts_by_job.values()),
         }
-        return {
-            row[0] for row in await self._link.fetch(statement("worker/adopt_jobs"), params, within=_WITHIN)
-        }
+        return {row[0] for row in await self._link.fetch(_ADOPT_JOBS, params, within=_WITHIN)}
 
 
 def _description_of(options: WorkerOptions) -> dict[str, Any]:

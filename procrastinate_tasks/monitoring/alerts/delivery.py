@@ -17,13 +17,15 @@ from urllib.request import Request, urlopen
 from django.conf import settings as django_settings
 from django.core.mail import mail_admins
 from django.db import connections
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import execute, fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import database_alias, fetch_row, fetch_rows, statement
+from procrastinate_tasks.models import AlertNotice
 from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Notice
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,14 @@ MOST_TRIES = 20
 _PAUSE = timedelta(seconds=60)
 
 _delivering = threading.Lock()
+
+_HAS_DUE = """
+-- Whether something is to be told and nobody is at it.
+SELECT EXISTS (
+    SELECT FROM procrastinate_tasks_alertnotice
+    WHERE NOT is_sent AND next_try_at <= clock_timestamp() AND tries < %(most_tries)s
+) AS due
+"""
 
 
 def deliver_due() -> int:
@@ -59,12 +69,12 @@ def deliver_due() -> int:
             )
             continue
         sent += 1
-        execute(statement("monitoring/note_alert_sent"), notice_id=notice.id)
+        _notices().filter(pk=notice.id).update(is_sent=True)
     return sent
 
 
 def has_due() -> bool:
-    return bool(fetch_row(statement("monitoring/has_due_alert_notice"), most_tries=MOST_TRIES)["due"])
+    return bool(fetch_row(_HAS_DUE, most_tries=MOST_TRIES)["due"])
 
 
 def deliver_in_background() -> None:
@@ -81,6 +91,10 @@ def _deliver_and_close() -> None:
     finally:
         connections.close_all()
         _delivering.release()
+
+
+def _notices() -> QuerySet[AlertNotice]:
+    return AlertNotice.objects.using(database_alias())
 
 
 def _claim() -> Notice | None:
@@ -167,15 +181,19 @@ def write_notices(rule: AlertRule, alerts: Sequence[Alert], *, has_recovered: bo
     if not alerts:
         return
     title, text = _words_of_end(rule, alerts, now=now) if has_recovered else _words_of_fault(rule, alerts)
-    execute(
-        statement("monitoring/write_alert_notices"),
-        channels=list(open_channels()),
-        rule=rule.name,
-        subjects=json.dumps([alert.subject for alert in alerts if alert.subject]),
-        has_recovered=has_recovered,
-        title=title,
-        text=text,
-        now=now,
+    subjects = [alert.subject for alert in alerts if alert.subject]
+    _notices().bulk_create(
+        AlertNotice(
+            channel=channel,
+            rule=rule.name,
+            subjects=subjects,
+            has_recovered=has_recovered,
+            title=title,
+            text=text,
+            created_at=now,
+            next_try_at=now,
+        )
+        for channel in open_channels()
     )
 
 

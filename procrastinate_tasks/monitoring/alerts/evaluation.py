@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings as django_settings
+from django.db.models import QuerySet
 from django.utils import translation
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import atomic, execute, fetch_rows, statement
+from procrastinate_tasks.database import atomic, database_alias, execute, fetch_rows, statement
+from procrastinate_tasks.models import AlertState
 from procrastinate_tasks.monitoring.alerts.delivery import write_notices
 from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Finding, all_rules
 from procrastinate_tasks.monitoring.metrics import Metric, gauge
@@ -27,6 +29,26 @@ from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 logger = logging.getLogger(__name__)
 
 Findings = Mapping[str, Finding]
+
+LOCK_ROUND = """
+-- Hold the round while its findings are written down, unless another process has begun a later one. The
+-- server ends a session that falls silent meanwhile: its process is frozen, and the round would be held for
+-- as long as that lasts.
+WITH patience AS MATERIALIZED (
+    SELECT set_config('idle_in_transaction_session_timeout', '5s', true)
+)
+SELECT round.id FROM procrastinate_tasks_alertround AS round, patience
+WHERE round.evaluated_at = %(round_at)s
+FOR UPDATE OF round SKIP LOCKED
+"""
+
+_SAVE_ALERT = """
+-- Remember a fault.
+INSERT INTO procrastinate_tasks_alertstate (rule, subject, sentence, seen_at, fired_at, calm_since)
+VALUES (%(rule)s, %(subject)s, %(sentence)s, %(seen_at)s, %(fired_at)s, %(calm_since)s)
+ON CONFLICT (rule, subject) DO UPDATE
+SET sentence = excluded.sentence, fired_at = excluded.fired_at, calm_since = excluded.calm_since
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +75,15 @@ def run_once(*, every: timedelta | None = None) -> EvaluationReport | None:
     with translation.override(django_settings.LANGUAGE_CODE):
         found = _find(take_snapshot())
         with atomic():
-            if not fetch_rows(statement("monitoring/lock_alert_round"), round_at=round_at):
+            if not fetch_rows(LOCK_ROUND, round_at=round_at):
                 return None
             return _apply(found, now=round_at)
 
 
 def list_alerts() -> tuple[Alert, ...]:
     """Return the faults that are watched (``fired_at`` is None) or were told, the longest told first."""
-    return tuple(Alert(**row) for row in fetch_rows(statement("monitoring/alert_states")))
+    rows = _alerts().order_by("fired_at", "rule", "subject").values(*(field.name for field in fields(Alert)))
+    return tuple(Alert(**row) for row in rows)
 
 
 def list_firing() -> tuple[Alert, ...]:
@@ -123,13 +146,17 @@ def _take(step: Step, alert: Alert, finding: Finding | None, *, now: datetime) -
     if step is Step.LEAVE:
         return alert
     if step in (Step.FORGET, Step.RECOVER):
-        execute(statement("monitoring/forget_alert"), rule=alert.rule, subject=alert.subject)
+        _alerts().filter(rule=alert.rule, subject=alert.subject).delete()
         return alert
     if step is Step.FIRE and finding is not None:
         alert = replace(alert, fired_at=now, sentence=finding.sentence)
     alert = replace(alert, calm_since=now if step is Step.CALM else None)
-    execute(statement("monitoring/save_alert"), **asdict(alert))
+    execute(_SAVE_ALERT, **asdict(alert))
     return alert
+
+
+def _alerts() -> QuerySet[AlertState]:
+    return AlertState.objects.using(database_alias())
 
 
 def _new_alert(rule: AlertRule, finding: Finding, *, now: datetime) -> Alert:

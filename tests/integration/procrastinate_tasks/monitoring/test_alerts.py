@@ -267,7 +267,7 @@ def test_a_session_that_falls_silent_while_it_holds_the_round_is_ended_by_the_se
     connector = DjangoConnector()
     begun = connector.execute_query_one(statement("monitoring/begin_alert_round"), every=timedelta(0))
 
-    connector.execute_query_all(statement("monitoring/lock_alert_round"), round_at=begun["evaluated_at"])
+    connector.execute_query_all(evaluation.LOCK_ROUND, round_at=begun["evaluated_at"])
 
     told = connector.execute_query_one("SELECT current_setting('idle_in_transaction_session_timeout') AS it")
     assert told["it"] == "5s"

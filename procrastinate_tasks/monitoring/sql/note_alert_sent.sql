@@ -1,2 +1,0 @@
--- A notice was sent.
-UPDATE procrastinate_tasks_alertnotice SET is_sent = true WHERE id = %(notice_id)s
