@@ -91,17 +91,24 @@ class SearchForm(StayForm):
         return self.cleaned_data
 
 
-class ContactForm(forms.Form):
-    """Who asks for a stay, and how to reach them."""
+class EmailForm(forms.Form):
+    """Where we write to a guest."""
 
-    name = forms.CharField(
-        label=_("Full name"), max_length=200, widget=forms.TextInput({"autocomplete": "name"})
-    )
     email = forms.EmailField(
         label=_("E-mail"),
         max_length=254,
         help_text=_("Your confirmation and your receipts go there."),
         widget=forms.EmailInput({"autocomplete": "email"}),
+    )
+
+
+class ContactForm(EmailForm):
+    """Who asks for a stay, and how to reach them."""
+
+    field_order = ("name", "email", "phone")
+
+    name = forms.CharField(
+        label=_("Full name"), max_length=200, widget=forms.TextInput({"autocomplete": "name"})
     )
     phone = forms.CharField(
         label=_("Telephone (optional)"),

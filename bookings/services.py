@@ -79,8 +79,10 @@ def lock_booking(booking_id: int) -> Booking:
     return bookings.select_related("quote__home").get(pk=booking_id)
 
 
-def keep_hold(*, booking: Booking, until: datetime, now: datetime) -> None:
+def keep_hold(*, booking: Booking, now: datetime) -> None:
     """Keep a hold while its Checkout Session may take money; call it with the booking locked.
+
+    Its hour stays what the guest was shown: a page that is never opened prolongs nothing.
 
     Raises:
         HoldExpired: the booking is no hold any more, or its time has run out.
@@ -90,8 +92,32 @@ def keep_hold(*, booking: Booking, until: datetime, now: datetime) -> None:
     if not booking.checkout_open and booking.hold_expires_at <= now:
         raise HoldExpired
     booking.checkout_open = True
-    booking.hold_expires_at = max(booking.hold_expires_at, until)
-    booking.save(update_fields=("checkout_open", "hold_expires_at"))
+    booking.save(update_fields=("checkout_open",))
+
+
+def prolong_hold(*, booking: Booking, until: datetime) -> None:
+    """Hold for as long as the page that was opened can be paid; call it with the booking locked."""
+    if booking.status == BookingStatus.PENDING:
+        booking.hold_expires_at = max(booking.hold_expires_at, until)
+        booking.save(update_fields=("hold_expires_at",))
+
+
+def return_to_hold(*, booking: Booking) -> None:
+    """Leave a hold to its own clock again, as nobody can pay it now; call it with the booking locked."""
+    booking.checkout_open = False
+    booking.save(update_fields=("checkout_open",))
+
+
+def correct_email(*, booking: Booking, email: str) -> None:
+    """Write to another address of the guest's from now on; call it with the booking locked.
+
+    Raises:
+        HoldExpired: the booking is no hold any more.
+    """
+    if booking.status != BookingStatus.PENDING or booking.cancel_requested_at is not None:
+        raise HoldExpired
+    booking.guest_email = email
+    booking.save(update_fields=("guest_email",))
 
 
 def confirm_booking(*, booking: Booking, now: datetime) -> None:

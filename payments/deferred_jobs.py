@@ -94,6 +94,32 @@ def request_email(
         defer(SEND_GUEST_EMAIL, {"email_id": email.pk}, queueing_lock=f"email:{email.pk}")
 
 
+def look_at_page(*, attempt_id: int, looks: int, at: datetime) -> None:
+    """Have Stripe asked about an open payment page at an instant."""
+    defer(
+        LOOK_AT_PAGE,
+        {"attempt_id": attempt_id, "looks": looks},
+        schedule_at=at,
+        queueing_lock=f"look:{attempt_id}",
+        priority=GUEST_WAITS_PRIORITY,
+    )
+
+
+def look_at_page_now(*, attempt_id: int) -> None:
+    """Have Stripe asked about an open payment page as soon as a worker is free."""
+    defer(
+        LOOK_AT_PAGE,
+        {"attempt_id": attempt_id},
+        queueing_lock=f"look-now:{attempt_id}",
+        priority=GUEST_WAITS_PRIORITY,
+    )
+
+
+def end_hold(*, booking_id: int, at: datetime) -> None:
+    """End a hold at its hour, unless it is paid or being paid then."""
+    defer(END_HOLD, {"booking_id": booking_id}, schedule_at=at, queueing_lock=f"hold:{booking_id}")
+
+
 # The queue of everything that moves money: pausing it stops every charge, also of jobs that run already.
 QUEUE = "payments"
 
@@ -114,6 +140,15 @@ APPLY_STRIPE_EVENT = "payments.tasks.apply_stripe_event"
 
 SEND_GUEST_EMAIL = "payments.tasks.send_guest_email"
 
+
+LOOK_AT_PAGE = "payments.tasks.look_at_payment_page"
+
+
+END_HOLD = "payments.tasks.end_unpaid_hold"
+
+# Before the charges of balances: a guest who has just paid looks at the page until it says so.
+GUEST_WAITS_PRIORITY = 20
+
 DEFERRED_BY_NAME = (
     CHARGE_BALANCE,
     CHARGE_PAYMENT,
@@ -121,4 +156,6 @@ DEFERRED_BY_NAME = (
     REFUND_PAYMENT,
     APPLY_STRIPE_EVENT,
     SEND_GUEST_EMAIL,
+    LOOK_AT_PAGE,
+    END_HOLD,
 )

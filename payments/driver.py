@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -26,6 +26,7 @@ from payments.exceptions import (
     NoProgress,
     ObjectMissing,
     OutcomeUnknown,
+    PayerEmailRefused,
     RequestRejected,
     StateConflict,
 )
@@ -38,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 # In the address to which Stripe sends a guest who has paid; the news itself comes by webhook.
 RETURNED_FROM_PAYING = "pagado"
+
+# Clocks differ: Stripe's may be behind ours.
+_SESSIONS_MARGIN = timedelta(minutes=10)
 
 # Create, confirm, retrieve, cancel and record are five; twice that is a driver that goes round in circles.
 _MOST_STEPS = 10
@@ -126,7 +130,7 @@ def _drive_off_session(
                 except CardDeclined as decline:
                     return _record_early_decline(attempt, decline, now)
                 except RequestRejected as rejection:
-                    return _record_rejection(attempt, rejection, policies.REJECTED, now)
+                    return _record_rejection(attempt, rejection, now)
                 attempt = outcomes.store_intent(attempt_id=attempt.pk, intent=intent, now=now)
             case Step.RETRIEVE:
                 intent = gateway.retrieve_intent(_intent_id(attempt))
@@ -233,9 +237,7 @@ def _record_early_decline(attempt: PaymentAttempt, decline: CardDeclined, now: d
     )
 
 
-def _record_rejection(
-    attempt: PaymentAttempt, rejection: RequestRejected, code: str, now: datetime
-) -> PaymentAttempt:
+def _record_rejection(attempt: PaymentAttempt, rejection: RequestRejected, now: datetime) -> PaymentAttempt:
     """Give up what Stripe rejects, but only when the janitor looks: before that it is for us to see and mend.
 
     Stripe answers a key it knows before it looks at the request: nothing was made under this one.
@@ -243,7 +245,10 @@ def _record_rejection(
     if not attempt.checks:
         raise rejection
     return outcomes.record_refusal(
-        attempt_id=attempt.pk, code=code, proof=f"nothing was made: {rejection}"[:200], now=now
+        attempt_id=attempt.pk,
+        code=policies.REJECTED,
+        proof=f"nothing was made: {rejection}"[:200],
+        now=now,
     )
 
 
@@ -278,6 +283,8 @@ def _cancel(attempt: PaymentAttempt, intent: Intent | None, gateway: Gateway, no
 def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
     if attempt.state != policies.AttemptState.CLAIMED:
         return _look_at_session(attempt, gateway, now)
+    if attempt.created_at + policies.DRIVER_LEASE <= now:
+        return _resume_checkout(attempt, gateway, now)
     try:
         if attempt.stripe_customer_id:
             intents = list(gateway.list_intents(customer_id=attempt.stripe_customer_id))
@@ -291,8 +298,27 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         _record_missing(attempt, missing, gateway, now)
         raise
     except RequestRejected as rejection:
-        return _record_rejection(attempt, rejection, "", now)
+        code = policies.EMAIL_REFUSED if isinstance(rejection, PayerEmailRefused) else ""
+        _end_page(attempt, f"nothing was made: {rejection}", now, code=code)
+        raise
     return outcomes.store_session(attempt_id=attempt.pk, session=session, now=now)
+
+
+def _resume_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
+    """Find the page of a create that brought no answer; what Stripe does not list, nobody can pay.
+
+    It is not asked for again: its expiry was fixed then and may be too near by now, and a fault may be
+    replayed under its key for a day. A create that arrives yet is not stored, so its page is shown to nobody.
+    """
+    since = attempt.created_at - _SESSIONS_MARGIN
+    for session in gateway.list_open_pages(since=since, customer_id=attempt.stripe_customer_id):
+        if session.attempt_key == str(attempt.key):
+            return outcomes.store_session(attempt_id=attempt.pk, session=session, now=now)
+    return _end_page(attempt, "Stripe has no open page of it, and none was shown to anybody", now)
+
+
+def _end_page(attempt: PaymentAttempt, proof: str, now: datetime, *, code: str = "") -> PaymentAttempt:
+    return outcomes.record_refusal(attempt_id=attempt.pk, code=code, proof=proof[:200], now=now)
 
 
 def _look_at_session(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:

@@ -19,6 +19,7 @@ PaymentError
 │   └── ChargeDisputed          a bank has taken the money of a charge back, or may: it is not refunded
 ├── ObjectMissing               Stripe knows no such customer, card or intent
 ├── RequestRejected             Stripe rejects the request before doing anything: our bug, or too late
+│   └── PayerEmailRefused       it takes no such e-mail address; the guest corrects it
 ├── KeyReused                   our bug: another request under an idempotency key that was used
 ├── NoProgress                  an attempt goes round in circles
 ├── ContradictoryEvidence       Stripe says something that what it said before excludes
@@ -81,6 +82,10 @@ class GatewayRefused(_GatewayFault, TransientFault):
 
 class RequestRejected(_GatewayFault):
     """Stripe rejects the request itself, and did nothing."""
+
+
+class PayerEmailRefused(RequestRejected):
+    """Stripe takes no such e-mail address, whatever ours says of it."""
 
 
 class KeyReused(_GatewayFault):

@@ -13,6 +13,8 @@ from payments.deferred_jobs import (
     APPLY_STRIPE_EVENT,
     CHARGE_BALANCE,
     CHARGE_PAYMENT,
+    END_HOLD,
+    LOOK_AT_PAGE,
     REFUND_PAYMENT,
     SEND_GUEST_EMAIL,
     SETTLE_CANCELLATION,
@@ -79,6 +81,30 @@ describe_task(
         kind=Kind.MAIL,
         describe=job_sentences.describe_emails,
         related_argument="email_id",
+    ),
+)
+describe_task(
+    LOOK_AT_PAGE,
+    TaskDescription(
+        title=_("Look at a payment page"),
+        kind=Kind.MONEY,
+        describe=describe_alike(
+            sentence=_("Asks Stripe whether a guest has paid on an open payment page"),
+            retry_reason=_("It takes no money: it records what Stripe says is true."),
+            runbook=_("Stripe's events and the janitor tell the same later. Look at status.stripe.com."),
+        ),
+    ),
+)
+describe_task(
+    END_HOLD,
+    TaskDescription(
+        title=_("End a hold that was not paid"),
+        kind=Kind.MONEY,
+        describe=describe_alike(
+            sentence=_("Gives up the deposit of a hold whose hour is over, and frees its nights"),
+            retry_reason=_("It ends nothing that is paid or being paid, and nothing twice."),
+            runbook=_("The nights are free for others all the same. Read the error of the attempt."),
+        ),
     ),
 )
 describe_task(

@@ -12,12 +12,12 @@ from datetime import date, datetime
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus, Quote
 from payments import billing, driver
-from payments.deferred_jobs import move, unschedule
+from payments.deferred_jobs import look_at_page_now, move, unschedule
 from payments.exceptions import ChangeNeedsPayment, NothingToPay, PaymentUnderWay
 from payments.gateway import Gateway
 from payments.ledger import claims, locking, refunds
 from payments.models import BookingAccount, Payment, PaymentAttempt
-from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
+from payments.policies import DEAD_STATES, LIVE_STATES, AttemptState, PaymentKind, PaymentStatus
 from payments.unfinished import defer_settlement
 
 
@@ -101,18 +101,38 @@ def open_checkout(*, booking: Booking, base_url: str, gateway: Gateway, now: dat
         NothingToPay: nothing waits for the guest.
         HoldExpired: the deposit came too late.
         PaymentUnderWay: the saved card is being charged.
-        TransientFault: Stripe cannot be reached; the guest tries again and gets the same page.
+        TransientFault: Stripe cannot be reached; the guest tries again and gets the same page, or a new one.
+        RequestRejected: Stripe refuses to open a page. The attempt has ended; the hold has not.
     """
-    payment = find_payable(booking=booking)
-    if payment is None and booking.status == BookingStatus.PENDING:
-        payment = _open_deposit(booking, now)
-    if payment is None:
-        raise NothingToPay
-    attempt = claims.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
-    attempt = driver.drive(attempt=attempt, gateway=gateway, now=now)
+    attempt = driver.drive(attempt=_claim_page(booking, base_url, now), gateway=gateway, now=now)
+    if attempt.state in DEAD_STATES:  # What was begun before came to nothing: this click begins anew.
+        attempt = driver.drive(attempt=_claim_page(booking, base_url, now), gateway=gateway, now=now)
     if attempt.state not in LIVE_STATES:
         raise NothingToPay
     return attempt.session_url
+
+
+def look_at_pages(*, booking: Booking) -> None:
+    """Have Stripe asked what became of a booking's open payment page: its guest says they have paid."""
+    open_pages = PaymentAttempt.objects.filter(payment__booking=booking, state=AttemptState.OPEN)
+    for attempt_id in open_pages.values_list("pk", flat=True):
+        look_at_page_now(attempt_id=attempt_id)
+
+
+def correct_email(*, booking: Booking, email: str) -> None:
+    """Take another e-mail address for a hold, so that its deposit can be paid.
+
+    Raises:
+        HoldExpired: it is no hold any more.
+        PaymentUnderWay: a payment page is open for the old address.
+    """
+    with locking.locked_booking(booking.pk) as locked:
+        if PaymentAttempt.objects.filter(payment__booking=locked, state__in=list(LIVE_STATES)).exists():
+            raise PaymentUnderWay
+        bookings.correct_email(booking=locked, email=email)
+        deposit = locked.payments.filter(kind=PaymentKind.DEPOSIT, status=PaymentStatus.PENDING).first()
+        if deposit is not None:
+            locking.set_status(deposit, PaymentStatus.PENDING)
 
 
 def find_payable(*, booking: Booking) -> Payment | None:
@@ -122,10 +142,21 @@ def find_payable(*, booking: Booking) -> Payment | None:
     return deposit or payments.filter(status__in=_WAITING).order_by("pk").first()
 
 
-def _open_deposit(booking: Booking, now: datetime) -> Payment:
+def _claim_page(booking: Booking, base_url: str, now: datetime) -> PaymentAttempt:
+    """Claim the page of what can be paid. A deposit opens with it, or not at all when its hold is over."""
+    payment = find_payable(booking=booking)
+    if payment is not None:
+        return claims.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
+    if booking.status != BookingStatus.PENDING:
+        raise NothingToPay
     with locking.locked_booking(booking.pk) as locked:
-        billing.open_account(booking=locked, now=now)
-        existing = locked.payments.filter(kind=PaymentKind.DEPOSIT).first()
-        return existing or billing.open_obligation(
-            booking=locked, kind=PaymentKind.DEPOSIT, amount_minor=locked.quote.deposit_minor, now=now
-        )
+        payment = _open_deposit(locked, now)
+        return claims.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
+
+
+def _open_deposit(booking: Booking, now: datetime) -> Payment:
+    billing.open_account(booking=booking, now=now)
+    existing = booking.payments.filter(kind=PaymentKind.DEPOSIT).first()
+    return existing or billing.open_obligation(
+        booking=booking, kind=PaymentKind.DEPOSIT, amount_minor=booking.quote.deposit_minor, now=now
+    )

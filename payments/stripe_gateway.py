@@ -23,6 +23,7 @@ from payments.exceptions import (
     KeyReused,
     ObjectMissing,
     OutcomeUnknown,
+    PayerEmailRefused,
     RequestRejected,
     StateConflict,
 )
@@ -380,6 +381,10 @@ _ERRORS = (
     _ErrorRow(_is(stripe.AuthenticationError), _fault(GatewayRefused)),
     _ErrorRow(_is(stripe.PermissionError), _fault(GatewayRefused)),
     _ErrorRow(_is(stripe.IdempotencyError), _fault(KeyReused)),
+    _ErrorRow(
+        lambda e: isinstance(e, stripe.InvalidRequestError) and e.param == "customer_email",
+        _fault(PayerEmailRefused),
+    ),
     _ErrorRow(_is(stripe.InvalidRequestError), _fault(RequestRejected)),
     _ErrorRow(_is(stripe.RateLimitError), _fault(GatewayBusy)),
     _ErrorRow(lambda e: e.http_status == 409, _fault(GatewayBusy)),

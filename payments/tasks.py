@@ -19,6 +19,8 @@ from payments.deferred_jobs import (
     APPLY_STRIPE_EVENT,
     CHARGE_BALANCE,
     CHARGE_PAYMENT,
+    END_HOLD,
+    LOOK_AT_PAGE,
     QUEUE,
     REFUND_PAYMENT,
     SEND_GUEST_EMAIL,
@@ -31,6 +33,7 @@ from payments.protocols import (
     cancellation,
     charge,
     guest_email,
+    hold,
     janitor,
     memory,
     reconcile,
@@ -207,6 +210,24 @@ def apply_stripe_event(event_id: str, again: bool = False) -> str:
         event_id=event_id, gateway=get_gateway(), now=timezone.now(), again=again
     )
     return state.value if state else "not_found"
+
+
+@task(
+    name=LOOK_AT_PAGE,
+    queue=QUEUE,
+    retry=PATIENT_RETRIES,
+    task_middleware=AT_STRIPE,
+    log_fields=("attempt_id",),
+)
+def look_at_payment_page(attempt_id: int, looks: int | None = None) -> str:
+    """Ask Stripe whether a guest has paid. Returns the state of the attempt, or ``not_found``."""
+    return hold.look_at_page(attempt_id=attempt_id, looks=looks, gateway=get_gateway(), now=timezone.now())
+
+
+@task(name=END_HOLD, queue=QUEUE, retry=PATIENT_RETRIES, log_fields=("booking_id",))
+def end_unpaid_hold(booking_id: int) -> str:
+    """End a hold that nobody paid. Returns ``ended`` or ``kept``."""
+    return hold.end_unpaid_hold(booking_id=booking_id, now=timezone.now())
 
 
 @task(name=SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))

@@ -9,6 +9,8 @@ from payments import views
 urlpatterns = [
     path("reserva/<str:token>/", views.show_booking, name="booking"),
     path("reserva/<str:token>/pagar/", views.pay, name="pay"),
+    path("reserva/<str:token>/pagado/", views.look_at_payment, name="look_at_payment"),
+    path("reserva/<str:token>/correo/", views.correct_address, name="correct_email"),
     path("reserva/<str:token>/fechas/", views.ChangeDatesView.as_view(), name="change_dates"),
     path("reserva/<str:token>/cancelar/", views.CancelView.as_view(), name="cancel_booking"),
     path("webhooks/stripe/", views.receive_stripe_event, name="stripe_webhook"),

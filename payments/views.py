@@ -24,16 +24,28 @@ from django.views.generic import View
 
 from bookings import queries as bookings
 from bookings.exceptions import BookingError, StayUnavailable
-from bookings.forms import NightsForm
+from bookings.forms import EmailForm, NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
 from payments import queries, webhooks
 from payments.billing import cancellation_cost
 from payments.driver import RETURNED_FROM_PAYING
-from payments.exceptions import InvalidSignature, PaymentError, PaymentRefused, TransientFault
+from payments.exceptions import (
+    InvalidSignature,
+    PayerEmailRefused,
+    PaymentError,
+    PaymentRefused,
+    TransientFault,
+)
 from payments.gateway import get_gateway
 from payments.panels import guest_page
-from payments.services import change_dates, open_checkout, request_cancellation
+from payments.services import (
+    change_dates,
+    correct_email,
+    look_at_pages,
+    open_checkout,
+    request_cancellation,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +84,39 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
             booking=booking, base_url=settings.SITE_BASE_URL, gateway=get_gateway(), now=timezone.now()
         )
     except (BookingError, PaymentError) as error:
-        messages.warning(request, _explain(error))
+        messages.warning(request, _explain(error, booking))
         return SeeOther(booking.get_absolute_url())
     return SeeOther(address)
+
+
+@private_page
+def look_at_payment(request: HttpRequest, token: str) -> HttpResponse:
+    """Have Stripe asked about a page whose guest says they have paid: only its own answer counts.
+
+    A page of its own for a form, because reading pages changes nothing here.
+    """
+    booking = _find_booking(token)
+    if request.method == "POST":
+        look_at_pages(booking=booking)
+    return SeeOther(f"{booking.get_absolute_url()}?{RETURNED_FROM_PAYING}=1")
+
+
+@private_page
+def correct_address(request: HttpRequest, token: str) -> HttpResponse:
+    """Take another e-mail address for a hold whose payment page refused the first."""
+    booking = _find_booking(token)
+    form = EmailForm(request.POST, auto_id="%s")
+    if request.method != "POST":
+        return redirect(booking)
+    if not form.is_valid():
+        return _render(request, "booking", booking, timezone.now(), {"email_form": form})
+    try:
+        correct_email(booking=booking, email=form.cleaned_data["email"])
+    except (BookingError, PaymentError) as error:
+        messages.warning(request, _explain(error, booking))
+    else:
+        messages.success(request, _("We have your new address. Go on and pay the deposit."))
+    return SeeOther(booking.get_absolute_url())
 
 
 @method_decorator(private_page, name="dispatch")
@@ -93,7 +135,7 @@ class ChangeDatesView(View):
             try:
                 change_dates(booking=booking, **form.cleaned_data, base_url=settings.SITE_BASE_URL, now=now)
             except (BookingError, PaymentError) as error:
-                form.add_error(None, _explain(error))
+                form.add_error(None, _explain(error, booking))
             else:
                 messages.success(request, _("Your stay has new dates."))
                 return SeeOther(booking.get_absolute_url())
@@ -117,7 +159,7 @@ class CancelView(View):
         try:
             is_new = request_cancellation(booking=booking, base_url=settings.SITE_BASE_URL, now=now)
         except TransientFault as error:
-            messages.warning(request, _explain(error))
+            messages.warning(request, _explain(error, booking))
             return _render_cancel(request, booking, now)
         if is_new:
             messages.success(request, _("We are cancelling your booking. You will get an e-mail."))
@@ -148,13 +190,18 @@ def _find_booking(token: str) -> Booking:
         raise Http404 from error
 
 
-def _explain(error: BookingError | PaymentError) -> str:
+def _explain(error: BookingError | PaymentError, booking: Booking) -> str:
     """Return what a guest is told: the refusal's own words, or an apology for what is not their doing."""
     if isinstance(error, BookingError | PaymentRefused):
         return str(error)
-    if not isinstance(error, TransientFault):
-        logger.error("a guest could not go on", exc_info=error)
-    return _("That did not work just now. Nothing was charged; try again in a minute.")
+    if isinstance(error, PayerEmailRefused):
+        return _("The payment page does not take your e-mail address. Correct it, then pay.")
+    if isinstance(error, TransientFault):
+        return _("That did not work just now. Nothing was charged; try again in a minute.")
+    logger.error("a guest could not go on", exc_info=error, extra={"booking_id": booking.pk})
+    return _(
+        "We could not open the payment page; it is our fault. Nothing was charged. Try again or write to us."
+    )
 
 
 def _nights_form(booking: Booking, data: Any, now: datetime) -> NightsForm:
@@ -192,6 +239,8 @@ def _render(
     has_paid = RETURNED_FROM_PAYING in request.GET
     page = guest_page.describe_booking(booking, now=now, has_paid=has_paid)
     shared = {"page": page, "booking": booking, "quote": booking.quote, "home": booking.home}
+    if page.refused_email:
+        shared["email_form"] = EmailForm(initial={"email": page.refused_email}, auto_id="%s")
     return render(request, f"payments/{name}.html", {**shared, **(context or {})})
 
 

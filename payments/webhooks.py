@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import DataError, transaction
 from django.db.models import F
 
-from payments.deferred_jobs import APPLY_STRIPE_EVENT
+from payments.deferred_jobs import APPLY_STRIPE_EVENT, GUEST_WAITS_PRIORITY
 from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
 from procrastinate_tasks import defer
@@ -19,9 +19,7 @@ from procrastinate_tasks.models import ActionOutcome
 
 logger = logging.getLogger(__name__)
 
-# Before the charges of balances: a guest who has just paid looks at the page until it says so. What else
-# Stripe tells us mostly repeats what a charge has recorded by itself.
-GUEST_WAITS_PRIORITY = 20
+# What else Stripe tells us mostly repeats what a charge has recorded by itself.
 _GUEST_WAITS = "checkout.session."
 
 

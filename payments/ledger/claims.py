@@ -156,7 +156,7 @@ def _claim_off_session(
 def _open_checkout(booking: Booking, payment: Payment, base_url: str, now: datetime) -> PaymentAttempt:
     expires_at = now + policies.SESSION_LIFETIME
     if payment.kind == PaymentKind.DEPOSIT:
-        bookings.keep_hold(booking=booking, until=expires_at, now=now)
+        bookings.keep_hold(booking=booking, now=now)
     return PaymentAttempt.objects.create(
         payment=payment,
         n=payment.attempts.count() + 1,

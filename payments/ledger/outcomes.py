@@ -11,11 +11,11 @@ from datetime import datetime
 from bookings import services as bookings
 from bookings.models import BookingStatus
 from payments import billing, policies
-from payments.deferred_jobs import request_email, schedule
+from payments.deferred_jobs import look_at_page, request_email, schedule
 from payments.exceptions import ContradictoryEvidence
 from payments.gateway import Intent, Session
-from payments.ledger import locking
-from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
+from payments.ledger import holds, locking
+from payments.models import BookingAccount, GuestEmail, PaymentAttempt
 from payments.policies import AttemptState, Channel, IntentStatus, Objection, PaymentKind, PaymentStatus
 
 
@@ -37,6 +37,9 @@ def store_session(*, attempt_id: int, session: Session, now: datetime) -> Paymen
             attempt.session_url = session.url
             attempt.check_at = attempt.session_expires_at or now
             locking.move(attempt, AttemptState.OPEN, now)
+            if attempt.payment.kind == PaymentKind.DEPOSIT:
+                bookings.prolong_hold(booking=attempt.payment.booking, until=attempt.check_at)
+            look_at_page(attempt_id=attempt.pk, looks=0, at=now + policies.next_look(0))
         return attempt
 
 
@@ -74,7 +77,7 @@ def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentA
 
 
 def record_refusal(*, attempt_id: int, code: str, proof: str, now: datetime) -> PaymentAttempt:
-    """Apply that Stripe refused to create anything for an attempt, so nothing can take money."""
+    """Apply that nothing was made at Stripe for an attempt, or nothing that anybody can pay."""
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.CLAIMED:
             attempt.decline_code = code
@@ -102,7 +105,7 @@ def record_session_processing(*, attempt_id: int, now: datetime) -> PaymentAttem
 
 
 def record_session_expired(*, attempt_id: int, session: Session, now: datetime) -> PaymentAttempt:
-    """Apply that a Checkout Session is closed for good; an unpaid hold ends with it."""
+    """Apply that a Checkout Session is closed for good; an unpaid hold ends at its own hour."""
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state in policies.LIVE_STATES:
             attempt.stripe_session_id = session.id
@@ -198,7 +201,7 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
     if attempt.decline_code == policies.MISSING_METHOD:
         locking.forget_card(booking=payment.booking)
     if payment.kind == PaymentKind.DEPOSIT:
-        _end_unpaid_hold(payment, proof, now)
+        holds.end_attempt(payment=payment, reason=attempt.decline_code, proof=proof, now=now)
     elif state == AttemptState.DECLINED:
         status = policies.status_after_decline(attempt.decline_code)
         locking.wait_for_the_guest(payment, status, attempt.decline_code, attempt.base_url, now)
@@ -206,15 +209,6 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
         locking.set_status(payment, PaymentStatus.PENDING, payment.reason)
     else:
         locking.set_status(payment, PaymentStatus.REQUIRES_ACTION)
-
-
-def _end_unpaid_hold(payment: Payment, proof: str, now: datetime) -> None:
-    booking = payment.booking
-    if booking.cancel_requested_at is not None:
-        return  # The settlement ends the booking.
-    locking.void_payment(payment=payment)
-    billing.credit_quote(booking=booking, quote=booking.quote, now=now)
-    bookings.expire_hold(booking=booking, proof=proof, now=now)
 
 
 def _request_email(kind: GuestEmail.Kind, attempt: PaymentAttempt, now: datetime) -> None:

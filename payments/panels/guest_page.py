@@ -16,6 +16,7 @@ from payments.billing import arrival_that_decides
 from payments.models import Payment, PaymentAttempt, Refund
 from payments.policies import (
     CHARGE_DISPUTED,
+    EMAIL_REFUSED,
     LIVE_STATES,
     AttemptState,
     Channel,
@@ -46,6 +47,9 @@ class BookingPage:
         can_pay: whether a button for it is shown; not while the bank is already at work, nor to a guest who
             comes from having paid.
         balance: the balance that will be charged by itself, if one is to come.
+        is_page_open: a payment page was opened and not paid yet, as far as we know.
+        asks_stripe: the guest comes from having paid and Stripe has not told us yet: somebody has to look.
+        refused_email: the address that the payment page did not take, empty when it takes it.
         refresh: after how long the page looks again, ``None`` when nothing is expected.
         terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
     """
@@ -58,6 +62,9 @@ class BookingPage:
     payable_minor: int
     can_pay: bool
     balance: Payment | None
+    is_page_open: bool
+    asks_stripe: bool
+    refused_email: str
     refresh: timedelta | None
     terms: CancellationTerms | None
     can_change: bool
@@ -73,7 +80,8 @@ def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False)
     payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
     live = _live_attempt(payments)
     payable = find_payable(booking=booking)
-    stage = stage_of(_facts(booking, live, payable, now))
+    stage = stage_of(_facts(booking, live, payable, now, has_paid=has_paid))
+    is_page_open = live is not None and live.state == AttemptState.OPEN
     is_processing = live is not None and (has_paid or live.state == AttemptState.PROCESSING)
     return BookingPage(
         booking=booking,
@@ -84,7 +92,10 @@ def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False)
         payable_minor=payable.amount_minor if payable else booking.quote.deposit_minor,
         can_pay=_waits_for_payment(stage, payable) and not is_processing,
         balance=next((payment for payment in payments if _is_coming(payment)), None),
-        refresh=refresh_after(begun_at=live.created_at, now=now) if live and stage == Stage.PAYING else None,
+        is_page_open=is_page_open,
+        asks_stripe=is_page_open and has_paid,
+        refused_email=_refused_email(booking, live, payable),
+        refresh=_refresh(live, stage, now),
         terms=_terms(booking, now) if queries.can_change(booking) else None,
         can_change=queries.can_change(booking),
         can_cancel=queries.can_cancel(booking) and stage != Stage.HOLD_OVER,
@@ -92,15 +103,29 @@ def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False)
 
 
 def _facts(
-    booking: Booking, live: PaymentAttempt | None, payable: Payment | None, now: datetime
+    booking: Booking, live: PaymentAttempt | None, payable: Payment | None, now: datetime, *, has_paid: bool
 ) -> StageFacts:
+    """Read what decides the stage. A hold whose page is open is held, until somebody says it was paid."""
+    is_waiting = live is not None and live.state == AttemptState.OPEN and not has_paid
+    is_held = booking.status == BookingStatus.PENDING and is_waiting
+    is_begun = live is not None and live.channel == Channel.CHECKOUT and live.state == AttemptState.CLAIMED
     return StageFacts(
         status=BookingStatus(booking.status),
         cancel_requested=booking.cancel_requested_at is not None,
         hold_is_over=not booking.checkout_open and booking.hold_expires_at <= now,
-        live_channel=Channel(live.channel) if live else None,
+        live_channel=Channel(live.channel) if live and not is_held and not is_begun else None,
         is_payable=payable is not None,
     )
+
+
+def _refused_email(booking: Booking, live: PaymentAttempt | None, payable: Payment | None) -> str:
+    is_refused = live is None and payable is not None and payable.reason == EMAIL_REFUSED
+    return booking.guest_email if is_refused else ""
+
+
+def _refresh(live: PaymentAttempt | None, stage: Stage, now: datetime) -> timedelta | None:
+    is_awaited = stage == Stage.PAYING or (stage == Stage.HELD and live and live.state == AttemptState.OPEN)
+    return refresh_after(begun_at=live.created_at, now=now) if live and is_awaited else None
 
 
 def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:

@@ -7,6 +7,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from procrastinate_tasks.jobs.redaction import Redaction
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _HIDDEN = frozenset({"job", "jobs", "kwargs", "worker", "result_object"})
 
@@ -37,7 +39,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = fields_of_record(record)
         if record.exc_info and record.exc_info[0]:
-            fields["traceback"] = self.formatException(record.exc_info)
+            fields["traceback"] = _redact(self.formatException(record.exc_info))
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 
@@ -47,8 +49,13 @@ class LogfmtFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = " ".join(f"{name}={_logfmt(value)}" for name, value in fields_of_record(record).items())
         if record.exc_info and record.exc_info[0]:
-            return f"{line}\n{self.formatException(record.exc_info)}"
+            return f"{line}\n{_redact(self.formatException(record.exc_info))}"
         return line
+
+
+def _redact(traceback: str) -> str:
+    """What others raise may quote what was given to them: an address, a card, a key."""
+    return Redaction(arguments={}).apply(traceback)
 
 
 def _logfmt(value: object) -> str:

@@ -27,6 +27,8 @@ FROZEN_TASK_NAMES = {
     "payments.tasks.charge_balance_for_booking",
     "payments.tasks.charge_payment",
     "payments.tasks.defer_unfinished_work",
+    "payments.tasks.end_unpaid_hold",
+    "payments.tasks.look_at_payment_page",
     "payments.tasks.reconcile_with_stripe",
     "payments.tasks.refund_payment",
     "payments.tasks.check_invariants",

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from freezegun import freeze_time
 
 from bookings import services
 from bookings.models import Booking, BookingStatus
-from payments.exceptions import GatewayRefused, OutcomeUnknown
+from payments.exceptions import GatewayRefused, OutcomeUnknown, PayerEmailRefused, RequestRejected
 from payments.ledger import claims, locking, outcomes
 from payments.models import Payment
 from payments.policies import PaymentKind, PaymentStatus
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import open_checkout as open_stripe_page
 from payments.services import request_cancellation
+from payments.tasks import look_at_payment_page
+from procrastinate_tasks.monitoring.logging import JsonFormatter, LogfmtFormatter
+from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from tests.factories import (
     BASE_URL,
     balance_of,
@@ -102,12 +108,15 @@ def test_the_address_of_paying_opened_by_hand_leads_to_the_booking(client, hold)
     assert (response.status_code, response["Location"]) == (302, hold.get_absolute_url())
 
 
-def test_a_payment_under_way_is_confirmed_by_a_page_that_looks_again(client, hold, gateway):
+def test_a_guest_who_did_not_finish_paying_still_sees_the_clock_on_a_page_that_looks_again(
+    client, hold, gateway
+):
     open_checkout(hold, gateway)
 
     response = client.get(hold.get_absolute_url())
 
-    assert "Confirmando tu pago…" in read(response)
+    assert "Apartado para ti hasta las 12:35" in read(response)
+    assert "Si no terminaste, sigue donde te quedaste" in read(response)
     assert "Pagar anticipo" in read(response)
     assert '<meta http-equiv="refresh" content="5">' in response.content.decode()
 
@@ -332,3 +341,95 @@ def test_no_english_word_is_on_a_spanish_page(client, hold, confirmed, page):
 def test_a_page_takes_few_queries(client, confirmed, django_assert_max_num_queries, page, most):
     with django_assert_max_num_queries(most):
         client.get(confirmed.get_absolute_url() + page)
+
+
+# --- What went wrong is said with the clock in sight ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OutcomeUnknown(operation="create_session", detail="timed out"), "intenta de nuevo en un minuto"),
+        (RequestRejected(operation="create_session", detail="too large"), "la falla es nuestra"),
+        (PayerEmailRefused(operation="create_session", detail="email_invalid"), "no acepta tu correo"),
+    ],
+)
+def test_whatever_stripe_refuses_the_hold_and_its_clock_stay_in_sight(client, hold, gateway, fault, words):
+    gateway.fault = fault
+
+    text = read(client.post(f"{hold.get_absolute_url()}pagar/", follow=True))
+
+    assert words in text
+    assert "Apartado para ti hasta las 12:30" in text
+    assert english_words(text) == set()
+
+
+def test_an_address_that_was_refused_is_corrected_on_the_page_and_then_paid(client, hold, gateway):
+    page = hold.get_absolute_url()
+    gateway.fault = PayerEmailRefused(operation="create_session", detail="email_invalid")
+    client.post(f"{page}pagar/")
+    gateway.fault = None
+
+    wrong = read(client.post(f"{page}correo/", {"email": "no es un correo"}))
+    text = read(client.post(f"{page}correo/", {"email": "nueva@correo.example"}, follow=True))
+    paying = client.post(f"{page}pagar/")
+
+    assert "Corregir el correo" in wrong
+    assert "Ya tenemos tu nuevo correo" in text
+    assert "Pagar anticipo" in text
+    assert paying.status_code == 303
+    assert gateway.requests[0].guest_email == "nueva@correo.example"
+
+
+def test_no_address_of_a_guest_reaches_the_log_inside_an_exception():
+    formatter = LogfmtFormatter()
+    try:
+        try:
+            raise ValueError("Invalid email address: lucia@correo.example")
+        except ValueError as error:
+            raise RequestRejected(operation="create_session", detail="email_invalid") from error
+    except RequestRejected:
+        record = logging.LogRecord("payments.views", logging.ERROR, "", 0, "no", (), sys.exc_info())
+
+    for line in (formatter.format(record), JsonFormatter().format(record)):
+        assert "RequestRejected" in line
+        assert "lucia@" not in line
+
+
+# --- The guest comes back ---------------------------------------------------------------------------------
+
+
+def test_a_guest_who_says_they_have_paid_has_stripe_asked_once_and_decides_nothing(client, hold, gateway):
+    open_checkout(hold, gateway)
+    (request,) = gateway.requests
+    back = client.get(request.success_url.removeprefix(BASE_URL))
+    lock = f"look-now:{hold.payments.get().attempts.get().pk}"
+    refute_enqueued(look_at_payment_page, queueing_lock=lock)
+
+    for _ in range(3):
+        client.post(f"{hold.get_absolute_url()}pagado/")
+
+    assert "payments/look.js" in back.content.decode()
+    assert_enqueued(look_at_payment_page, queueing_lock=lock)
+    hold.refresh_from_db()
+    assert hold.status == BookingStatus.PENDING
+
+
+@pytest.mark.parametrize("method", ["get", "head", "options"])
+@pytest.mark.parametrize("page", ["?pagado=1", "pagado/", "correo/", "pagar/"])
+def test_reading_a_page_changes_no_row(client, hold, gateway, method, page):
+    open_checkout(hold, gateway)
+    rows = _rows()
+
+    getattr(client, method)(hold.get_absolute_url() + page)
+
+    assert _rows() == rows
+
+
+def _rows() -> list[object]:
+    """Return every version of every row that a guest's page could write."""
+    tables = ("procrastinate_jobs", "bookings_booking", "payments_payment", "payments_paymentattempt")
+    with connection.cursor() as cursor:
+        return [
+            cursor.execute(f"SELECT id, xmin::text FROM {table} ORDER BY id").fetchall() for table in tables
+        ]

@@ -76,7 +76,7 @@ def test_a_page_whose_time_ran_out_gives_way_to_a_new_one(house: House):
     booking = house.book_due(card=DECLINED)
     house.charge(booking)
     old = house.open_page(booking)
-    house.wait(minutes=32)
+    house.wait(minutes=36)
     house.run_janitor()
     assert last_attempt(balance_of(booking)).state == AttemptState.EXPIRED
 

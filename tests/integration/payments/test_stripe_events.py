@@ -187,7 +187,7 @@ def test_without_any_event_the_janitor_completes_everything(house: House):
     booking = house.hold()
     house.open_page(booking)
     house.pay_page(booking)
-    house.wait(minutes=32)
+    house.wait(minutes=36)
     house.run_janitor()
     booking.refresh_from_db()
     assert booking.status == BookingStatus.CONFIRMED
