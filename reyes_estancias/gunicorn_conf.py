@@ -11,8 +11,8 @@ from gunicorn.workers.base import Worker
 
 wsgi_app = "reyes_estancias.wsgi:application"
 
-worker_class = "gthread"
-threads = 4  # each holds one database connection
+worker_class = "reyes_estancias.web_worker.BufferingWorker"
+threads = 4  # each holds one database connection, and none ever waits for a slow client
 timeout = 20
 graceful_timeout = 20
 keepalive = 95  # longer than the platform's router keeps its connections

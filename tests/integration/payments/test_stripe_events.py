@@ -12,7 +12,7 @@ from django.db import transaction
 
 from bookings.models import Booking, BookingStatus
 from payments import tasks, webhooks
-from payments.deferred_jobs import unschedule
+from payments.deferred_jobs import GUEST_WAITS_PRIORITY, unschedule
 from payments.exceptions import OutcomeUnknown
 from payments.models import StripeEvent
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
@@ -73,7 +73,7 @@ def test_what_a_waiting_guest_paid_is_applied_before_balances_are_charged(house:
     assert set(priorities.values()) == {0, 20}
     for event_id, priority in priorities.items():
         assert assert_enqueued(tasks.apply_stripe_event, {"event_id": event_id}).priority == priority
-    assert tasks.CHARGE_PRIORITY < webhooks.GUEST_WAITS_PRIORITY == 20
+    assert tasks.CHARGE_PRIORITY < GUEST_WAITS_PRIORITY == 20
 
 
 def test_an_event_is_applied_again_though_an_earlier_job_ends_after_that_was_asked_for(house: House):
