@@ -27,14 +27,18 @@ def main() -> None:
     """Run the modules that were asked for, or all, and write the page after each."""
     options = _options()
     for name in options.modules or NEAREST_TESTS:
-        todo = _mutants_of(name)
+        todo = [each for each in _mutants_of(name) if options.line in each[1].line]
         tried = _try_all(todo, tests=NEAREST_TESTS[name], at_once=options.at_once)
-        write_report(PAGE, {name: tried}, tests=NEAREST_TESTS)
+        if not options.line:
+            write_report(PAGE, {name: tried}, tests=NEAREST_TESTS)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutants ARGS=")
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"among {', '.join(NEAREST_TESTS)}")
+    parser.add_argument(
+        "--line", default="", metavar="TEXT", help="only lines that hold this; writes no page"
+    )
     parser.add_argument("--at-once", type=int, default=2, help="mutants tried at the same time")
     options = parser.parse_args()
     if unknown := set(options.modules) - NEAREST_TESTS.keys():

@@ -54,7 +54,7 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
     "worker/heartbeat": _WORKER,
     "worker/losses": _WORKER,
     "payments/policies": ("tests/unit/payments",),
-    "payments/webhook_signature": (f"{_PAYMENTS}/test_webhook_view.py",),
+    "payments/webhook_signature": ("tests/unit/payments/test_webhook_signature.py",),
     "payments/webhooks": (f"{_PAYMENTS}/test_webhook_view.py", f"{_PAYMENTS}/test_inbox.py"),
     "payments/driver": _CHARGES,
     "payments/ledger/claims": _CHARGES,

@@ -56,6 +56,11 @@ def test_the_first_cause_to_remove_is_told(position: int):
     assert decide_cause(job(**facts), [BUSY]) is CAUSES[position][0]
 
 
+@pytest.mark.parametrize("limits", [{"concurrency_limit": 1}, {"concurrency_limit": 3, "queue_running": 2}])
+def test_a_limit_that_is_not_reached_holds_nothing_back(limits: dict[str, int]):
+    assert decide_cause(job(**limits), [worker()]) is Cause.STARTS_NOW
+
+
 def test_nothing_holds_back_a_ready_job_with_a_free_slot():
     assert decide_cause(job(scheduled_at=NOW), [BUSY, worker()]) is Cause.STARTS_NOW
 
