@@ -10,7 +10,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 _UNIT = "tests/unit/procrastinate_tasks"
 _WITH_DATABASE = "tests/integration/procrastinate_tasks"
 _PAYMENTS = "tests/integration/payments"
-_WORKER = (f"{_UNIT}/worker", f"{_WITH_DATABASE}/worker")
 _CHARGES = (
     f"{_PAYMENTS}/test_charge.py",
     f"{_PAYMENTS}/test_charge_faults.py",
@@ -42,24 +41,24 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
     ),
     "jobs/rescue": (f"{_WITH_DATABASE}/jobs/test_rescue.py", f"{_WITH_DATABASE}/actions/test_actions.py"),
     "worker/claim_loop": (
-        *_WORKER,
+        f"{_UNIT}/worker/test_claim_loop.py",
         f"{_WITH_DATABASE}/test_lock_order.py",
         f"{_WITH_DATABASE}/test_releases.py",
         f"{_WITH_DATABASE}/queues",
         f"{_WITH_DATABASE}/test_plans.py",
     ),
-    "worker/completion_loop": _WORKER,
-    "worker/connection": _WORKER,
-    "worker/drain": _WORKER,
-    "worker/heartbeat": _WORKER,
-    "worker/losses": _WORKER,
+    "worker/completion_loop": (f"{_WITH_DATABASE}/worker/test_completion_loop.py",),
+    "worker/connection": (f"{_WITH_DATABASE}/worker/test_links.py",),
+    "worker/drain": ("tests/acceptance/procrastinate_tasks/worker/test_stopping.py",),
+    "worker/heartbeat": (f"{_UNIT}/worker/test_heartbeat.py", f"{_UNIT}/worker/test_engine_parts.py"),
+    "worker/losses": (f"{_UNIT}/worker", "tests/acceptance/procrastinate_tasks/worker/test_losses.py"),
     "payments/policies": ("tests/unit/payments",),
     "payments/webhook_signature": ("tests/unit/payments/test_webhook_signature.py",),
     "payments/webhooks": (f"{_PAYMENTS}/test_webhook_view.py", f"{_PAYMENTS}/test_inbox.py"),
     "payments/driver": _CHARGES,
     "payments/ledger/claims": _CHARGES,
     "payments/ledger/disputes": (f"{_PAYMENTS}/test_disputes.py",),
-    "payments/ledger/last_look": _CHARGES,
+    "payments/ledger/last_look": (f"{_PAYMENTS}/test_last_look.py", f"{_PAYMENTS}/test_confirm_keys.py"),
     "payments/ledger/locking": _CHARGES,
     "payments/ledger/looks": _CHARGES,
     "payments/ledger/outcomes": _CHARGES,
