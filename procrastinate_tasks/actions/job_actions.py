@@ -21,7 +21,7 @@ from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.database import fetch_rows, retry_clash, statement
 from procrastinate_tasks.jobs import rescue
 from procrastinate_tasks.jobs.descriptions import moves_money
-from procrastinate_tasks.jobs.policies import Rescue
+from procrastinate_tasks.jobs.policies import LossDecision
 from procrastinate_tasks.jobs.states import JobState, job_state
 from procrastinate_tasks.models import ActionOutcome
 
@@ -126,13 +126,12 @@ def _refusal_of_request(request: ActionRequest, job: JobToActOn, may: May) -> Re
 def _change(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState]:
     """Change jobs, and return the new state of those that were changed."""
     if action is Action.RESCUE:
-        return _rescue(jobs, decide=rescue.by_policy)
+        return _rescue(jobs)
     if action is Action.RETRY:
         orphaned = [job for job in jobs if job.is_orphaned]
         ended = [job for job in jobs if not job.is_orphaned]
-        return _rescue(orphaned, decide=lambda _: Rescue.RUN_AGAIN) | _change_by(
-            statement("actions/act_retry"), ended, JobState.READY
-        )
+        rescued = _rescue(orphaned, decision=LossDecision.RUN_AGAIN)
+        return rescued | _change_by(statement("actions/act_retry"), ended, JobState.READY)
     sql, state = _CHANGES[action]
     return _change_by(sql, jobs, state)
 
@@ -151,12 +150,10 @@ def _change_by(sql: LiteralString, jobs: Sequence[JobToActOn], state: JobState) 
     return {row["id"]: state for row in fetch_rows(sql, job_ids=[job.id for job in jobs])}
 
 
-def _rescue(
-    jobs: Sequence[JobToActOn], *, decide: Callable[[rescue.OrphanedJob], Rescue]
-) -> dict[int, JobState]:
+def _rescue(jobs: Sequence[JobToActOn], *, decision: LossDecision | None = None) -> dict[int, JobState]:
     if not jobs:
         return {}
-    report = rescue.rescue_chosen([job.id for job in jobs], decide=decide)
+    report = rescue.rescue_chosen([job.id for job in jobs], decision=decision)
     return {
         **dict.fromkeys(report.run_again, JobState.READY),
         **dict.fromkeys(report.parked, JobState.FAILED),

@@ -60,24 +60,44 @@ def _backed_off_seconds(rule: RetryRule, *, retries_done: int) -> float:
         return 2 * ceiling
 
 
-# --- Rescue -----------------------------------------------------------------------------------------------
+# --- Lost runs --------------------------------------------------------------------------------------------
 
 
-class Rescue(StrEnum):
-    """What becomes of a job whose worker is gone."""
+class LossCause(StrEnum):
+    """How a run was lost."""
 
+    HOST = "host"  # its worker is silent or gone, and nobody saw why
+    WORKER = "worker"  # its worker's process died, as the supervisor saw
+    CHILD_ALONE = "child_alone"  # its child died by itself, and nothing else ran in it
+    CHILD_AMONG_OTHERS = "child_among_others"  # its child died by itself, and other jobs ran in it
+    CHILD_KILLED = "child_killed"  # we ended its child, for another job's sake or before it began
+    ANSWER = "answer"  # it was claimed, but the answer never came
+    SHUTDOWN = "shutdown"  # it had not finished when its worker stopped
+
+
+class LossDecision(StrEnum):
+    """What becomes of a job whose run was lost: it waits again, at no cost or at that of a crash, or ends."""
+
+    GIVE_BACK = "give_back"
     RUN_AGAIN = "run_again"
     PARK = "park"
     ABORT = "abort"
 
 
-def decide_rescue(*, earlier_crashes: int, max_crashes: int, abort_requested: bool) -> Rescue:
-    """Decide about an orphaned job.
+# Causes that the job itself may be: of the others it is known that something else was.
+_SUSPICIOUS = frozenset({LossCause.HOST, LossCause.CHILD_ALONE})
 
-    A job that was asked to stop is stopped; one that took ``max_crashes`` workers with it is parked.
+
+def decide_loss(
+    cause: LossCause, *, earlier_crashes: int, max_crashes: int, abort_requested: bool
+) -> LossDecision:
+    """Decide about a lost run.
+
+    A job that was asked to stop is stopped. One that may have caused the loss itself crashed, and is parked
+    when it has done so ``max_crashes`` times; any other is given back.
     """
     if abort_requested:
-        return Rescue.ABORT
-    if earlier_crashes + 1 >= max_crashes:
-        return Rescue.PARK
-    return Rescue.RUN_AGAIN
+        return LossDecision.ABORT
+    if cause not in _SUSPICIOUS:
+        return LossDecision.GIVE_BACK
+    return LossDecision.PARK if earlier_crashes + 1 >= max_crashes else LossDecision.RUN_AGAIN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -113,6 +113,11 @@ MOST_CLASHES = 5
 _EMPTY = (None, "")
 
 
+def tell_refused(end: Completion) -> None:
+    """Say that a job stays as it is."""
+    logger.error("The database refuses every end of job %d, which stays as it is", end.job_id)
+
+
 def settle(
     connector: DjangoConnector,
     ends: Sequence[Completion],
@@ -120,15 +125,17 @@ def settle(
     host: str = "",
     release: str = "",
     now: datetime | None = None,
+    on_refused: Callable[[Completion], None] = tell_refused,
 ) -> list[Recorded]:
     """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
 
     One that the database refuses is settled in our words, and costs the others nothing.
 
     Args:
-        host: where the runs were; unknown of lost ones.
+        host: where the runs were; of lost ones their worker's row tells it.
         release: the code that ran.
         now: by default the database's clock.
+        on_refused: told of each end that the database refuses in every form.
     """
     own = {"host": host, "release": release, "deletes_job": False, "as_of": now}
     portions = Portions(ends)
@@ -143,7 +150,7 @@ def settle(
         else:
             portions.accept()
     for end in portions.refused_for_good:
-        logger.error("The database refuses every end of job %d, which stays as it is", end.job_id)
+        on_refused(end)
     return settled
 
 

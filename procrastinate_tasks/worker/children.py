@@ -205,6 +205,8 @@ class Children:
                 running = child.running[job_id]
                 assignment = running.assignment._replace(worker_id=worker_id)
                 child.running[job_id] = running._replace(assignment=assignment)
+            if child.reserved_for is not None and child.reserved_for.job_id in job_ids:
+                child.reserved_for = child.reserved_for._replace(worker_id=worker_id)
 
     def start(self, assignments: list[ClaimedJob]) -> list[ClaimedJob]:
         """Spreads claimed jobs over the oldest children; returns those that found no room.

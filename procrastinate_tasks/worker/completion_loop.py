@@ -109,6 +109,21 @@ class CompletionLoop:
             self._waiting.pop(job_id, None)
             self._apart.pop(job_id, None)
 
+    def attempts_by_job(self) -> dict[int, int]:
+        """Every job whose end the database has not confirmed yet, with the attempt it was claimed at."""
+        return {job_id: each.finished.end.attempts for job_id, each in (self._apart | self._waiting).items()}
+
+    def paused(self) -> asyncio.Lock:
+        """A lock that is held while ends are on their way: whoever holds it may rename claims."""
+        return self._settling
+
+    def rename_claims(self, job_ids: Set[int], *, worker_id: int) -> None:
+        """Puts ends under another worker id, under which the database has their jobs now."""
+        for kept in (self._waiting, self._apart):
+            for job_id in kept.keys() & job_ids:
+                end = kept[job_id].finished.end._replace(worker_id=worker_id)
+                kept[job_id] = kept[job_id]._replace(finished=kept[job_id].finished._replace(end=end))
+
     async def open(self) -> None:
         """Makes sure that there is a session to settle through.
 

@@ -110,9 +110,6 @@ class Drain:
 
     async def _part(self) -> None:
         try:
-            returned = await self._registration.leave(ended_job_ids=self._completions.job_ids())
+            await self._registration.leave()
         except (psycopg.Error, TimeoutError, OSError) as fault:
             logger.error("The database is out of reach; other workers will rescue what ran here: %s", fault)
-            return
-        if returned:
-            logger.warning("%d jobs were given back: %s", len(returned), returned)

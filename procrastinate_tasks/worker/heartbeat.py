@@ -21,8 +21,8 @@ from procrastinate.manager import get_channel_for_queues
 from psycopg import sql
 
 from procrastinate_tasks.database import statement
-from procrastinate_tasks.jobs.completion import Completion
-from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.jobs.policies import LossCause
+from procrastinate_tasks.jobs.rescue import LostRun, judge
 from procrastinate_tasks.worker.children import Children
 from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
 from procrastinate_tasks.worker.connection import WorkerConnection
@@ -168,23 +168,18 @@ class ClaimAudit:
         strays = [job_id for job_id, beats in self._beats_missing.items() if beats == _BEATS]
         if strays:
             logger.warning("The answer to a claim never came; these jobs are given back: %s", strays)
-        self._completions.add(Waiting(_end_of_stray(each, beat.held[each], worker_id)) for each in strays)
+        self._completions.add(Waiting(judge(_stray(job_id, beat, worker_id))) for job_id in strays)
 
 
-def _end_of_stray(job_id: int, attempts: int, worker_id: int) -> Completion:
-    """The end of a run that never began; task and queue are for the job's row to tell."""
-    now = time.monotonic()
-    return Completion(
+def _stray(job_id: int, beat: Beat, worker_id: int) -> LostRun:
+    """A run that never began; task and queue are for the job's row to tell."""
+    return LostRun(
+        cause=LossCause.ANSWER,
         job_id=job_id,
         worker_id=worker_id,
-        attempts=attempts,
-        status="todo",
-        outcome=Outcome.INTERRUPTED.value,
-        task_name="",
-        queue_name="",
-        started_at=now,
-        finished_at=now,
-        counts_attempt=False,
+        attempts=beat.held[job_id],
+        started_at=time.monotonic(),
+        abort_requested=job_id in beat.job_ids_to_abort,
     )
 
 

@@ -9,12 +9,11 @@ from procrastinate.app import App
 from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import AbortReason
 
-from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import ChildLost, TimeLimitExceeded
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
 from procrastinate_tasks.jobs.completion import Completion, failed_or_retried
-from procrastinate_tasks.jobs.policies import Rescue, decide_rescue
-from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.jobs.policies import LossCause
+from procrastinate_tasks.jobs.rescue import LostRun, judge
 from procrastinate_tasks.worker.children import SECONDS_TO_STOP, Child, Running
 from procrastinate_tasks.worker.completion_loop import Waiting
 from procrastinate_tasks.worker.messages import ChildExited
@@ -45,30 +44,13 @@ def _ends_of_running(app: App, child: Child, exited: ChildExited) -> Iterator[Wa
         elif child.kill_reason:
             end = given_back(running.assignment, started_at=running.started)
         else:
-            end = _end_of_crash(
-                running.assignment,
-                exited,
-                cause=child.broke or cause_of(exited),
-                neighbours=neighbours,
-                started_at=running.started,
-            )
+            end = _end_of_crash(running, exited, cause=child.broke or cause_of(exited), neighbours=neighbours)
         yield Waiting(end, running.assignment)
 
 
 def given_back(assignment: ClaimedJob, *, started_at: float) -> Completion:
-    """The end of a run that was cut short through no fault of its job: it waits again, at no cost."""
-    return Completion(
-        job_id=assignment.job_id,
-        worker_id=assignment.worker_id,
-        attempts=assignment.attempts,
-        status="todo",
-        outcome=Outcome.INTERRUPTED.value,
-        task_name=assignment.task_name,
-        queue_name=assignment.queue_name,
-        started_at=started_at,
-        finished_at=time.monotonic(),
-        counts_attempt=False,
-    )
+    """The end of a run whose child was ended, or gone before it began."""
+    return judge(LostRun.of(assignment, LossCause.CHILD_KILLED, started_at=started_at))
 
 
 def _end_of_overdue(app: App, running: Running) -> Completion:
@@ -98,24 +80,16 @@ def _end_of_ignored_abort(app: App, running: Running) -> Completion:
     )
 
 
-def _end_of_crash(
-    assignment: ClaimedJob, exited: ChildExited, *, cause: str, neighbours: int, started_at: float
-) -> Completion:
-    """The end of a job whose process died: suspected beside others, to blame if alone, parked if again."""
-    end = given_back(assignment, started_at=started_at)._replace(
-        exception_class=f"{ChildLost.__module__}.{ChildLost.__qualname__}",
-        message=str(_describe(assignment, exited, cause=cause, neighbours=neighbours)),
+def _end_of_crash(running: Running, exited: ChildExited, *, cause: str, neighbours: int) -> Completion:
+    """The end of a job whose process died by itself."""
+    lost = LostRun.of(
+        running.assignment,
+        LossCause.CHILD_AMONG_OTHERS if neighbours else LossCause.CHILD_ALONE,
+        started_at=running.started,
+        abort_requested=running.asked_to_stop is not None,
+        error=_describe(running.assignment, exited, cause=cause, neighbours=neighbours),
     )
-    if neighbours:
-        return end
-    decision = decide_rescue(
-        earlier_crashes=assignment.crashes,
-        max_crashes=queue_settings().max_crashes,
-        abort_requested=False,  # the settling statement sees to that
-    )
-    if decision is Rescue.PARK:
-        return end._replace(status="failed", outcome=Outcome.PARKED.value, counts_attempt=True, retry_at=None)
-    return end._replace(outcome=Outcome.CRASHED.value, counts_attempt=True)
+    return judge(lost)
 
 
 def _describe(assignment: ClaimedJob, exited: ChildExited, *, cause: str, neighbours: int) -> ChildLost:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections, connections, transaction
+from django.db import close_old_connections, connections, transaction
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.database import DATABASE_FAULTS
 from procrastinate_tasks.jobs import rescue, retention
 from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring import rollup
@@ -63,10 +65,10 @@ def run_schedule() -> float:
     return min(wait, longest)
 
 
-def run_rescue(may_rescue: Callable[[], bool]) -> float:
+def run_rescue(may_rescue: Callable[[], bool], *, refused: rescue.RefusedRuns) -> float:
     """Rescue, unless this process cannot judge: it was out of touch with the database itself."""
     if may_rescue():
-        rescue.run_once()
+        rescue.run_once(refused=refused)
     return queue_settings().rescue_every.total_seconds()
 
 
@@ -97,9 +99,10 @@ def run_limits() -> float:
 
 def prompt_routines(*, may_rescue: Callable[[], bool] = lambda: True) -> list[Routine]:
     """Return what people wait for: beside it runs no project's code, and nothing that takes long."""
+    refused = rescue.RefusedRuns()
     return [
         Routine("schedule", run_schedule),
-        Routine("rescue", lambda: run_rescue(may_rescue)),
+        Routine("rescue", lambda: run_rescue(may_rescue, refused=refused)),
     ]
 
 
@@ -156,6 +159,17 @@ class Upkeep:
             self._has_opened.set()
         await asyncio.sleep(await loop.run_in_executor(self._thread, self._routines.run_once))
 
+    async def call(self, work: Callable[[], object], *, within: timedelta) -> None:
+        """Does something between the routines, on their session.
+
+        Raises:
+            OSError: The database refused, or could not be reached.
+            TimeoutError: It took too long; what began may still come to its end.
+        """
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(within.total_seconds()):
+            await loop.run_in_executor(self._thread, _on_session, work)
+
     def close(self) -> None:
         """Takes no more work; a routine that hangs is left behind and ends with the process."""
         self._thread.submit(connections.close_all)
@@ -189,7 +203,14 @@ def bound_statement(
 
 
 def _open_session() -> None:
+    _on_session(connections[procrastinate_settings.DATABASE_ALIAS].ensure_connection)
+
+
+def _on_session(work: Callable[[], object]) -> None:
+    close_old_connections()
     try:
-        connections[procrastinate_settings.DATABASE_ALIAS].ensure_connection()
-    except DatabaseError as fault:
+        work()
+    except DATABASE_FAULTS as fault:
         raise ConnectionError(str(fault)) from fault
+    finally:
+        close_old_connections()

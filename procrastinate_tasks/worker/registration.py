@@ -7,19 +7,23 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Set
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import project_name, queue_settings
 from procrastinate_tasks.database import statement
-from procrastinate_tasks.exceptions import WorkerDied
+from procrastinate_tasks.jobs import rescue
 from procrastinate_tasks.jobs.fitting import fingerprint_of
+from procrastinate_tasks.jobs.policies import LossCause
 from procrastinate_tasks.queues.control import limit_columns
 from procrastinate_tasks.worker.children import Children
+from procrastinate_tasks.worker.completion_loop import CompletionLoop
 from procrastinate_tasks.worker.connection import WorkerConnection
+from procrastinate_tasks.worker.maintenance import Upkeep
 from procrastinate_tasks.worker.messages import Channel, WorkerRegistered
 from procrastinate_tasks.worker.options import WorkerOptions
 from procrastinate_tasks.worker.pool import Pool
@@ -27,9 +31,15 @@ from procrastinate_tasks.worker.pool import Pool
 logger = logging.getLogger(__name__)
 
 _WITHIN = timedelta(seconds=5)
+_RESCUE_WITHIN = timedelta(seconds=10)
+# Killing, recording and parting share four seconds.
+_PART_WITHIN = timedelta(seconds=2)
+
+_FORGET_WORKERS = "DELETE FROM procrastinate_workers WHERE id = ANY(%(worker_ids)s::bigint[]) RETURNING id"
 
 _ADOPT_JOBS = """
--- Takes jobs over that this worker still runs but whose worker row was pruned, before anyone rescued them.
+-- Takes jobs over that this worker runs, or has ended and not recorded yet, but whose worker row was pruned,
+-- before anyone rescued them.
 UPDATE procrastinate_jobs AS job
 SET worker_id = %(worker_id)s
 FROM unnest(%(job_ids)s::bigint[], %(attempts)s::integer[]) AS running (id, attempts)
@@ -54,7 +64,7 @@ WHERE application_name = %(application_name)s
 class Registration:
     """Under which id this worker claims. ``worker_id`` is None until the database knows it.
 
-    ``lost_worker_ids`` are workers whose processes the supervisor saw die: their jobs are given back first.
+    ``lost_worker_ids`` are workers whose processes the supervisor saw die: their jobs are rescued first.
     """
 
     def __init__(
@@ -63,7 +73,9 @@ class Registration:
         *,
         options: WorkerOptions,
         children: Children,
+        completions: CompletionLoop,
         pool: Pool,
+        upkeep: Upkeep,
         channel: Channel,
         lost_worker_ids: list[int],
     ) -> None:
@@ -71,7 +83,9 @@ class Registration:
         self._portrait = _description_of(options)
         self._limits = limit_columns(queue_settings().queue_limits, project=project_name())
         self._children = children
+        self._completions = completions
         self._pool = pool
+        self._upkeep = upkeep
         self._channel = channel
         self._lost_worker_ids = lost_worker_ids
         self._changing = asyncio.Lock()
@@ -95,27 +109,32 @@ class Registration:
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
-        async with self._changing:
+        async with self._changing, self._completions.paused():
             if self.worker_id != refused_id:
                 return
             logger.warning("Worker %d was taken for dead by another; it registers anew", refused_id)
             worker_id = await self._register()
-            adopted = await self._adopt(worker_id, self._children.attempts_by_job())
+            adopted = await self._adopt(worker_id)
             self._children.rename_claims(adopted, worker_id=worker_id)
+            self._completions.rename_claims(adopted, worker_id=worker_id)
             self.worker_id = worker_id
             self._pool.kill_lost(self._children.attempts_by_job().keys() - adopted)
 
-    async def leave(self, *, ended_job_ids: Set[int]) -> list[int]:
-        """Unregisters, and returns the ids of jobs that are given back unfinished: none that ended here.
+    async def leave(self) -> None:
+        """Gives back what did not finish, and unregisters; what ended here is left as it is.
 
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         if self.worker_id is None:
-            return []
-        returned = await self._unregister([self.worker_id], reason=None, ended_job_ids=ended_job_ids)
-        await self._link.fetch(statement("queues/lift_limits"), {}, within=_WITHIN)
-        return returned
+            return
+        await self._end_workers(
+            [self.worker_id],
+            cause=LossCause.SHUTDOWN,
+            ended_job_ids=self._completions.job_ids(),
+            within=_PART_WITHIN,
+        )
+        await self._link.fetch(statement("queues/lift_limits"), {}, within=_PART_WITHIN)
 
     async def terminate_backends(self, application_name: str) -> None:
         """Ends the database sessions that a dead child left behind.
@@ -129,10 +148,8 @@ class Registration:
     async def _clear_predecessors(self) -> None:
         if not self._lost_worker_ids:
             return
-        returned = await self._unregister(self._lost_worker_ids, reason=WorkerDied())
+        await self._end_workers(self._lost_worker_ids, cause=LossCause.WORKER, within=_RESCUE_WITHIN)
         self._lost_worker_ids = []
-        if returned:
-            logger.warning("%d jobs of the worker that died run again: %s", len(returned), returned)
 
     async def _register(self) -> int:
         await self._link.fetch(statement("queues/declare_limits"), self._limits, within=_WITHIN)
@@ -142,27 +159,24 @@ class Registration:
         await self._link.fetch(statement("queues/lift_limits"), {}, within=_WITHIN)
         return worker_id
 
-    async def _unregister(
-        self, worker_ids: list[int], *, reason: WorkerDied | None, ended_job_ids: Set[int] = frozenset()
-    ) -> list[int]:
-        params = {
-            "worker_ids": worker_ids,
-            "except_job_ids": list(ended_job_ids),
-            "exception_class": f"{WorkerDied.__module__}.{WorkerDied.__qualname__}" if reason else "",
-            "message": str(reason) if reason else "",
-        }
-        return [
-            row[0]
-            for row in await self._link.fetch(statement("worker/unregister_workers"), params, within=_WITHIN)
-        ]
+    async def _end_workers(
+        self,
+        worker_ids: Collection[int],
+        *,
+        cause: LossCause,
+        ended_job_ids: Set[int] = frozenset(),
+        within: timedelta,
+    ) -> None:
+        work = partial(rescue.rescue_workers, worker_ids, cause=cause, except_job_ids=ended_job_ids)
+        await self._upkeep.call(work, within=within)
+        await self._link.fetch(_FORGET_WORKERS, {"worker_ids": list(worker_ids)}, within=within)
 
-    async def _adopt(self, worker_id: int, attempts_by_job: Mapping[int, int]) -> set[int]:
-        params = {
-            "worker_id": worker_id,
-            "job_ids": list(attempts_by_job.keys()),
-            "attempts": list(attempts_by_job.values()),
-        }
-        return {row[0] for row in await self._link.fetch(_ADOPT_JOBS, params, within=_WITHIN)}
+    async def _adopt(self, worker_id: int) -> set[int]:
+        """Takes over what runs here, and what has ended and waits to be recorded."""
+        held = self._children.attempts_by_job() | self._completions.attempts_by_job()
+        params = {"worker_id": worker_id, "job_ids": list(held.keys()), "attempts": list(held.values())}
+        rows = await self._link.fetch(_ADOPT_JOBS, params, within=_WITHIN)
+        return {row[0] for row in rows}
 
 
 def _description_of(options: WorkerOptions) -> dict[str, Any]:

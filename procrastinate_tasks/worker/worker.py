@@ -9,7 +9,7 @@
       │     settle loop     ──▶ many finished runs in one statement                          connection 2
       │     heartbeat loop  ◀─▶ beat, LISTEN, abort requests                                 connection 3
       │     watch loop          hard time limits, children that leak, hang or are missing
-      │     upkeep loop         schedule ticks, rescue of other hosts' jobs                  connection 4
+      │     upkeep loop         schedule ticks, rescue of lost runs, also at start and end   connection 4
       │     housekeeping loop   alerts, retention, roll-up; at times a connection           connection 5
       └── children 1…N: threads and an event loop that run jobs (``child/process.py``)
 
@@ -84,11 +84,15 @@ class Worker:
         self._completions = CompletionLoop(settles, delete_jobs=options.delete_jobs)
         self._children = Children(options, on_ends=self._take_ends)
         self._pool = Pool(options=options, children=self._children, channel=channel)
+        self._connectivity = Connectivity(options.orphaned_after)
+        self._upkeep = Upkeep(Routines(prompt_routines(may_rescue=self._connectivity.is_steady)))
         self._registration = Registration(
             beats,
             options=options,
             children=self._children,
+            completions=self._completions,
             pool=self._pool,
+            upkeep=self._upkeep,
             channel=channel,
             lost_worker_ids=lost_worker_ids,
         )
@@ -109,8 +113,6 @@ class Worker:
             on_job=self._claim_loop.wake,
             on_abort=self._abort_jobs,
         )
-        self._connectivity = Connectivity(options.orphaned_after)
-        self._upkeep = Upkeep(Routines(prompt_routines(may_rescue=self._connectivity.is_steady)))
         self._housekeeping = Housekeeping(Routines(patient_routines()), name="housekeeping")
         self._audit = ClaimAudit(children=self._children, completions=self._completions, pool=self._pool)
 

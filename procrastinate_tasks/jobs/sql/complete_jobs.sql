@@ -3,7 +3,7 @@
 -- (or under none: its worker's row was pruned, and nobody rescued the job yet). A settled job is nobody's.
 -- A job that would wait again beside a job with its queueing lock fails in favour of that one.
 -- Answers one row for each job settled; a job that is missing in the answer was lost.
--- Of a run whose task and queue are not told, the job's row tells them.
+-- Of a run whose task and queue are not told, the job's row tells them; its worker's row tells an untold host and release.
 -- Hosts send how long ago a run was and in how long its job is due: no instant of theirs is stored, whose clock may
 -- be wrong. A test may say what time it is.
 -- The state is compared as text, so that jobs are found by their primary key and by no index on running jobs.
@@ -115,7 +115,13 @@ recorded AS (
     )
     SELECT
         job_id, least(attempts::bigint + 1, 2147483647), coalesce(task_name, own_task_name),
-        coalesce(queue_name, own_queue_name), worker_id, coalesce(host, ''), coalesce(release, ''),
+        coalesce(queue_name, own_queue_name), worker_id,
+        coalesce(host, (SELECT live.host FROM procrastinate_tasks_liveworker AS live WHERE live.worker_id = concluded.worker_id), ''),
+        CASE
+            WHEN host IS NULL
+            THEN coalesce((SELECT live.release FROM procrastinate_tasks_liveworker AS live WHERE live.worker_id = concluded.worker_id), '')
+            ELSE coalesce(release, '')
+        END,
         coalesce(as_of, statement_timestamp()) - started_ago * interval '1 second',
         coalesce(as_of, statement_timestamp()) - finished_ago * interval '1 second', end_outcome, result::jsonb,
         coalesce(exception_class, ''),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procrastinate_tasks.jobs.policies import Rescue, RetryRule, decide_rescue, delay_before_retry
+from procrastinate_tasks.jobs.policies import RetryRule, delay_before_retry
 from procrastinate_tasks.schedule.policies import CatchUp, TickDecision, decide_ticks
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -89,16 +89,6 @@ def test_a_jittered_delay_stays_in_its_spread_and_never_overflows(sample: float,
 
     full = min(10 * 2 ** min(retries_done, 20), 7200)
     assert min(0.75 * full, 3600) <= waited <= min(1.25 * full, 3600)
-
-
-@pytest.mark.parametrize(
-    ("earlier_crashes", "abort_requested", "decision"),
-    [(0, False, Rescue.RUN_AGAIN), (1, False, Rescue.PARK), (5, False, Rescue.PARK), (0, True, Rescue.ABORT)],
-)
-def test_a_job_is_parked_at_its_second_crash(earlier_crashes: int, abort_requested: bool, decision: Rescue):
-    decided = decide_rescue(earlier_crashes=earlier_crashes, max_crashes=2, abort_requested=abort_requested)
-
-    assert decided is decision
 
 
 def ticks(*minutes_ago: int) -> list[datetime]:

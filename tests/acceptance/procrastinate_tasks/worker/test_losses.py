@@ -52,6 +52,22 @@ def test_the_jobs_of_a_killed_worker_run_again_within_two_seconds(log: Path):
         assert outcomes_of(job_id) == [("interrupted", "procrastinate_tasks.exceptions.WorkerDied", None)]
 
 
+def test_a_job_of_a_killed_worker_ends_in_favour_of_a_twin_that_waits(log: Path):
+    (job_id,) = insert_jobs("engine.sleep", {"seconds": 30}, queueing_lock="one")
+
+    with started_worker(log, "--queues", "default") as worker:
+        wait_for(lambda: status_of(job_id) == "doing")
+        (twin,) = insert_jobs("engine.no_op", queueing_lock="one", queue="elsewhere")
+        send(worker.fork_named("queue worker"), signal.SIGKILL)
+
+        wait_for(lambda: status_of(job_id) == "failed", within=2)
+
+    assert [row[:2] for row in outcomes_of(job_id)] == [
+        ("superseded", "procrastinate_tasks.exceptions.WorkerDied")
+    ]
+    assert query("SELECT queueing_lock FROM procrastinate_jobs WHERE id = %s", twin) == [("one",)]
+
+
 def test_the_jobs_of_a_lost_host_run_again_within_five_seconds(log: Path, tmp_path: Path):
     (job_id,) = insert_jobs("engine.sleep", {"seconds": 30})
 
@@ -62,6 +78,8 @@ def test_the_jobs_of_a_lost_host_run_again_within_five_seconds(log: Path, tmp_pa
             send(lost.pids(), signal.SIGKILL)
 
             wait_for(lambda: started_count(job_id) == 2, within=5)
+
+    assert outcomes_of(job_id)[0][:2] == ("crashed", "procrastinate_tasks.exceptions.WorkerLost")
 
 
 def workers_up_for(seconds: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -66,6 +67,33 @@ def test_jobs_that_outlast_the_grace_are_given_back_and_cost_no_attempt(log: Pat
     assert time.monotonic() - stopped < 4 * SLACK
     assert [(status_of(job_id), attempts_of(job_id)) for job_id in job_ids] == [("todo", 0)] * 3
     assert outcomes_of(job_ids[1])[0][0] == "interrupted"
+
+
+def test_what_a_worker_holds_and_does_not_run_is_given_back_as_it_parts(log: Path):
+    (stray,) = insert_jobs("engine.no_op", queue="elsewhere")
+    (twinned,) = insert_jobs("engine.no_op", queue="elsewhere", queueing_lock="one")
+
+    with started_worker(log, "--queues", "default") as worker:
+        wait_for(lambda: query("SELECT worker_id FROM procrastinate_tasks_liveworker WHERE running = 0"))
+        hand_to_the_only_worker(stray, twinned)
+        insert_jobs("engine.no_op", queue="elsewhere", queueing_lock="one")
+
+        assert worker.stop() == 0
+
+    assert [status_of(job_id) for job_id in (stray, twinned)] == ["todo", "failed"]
+    assert [outcomes_of(job_id)[0][0] for job_id in (stray, twinned)] == ["interrupted", "superseded"]
+    assert query("SELECT DISTINCT host FROM procrastinate_tasks_jobattempt") == [(socket.gethostname(),)]
+    assert query("SELECT count(*) FROM procrastinate_workers") == [(0,)]
+    assert "could not" not in worker.read_log()
+
+
+def hand_to_the_only_worker(*job_ids: int) -> None:
+    """As a claim does whose answer never comes."""
+    query(
+        "UPDATE procrastinate_jobs SET status = 'doing',"
+        " worker_id = (SELECT worker_id FROM procrastinate_tasks_liveworker)"
+        f" WHERE id IN ({', '.join(map(str, job_ids))}) RETURNING id"
+    )
 
 
 def test_a_draining_worker_keeps_its_heartbeat(log: Path):

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
+from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.actions.services import act
+from procrastinate_tasks.jobs import rescue as rescue_module
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.rescue import RescueReport, run_once
+from procrastinate_tasks.jobs.policies import LossCause
+from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.rescue import (
+    LostRun,
+    RefusedRuns,
+    RescueReport,
+    judge,
+    rescue_workers,
+    run_once,
+)
 from procrastinate_tasks.models import JobAttempt
+from tests.integration.procrastinate_tasks.claiming import register_worker as register_our_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +134,140 @@ def test_a_job_whose_queueing_lock_another_waits_with_ends_in_favour_of_that_one
 
     assert run_once().superseded == (job_id,)
     assert status_of(job_id) == "failed"
+
+
+# --- Workers whose end is known ---------------------------------------------------------------------------
+
+
+def held_by(worker_id: int, **options: Any) -> int:
+    job_id = claim(defer("sample.remember", {"number": 1}, **options), worker_id)
+    assert job_id is not None
+    return job_id
+
+
+@pytest.mark.parametrize("cause", [LossCause.WORKER, LossCause.SHUTDOWN])
+def test_what_a_worker_that_ends_still_holds_is_given_back_at_no_cost(cause: LossCause):
+    worker_id = register_our_worker(release="v7")
+    job_id, kept = held_by(worker_id), held_by(worker_id)
+    other = held_by(register_our_worker())
+
+    report = rescue_workers([worker_id], cause=cause, except_job_ids=[kept])
+
+    assert report == RescueReport(given_back=(job_id,))
+    assert [status_of(each) for each in (job_id, kept, other)] == ["todo", "doing", "doing"]
+    attempt = JobAttempt.objects.get()
+    assert (attempt.outcome, attempt.task_name, attempt.queue_name) == (
+        "interrupted",
+        "sample.remember",
+        "sample",
+    )
+    assert (attempt.host, attempt.release, attempt.worker_id) == ("here", "v7", worker_id)
+    assert ProcrastinateJob.objects.get(id=job_id).attempts == 0
+
+
+@pytest.mark.parametrize("cause", [LossCause.WORKER, LossCause.SHUTDOWN])
+def test_a_job_asked_to_stop_is_aborted_whoever_held_it(cause: LossCause):
+    worker_id = register_our_worker()
+    job_id = held_by(worker_id)
+    run_sql("UPDATE procrastinate_jobs SET abort_requested = true")
+
+    assert rescue_workers([worker_id], cause=cause) == RescueReport(aborted=(job_id,))
+
+
+def test_of_two_lost_runs_with_one_queueing_lock_the_first_waits_again():
+    worker_id = register_our_worker()
+    first = held_by(worker_id, queueing_lock="one")
+    second = held_by(worker_id, queueing_lock="one")
+
+    report = rescue_workers([worker_id], cause=LossCause.WORKER)
+
+    assert report == RescueReport(given_back=(first,), superseded=(second,))
+
+
+@pytest.mark.parametrize("cause", LossCause)
+def test_a_lost_run_ends_in_favour_of_a_waiting_twin_whoever_died(cause: LossCause):
+    worker_id = register_our_worker(orphaned_after=timedelta(0))
+    job_id = held_by(worker_id, queueing_lock="one")
+    twin = defer("sample.remember", {"number": 2}, queueing_lock="one")
+
+    lose(job_id, worker_id=worker_id, cause=cause)
+
+    assert (status_of(job_id), status_of(twin)) == ("failed", "todo")
+    assert JobAttempt.objects.get().outcome == "superseded"
+    assert ProcrastinateJob.objects.get(id=twin).queueing_lock == "one"
+
+
+def lose(job_id: int, *, worker_id: int, cause: LossCause) -> None:
+    """Has a run end as whoever notices the loss does."""
+    if cause is LossCause.HOST:
+        run_once(datetime.now(UTC) + timedelta(minutes=1))
+    elif cause in {LossCause.WORKER, LossCause.SHUTDOWN}:
+        rescue_workers([worker_id], cause=cause)
+    else:
+        lost = LostRun(
+            cause=cause, job_id=job_id, worker_id=worker_id, attempts=0, started_at=time.monotonic()
+        )
+        settle(DjangoConnector(alias="default"), [judge(lost)])
+
+
+def test_whoever_waits_for_rows_waits_five_seconds_at_most_and_what_is_tighter_stands():
+    def limit_of_a_rescue() -> str:
+        with transaction.atomic():
+            rescue_workers([0], cause=LossCause.SHUTDOWN)
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW lock_timeout")
+                return str(cursor.fetchone()[0])
+
+    run_sql("SET LOCAL lock_timeout = '2min'")
+    loose = limit_of_a_rescue()
+    run_sql("SET LOCAL lock_timeout = '300ms'")
+
+    assert (loose, limit_of_a_rescue()) == ("5s", "300ms")
+
+
+# --- Ends that the database refuses -----------------------------------------------------------------------
+
+
+def refuse_changes_of(job_id: int) -> None:
+    run_sql(
+        "CREATE FUNCTION refuse_end() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF new.id = {job_id} AND old.status = 'doing' THEN RAISE EXCEPTION 'no'; END IF;"
+        " RETURN new; END $$;"
+        " CREATE TRIGGER refuse_end BEFORE UPDATE ON procrastinate_jobs"
+        " FOR EACH ROW EXECUTE FUNCTION refuse_end()"
+    )
+
+
+def test_an_orphan_refused_in_every_form_is_told_once_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(rescue_module, "BATCH", 1)
+    bad, fine = an_orphan(), an_orphan()
+    refuse_changes_of(bad)
+    refused = RefusedRuns()
+
+    reports = [run_once(refused=refused) for _ in range(3)]
+
+    assert reports == [RescueReport(), RescueReport(run_again=(fine,)), RescueReport()]
+    assert status_of(bad) == "doing"
+    assert told_of(bad, caplog) == 1
+
+
+def test_an_orphan_that_was_refused_is_tried_again_later_and_told_no_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(rescue_module, "_SECONDS_LEFT_ALONE", 0.0)
+    bad = an_orphan()
+    refuse_changes_of(bad)
+    refused = RefusedRuns()
+    for _ in range(3):
+        run_once(refused=refused)
+
+    run_sql("DROP FUNCTION refuse_end CASCADE")
+
+    assert run_once(refused=refused).run_again == (bad,)
+    assert told_of(bad, caplog) == 1
+
+
+def told_of(job_id: int, caplog: pytest.LogCaptureFixture) -> int:
+    return sum(f"every end of job {job_id}," in record.getMessage() for record in caplog.records)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock, create_autospec
@@ -20,7 +21,7 @@ from procrastinate_tasks.worker.child.process import EXIT_BROKEN, ManyJobsChild
 from procrastinate_tasks.worker.children import Children, Running
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
 from procrastinate_tasks.worker.completion_loop import CompletionLoop
-from procrastinate_tasks.worker.heartbeat import Connectivity
+from procrastinate_tasks.worker.heartbeat import Beat, ClaimAudit, Connectivity
 from procrastinate_tasks.worker.messages import Channel, FrameReader, RunJobs, encode
 from procrastinate_tasks.worker.options import InvalidWorkerOption, WorkerOptions, read_options
 from procrastinate_tasks.worker.pool import Pool
@@ -237,6 +238,55 @@ def test_a_job_claimed_again_while_its_lost_run_goes_on_ends_that_run_and_starts
     assert first.kill_reason == "job 7 was taken over by another worker"
     (running,) = [child.running[7] for child in children if child.running]
     assert running.assignment.attempts == 1
+
+
+def beat_with(held: dict[int, int]) -> Beat:
+    return Beat(sent=time.monotonic(), is_registered=True, job_ids_to_abort=[], held=held)
+
+
+def audit_of(completions: CompletionLoop) -> ClaimAudit:
+    children = ready_children(WorkerOptions())
+    return ClaimAudit(children=children, completions=completions, pool=create_autospec(Pool, instance=True))
+
+
+def test_a_claim_counts_as_lost_at_the_third_beat_and_is_given_back_once():
+    completions = create_autospec(CompletionLoop, instance=True)
+    completions.job_ids.return_value = set()
+    audit = audit_of(completions)
+    given_back: list[int] = []
+    completions.add.side_effect = lambda ends: given_back.extend(each.end.job_id for each in ends)
+
+    after_each_beat = []
+    for _ in range(4):
+        audit.compare(beat_with({7: 2}), worker_id=1)
+        after_each_beat.append(list(given_back))
+
+    assert after_each_beat == [[], [], [7], [7]]
+
+
+def test_a_claim_whose_answer_came_after_two_beats_begins_its_count_anew():
+    completions = create_autospec(CompletionLoop, instance=True)
+    completions.job_ids.return_value = set()
+    audit = audit_of(completions)
+    given_back: list[int] = []
+    completions.add.side_effect = lambda ends: given_back.extend(each.end.job_id for each in ends)
+
+    for held in ({7: 2}, {7: 2}, {}, {7: 2}, {7: 2}):
+        audit.compare(beat_with(held), worker_id=1)
+
+    assert given_back == []
+
+
+def test_a_job_reserved_for_a_child_to_come_is_renamed_with_the_running_ones():
+    children = ready_children(WorkerOptions())
+    children.start([assignment(1)])
+    children.expect(9, reserved_for=assignment(2))
+
+    children.rename_claims({1, 2}, worker_id=5)
+
+    running = [each.assignment for child in children for each in child.running.values()]
+    reserved = [child.reserved_for for child in children if child.reserved_for]
+    assert [(each.job_id, each.worker_id) for each in [*running, *reserved]] == [(1, 5), (2, 5)]
 
 
 def test_a_child_that_can_no_longer_hear_its_worker_exits(monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,7 @@
--- Lock jobs that are `doing` under a worker that is gone or silent, leaving those another process has locked.
--- Our own workers beat more often than Procrastinate's, and say themselves how long they may be silent.
--- Without ids, any of them. Crashes are counted since the job was last retried by hand.
+-- Lock jobs whose run was lost, and tell what judging it takes: those these workers hold, else those that are `doing`
+-- under a worker that is gone or silent, of these jobs or any. Our own workers beat more often than Procrastinate's, and
+-- say themselves how long they may be silent. Crashes are counted since the job was last retried by hand.
+-- A search for any of them, which comes again each second, adds SKIP LOCKED: others wait for their rows.
 SELECT
     job.id,
     job.task_name,
@@ -40,7 +41,14 @@ LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
 WHERE job.status = 'doing'
   AND (%(job_ids)s::bigint[] IS NULL OR job.id = ANY(%(job_ids)s::bigint[]))
-  AND (worker.id IS NULL OR worker.last_heartbeat < clock.now - coalesce(live.orphaned_after, %(orphaned_after)s::interval))
+  AND job.id <> ALL(%(except_job_ids)s::bigint[])
+  AND (
+      job.worker_id = ANY(%(worker_ids)s::bigint[])
+      OR (
+          %(worker_ids)s::bigint[] IS NULL
+          AND (worker.id IS NULL OR worker.last_heartbeat < clock.now - coalesce(live.orphaned_after, %(orphaned_after)s::interval))
+      )
+  )
 ORDER BY job.id
 LIMIT %(batch)s
-FOR UPDATE OF job SKIP LOCKED
+FOR UPDATE OF job
