@@ -151,7 +151,12 @@ class BreakKind(StrEnum):
 
 
 # While one of these is open, nothing is charged for its booking.
-LOCKING_BREAKS = (BreakKind.FOREIGN_CHARGE, BreakKind.FORGOTTEN, BreakKind.UNKNOWN_CUSTOMER)
+LOCKING_BREAKS = (
+    BreakKind.FOREIGN_CHARGE,
+    BreakKind.CHARGE_DIFFERS,
+    BreakKind.FORGOTTEN,
+    BreakKind.UNKNOWN_CUSTOMER,
+)
 
 
 class IntentStatus(StrEnum):

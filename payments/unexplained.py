@@ -7,7 +7,7 @@ is not here was made by a database that knew more than this one does.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -90,13 +90,11 @@ def list_unknown(*, gateway: Gateway, is_flagged_too: bool = False) -> Unknown:
 def list_of_customer(*, intents: Collection[Intent], sessions: Collection[Session]) -> list[Intent | Session]:
     """Return those of a customer's intents and open pages that no attempt of ours and no person explains."""
     risky: list[Intent | Session] = [*filter(_may_take, intents), *sessions]
-    known = _known(PaymentAttempt, (each.attempt_key for each in risky))
+    own = _ids_by_key(each.attempt_key for each in risky)
     ids = _ids_of_attempts(each.id for each in risky)
     explained = _seen((each.id for each in risky), is_closed=True)
     return [
-        each
-        for each in risky
-        if each.attempt_key not in known and each.id not in ids and each.id not in explained
+        each for each in risky if not _is_own(each, own) and each.id not in ids and each.id not in explained
     ]
 
 
@@ -118,6 +116,10 @@ def find_booking(*, marks: Marks, customer_id: str) -> int | None:
 
 def describe(found: Intent | Session) -> Mismatch:
     """Return the difference that staff have to explain before the booking is charged again."""
+    named = _read_uuid(found.attempt_key)
+    attempt = PaymentAttempt.objects.select_related("payment").filter(key=named).first() if named else None
+    if attempt is not None and isinstance(found, Intent):
+        return describe_second(attempt, found)
     amount = f" {found.amount_minor / 100:,.2f}" if isinstance(found, Intent) else ""
     folio = f" · RE-{found.marks.booking[:8].upper()}" if found.marks.booking else ""
     return Mismatch(
@@ -126,6 +128,17 @@ def describe(found: Intent | Session) -> Mismatch:
         ours="",
         theirs=f"{found.status}{amount}{folio}",
         booking_id=find_booking(marks=found.marks, customer_id=found.customer_id),
+    )
+
+
+def describe_second(attempt: PaymentAttempt, found: Intent) -> Mismatch:
+    """Return the difference of an intent that names an attempt and is not its own."""
+    return Mismatch(
+        kind=BreakKind.CHARGE_DIFFERS,
+        stripe_id=found.id,
+        ours=f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id}",
+        theirs=f"{found.status} {found.amount_minor / 100:,.2f}",
+        booking_id=attempt.payment.booking_id,
     )
 
 
@@ -186,6 +199,22 @@ def _known(model: type[PaymentAttempt] | type[Refund], keys: Iterable[str]) -> s
     wanted = {key: uuid for key in keys if (uuid := _read_uuid(key)) is not None}
     found = set(model.objects.filter(key__in=set(wanted.values())).values_list("key", flat=True))
     return {key for key, uuid in wanted.items() if uuid in found}
+
+
+def _is_own(found: Intent | Session, own: Mapping[str, tuple[str | None, str | None]]) -> bool:
+    """Whoever can write metadata can name any attempt: what has another id than it stored is not its own."""
+    if found.attempt_key not in own:
+        return False
+    intent_id, session_id = own[found.attempt_key]
+    return (intent_id if isinstance(found, Intent) else session_id) in (None, found.id)
+
+
+def _ids_by_key(keys: Iterable[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Return what attempts have stored of Stripe's, by the key that names each."""
+    wanted = {uuid: key for key in keys if (uuid := _read_uuid(key)) is not None}
+    attempts = PaymentAttempt.objects.filter(key__in=wanted)
+    found = attempts.values_list("key", "stripe_intent_id", "stripe_session_id")
+    return {wanted[key]: (intent_id, session_id) for key, intent_id, session_id in found}
 
 
 def _ids_of_attempts(stripe_ids: Iterable[str]) -> set[str | None]:

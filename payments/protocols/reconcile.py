@@ -230,7 +230,7 @@ def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Mismatch | None:
         # Beside its own intent: a second one that took money, or still can.
         if intent.status == IntentStatus.CANCELED:
             return None
-        return _difference_of_charge(attempt, intent.id, theirs=_write(intent.status, intent.amount_minor))
+        return unexplained.describe_second(attempt, intent)
     if attempt.state in LIVE_STATES and not has_taken:
         return None
     ours = (attempt.state == AttemptState.SUCCEEDED, attempt.amount_minor, attempt.currency)

@@ -98,7 +98,7 @@ def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     if attempt is None:
         return _keep_unexplained(event, gateway, now)
     if not _is_the_one(attempt, event):
-        return _contradict(attempt, event, f"{event.object_id} names an attempt that has another one", now)
+        return _keep_second(attempt, event, gateway, now)
     try:
         driver.refresh(attempt=attempt, intent_id=_intent_id(event), gateway=gateway, now=now)
     except ObjectMissing:
@@ -106,6 +106,20 @@ def _apply_to_attempt(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     except ContradictoryEvidence as fault:
         return _contradict(attempt, event, fault.said, now)
     return _APPLIED
+
+
+def _keep_second(attempt: PaymentAttempt, event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
+    """Keep what names an attempt that has another one: until a person explains it, nothing is charged."""
+    if not _intent_id(event):
+        return _contradict(attempt, event, f"{event.object_id} names an attempt that has another one", now)
+    try:
+        intent = gateway.retrieve_intent(event.object_id)
+    except ObjectMissing:
+        return _ignored("Stripe has no such object")
+    if unexplained.is_explained(intent):
+        return _ignored("it takes no money, or a person has explained it")
+    mismatches.keep(unexplained.describe_second(attempt, intent), now=now)
+    return _CONTRADICTS
 
 
 def _keep_unexplained(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
@@ -124,6 +138,9 @@ def _keep_unexplained(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
         return _ignored("it takes no money, or a person has explained it")
     mismatches.keep(unexplained.describe(intent), now=now)
     return _parked("no attempt of ours explains it: see the difference with Stripe that it opened")
+
+
+_CONTRADICTS = _parked("it contradicts what we have: see the difference with Stripe that it opened")
 
 
 def _subject(event: StripeEvent) -> dict[str, Any]:
@@ -156,7 +173,7 @@ def _contradict(attempt: PaymentAttempt, event: StripeEvent, said: str, now: dat
         ),
         now=now,
     )
-    return _parked("it contradicts what we have: see the difference with Stripe that it opened")
+    return _CONTRADICTS
 
 
 def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:

@@ -11,7 +11,7 @@ import pytest
 from bookings.models import BookingStatus
 from payments import tasks, unfinished, webhooks
 from payments.exceptions import ContradictoryEvidence
-from payments.ledger import outcomes
+from payments.ledger import mismatches, outcomes
 from payments.models import PaymentAttempt, ReconciliationBreak, StripeEvent
 from payments.policies import AttemptState, BreakKind, PaymentStatus
 from payments.protocols import stripe_event
@@ -215,6 +215,28 @@ def test_an_intent_beside_the_one_that_paid_opens_a_difference(house: House):
     tasks.reconcile_with_stripe()
     found.refresh_from_db()
     assert found.closed_at is None, "the same amount is no reason to call it the same charge"
+    house.stripe.client.v1.payment_intents.cancel(other["id"])
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_nothing_is_charged_while_an_intent_names_an_attempt_that_has_another(house: House, is_told: bool):
+    """Told of by an event, or seen by the driver before it asks for the balance."""
+    booking = house.book_due()
+    deposit = booking.payments.get(kind="deposit").attempts.get()
+    customer = booking.account.stripe_customer_id
+    other = charge_by_hand(house, deposit, customer=customer)
+    if is_told:
+        house.post_event(event_about(house, "payment_intent.created", other))
+        house.run_jobs()
+
+    house.charge(booking)
+
+    assert house.charges(booking) == []
+    found = ReconciliationBreak.objects.get()
+    assert mismatches.close(break_id=found.pk, by="Ana", explanation="made at the desk", now=house.now)
+    assert found.stripe_id == other["id"]
+    house.charge(booking)
+    assert house.charges(booking) == [booking.quote.balance_minor]
     house.stripe.client.v1.payment_intents.cancel(other["id"])
 
 
