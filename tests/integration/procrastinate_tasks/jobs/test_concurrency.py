@@ -14,7 +14,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import DeleteJobCondition
 
 from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
-from procrastinate_tasks.jobs.rescue import run_once
+from procrastinate_tasks.jobs.policies import LossCause
+from procrastinate_tasks.jobs.rescue import RescueReport, rescue_workers, run_once
 from procrastinate_tasks.models import JobAttempt, Outcome
 from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
 from procrastinate_tasks.worker.connection import WorkerConnection
@@ -58,6 +59,72 @@ def test_two_rescuers_rescue_each_job_once():
     )
     assert JobAttempt.objects.count() == 60
     assert set(ProcrastinateJob.objects.values_list("attempts", flat=True)) == {1}
+
+
+def while_its_row_is_held(job_id: int, end: str, rescue: Callable[[], RescueReport]) -> RescueReport:
+    """Rescue while somebody else is about to end the job; they do as soon as the rescue waits, or is done."""
+    held, rescued = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM procrastinate_jobs WHERE id = %s FOR UPDATE", [job_id])
+            held.set()
+            if not rescued.wait(0.5):
+                wait_until_blocked()
+            cursor.execute(end, [job_id])
+
+    def look() -> RescueReport:
+        assert held.wait(10)
+        report = rescue()
+        rescued.set()
+        return report
+
+    report: RescueReport = in_threads(hold, look)[1]
+    return report
+
+
+def running_job() -> tuple[int, int]:
+    """Return a job and the worker that holds it, which has been silent for ever."""
+    job_id = defer("sample.remember", {"number": 1})
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('-infinity') RETURNING id")
+        (worker_id,) = cursor.fetchone()
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [worker_id])
+    return job_id or 0, worker_id
+
+
+def test_the_rescue_of_a_worker_that_ends_waits_for_rows_that_others_hold():
+    job_id, worker_id = running_job()
+
+    report = while_its_row_is_held(
+        job_id,
+        "SELECT %s",  # whoever held it leaves it as it was
+        lambda: rescue_workers([worker_id], cause=LossCause.SHUTDOWN),
+    )
+
+    assert report == RescueReport(given_back=(job_id,))
+
+
+def test_a_job_that_ended_while_its_rescue_waited_stays_ended():
+    job_id, worker_id = running_job()
+
+    report = while_its_row_is_held(
+        job_id,
+        "UPDATE procrastinate_jobs SET status = 'succeeded', worker_id = NULL WHERE id = %s",
+        lambda: rescue_workers([worker_id], cause=LossCause.SHUTDOWN),
+    )
+
+    assert report == RescueReport()
+    assert ProcrastinateJob.objects.get().status == "succeeded"
+
+
+def test_the_search_for_any_orphan_passes_over_rows_that_others_hold():
+    job_id, _ = running_job()
+
+    report = while_its_row_is_held(job_id, "SELECT %s", run_once)
+
+    assert report == RescueReport()
+    assert run_once().run_again == (job_id,)
 
 
 def test_of_many_who_defer_with_one_queueing_lock_one_does():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -15,14 +15,14 @@ from procrastinate_tasks.jobs.rescue import RescueReport, run_once
 from procrastinate_tasks.worker.children import Children
 from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
 from procrastinate_tasks.worker.connection import WorkerConnection
-from procrastinate_tasks.worker.maintenance import Upkeep
+from procrastinate_tasks.worker.maintenance import Routines, Upkeep
 from procrastinate_tasks.worker.messages import Channel
 from procrastinate_tasks.worker.options import WorkerOptions
 from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.registration import Registration
 from tests.integration.procrastinate_tasks.claiming import claim, execute
 from tests.integration.procrastinate_tasks.worker.test_completion_loop import TASK, end_of
-from tests.workers.workers import insert_jobs, outcomes_of, query, status_of
+from tests.workers.workers import attempts_of, insert_jobs, outcomes_of, query, status_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,12 +35,15 @@ def _empty_queue() -> Iterator[None]:
 
 def registered(
     work: Callable[[Registration, CompletionLoop], Coroutine[Any, Any, None]],
+    *,
+    lost_worker_ids: Sequence[int] = (),
 ) -> None:
     """Does something with the registration of a worker without processes."""
 
     async def scenario() -> None:
         link = WorkerConnection(alias="default", purpose="test")
         options = WorkerOptions()
+        upkeep = Upkeep(Routines([]))
         completions = CompletionLoop(link, delete_jobs=DeleteJobCondition.NEVER)
         registration = Registration(
             link,
@@ -48,14 +51,15 @@ def registered(
             children=Children(options, on_ends=lambda child, ends: None),
             completions=completions,
             pool=create_autospec(Pool, instance=True),
-            upkeep=create_autospec(Upkeep, instance=True),
+            upkeep=upkeep,
             channel=create_autospec(Channel, instance=True),
-            lost_worker_ids=[],
+            lost_worker_ids=list(lost_worker_ids),
         )
         try:
             await registration.ensure()
             await work(registration, completions)
         finally:
+            upkeep.close()
             await link.close()
 
     asyncio.run(scenario())
@@ -146,3 +150,36 @@ def test_a_worker_that_parts_takes_no_row_but_its_own_away():
     registered(work)
 
     assert query("SELECT count(*) FROM procrastinate_workers") == [(1,)]
+
+
+def test_a_worker_that_parts_gives_back_what_did_not_end_and_nothing_that_did():
+    async def work(registration: Registration, completions: CompletionLoop) -> None:
+        worker_id = await registration.ensure()
+        ended = await in_database(lambda: claimed_by(worker_id))
+        await in_database(lambda: claimed_by(worker_id))
+        completions.add([Waiting(end_of(ended, worker_id=worker_id))])
+
+        await registration.leave()
+
+    registered(work)
+
+    ended, unfinished = (row[0] for row in query("SELECT id FROM procrastinate_jobs ORDER BY id"))
+    assert (status_of(ended), outcomes_of(ended)) == ("doing", [])
+    assert (status_of(unfinished), attempts_of(unfinished)) == ("todo", 0)
+    assert [row[0] for row in outcomes_of(unfinished)] == ["interrupted"]
+    assert query("SELECT count(*) FROM procrastinate_workers") == [(0,)]
+
+
+def test_a_worker_gives_back_what_a_dead_predecessor_held_before_it_has_an_id():
+    execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    ((predecessor,),) = query("SELECT id FROM procrastinate_workers")
+    job_id = claimed_by(predecessor)
+
+    async def work(registration: Registration, _: CompletionLoop) -> None:
+        assert registration.worker_id is not None
+
+    registered(work, lost_worker_ids=[predecessor])
+
+    assert (status_of(job_id), attempts_of(job_id)) == ("todo", 0)
+    assert outcomes_of(job_id)[0][:2] == ("interrupted", "procrastinate_tasks.exceptions.WorkerDied")
+    assert query("SELECT count(*) FROM procrastinate_workers WHERE id = %s", predecessor) == [(0,)]
