@@ -34,7 +34,7 @@ def log_settled(end: Completion, settled: Recorded) -> None:
         extra["sibling_job_id"] = settled.sibling_id
         logger.warning("Job failed, left to the waiting job with its queueing lock", extra=extra)
     elif settled.outcome is Outcome.INTERRUPTED:
-        logger.info("Job interrupted by the shutdown, runs again", extra=extra)
+        logger.info("Job interrupted, runs again", extra=extra)
     elif settled.outcome is Outcome.ABORTED:
         logger.info("Job aborted", extra=extra)
     else:
