@@ -213,6 +213,6 @@ def _start_of(text: str) -> datetime:
 def list_audit(job_id: int, *, user: HasPermissions, user_id: object) -> list[AuditEntry]:
     """Return what people did to a job; without the permission to see everybody's deeds, one's own."""
     entries = AuditEntry.objects.filter(target_type=TargetType.JOB, target_id=str(job_id))
-    if not user.has_perm("procrastinate_tasks.view_audit"):
+    if not user.has_perm(VIEW_AUDIT):
         entries = entries.filter(user_id=str(user_id))
     return list(entries.order_by("-id")[:MOST_AUDITED])

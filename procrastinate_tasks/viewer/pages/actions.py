@@ -179,7 +179,7 @@ def _lead_on(
 def show_result(request: HttpRequest, site: AdminSite, group: UUID) -> HttpResponse:
     """Tell what became of an action, from the audit log: the page can be reloaded and shared."""
     entries = AuditEntry.objects.filter(group=group).order_by("id")
-    if not request.user.has_perm("procrastinate_tasks.view_audit"):
+    if not request.user.has_perm(audit.VIEW_AUDIT):
         entries = entries.filter(user_id=str(request.user.pk))
     found = list(entries[:MOST_JOBS])
     if not found:

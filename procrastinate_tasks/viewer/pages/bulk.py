@@ -61,6 +61,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "operations": [show_operation(operation) for operation in shown],
         "older_url": f"?before={shown[-1].pk}" if len(found) > OPERATIONS_PER_PAGE else "",
         "newest_url": "?" if before is not None else "",
+        "is_own": not request.user.has_perm(VIEW_AUDIT),
         "may_bulk": is_allowed(request.user, Action.START_BULK),
         "now": database_now(),
     }

@@ -81,6 +81,7 @@ def _describe(
         "arguments": show_arguments(row.args) if may_see_arguments else None,
         "sharers": [ShownSharer(sharer=sharer, description=descriptions[sharer.id]) for sharer in sharers],
         "deeds": [_deed(entry) for entry in deeds],
+        "is_own": not request.user.has_perm(audit.VIEW_AUDIT),
         "siblings_query": _siblings(row),
         "summary": _summarize(shown, attempts),
         "not_now": _not_now(shown),

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from procrastinate_tasks.actions import bulk
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.actions.services import act
@@ -55,6 +56,37 @@ def pages_of_ours() -> list[str]:
         address("queue_bulk_new") + "?tab=failed&action=retry",
         address("queue_audit"),
     ]
+
+
+NONE_AT_ALL = ("Nobody has acted", "There has been no")
+OF_OTHERS = "those of everybody need a permission"
+
+
+def pages_of_what_people_did() -> dict[str, str]:
+    job_id = make_job(status="failed")
+    act(Action.RETRY, job_ids=[job_id], actor=Actor(name="ana"))
+    bulk.start(Action.RETRY, job_ids=[make_job(status="failed")], filters={}, actor=Actor(name="ana"))
+    return {
+        "job": address("queue_job", job_id),
+        "audit": address("queue_audit"),
+        "bulk": address("queue_bulk"),
+        "filtered audit": address("queue_audit") + "?action=cancel",
+    }
+
+
+def test_who_may_not_see_what_others_did_is_not_told_that_nobody_did(viewer: Client):
+    for url in pages_of_what_people_did().values():
+        page = read(viewer.get(url))
+        assert not any(sentence in page for sentence in NONE_AT_ALL), url
+        assert OF_OTHERS in page, url
+
+
+def test_who_may_see_what_everybody_did_is_told_so(operator: Client):
+    untouched = address("queue_job", make_job())
+    assert NONE_AT_ALL[0] in read(operator.get(untouched))
+
+    for url in (untouched, *pages_of_what_people_did().values()):
+        assert OF_OTHERS not in read(operator.get(url)), url
 
 
 def test_the_project_s_admin_has_the_viewer_and_not_procrastinate_s_own_page():
