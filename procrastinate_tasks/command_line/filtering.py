@@ -27,6 +27,7 @@ _FIELDS = {
     "until": "until",
     "lock": "lock",
     "attempts": "attempts",
+    "fault": "fault",
 }
 
 
@@ -60,6 +61,9 @@ def add_filter_arguments(parser: ArgumentParser) -> None:
     group.add_argument("--until", metavar="YYYY-MM-DD", help="deferred on this day or earlier")
     group.add_argument("--lock", metavar="TEXT", help="with this whole lock or queueing lock")
     group.add_argument("--attempts", metavar="N", help="with this many attempts or more")
+    group.add_argument(
+        "--fault", metavar="FINGERPRINT", help="struck by this fault, as jobs show has it, ever so often"
+    )
     group.add_argument(
         "--search",
         metavar="TERM",

@@ -37,7 +37,8 @@ _LONGEST_TEXT = 300
 class JobFilter:
     """What the list's address says, as text; what it does not know of is left out.
 
-    ``about`` names an object by the argument that does, as in ``booking_id:4521``.
+    ``about`` names an object by the argument that does, as in ``booking_id:4521``; ``fault`` what struck the
+    jobs, by its fingerprint, as in ``1f2e`` or ``1f2e:shop.Broken``.
     """
 
     tab: str = ""
@@ -51,6 +52,7 @@ class JobFilter:
     lock: str = ""
     attempts: str = ""
     about: str = ""
+    fault: str = ""
 
     def address(self, **changes: object) -> str:
         """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
@@ -103,17 +105,20 @@ def understand(chosen: JobFilter) -> Understood:
         task=chosen.task,
         tasks=_tasks_of(chosen.kind),
         queue=chosen.queue,
+        fault=chosen.fault,
         lock=chosen.lock,
         min_attempts=_read_attempts(chosen.attempts, problems),
         since_id=_since_id(chosen, problems),
         until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
     )
-    meaning = ""
+    meanings = [_("the fault %(fault)s") % {"fault": chosen.fault}] if chosen.fault else []
     if chosen.about:
-        query, meaning = _narrow_to_object(query, chosen.about)
+        query, about = _narrow_to_object(query, chosen.about)
+        meanings.append(about)
     if chosen.q:
-        query, meaning = _search(query, chosen.q)
-    return Understood(query=query, meaning=meaning, problems=tuple(problems))
+        query, searched = _search(query, chosen.q)
+        meanings.append(searched)
+    return Understood(query=query, meaning="; ".join(filter(None, meanings)), problems=tuple(problems))
 
 
 def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
@@ -244,6 +249,7 @@ _FILTER_LABELS: Mapping[str, str | Promise] = {
     "lock": gettext_lazy("Lock, its whole text"),
     "attempts": gettext_lazy("Attempts, at least"),
     "about": gettext_lazy("About"),
+    "fault": gettext_lazy("Fault"),
 }
 
 

@@ -13,13 +13,11 @@ from django.utils.translation import pgettext_lazy
 
 from procrastinate_tasks.conf import plain_orphaned_after
 from procrastinate_tasks.database import fetch_row, fetch_rows, statement
+from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.states import JobState, job_state
 
 ROWS_PER_PAGE = 50
-
-
-MOST_COUNTED = 10_000
 
 
 WINDOW = 50_000
@@ -131,7 +129,8 @@ class JobQuery:
 
     ``ids`` and ``arguments``, the values that an argument may have, find a job by either; of arguments there
     are three at most. ``until_id`` itself is left out. ``lock`` is the whole text of a lock or a queueing
-    lock.
+    lock. ``fault`` finds the jobs that it struck: a fingerprint, or one and an exception, as in
+    ``1f2e:shop.Broken``.
     """
 
     tab: Tab = Tab.ALL
@@ -144,6 +143,7 @@ class JobQuery:
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lock: str = ""
     min_attempts: int = 0
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +260,10 @@ def _needs_a_look(query: JobQuery) -> bool:
 
 
 def _parameters(query: JobQuery) -> dict[str, object]:
+    fingerprint, _colon, exception_class = query.fault.partition(":")
     return {
+        "fingerprint": fingerprint if query.fault else None,
+        "exception_class": exception_class or None,
         "task": query.task or None,
         "tasks": None if query.tasks is None else list(query.tasks),
         "queue": query.queue or None,

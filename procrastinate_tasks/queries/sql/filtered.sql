@@ -11,3 +11,13 @@
         OR (%(argument_2)s::text IS NOT NULL AND job.args ->> %(argument_2)s = ANY(%(values_2)s::text[]))
         OR (%(argument_3)s::text IS NOT NULL AND job.args ->> %(argument_3)s = ANY(%(values_3)s::text[]))
     )
+    AND (
+        %(fingerprint)s::text IS NULL
+        OR job.id IN (
+            SELECT run.job_id FROM procrastinate_tasks_jobattempt AS run
+            WHERE run.exception_class > ''
+              AND run.fingerprint = %(fingerprint)s
+              AND (%(exception_class)s::text IS NULL OR run.exception_class = %(exception_class)s)
+              AND (%(task)s::text IS NULL OR run.task_name = %(task)s)
+        )
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.contrib.admin import AdminSite
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
+from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.descriptions import title_of
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queries.failures import (
@@ -21,6 +22,8 @@ from procrastinate_tasks.queries.failures import (
     list_failure_groups,
     list_struck_jobs,
 )
+from procrastinate_tasks.queries.filters import JobFilter, understand
+from procrastinate_tasks.queries.jobs import Tab, list_ids
 from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
 
@@ -58,8 +61,10 @@ def _show_group(request: HttpRequest, site: AdminSite, group: FailureGroup) -> H
     period = request.GET.get("period", "")
     since = group.now - PERIODS[period][0] if period in PERIODS else None
     jobs = list_struck_jobs(group, since=since)
-    failed = [job.job_id for job in jobs if job.status == "failed"]
-    may_retry = is_allowed(request.user, Action.RETRY, task_name=group.task_name)
+    chosen = JobFilter(
+        tab=Tab.FAILED, task=group.task_name, fault=f"{group.fingerprint}:{group.exception_class}"
+    )
+    failed = list_ids(understand(chosen).query, limit=MOST_COUNTED + 1)
     context = {
         "title": group.exception_name,
         "group": group,
@@ -70,12 +75,23 @@ def _show_group(request: HttpRequest, site: AdminSite, group: FailureGroup) -> H
         "jobs": [(job, links.to_job(job.job_id), _OUTCOMES.get(job.outcome, job.outcome)) for job in jobs],
         "failed": len(failed),
         "is_cut": len(jobs) >= MOST_JOBS,
-        "failed_jobs_url": links.to("jobs", tab="failed", task=group.task_name),
-        "retry_url": links.to_confirm(Action.RETRY, back=request.get_full_path(), job_ids=failed)
-        if failed and may_retry
-        else "",
+        "failed_url": links.to("jobs", **chosen.snapshot()),
+        "retry_url": _retry_address(request, links, group, chosen, failed),
     }
     return render_page(request, site, "failure.html", context)
+
+
+def _retry_address(
+    request: HttpRequest, links: Links, group: FailureGroup, chosen: JobFilter, failed: Sequence[int]
+) -> str:
+    """Return where all of them are retried; more than an address can name are a bulk operation."""
+    if not failed or not is_allowed(request.user, Action.RETRY, task_name=group.task_name):
+        return ""
+    if len(failed) <= MOST_JOBS:
+        return links.to_confirm(Action.RETRY, back=request.get_full_path(), job_ids=failed)
+    if not is_allowed(request.user, Action.START_BULK):
+        return ""
+    return links.to("bulk_new", **chosen.snapshot(), action=Action.RETRY)
 
 
 def _cells(group: FailureGroup, links: Links) -> list[Mapping[str, object]]:

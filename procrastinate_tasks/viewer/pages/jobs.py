@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy
 from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, descriptions_of, title_of
 from procrastinate_tasks.queries.filters import JobFilter, read_filter, read_whole, understand
 from procrastinate_tasks.queries.jobs import (
-    MOST_COUNTED,
     TAB_LABELS,
     WINDOW,
     Count,
@@ -167,7 +167,7 @@ def _form(chosen: JobFilter) -> dict[str, object]:
         else (),
         "periods": _choices(PERIOD_LABELS, chosen.period),
         "clear_url": JobFilter(tab=chosen.tab).address() or "?",
-        "more_is_chosen": chosen != JobFilter(tab=chosen.tab, q=chosen.q, about=chosen.about),
+        "more_is_chosen": replace(chosen, tab="", q="", about="", fault="") != JobFilter(),
     }
 
 

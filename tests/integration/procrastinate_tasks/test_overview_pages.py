@@ -347,21 +347,60 @@ def test_each_number_leads_to_the_jobs_it_counts(viewer, now):
     assert [cell["count"] for cell in cells] == struck
 
 
+FAULT = {"task": "sample.remember", "fault": "f1", "exception": "sample.errors.Broken"}
+
+
+def struck_job(now, *, status: str, **changes: Any) -> int:
+    """Return a job that the fault struck, and that is now in ``status``."""
+    job_id = defer("sample.remember", {"number": 1})
+    assert job_id is not None
+    overview.set_job(job_id, status="doing")
+    overview.set_job(job_id, status=status)
+    a_failure(**{"finished_at": now, "job_id": job_id, **changes})
+    return job_id
+
+
 def test_a_group_is_retried_through_the_page_that_looks_first(now):
-    jobs = []
-    for status in ("failed", "succeeded"):
-        job_id = defer("sample.remember", {"number": 1})
-        overview.set_job(job_id, status="doing")
-        overview.set_job(job_id, status=status)
-        a_failure(finished_at=now, job_id=job_id or 0)
-        jobs.append(job_id)
-    group = {"task": "sample.remember", "fault": "f1", "exception": "sample.errors.Broken"}
+    failed, _succeeded = (struck_job(now, status=status) for status in ("failed", "succeeded"))
 
-    offered = page(staff("view_job", "retry_job"), "queue_failures", **group).context["retry_url"]
-    hidden = page(staff("view_job"), "queue_failures", **group).context["retry_url"]
+    offered = page(staff("view_job", "retry_job"), "queue_failures", **FAULT).context["retry_url"]
+    hidden = page(staff("view_job"), "queue_failures", **FAULT).context["retry_url"]
 
-    assert f"action=retry&job={jobs[0]}&next=" in offered
+    assert f"action=retry&job={failed}&next=" in offered
     assert hidden == ""
+
+
+def test_a_retry_of_a_fault_covers_all_its_failed_jobs_however_many_runs_came_after(now):
+    failed = [struck_job(now - timedelta(hours=1), status="failed") for _ in range(120)]
+    for _ in range(30):
+        struck_job(now, status="succeeded")
+    struck_job(now, status="failed", fingerprint="f2")
+
+    looked = page(staff("view_job", "retry_job", "bulk_jobs"), "queue_failures", **FAULT)
+    bulk_page = staff("view_job", "retry_job", "bulk_jobs").get(looked.context["retry_url"])
+    listed = staff("view_job").get(looked.context["failed_url"])
+    without = page(staff("view_job", "retry_job"), "queue_failures", **FAULT)
+
+    assert "Retry the 120 jobs that failed…" in read(looked)
+    assert bulk_page.context["plan"].job_ids == failed
+    assert [tab.count for tab in listed.context["tabs"] if tab.is_current] == ["120"]
+    assert without.context["retry_url"] == "", "so many take the permission for bulk operations"
+    assert "120" in read(without)
+
+
+@pytest.mark.parametrize(
+    ("fault", "count"),
+    [("f1", 2), ("f1:sample.errors.Broken", 1), ("f1:x.Y", 0), (":sample.errors.Broken", 0)],
+)
+def test_jobs_are_listed_by_the_fingerprint_that_their_page_shows(viewer, now, fault: str, count: int):
+    struck_job(now, status="failed")
+    struck_job(now, status="failed", exception_class="sample.errors.Other")
+    struck_job(now, status="failed", fingerprint="f2")
+
+    listed = page(viewer, "queue_jobs", fault=fault, tab="failed").context
+
+    assert len(listed["rows"]) == count
+    assert f"the fault {fault}" in listed["meaning"]
 
 
 def test_a_fault_that_was_pruned_leads_back_to_the_list(viewer):

@@ -88,6 +88,17 @@ def test_jobs_are_listed_newest_first_and_narrowed_by_a_filter():
     assert [job["id"] for job in lines("list", "--search", ready)[1]] == [ready]
 
 
+def test_jobs_are_listed_by_the_fault_that_jobs_show_tells():
+    job_id, other = defer("sample.flaky", {"email": SECRET, "hopeless": True}), make_job()
+    drain_queue()
+    shown = json.loads(jobs("show", job_id, "--json")[1])
+
+    listed = lines("list", "--fault", shown["attempts"][0]["fingerprint"])[1]
+
+    assert [job["id"] for job in listed] == [job_id]
+    assert other not in [job["id"] for job in listed]
+
+
 def test_a_table_is_aligned_and_says_when_it_was_cut():
     failed_jobs(3)
 
