@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -32,6 +35,7 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
+from payments.panels import explanation
 from payments.panels.booking_file import read_file, read_jobs
 from payments.panels.event_admin import StripeEventAdmin
 from payments.panels.pay_again import PayAgain
@@ -92,6 +96,27 @@ class BookingWithMoneyAdmin(TryAgain, BookingAdmin):
 
     work = unfinished.CANCELLATIONS
     change_form_template = "payments/admin/booking.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        explain = path(
+            "<int:booking_id>/explain/",
+            self.admin_site.admin_view(self.show_explanation),
+            name="bookings_booking_explain",
+        )
+        return [explain, *super().get_urls()]
+
+    def show_explanation(self, request: HttpRequest, booking_id: int) -> HttpResponse:
+        """Answer whether anything was charged twice, and why this amount."""
+        if not (self.has_view_permission(request) and request.user.has_perm("payments.view_payment")):
+            raise PermissionDenied
+        booking = get_object_or_404(Booking.objects.select_related("quote__home"), pk=booking_id)
+        shows_jobs = request.user.has_perm(VIEW_JOBS)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("The money, explained"),
+            "told": explanation.explain(booking, now=timezone.now(), with_jobs=shows_jobs),
+        }
+        return render(request, "payments/admin/explanation.html", context)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
