@@ -151,12 +151,8 @@ class BreakKind(StrEnum):
 
 
 # While one of these is open, nothing is charged for its booking.
-LOCKING_BREAKS = (
-    BreakKind.FOREIGN_CHARGE,
-    BreakKind.CHARGE_DIFFERS,
-    BreakKind.FORGOTTEN,
-    BreakKind.UNKNOWN_CUSTOMER,
-)
+_OF_REFUNDS = (BreakKind.FOREIGN_REFUND, BreakKind.REFUND_DIFFERS)
+LOCKING_BREAKS = tuple(kind for kind in BreakKind if kind not in _OF_REFUNDS)
 
 
 class IntentStatus(StrEnum):
