@@ -131,6 +131,7 @@ class Supervisor:
                 logger.critical("%s The worker stops, to be started anew", hindrance)
                 self._code_when_drained = EXIT_FAILED
                 self._begin_to_stop()
+        self._forget_signals()
         return self._exit_code
 
     def run_once(self) -> None:
@@ -157,6 +158,12 @@ class Supervisor:
             signal.signal(number, self._request_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._wakeups, selectors.EVENT_READ, data=None)
+
+    def _forget_signals(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._selector.close()
+        self._wakeups.close()
+        self._wakeup_end.close()
 
     def _request_stop(self, signal_number: int, _frame: FrameType | None) -> None:
         if self._stop_requested is None:

@@ -153,30 +153,34 @@ def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = PAT
 def tiny_project(*, server: Mapping[str, Any], log_path: Path) -> Iterator[TinyProject]:
     """Create the project's database beside Django's, migrate it, and drop it in the end."""
     name = f"{server['NAME']}_tiny_{os.getpid()}"
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("PG")},
-        "PGHOST": server["HOST"] or "",
-        "PGPORT": str(server["PORT"] or "5432"),
-        "PGUSER": server["USER"] or "",
-        "PGPASSWORD": server["PASSWORD"] or "",
-        "DJANGO_SETTINGS_MODULE": "tests.tiny_project.settings",
-    }
+    environment = {**of_the_server(server), "DJANGO_SETTINGS_MODULE": "tests.tiny_project.settings"}
     admin = TinyProject(environment={**environment, "PGDATABASE": "postgres"}, log_path=log_path)
     project = TinyProject(environment={**environment, "PGDATABASE": name}, log_path=log_path)
-    _recreate(admin, name)
+    recreate(admin, name)
     try:
         migrated = project.run("migrate", "-v0")
         assert migrated.returncode == 0, migrated.stderr
         yield project
     finally:
         project.stop_workers()
-        _drop(admin, name)
+        drop(admin, name)
 
 
-def _recreate(admin: TinyProject, name: str) -> None:
-    _drop(admin, name)
+def of_the_server(server: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment with libpq's variables for a server."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PG")},
+        "PGHOST": server["HOST"] or "",
+        "PGPORT": str(server["PORT"] or "5432"),
+        "PGUSER": server["USER"] or "",
+        "PGPASSWORD": server["PASSWORD"] or "",
+    }
+
+
+def recreate(admin: TinyProject, name: str) -> None:
+    drop(admin, name)
     admin.rows(f'CREATE DATABASE "{name}"')
 
 
-def _drop(admin: TinyProject, name: str) -> None:
+def drop(admin: TinyProject, name: str) -> None:
     admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture.source import REPOSITORY, parse
+from tests.architecture.source import REPOSITORY, committed_files, imported_modules, parse
 
 # gunicorn reads these by itself
 READ_BY_GUNICORN = {"PORT", "WEB_CONCURRENCY"}
@@ -25,9 +26,15 @@ def read_lock(name: str) -> dict[str, str]:
     return dict(pins)
 
 
+def project_table() -> dict[str, Any]:
+    """Return pyproject.toml's table of that name."""
+    project: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    return project
+
+
 def declared_dependencies() -> tuple[list[Requirement], list[Requirement]]:
     """Return what the project and what its development needs, as pyproject.toml says."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = project_table()
     development = project["optional-dependencies"]["dev"]
     return [Requirement(line) for line in project["dependencies"]], [
         Requirement(line) for line in development
@@ -48,6 +55,38 @@ def test_the_development_lock_holds_the_production_lock():
 
     assert production.items() <= development.items()
     assert "pytest" not in production
+
+
+def test_the_queue_app_declares_what_it_imports_as_the_project_does():
+    project, _ = declared_dependencies()
+    package = tomllib.loads((REPOSITORY / "procrastinate_tasks" / "pyproject.toml").read_text())["project"]
+    ranges = {one.name: str(one.specifier) for one in map(Requirement, package["dependencies"])}
+    extras = package["optional-dependencies"]
+
+    assert ranges.items() <= {one.name: str(one.specifier) for one in project}.items()
+    assert extras == {name: project_table()["optional-dependencies"][name] for name in extras}
+    declared = {*ranges, *extras} | {"asgiref", "psycopg_pool", "sentry_sdk", "django_tasks"}
+    assert third_parties_of("procrastinate_tasks") - declared == set()
+
+
+def third_parties_of(package: str) -> set[str]:
+    modules = {
+        module.partition(".")[0]
+        for path in (REPOSITORY / package).rglob("*.py")
+        for _, module in imported_modules(parse(path))
+    }
+    return modules - sys.stdlib_module_names - {package}
+
+
+def test_the_queue_app_s_package_lists_its_every_folder_with_python():
+    tool = tomllib.loads((REPOSITORY / "procrastinate_tasks" / "pyproject.toml").read_text())["tool"]
+    folders = {
+        path.parent.relative_to(REPOSITORY).as_posix().replace("/", ".")
+        for path in committed_files()
+        if path.name == "__init__.py" and path.is_relative_to(REPOSITORY / "procrastinate_tasks")
+    }
+
+    assert set(tool["setuptools"]["packages"]) == folders
 
 
 def test_the_locks_fit_what_the_project_declares():
