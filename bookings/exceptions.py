@@ -2,7 +2,7 @@
 
 BookingError
 ├── StayRefused
-│   ├── NightsRefused · TooManyGuests · PriceRefused · StayUnavailable
+│   ├── NightsRefused · TooManyGuests · PriceRefused · StayUnavailable · TooManyHolds
 ├── HoldExpired
 └── ChangeRefused
 """
@@ -58,6 +58,18 @@ class StayUnavailable(StayRefused):
 
     def __init__(self) -> None:
         super().__init__(_("Somebody has just taken some of these nights. Choose other dates."))
+
+
+class TooManyHolds(StayRefused):
+    """The visitor holds, or has held today, too many nights without paying."""
+
+    def __init__(self, *, is_holding: bool) -> None:
+        self.is_holding = is_holding
+        super().__init__(
+            _("You hold other nights that are not paid. Pay for them or give them up, then hold these.")
+            if is_holding
+            else _("Too many stays were held today and not paid. Try again tomorrow, or write to us.")
+        )
 
 
 class HoldExpired(BookingError):

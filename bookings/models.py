@@ -188,10 +188,11 @@ class BookingStatus(models.TextChoices):
 class Booking(models.Model):
     """A guest's stay, from the hold to the end.
 
-    ``checkout_open`` says that a Checkout Session may still take money for the hold: its nights are kept
-    until Stripe proves that the session is over. ``settled_at`` is when nothing was owed any more; only then
-    can a booking be completed. ``cancel_requested_at`` stops every new charge at once, while the settlement
-    runs in a worker.
+    ``held_by`` stands for the visitor who holds it, from which no address can be read; empty when nobody was
+    counted. ``checkout_open`` says that a Checkout Session may still take money for the hold: its nights are
+    kept until Stripe proves that the session is over. ``settled_at`` is when nothing was owed any more; only
+    then can a booking be completed. ``cancel_requested_at`` stops every new charge at once, while the
+    settlement runs in a worker.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -206,6 +207,7 @@ class Booking(models.Model):
     departure_at = models.DateTimeField(_("departure"))
     balance_due_at = models.DateTimeField(_("balance due"))
     hold_expires_at = models.DateTimeField(_("held until"))
+    held_by = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
     checkout_open = models.BooleanField(_("being paid"), default=False)
     created_at = models.DateTimeField(_("created"))
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
@@ -236,6 +238,11 @@ class Booking(models.Model):
             models.Index(name="bookings_arrivals", fields=("arrival_at",)),
             models.Index(name="bookings_balance_days", fields=("balance_due_at",)),
             models.Index(Upper("guest_email"), name="bookings_guest_email"),
+            models.Index(
+                name="bookings_unpaid_by_visitor",
+                fields=("held_by", "created_at"),
+                condition=Q(confirmed_at=None) & ~Q(held_by=""),
+            ),
         )
         constraints = (
             models.CheckConstraint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -139,3 +140,36 @@ def arrival_that_decides(*, check_in: date, recent_check_ins: list[date]) -> dat
             to a later date just to cancel it for free does not pay.
     """
     return min([check_in, *recent_check_ins])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldCap:
+    """How many unpaid holds one visitor, or one e-mail address, may make.
+
+    Attributes:
+        at_once: holds that stand at the same time.
+        nights_at_once: nights of all of them together; a single hold may be longer.
+        a_day: holds within a day that were never paid, whatever became of them.
+    """
+
+    at_once: int
+    nights_at_once: int
+    a_day: int
+
+
+# A household, an office or a telephone network may share an address; an e-mail address is one person's.
+VISITOR_CAP = HoldCap(at_once=4, nights_at_once=90, a_day=12)
+VISITOR_AT_HOME_CAP = HoldCap(at_once=2, nights_at_once=90, a_day=4)
+EMAIL_CAP = HoldCap(at_once=3, nights_at_once=90, a_day=8)
+
+
+def exceeds(cap: HoldCap, *, standing: Sequence[int], made_today: int, nights: int) -> bool:
+    """Tell whether one more unpaid hold is too many.
+
+    Args:
+        standing: the nights of each hold that stands.
+        made_today: the unpaid holds of the last day, those that stand too.
+        nights: of the hold that is asked for.
+    """
+    is_too_long = bool(standing) and sum(standing) + nights > cap.nights_at_once
+    return len(standing) >= cap.at_once or made_today >= cap.a_day or is_too_long

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -41,6 +43,16 @@ def find_booking(access_token: str) -> Booking:
         Booking.DoesNotExist: the booking is gone.
     """
     return Booking.objects.select_related("quote__home").get(public_id=Booking.public_id_from(access_token))
+
+
+def find_holds(*, public_ids: Collection[UUID], now: datetime) -> list[Booking]:
+    """Return those of these bookings that are holds which stand, the newest first."""
+    if not public_ids:
+        return []
+    stands = Q(checkout_open=True) | Q(hold_expires_at__gt=now)
+    holds = Booking.objects.filter(stands, status=BookingStatus.PENDING, cancel_requested_at=None)
+    found = holds.filter(public_id__in=public_ids).select_related("quote__home")
+    return list(found.order_by("-created_at"))
 
 
 def find_twin(

@@ -19,6 +19,7 @@ from bookings.exceptions import (
     SleptNightsMoved,
     StayUnavailable,
 )
+from bookings.hold_caps import require_room
 from bookings.models import (
     NIGHT_BLOCKS_NEVER_OVERLAP,
     Booking,
@@ -46,24 +47,37 @@ class Guest:
 
 
 def hold_stay(
-    *, home: Property, check_in: date, check_out: date, guests: int, guest: Guest, now: datetime
+    *,
+    home: Property,
+    check_in: date,
+    check_out: date,
+    guests: int,
+    guest: Guest,
+    now: datetime,
+    held_by: str = "",
 ) -> Booking:
     """Hold nights for a guest for ``policies.HOLD_DURATION``.
+
+    Args:
+        held_by: what stands for the visitor who asks; their unpaid holds are capped.
 
     Raises:
         NightsRefused: the dates break a rule of the property.
         TooManyGuests: more guests than the property takes.
         PriceRefused: no card can be charged the price.
         StayUnavailable: somebody else has one of the nights.
+        TooManyHolds: the visitor holds too much that is not paid.
     """
     today = now.astimezone(home.tz).date()
     check_nights(home=home, check_in=check_in, check_out=check_out, today=today)
     check_guests(home=home, guests=guests)
+    nights = (check_out - check_in).days
     with transaction.atomic():
+        require_room(home=home, nights=nights, held_by=held_by, email=guest.email, now=now)
         _queue_for_property(home.pk)
         expire_holds(now=now, home=home)
         quote = _make_quote(home=home, check_in=check_in, check_out=check_out, guests=guests, now=now)
-        booking = _make_booking(quote=quote, guest=guest, now=now)
+        booking = _make_booking(quote=quote, guest=guest, held_by=held_by, now=now)
         with _refusing_overlap():
             _block_nights(booking=booking, quote=quote, now=now)
     return booking
@@ -287,7 +301,7 @@ def _make_quote(
     )
 
 
-def _make_booking(*, quote: Quote, guest: Guest, now: datetime) -> Booking:
+def _make_booking(*, quote: Quote, guest: Guest, held_by: str, now: datetime) -> Booking:
     instants = _instants(quote)
     return Booking.objects.create(
         quote=quote,
@@ -298,6 +312,7 @@ def _make_booking(*, quote: Quote, guest: Guest, now: datetime) -> Booking:
         departure_at=instants.departure_at,
         balance_due_at=instants.balance_due_at,
         hold_expires_at=now + policies.HOLD_DURATION,
+        held_by=held_by,
         created_at=now,
     )
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_cookie
 from django.views.generic import View
 
-from bookings import policies, queries, quotes, services
+from bookings import own_holds, policies, queries, quotes, services
 from bookings.availability import Stay
 from bookings.exceptions import StayRefused, StayUnavailable
 from bookings.forms import ContactForm, SearchForm, StayForm
@@ -20,10 +26,14 @@ from bookings.responses import SeeOther
 
 # Two equal forms of one guest that arrive within this time are one form sent twice.
 TWICE = timedelta(minutes=2)
-# What a guest typed about themselves, kept in their session while they look for other dates.
+# What a guest typed about themselves, kept in their session while they look for other dates: only what was
+# found valid, and not for longer than that takes.
 _CONTACT = "contact"
+_CONTACT_KEPT_FOR = timedelta(hours=1)
 
 
+@cache_control(private=True)
+@vary_on_cookie
 @require_safe
 def show_home(request: HttpRequest) -> HttpResponse:
     """List the properties; with dates, which are free and for how much."""
@@ -31,10 +41,16 @@ def show_home(request: HttpRequest) -> HttpResponse:
     asked = request.GET if "guests" in request.GET else None
     form = SearchForm(asked, today=timezone.localdate(now), auto_id="%s")
     listings = quotes.list_homes(stay=form.stay, guests=form.guest_count, now=now)
-    context = {"form": form, "stay": form.stay, "listings": listings}
+    context = {
+        "form": form,
+        "stay": form.stay,
+        "listings": listings,
+        "own_holds": own_holds.find(request, now=now),
+    }
     return render(request, "bookings/home.html", context)
 
 
+@method_decorator((cache_control(private=True), vary_on_cookie), name="dispatch")
 class PropertyView(View):
     """A property: what it is, when it is free, what a stay costs; and the form that holds it."""
 
@@ -49,14 +65,17 @@ class PropertyView(View):
         home, now = _find_listed(slug), timezone.now()
         stay_form = StayForm(request.POST, today=now.astimezone(home.tz).date(), auto_id="%s")
         contact_form = ContactForm(request.POST, auto_id="%s")
-        request.session[_CONTACT] = {name: request.POST.get(name, "") for name in contact_form.fields}
         refused = None
         if stay_form.stay is not None and contact_form.is_valid():
             try:
-                booking = _hold(home, stay_form.stay, contact_form.guest, now)
-                return SeeOther(booking.get_absolute_url())
+                booking = _hold(request, home, stay_form.stay, contact_form.guest, now)
             except StayRefused as refusal:
                 refused = refusal
+                _keep_contact(request, contact_form)
+            else:
+                response = SeeOther(booking.get_absolute_url())
+                own_holds.remember(response, request, booking)
+                return response
         return _render_property(request, home, stay_form, contact_form, now=now, refused=refused)
 
 
@@ -64,7 +83,21 @@ def _find_listed(slug: str) -> Property:
     return get_object_or_404(Property, slug=slug, is_listed=True)
 
 
-def _hold(home: Property, stay: Stay, guest: services.Guest, now: datetime) -> Booking:
+def _keep_contact(request: HttpRequest, form: ContactForm) -> None:
+    request.session[_CONTACT] = form.cleaned_data
+    if SESSION_KEY not in request.session:  # Somebody of the office stays signed in.
+        request.session.set_expiry(_CONTACT_KEPT_FOR)
+
+
+def _visitor_of(request: HttpRequest) -> str:
+    visitor: str = import_string(settings.BOOKINGS_VISITOR_OF)(request)
+    return visitor
+
+
+def _hold(request: HttpRequest, home: Property, stay: Stay, guest: services.Guest, now: datetime) -> Booking:
+    own = own_holds.find_same(own_holds.find(request, now=now), home=home, stay=stay)
+    if own is not None:
+        return own
     try:
         return services.hold_stay(
             home=home,
@@ -73,6 +106,7 @@ def _hold(home: Property, stay: Stay, guest: services.Guest, now: datetime) -> B
             guests=stay.guests,
             guest=guest,
             now=now,
+            held_by=_visitor_of(request),
         )
     except StayUnavailable:
         twin = queries.find_twin(
@@ -94,8 +128,11 @@ def _render_property(
 ) -> HttpResponse:
     month = request.GET.get("month", "")
     page = describe_property(home=home, stay=stay_form.stay, month=month, now=now, refused=refused)
+    holds = own_holds.find(request, now=now)
     context = {
         "page": page,
+        "own_holds": holds,
+        "is_own_stay": own_holds.overlap(holds, home=home, stay=page.stay),
         "home": home,
         "stay": page.stay,
         "stay_form": stay_form,

@@ -7,7 +7,7 @@ sent once by its job. A test holds names and tasks together.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bookings.models import Booking
 from payments.models import GuestEmail, Payment, Refund
@@ -94,12 +94,18 @@ def request_email(
         defer(SEND_GUEST_EMAIL, {"email_id": email.pk}, queueing_lock=f"email:{email.pk}")
 
 
-def look_at_page(*, attempt_id: int, looks: int, at: datetime) -> None:
-    """Have Stripe asked about an open payment page at an instant."""
+# After how long Stripe is asked about an open payment page, once and again, without waiting for its webhook.
+LOOKS_AT_A_PAGE = tuple(timedelta(minutes=m) for m in (1, 1, 2, 4, 8, 16))
+
+
+def look_at_page(*, attempt_id: int, looks: int, now: datetime) -> None:
+    """Have Stripe asked about an open payment page, the later the more looks there were; then no more."""
+    if looks >= len(LOOKS_AT_A_PAGE):
+        return
     defer(
         LOOK_AT_PAGE,
         {"attempt_id": attempt_id, "looks": looks},
-        schedule_at=at,
+        schedule_at=now + LOOKS_AT_A_PAGE[looks],
         queueing_lock=f"look:{attempt_id}",
         priority=GUEST_WAITS_PRIORITY,
     )

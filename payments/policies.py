@@ -22,15 +22,11 @@ PROTOCOL_VERSION = 2
 MARKED_SINCE_VERSION = 2  # What older attempts asked of Stripe named the attempt only, and is asked the same.
 # Source: Stripe refuses a Checkout Session shorter than 30 minutes by its own clock, when the call arrives.
 SESSION_LIFETIME = timedelta(minutes=35)
-DRIVER_LEASE = timedelta(
-    seconds=90
-)  # Longer than the gateway's timeout: nobody interferes with a call under way.
+# Longer than the gateway's timeout: nobody interferes with a call under way.
+DRIVER_LEASE = timedelta(seconds=90)
 
 # Source: Stripe may forget an idempotency key after 24 hours, and until then replays a 500 too.
 KEY_LIFETIME = timedelta(hours=24)
-
-# After how long somebody asks Stripe about an open payment page, without waiting for its webhook.
-LOOKS_AT_A_PAGE = tuple(timedelta(minutes=m) for m in (1, 1, 2, 4, 8, 16))
 
 # How long the janitor waits between its looks at an attempt whose fate is unknown.
 CHECK_BACKOFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 6 * 60, 24 * 60))
@@ -319,11 +315,6 @@ CHARGE_DISPUTED = "charge_disputed"
 def check_delay(checks: int) -> timedelta:
     """Return how long to wait before looking again at an attempt that was looked at ``checks`` times."""
     return CHECK_BACKOFF[min(checks, len(CHECK_BACKOFF) - 1)]
-
-
-def next_look(looks: int) -> timedelta:
-    """Return how long to wait before asking Stripe about an open page again, after ``looks`` looks."""
-    return LOOKS_AT_A_PAGE[min(looks, len(LOOKS_AT_A_PAGE) - 1)]
 
 
 def needs_a_person(checks: int) -> bool:

@@ -189,6 +189,12 @@ CONTENT_SECURITY_POLICY = {
 # How many proxies of ours stand before the site: each has added the address it was asked from.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 
+# What stands for a visitor whose unpaid holds are counted.
+BOOKINGS_VISITOR_OF = "reyes_estancias.visitors.pseudonym_of"
+
+# A form is short; Stripe's events are read apart, and gunicorn's worker bounds every request.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 100 * 1024
+
 # How many forms one visitor may send, by the name of the page's address; "" is every other page.
 FORM_LIMITS = {
     "login": Rate(10, per=timedelta(minutes=5)),

@@ -39,7 +39,7 @@ def store_session(*, attempt_id: int, session: Session, now: datetime) -> Paymen
             locking.move(attempt, AttemptState.OPEN, now)
             if attempt.payment.kind == PaymentKind.DEPOSIT:
                 bookings.prolong_hold(booking=attempt.payment.booking, until=attempt.check_at)
-            look_at_page(attempt_id=attempt.pk, looks=0, at=now + policies.next_look(0))
+            look_at_page(attempt_id=attempt.pk, looks=0, now=now)
         return attempt
 
 

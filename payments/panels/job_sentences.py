@@ -193,8 +193,9 @@ def _tell_email(email: GuestEmail | None, email_id: int) -> JobDescription:
             "and our note of it does the guest get it twice, under one Message-ID."
         ),
         runbook=_(
-            "If it failed, the mail server could not be reached for two days: check EMAIL_URL and the "
-            "server, then retry. The guest sees the same on the page of the booking."
+            "If it failed, read the error: the mail server could not be reached for two days (check "
+            "EMAIL_URL and the server, then retry), or the fault is the site's own. "
+            "The guest sees the same on the page of the booking."
         ),
     )
 

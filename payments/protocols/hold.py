@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from payments import driver, policies
+from payments import driver
 from payments.deferred_jobs import look_at_page as look_again
 from payments.gateway import Gateway
 from payments.ledger import holds
@@ -28,9 +28,7 @@ def look_at_page(*, attempt_id: int, looks: int | None, gateway: Gateway, now: d
     if attempt.state in (AttemptState.OPEN, AttemptState.PROCESSING):
         attempt = driver.refresh(attempt=attempt, intent_id="", gateway=gateway, now=now)
     if attempt.state == AttemptState.OPEN and looks is not None:
-        at = now + policies.next_look(looks + 1)
-        if attempt.session_expires_at is not None and at < attempt.session_expires_at:
-            look_again(attempt_id=attempt.pk, looks=looks + 1, at=at)
+        look_again(attempt_id=attempt.pk, looks=looks + 1, now=now)
     return attempt.state
 
 

@@ -12,9 +12,16 @@ from payments.deferred_jobs import request_email
 from payments.models import GuestEmail
 from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
-from payments.protocols.guest_email import send_guest_email
+from payments.protocols.guest_email import _render, send_guest_email
 from payments.services import request_cancellation
-from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_property
+from tests.factories import (
+    BASE_URL,
+    balance_of,
+    make_confirmed_booking,
+    make_deposit_attempt,
+    make_hold,
+    make_property,
+)
 from tests.integration.pages import english_words
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
@@ -84,3 +91,32 @@ def test_no_english_word_is_in_an_email(booking, kind):
     assert english_words(words) == set()
     assert "\n\n\n" not in message.body
     assert "{" not in message.body
+
+
+def test_a_hold_that_never_opened_a_payment_is_told_that_it_was_given_up(gateway):
+    hold = make_hold(now=NOW, home=make_property(name="Casa Sol"), check_in=date(2026, 12, 1))
+    request_cancellation(booking=hold, base_url=BASE_URL, now=NOW)
+    settle_cancellation(booking_id=hold.pk, base_url=BASE_URL, gateway=gateway, now=NOW)
+
+    message = send(hold, GuestEmail.Kind.CANCELLED)
+
+    assert message.subject == f"Reserva cancelada: Casa Sol ({hold.folio})"
+    assert "Pagaste" not in message.body
+    assert english_words(message.body.replace(BASE_URL + hold.get_absolute_url(), "")) == set()
+
+
+@pytest.mark.parametrize("kind", [GuestEmail.Kind.CONFIRMED, GuestEmail.Kind.CANCELLED])
+@pytest.mark.parametrize("state", ["held", "begun", "confirmed"])
+def test_an_email_is_rendered_whatever_a_booking_has_of_money(kind, state):
+    booking = (
+        make_confirmed_booking(now=NOW, check_in=date(2026, 12, 1))
+        if state == "confirmed"
+        else make_hold(now=NOW, check_in=date(2026, 12, 1))
+    )
+    if state == "begun":
+        make_deposit_attempt(booking=booking, now=NOW)
+    email = GuestEmail(pk=1, booking=Booking.objects.get(pk=booking.pk), kind=kind, base_url=BASE_URL)
+
+    message = _render(email)
+
+    assert booking.folio in message.subject + str(message.body)

@@ -9,7 +9,7 @@ import pytest
 from bookings import tasks as booking_tasks
 from bookings.exceptions import HoldExpired, StayUnavailable
 from bookings.models import Booking, BookingStatus
-from payments import policies, services, tasks
+from payments import services, tasks
 from payments.exceptions import OutcomeUnknown, PayerEmailRefused, PaymentUnderWay, RequestRejected
 from payments.ledger import outcomes
 from payments.models import BookingAccount, PaymentAttempt
@@ -271,4 +271,3 @@ def test_a_balance_paid_by_its_link_is_known_without_the_webhook_too(house: Hous
 
 def test_a_look_at_nothing_says_so(house: House):
     assert tasks.look_at_payment_page(12_345) == "not_found"
-    assert policies.next_look(99) == policies.LOOKS_AT_A_PAGE[-1]
