@@ -21,7 +21,7 @@ from procrastinate_tasks.worker.child.process import EXIT_BROKEN, ManyJobsChild
 from procrastinate_tasks.worker.children import Children, Running
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
 from procrastinate_tasks.worker.completion_loop import CompletionLoop
-from procrastinate_tasks.worker.heartbeat import Beat, ClaimAudit, Connectivity
+from procrastinate_tasks.worker.heartbeat import Beat, ClaimAudit
 from procrastinate_tasks.worker.messages import Channel, FrameReader, RunJobs, encode
 from procrastinate_tasks.worker.options import InvalidWorkerOption, WorkerOptions, read_options
 from procrastinate_tasks.worker.pool import Pool
@@ -125,29 +125,6 @@ def test_a_nul_byte_in_a_line_does_not_keep_the_tail_out_of_the_database():
     tail.write("read \x00 from the card reader")
 
     assert tail.read() == "read \ufffd from the card reader"
-
-
-# --- The pulse ----------------------------------------------------------------------------------------------
-
-
-def test_a_worker_may_rescue_only_after_it_beat_for_as_long_as_silence_is_tolerated():
-    pulse = Connectivity(timedelta(hours=1))
-
-    with pulse.of_one_beat():
-        pass
-
-    assert not pulse.is_steady()
-
-
-def test_a_missed_beat_ends_the_right_to_rescue():
-    pulse = Connectivity(timedelta(microseconds=1))
-    with pulse.of_one_beat():
-        pass
-
-    with pytest.raises(TimeoutError), pulse.of_one_beat():
-        raise TimeoutError
-
-    assert not pulse.is_steady()
 
 
 # --- Where there is room ------------------------------------------------------------------------------------
