@@ -50,7 +50,10 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
     "worker/completion_loop": (f"{_WITH_DATABASE}/worker/test_completion_loop.py",),
     "worker/connection": (f"{_WITH_DATABASE}/worker/test_links.py",),
     "worker/drain": ("tests/acceptance/procrastinate_tasks/worker/test_stopping.py",),
-    "worker/heartbeat": (f"{_UNIT}/worker/test_heartbeat.py", f"{_UNIT}/worker/test_engine_parts.py"),
+    "worker/heartbeat": (
+        f"{_UNIT}/worker/test_heartbeat.py",
+        f"{_WITH_DATABASE}/worker/test_heartbeat.py",
+    ),
     "worker/losses": (f"{_UNIT}/worker", "tests/acceptance/procrastinate_tasks/worker/test_losses.py"),
     "payments/policies": ("tests/unit/payments",),
     "payments/webhook_signature": ("tests/unit/payments/test_webhook_signature.py",),

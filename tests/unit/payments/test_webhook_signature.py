@@ -40,6 +40,10 @@ def test_one_good_signature_among_others_is_enough():
     assert counts(f"t={NOW},v1=00,v0=11,v1={signature()}")
 
 
+def test_the_order_of_its_parts_does_not_matter():
+    assert counts(f"v1={signature()},t={NOW}")
+
+
 @pytest.mark.parametrize(
     "given",
     [
