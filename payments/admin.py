@@ -38,6 +38,7 @@ from payments.models import (
 from payments.panels import explanation
 from payments.panels.booking_file import read_file, read_jobs
 from payments.panels.event_admin import StripeEventAdmin
+from payments.panels.letting_go import GiveUp, WaiveDebt
 from payments.panels.pay_again import PayAgain
 from payments.panels.try_again import TryAgain
 from procrastinate_tasks.actions.permissions import VIEW_JOBS
@@ -91,7 +92,7 @@ class MoneyAdmin(AmountInPesos, OfficeList, ReadOnly, admin.ModelAdmin):  # type
 
 
 @admin.register(Booking)
-class BookingWithMoneyAdmin(TryAgain, BookingAdmin):
+class BookingWithMoneyAdmin(WaiveDebt, TryAgain, BookingAdmin):
     """A booking with its money, its jobs and its history on one page."""
 
     work = unfinished.CANCELLATIONS
@@ -179,7 +180,7 @@ class PaymentAdmin(MoneyAdmin):
 
 
 @admin.register(Refund)
-class RefundAdmin(PayAgain, TryAgain, MoneyAdmin):
+class RefundAdmin(GiveUp, PayAgain, TryAgain, MoneyAdmin):
     change_form_template = "payments/admin/refund.html"
     work = unfinished.REFUNDS
     list_display = ("id", "booking_link", "payment_link", "amount", "shown_state", "made")

@@ -120,6 +120,32 @@ def post_dispute_loss(*, booking: Booking, source_id: str, amount_minor: int, no
     )
 
 
+def waive(*, booking: Booking, amount_minor: int, now: datetime) -> None:
+    """Make a guest owe less: what the house lets go comes off what it has earned."""
+    is_cancelled = booking.status == BookingStatus.CANCELLED
+    waivers = booking.transfers.filter(source_type="waiver").count()
+    _post(
+        booking=booking,
+        source=("waiver", f"{booking.pk}:{waivers + 1}"),
+        debit=Account.CANCELLATION if is_cancelled else Account.LODGING,
+        credit=Account.RECEIVABLE,
+        amount_minor=amount_minor,
+        now=now,
+    )
+
+
+def keep_refund(*, booking: Booking, refund_pk: int, amount_minor: int, now: datetime) -> None:
+    """Bill what was to be paid back and is not any more: the guest has it by another way, or never will."""
+    _post(
+        booking=booking,
+        source=("refund_given_up", str(refund_pk)),
+        debit=Account.RECEIVABLE,
+        credit=Account.CANCELLATION,
+        amount_minor=amount_minor,
+        now=now,
+    )
+
+
 def open_obligation(*, booking: Booking, kind: PaymentKind, amount_minor: int, now: datetime) -> Payment:
     """Write down a sum to be paid for a booking, numbered after those of its kind."""
     return Payment.objects.create(
@@ -199,4 +225,6 @@ def cancellation_cost(booking: Booking, *, paid_minor: int, asked_at: datetime) 
     kept = house.amount_kept_on_cancellation(
         total_minor=booking.quote.total_minor, paid_minor=paid_minor, share_bps=share_bps
     )
+    if 0 < kept - paid_minor < house.LEAST_CHARGE_MINOR:
+        kept = paid_minor  # No card can be charged so little: it is waived, and nobody is sent a link.
     return CancellationCost(paid_minor=paid_minor, kept_minor=kept)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from bookings import policies as house
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus, Quote
 from payments import billing, driver
@@ -62,7 +63,11 @@ def _reprice(booking: Booking, balance: Payment | None, old_quote: Quote, now: d
         refunds.request_refund(booking=booking, amount_minor=paid - total, reason="change of dates", now=now)
     billing.bill_quote(booking=booking, quote=booking.quote, now=now)
     billing.credit_quote(booking=booking, quote=old_quote, now=now)
-    if total > paid:
+    if 0 < total - paid < house.LEAST_CHARGE_MINOR:
+        billing.waive(
+            booking=booking, amount_minor=total - paid, now=now
+        )  # No card can be charged so little.
+    elif total > paid:
         billing.open_obligation(booking=booking, kind=PaymentKind.BALANCE, amount_minor=total - paid, now=now)
 
 

@@ -126,6 +126,22 @@ def replace_refund(*, refund_id: int) -> Refund:
         return again
 
 
+def give_up_refund(*, refund_id: int, now: datetime) -> Refund:
+    """End a refund that failed: nobody will have it paid again, and its sum is the house's.
+
+    Raises:
+        RefundNotOwed: it has not failed, or was paid by another one.
+    """
+    booking_id = Refund.objects.values_list("attempt__payment__booking_id", flat=True).get(pk=refund_id)
+    with locking.locked_booking(booking_id) as booking:
+        failed = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
+        if failed.state != RefundState.FAILED:
+            raise RefundNotOwed
+        billing.keep_refund(booking=booking, refund_pk=failed.pk, amount_minor=failed.amount_minor, now=now)
+        _change_places([failed], [], now)
+        return failed
+
+
 def make_room(*, attempt: PaymentAttempt, now: datetime, joining: Refund | None = None) -> None:
     """Cut the refunds that wait to what is left of a charge; call it with the booking locked.
 

@@ -57,6 +57,7 @@ class Refund(models.Model):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ("id",)
+        permissions = (("give_up_refund", _("Can give up refunds that failed")),)
         indexes = (
             models.Index(
                 name="payments_refunds_to_look_at",

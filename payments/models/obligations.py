@@ -128,6 +128,7 @@ class Payment(models.Model):
     class Meta:
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
+        permissions = (("waive_debt", _("Can waive debts that nothing collects")),)
         ordering = ("booking", "id")
         constraints = (
             models.UniqueConstraint(name="payments_payment_number", fields=("booking", "kind", "seq")),

@@ -20,6 +20,7 @@ FIRST = ("reyes_estancias", "0002_staff_groups")
 SINCE = [
     ("reyes_estancias", "0003_staff_sees_all_money"),
     ("reyes_estancias", "0004_staff_sees_invariants"),
+    ("reyes_estancias", "0005_owner_lets_money_go"),
 ]
 MAY = {
     "Recepción": set(),
@@ -131,3 +132,12 @@ def test_who_explains_a_difference_with_stripe_is_of_support_or_the_owner():
     holders = Group.objects.filter(permissions__codename="close_reconciliationbreak")
 
     assert set(holders.values_list("name", flat=True)) == {"Soporte", "Dueño"}
+
+
+@pytest.mark.parametrize("permission", ["waive_debt", "give_up_refund"])
+def test_the_owner_alone_lets_money_go(permission: str):
+    make_all()
+
+    holders = Group.objects.filter(permissions__codename=permission).values_list("name", flat=True)
+
+    assert set(holders) == {"Dueño"}

@@ -1,0 +1,135 @@
+"""Money that the house lets go: debts that nothing collects, refunds that failed, sums too small."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from bookings import policies as house_rules
+from bookings.models import Booking, Quote
+from payments import billing, services
+from payments.exceptions import NothingToPay, RefundNotOwed
+from payments.ledger import debts, locking, refunds
+from payments.models import BookingAccount, Refund
+from payments.policies import PaymentKind, RefundState
+from tests.factories import make_confirmed_booking
+from tests.gateways import FakeGateway
+from tests.integration.payments.test_invariants import DUE, NOW, cancel, deposit_of, paid_stay
+from tests.integration.payments.test_invariants import broken as broken_invariants
+
+pytestmark = pytest.mark.django_db
+
+
+def staff(client: Client, *permissions: str) -> Client:
+    user = User.objects.create_user("rosa", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    return client
+
+
+def due_of(booking: Booking) -> int:
+    return BookingAccount.objects.get(booking=booking).due_minor
+
+
+def refunded_elsewhere(amount_minor: int = 5_000) -> Booking:
+    booking = paid_stay()
+    answer = FakeGateway().create_refund(intent_id="pi_1", amount_minor=amount_minor, refund_key="")
+    refunds.book_refund(attempt_id=deposit_of(booking).pk, answer=answer, now=DUE)
+    return booking
+
+
+def failed_refund() -> Refund:
+    booking = cancel(make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=30)).date()), now=NOW)
+    refund = Refund.objects.get(attempt__payment__booking=booking)
+    return refunds.record_refusal(refund_id=refund.pk, failure="account_closed", now=NOW)
+
+
+def test_a_debt_that_a_refund_elsewhere_left_is_waived_once_by_who_may(client: Client):
+    booking = refunded_elsewhere()
+    address = f"/admin/bookings/booking/{booking.pk}/"
+    staff(client, "view_booking", "view_payment", "waive_debt")
+    assert f"{address}waive-debt/" in client.get(f"{address}change/").content.decode()
+
+    assert client.post(f"{address}waive-debt/").status_code == 302
+
+    assert due_of(booking) == 0
+    assert "$50.00" in LogEntry.objects.get().change_message
+    assert f"{address}waive-debt/" not in client.get(f"{address}change/").content.decode()
+    with pytest.raises(NothingToPay):
+        debts.waive_debt(booking_id=booking.pk, now=DUE)
+    assert broken_invariants(DUE) == {}
+
+
+@pytest.mark.parametrize(
+    "path", ["bookings/booking/{booking}/waive-debt/", "payments/refund/{refund}/give-up/"]
+)
+def test_who_may_not_let_money_go_does_not(client: Client, path: str):
+    booking, refund = refunded_elsewhere(), failed_refund()
+    staff(client, "view_booking", "view_payment", "view_refund", "retry_money_job")
+
+    answer = client.post("/admin/" + path.format(booking=booking.pk, refund=refund.pk))
+
+    refund.refresh_from_db()
+    assert answer.status_code == 403
+    assert (due_of(booking), refund.state) == (5_000, RefundState.FAILED)
+
+
+def test_a_debt_that_a_payment_still_collects_is_not_waived():
+    booking = make_confirmed_booking(now=NOW)
+
+    with pytest.raises(NothingToPay):
+        debts.waive_debt(booking_id=booking.pk, now=NOW)
+
+    assert due_of(booking) == booking.quote.balance_minor
+
+
+def test_a_refund_that_failed_is_given_up_and_owed_no_more(client: Client):
+    refund = failed_refund()
+    staff(client, "view_refund", "give_up_refund")
+    page = f"/admin/payments/refund/{refund.pk}/"
+    assert f"{page}give-up/" in client.get(f"{page}change/").content.decode()
+
+    client.post(f"{page}give-up/")
+
+    refund.refresh_from_db()
+    account = BookingAccount.objects.get(booking=refund.attempt.payment.booking)
+    assert refund.state == RefundState.VOID
+    assert (account.refunding_minor, account.due_minor) == (0, 0)
+    assert account.owed_minor == refund.amount_minor
+    assert LogEntry.objects.count() == 1
+    with pytest.raises(RefundNotOwed):
+        refunds.give_up_refund(refund_id=refund.pk, now=NOW)
+    assert broken_invariants(NOW) == {}
+
+
+@pytest.mark.parametrize("short", [1, house_rules.LEAST_CHARGE_MINOR - 1])
+def test_a_fee_that_no_card_can_pay_is_waived(short: int):
+    booking = make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=3)).date())
+    kept = billing.cancellation_cost(booking, paid_minor=0, asked_at=NOW).kept_minor
+
+    def fee_of(missing: int) -> int:
+        return billing.cancellation_cost(booking, paid_minor=kept - missing, asked_at=NOW).fee_minor
+
+    assert fee_of(short) == 0
+    assert fee_of(house_rules.LEAST_CHARGE_MINOR) == house_rules.LEAST_CHARGE_MINOR
+
+
+def test_a_rest_that_no_card_can_pay_is_waived_when_the_dates_change():
+    booking = make_confirmed_booking(now=NOW, nights=4)
+    old = booking.quote
+    paid = old.deposit_minor
+    cheaper = Quote.objects.get(pk=old.pk)
+    cheaper.pk, cheaper.lodging_minor, cheaper.cleaning_minor, cheaper.tax_minor = None, paid + 999, 0, 0
+    cheaper.total_minor = cheaper.deposit_minor = paid + 999
+    cheaper.save(force_insert=True)
+    booking.quote = cheaper
+
+    with locking.locked_booking(booking.pk):
+        services._reprice(booking, booking.payments.get(kind=PaymentKind.BALANCE), old, NOW)
+
+    assert due_of(booking) == 0
+    assert not booking.payments.filter(kind=PaymentKind.BALANCE).exclude(status="void").exists()
