@@ -42,7 +42,7 @@ def show_status(out: Output, options: Options) -> ExitCode:
     else:
         _write_status(out, status)
     if not any(worker.is_alive for worker in status.workers) and any(
-        queue.ready or queue.orphaned for queue in status.queues
+        queue.due or queue.orphaned for queue in status.queues
     ):
         raise CommandError(
             _("Jobs wait and no worker is alive. Start one: manage.py procrastinate worker"),
@@ -56,22 +56,24 @@ def _write_status(out: Output, status: QueueStatus) -> None:
         (
             queue.queue,
             queue.ready,
+            queue.paused,
             queue.scheduled,
             queue.to_be_retried,
             queue.running,
             queue.orphaned,
-            queue.oldest_ready_at,
+            queue.oldest_due_at,
         )
         for queue in status.queues
     ]
     headings = (
         _("QUEUE"),
         _("READY"),
+        _("PAUSED"),
         _("SCHEDULED"),
         _("TO BE RETRIED"),
         _("RUNNING"),
         _("ORPHANED"),
-        _("OLDEST READY SINCE"),
+        _("OLDEST DUE SINCE"),
     )
     out.table(headings, queues)
     out.line()

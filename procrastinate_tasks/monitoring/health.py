@@ -90,7 +90,7 @@ def _judge_connecting(snapshot: Snapshot) -> HealthCheck:
 
 
 def _judge_waiting(snapshot: Snapshot, *, queue: str | None, longest_wait: timedelta) -> HealthCheck:
-    looked_at = [load for load in snapshot.queues if queue in (None, load.queue) and not load.is_paused]
+    looked_at = [load for load in snapshot.queues if queue in (None, load.queue)]
     longest = max((load.oldest_wait for load in looked_at), default=timedelta(0))
     facts = {"waited": longest.total_seconds(), "allowed": longest_wait.total_seconds()}
     return HealthCheck(

@@ -89,7 +89,7 @@ def queue_metrics() -> Iterator[Metric]:
 
 
 def _of_queues(snapshot: Snapshot) -> Iterator[Metric]:
-    states = ("ready", "scheduled", "to_be_retried", "running", "orphaned")
+    states = ("ready", "paused", "scheduled", "to_be_retried", "running", "orphaned")
     yield Metric(
         name="procrastinate_jobs",
         help="Unfinished jobs, each in one state.",

@@ -17,11 +17,13 @@ from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
 class QueueLoad(QueueDepth):
     """A queue's unfinished jobs, its late failures, and what holds it back.
 
-    ``oldest_wait`` is how long the oldest ready job could have run already; ``rule`` is None for a queue that
-    is neither paused nor limited.
+    ``oldest_wait`` is how long the oldest ready job could have run already, ``longest_due`` the same of all
+    that are due, those of a paused queue too; ``rule`` is None for a queue that is neither paused nor
+    limited.
     """
 
     oldest_wait: timedelta
+    longest_due: timedelta
     failed_last_hour: int
     failed_last_day: int
     rule: QueueRuleInfo | None
@@ -75,10 +77,11 @@ def _queue_loads(now: datetime) -> tuple[QueueLoad, ...]:
 def _queue_load(
     depth: QueueDepth, failures: QueueFailures | None, rule: QueueRuleInfo | None, *, now: datetime
 ) -> QueueLoad:
-    waiting_since = depth.oldest_ready_at
+    longest_due = max(now - depth.oldest_due_at, timedelta(0)) if depth.oldest_due_at else timedelta(0)
     return QueueLoad(
         **asdict(depth),
-        oldest_wait=max(now - waiting_since, timedelta(0)) if waiting_since else timedelta(0),
+        oldest_wait=longest_due if depth.ready else timedelta(0),
+        longest_due=longest_due,
         failed_last_hour=failures.last_hour if failures else 0,
         failed_last_day=failures.last_day if failures else 0,
         rule=rule,
@@ -87,5 +90,12 @@ def _queue_load(
 
 def _empty(queue: str) -> QueueDepth:
     return QueueDepth(
-        queue=queue, ready=0, scheduled=0, to_be_retried=0, running=0, orphaned=0, oldest_ready_at=None
+        queue=queue,
+        ready=0,
+        paused=0,
+        scheduled=0,
+        to_be_retried=0,
+        running=0,
+        orphaned=0,
+        oldest_due_at=None,
     )

@@ -28,17 +28,23 @@ WHERE type = 'failed'
 class QueueDepth:
     """The unfinished jobs of a queue, each counted once.
 
-    ``to_be_retried`` wait for the time of their retry, ``scheduled`` for that of their first run;
-    ``oldest_ready_at`` is since when the oldest ready one could run.
+    ``to_be_retried`` wait for the time of their retry, ``scheduled`` for that of their first run. The others
+    are due: ``ready``, those that a lock blocks included, or ``paused`` with their queue. ``oldest_due_at``
+    is since when the oldest of these could run, but for a pause.
     """
 
     queue: str
     ready: int
+    paused: int
     scheduled: int
     to_be_retried: int
     running: int
     orphaned: int
-    oldest_ready_at: datetime | None
+    oldest_due_at: datetime | None
+
+    @property
+    def due(self) -> int:
+        return self.ready + self.paused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

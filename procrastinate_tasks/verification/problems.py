@@ -35,19 +35,19 @@ def check_worker_can_start() -> Verdict:
 
 def check_tasks_run() -> Verdict:
     """Ask the job that is ready the longest why it is not running."""
-    waiting = [load for load in take_snapshot().queues if load.ready and load.oldest_ready_at]
+    waiting = [load for load in take_snapshot().queues if load.due]
     if not waiting:
         return ok(_("No job waits."))
-    load = max(waiting, key=lambda each: each.oldest_wait)
+    load = max(waiting, key=lambda each: each.longest_due)
     job_id = _oldest_ready_job(load)
     if job_id is None:
         return ok(_("No job waits."))
     sentence = _("Job %(id)d waits for %(seconds)d s: %(reason)s") % {
         "id": job_id,
-        "seconds": load.oldest_wait.total_seconds(),
+        "seconds": load.longest_due.total_seconds(),
         "reason": why_not_running(job_id).sentence,
     }
-    is_late = load.oldest_wait > queue_settings().rescue_every * 60
+    is_late = load.longest_due > queue_settings().rescue_every * 60
     return fail(sentence, fix=_("Remove that cause: manage.py jobs why ID")) if is_late else ok(sentence)
 
 
@@ -74,7 +74,7 @@ def check_memory() -> Verdict:
 
 def check_backlog() -> Verdict:
     most = queue_settings().alert_thresholds.queue_depth or 0
-    long = [load for load in take_snapshot().queues if most and load.ready > most]
+    long = [load for load in take_snapshot().queues if most and load.due > most]
     if not long:
         return ok(_("No queue holds more than %d ready jobs.") % most)
     return fail(
@@ -114,7 +114,7 @@ def _oldest_ready_job(load: QueueLoad) -> int | None:
 def _say_backlog(load: QueueLoad) -> str:
     sentence = _("Queue %(queue)s: %(ready)d ready jobs, %(running)d running.") % {
         "queue": load.queue,
-        "ready": load.ready,
+        "ready": load.due,
         "running": load.running,
     }
     return " ".join((sentence, _("The queue is paused."))) if load.is_paused else sentence

@@ -68,7 +68,7 @@ def _of_alerts(facts: DashboardFacts, links: Links) -> Iterator[Concern]:
 
 
 def _of_workers(snapshot: Snapshot, links: Links) -> Iterator[Concern]:
-    waiting = sum(queue.ready for queue in snapshot.queues)
+    waiting = sum(queue.due for queue in snapshot.queues)
     orphaned = sum(queue.orphaned for queue in snapshot.queues)
     if not snapshot.living_workers:
         text = ngettext(

@@ -68,13 +68,12 @@ class Totals:
 
 
 def total_up(snapshot: Snapshot, *, blocked: int) -> Totals:
-    """Add up the queues. ``blocked`` jobs are ready but for a lock; the paused queues' are counted there."""
-    paused = sum(queue.ready for queue in snapshot.queues if queue.is_paused)
-    ready = sum(queue.ready for queue in snapshot.queues if not queue.is_paused)
+    """Add up the queues. ``blocked`` jobs are ready but for a lock."""
+    ready = sum(queue.ready for queue in snapshot.queues)
     return Totals(
         ready=max(0, ready - blocked),
         blocked=min(blocked, ready),
-        paused=paused,
+        paused=sum(queue.paused for queue in snapshot.queues),
         scheduled=sum(queue.scheduled for queue in snapshot.queues),
         to_be_retried=sum(queue.to_be_retried for queue in snapshot.queues),
         running=sum(queue.running for queue in snapshot.queues),
@@ -106,8 +105,7 @@ def wait_verdict(wait: timedelta) -> tuple[str, Health]:
 
 
 def _waiting(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
-    active = [queue for queue in snapshot.queues if not queue.is_paused]
-    slowest = max(active, key=lambda queue: queue.oldest_wait, default=None)
+    slowest = max(snapshot.queues, key=lambda queue: queue.oldest_wait, default=None)
     waits = slowest is not None and slowest.oldest_wait > timedelta(0)
     verdict, health = wait_verdict(slowest.oldest_wait) if slowest and waits else ("", Health.PLAIN)
     oldest = (

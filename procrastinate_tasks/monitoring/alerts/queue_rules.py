@@ -53,12 +53,12 @@ def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
 def find_long_queues(snapshot: Snapshot) -> Iterator[Finding]:
     most = _thresholds().queue_depth
     for queue in snapshot.queues:
-        if most is None or queue.ready <= most:
+        if most is None or queue.due <= most:
             continue
         facts = {
             "queue": queue.queue,
-            "ready": queue.ready,
-            "minutes": queue.oldest_wait.total_seconds() / 60,
+            "ready": queue.due,
+            "minutes": queue.longest_due.total_seconds() / 60,
         }
         sentence = _(
             "%(ready)d jobs of the queue “%(queue)s” could run and wait, the oldest for %(minutes).0f min."
@@ -93,7 +93,7 @@ def find_long_waits(snapshot: Snapshot) -> Iterator[Finding]:
     """Find queues whose jobs nobody takes, however few they are; a paused one waits for people."""
     most = _thresholds().longest_wait
     for queue in snapshot.queues:
-        if most is None or queue.is_paused or queue.oldest_wait <= most:
+        if most is None or queue.oldest_wait <= most:
             continue
         facts = {"queue": queue.queue, "minutes": queue.oldest_wait.total_seconds() / 60}
         yield Finding(

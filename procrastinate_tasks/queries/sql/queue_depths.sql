@@ -3,7 +3,7 @@
 WITH waiting AS (
     SELECT
         queue_name,
-        count(*) FILTER (WHERE scheduled_at IS NULL OR scheduled_at <= now()) AS ready,
+        count(*) FILTER (WHERE scheduled_at IS NULL OR scheduled_at <= now()) AS due,
         count(*) FILTER (WHERE scheduled_at > now() AND attempts = 0) AS scheduled,
         count(*) FILTER (WHERE scheduled_at > now() AND attempts > 0) AS to_be_retried,
         min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
@@ -28,7 +28,8 @@ running AS (
 )
 SELECT
     queue_name AS queue,
-    coalesce(waiting.ready, 0) AS ready,
+    CASE WHEN rule.paused_at IS NULL THEN coalesce(waiting.due, 0) ELSE 0 END AS ready,
+    CASE WHEN rule.paused_at IS NULL THEN 0 ELSE coalesce(waiting.due, 0) END AS paused,
     coalesce(waiting.scheduled, 0) AS scheduled,
     coalesce(waiting.to_be_retried, 0) AS to_be_retried,
     coalesce(running.running, 0) - coalesce(running.orphaned, 0) AS running,
@@ -39,7 +40,8 @@ SELECT
             SELECT min(event.at) FROM procrastinate_events AS event
             WHERE event.job_id = waiting.oldest_id AND event.type <> 'scheduled'
         )
-    ) AS oldest_ready_at
+    ) AS oldest_due_at
 FROM waiting
 FULL JOIN running USING (queue_name)
+LEFT JOIN procrastinate_tasks_queuerule AS rule USING (queue_name)
 ORDER BY queue_name

@@ -118,8 +118,8 @@ def test_the_oldest_ready_job_is_told():
 
     (depth,) = read_status().queues
 
-    assert depth.oldest_ready_at is not None
-    assert timezone.now() - depth.oldest_ready_at > timedelta(hours=4)
+    assert depth.oldest_due_at is not None
+    assert timezone.now() - depth.oldest_due_at > timedelta(hours=4)
 
 
 def test_a_queue_is_paused_and_resumed():

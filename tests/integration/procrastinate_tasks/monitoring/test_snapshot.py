@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.urls import reverse
+from django.utils import timezone, translation
 
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ScheduleState
+from procrastinate_tasks.monitoring.metrics import collect
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
+from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs
 from procrastinate_tasks.queries.system import read_connection_use
 from procrastinate_tasks.queues import control
 from procrastinate_tasks.schedule.periodic import all_schedules
@@ -43,6 +50,42 @@ def test_waiting_jobs_are_told_apart():
 
     assert (load.ready, load.scheduled, load.to_be_retried) == (1, 1, 1)
     assert timedelta(minutes=5) <= load.oldest_wait < timedelta(minutes=6)
+
+
+def test_the_jobs_of_a_paused_queue_are_ready_nowhere(client: Client, admin_user: User):
+    for number in (1, 2):
+        defer("sample.remember", {"number": number}, schedule_at=timezone.now() - timedelta(hours=1))
+    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    client.force_login(admin_user)
+
+    listed = count_tabs(JobQuery(queue="sample"))
+    state = client.get(reverse("admin:queue_state_json")).json()
+    (row,) = (
+        row for row in client.get(reverse("admin:queue_queues")).context["rows"] if row.load.queue == "sample"
+    )
+    metrics = {
+        sample.labels["state"]: sample.value
+        for metric in collect()
+        if metric.name == "procrastinate_jobs"
+        for sample in metric.samples
+    }
+    status = StringIO()
+    with translation.override("en"), pytest.raises(CommandError, match="Jobs wait and no worker"):
+        call_command("jobs", "status", "--json", stdout=status)
+    (depth,) = json.loads(status.getvalue())["queues"]
+
+    counts = [
+        (listed[Tab.READY].number, listed[Tab.PAUSED].number),
+        (state["jobs"]["ready"], state["jobs"]["paused"]),
+        (state["queues"][0]["ready"], state["queues"][0]["paused"]),
+        (row.ready, row.load.paused),
+        (metrics["ready"], metrics["paused"]),
+        (depth["ready"], depth["paused"]),
+    ]
+    assert counts == [(0, 2)] * len(counts)
+    assert state["queues"][0]["oldest_wait"] == 0
+    load = queue(take_snapshot(), "sample")
+    assert (load.oldest_wait, load.longest_due > timedelta(minutes=59)) == (timedelta(0), True)
 
 
 def test_a_paused_queue_without_jobs_is_told_with_its_rule():
