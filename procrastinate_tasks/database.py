@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import cache
@@ -23,18 +24,46 @@ MOST_CLASHES = 5
 # What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
 DATABASE_FAULTS = (DatabaseError, ConnectorException)
 
+# Rules on which many statements must agree, each put in where its name stands: ``{{is_alive}}``, or
+# ``{{is_alive at clock.now}}`` where a statement has a clock of its own.
+_SHARED: dict[str, LiteralString] = {
+    # The worker of this row lives; so it says itself, or the settings say it for one of Procrastinate's own.
+    "is_alive": """coalesce(
+    worker.last_heartbeat >= {now} - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false
+)""",
+    # The due job waits for the other one with its lock, as the claim has it.
+    "is_blocked": """(
+    other.lock = job.lock
+    AND other.id <> job.id
+    AND other.status IN ('todo', 'doing')
+    AND (
+        other.status = 'doing'
+        OR (
+            (other.scheduled_at IS NULL OR other.scheduled_at <= {now})
+            AND (other.priority, -other.id) > (job.priority, -job.id)
+        )
+    )
+)""",
+}
+_SHARED_NAME = re.compile(r"{{(\w+)(?: at ([^{}]+))?}}")
+
 T = TypeVar("T")
 
 
 @cache
 def statement(name: str) -> LiteralString:
-    """Return the SQL of ``<room>/sql/<file>.sql``.
+    """Return the SQL of ``<room>/sql/<file>.sql``, with the rules it shares with others.
 
     Args:
         name: room and file, as in ``jobs/defer_jobs``.
     """
     room, file = name.split("/")
-    return (_HERE / room / "sql" / f"{file}.sql").read_text(encoding="utf-8")
+    return with_shared_rules((_HERE / room / "sql" / f"{file}.sql").read_text(encoding="utf-8"))
+
+
+def with_shared_rules(sql: LiteralString) -> LiteralString:
+    """Put the rules in that SQL names in double braces."""
+    return _SHARED_NAME.sub(lambda found: _SHARED[found[1]].replace("{now}", found[2] or "now()"), sql)
 
 
 # --- On Django's connection -------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from procrastinate_tasks.exceptions import EndRefused
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.models import Outcome
 
+COMPLETE_JOBS = statement("jobs/complete_jobs")
+
 # Classes of SQLSTATE that speak of the values in a statement: data, constraints, limits of an index or of
 # nesting, and what a trigger of the project's raises. Not the connection (08), a conflict with others that
 # passes (40), missing resources (53), or a server that stops (57).
@@ -162,9 +164,7 @@ def _settle_together(
     for clash in range(MOST_CLASHES + 1):
         try:
             with transaction.atomic(using=connector.alias):
-                return read_answer(
-                    connector.execute_query_all(statement("jobs/complete_jobs"), ends=parameter)
-                )
+                return read_answer(connector.execute_query_all(COMPLETE_JOBS, ends=parameter))
         except UniqueViolation:
             # A job with the same queueing lock was committed while the statement ran: now it can be seen.
             if clash == MOST_CLASHES:

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import fetch_row, fetch_rows, statement, with_shared_rules
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.states import JobState, job_state
@@ -43,10 +43,11 @@ _ANY: LiteralString = "true"
 _DUE: LiteralString = "(job.scheduled_at IS NULL OR job.scheduled_at <= now())"
 
 
-_ALIVE: LiteralString = (
-    "coalesce(worker.last_heartbeat >= now()"
-    " - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false)"
-)
+_ALIVE = with_shared_rules("{{is_alive}}")
+
+_BLOCKED = with_shared_rules("""
+(job.lock IS NOT NULL AND EXISTS (SELECT FROM procrastinate_jobs AS other WHERE {{is_blocked}}))
+""")
 
 
 _RULE: LiteralString = "LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name"
@@ -328,7 +329,7 @@ def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
         sql.replace("{in_group}", group.condition)
         .replace("{filtered}", statement("queries/filtered"))
         .replace("{looked_at}", _LOOKED_AT)
-        .replace("{blocked}", statement("jobs/blocked"))
+        .replace("{blocked}", _BLOCKED)
     )
 
 

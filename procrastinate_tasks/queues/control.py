@@ -14,6 +14,9 @@ from procrastinate_tasks.database import database_alias, fetch_row, fetch_rows, 
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.models import QueueRule
 
+DECLARE_LIMITS = statement("queues/declare_limits")
+LIFT_LIMITS = statement("queues/lift_limits")
+
 _LONGEST_PERSON = 150
 
 
@@ -84,13 +87,13 @@ def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None
 def declare_limits() -> None:
     """Put the limits of the settings in force, as each worker does when it starts."""
     columns = limit_columns(queue_settings().queue_limits, project=project_name())
-    fetch_rows(statement("queues/declare_limits"), **columns)
+    fetch_rows(DECLARE_LIMITS, **columns)
     lift_limits()
 
 
 def lift_limits() -> None:
     """Lift the limits that no living worker declares, where one of their project lives."""
-    fetch_rows(statement("queues/lift_limits"))
+    fetch_rows(LIFT_LIMITS)
 
 
 def _require_known(queue: str) -> None:

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from procrastinate.jobs import DeleteJobCondition
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import retry_clash_async, statement
+from procrastinate_tasks.database import retry_clash_async
 from procrastinate_tasks.jobs import job_log
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob, procrastinate_job
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.log_context import log_fields
-from procrastinate_tasks.jobs.recording import Portions, encode, why_refused
+from procrastinate_tasks.jobs.recording import COMPLETE_JOBS, Portions, encode, why_refused
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.connection import WorkerConnection
 
@@ -213,9 +213,7 @@ class CompletionLoop:
     async def _settle(self, link: WorkerConnection, ends: Sequence[Completion]) -> dict[int, Recorded]:
         params = {"ends": encode(map(self._columns_of, ends))}
         # A job with the same queueing lock may be committed while the statement runs.
-        rows = await retry_clash_async(
-            lambda: link.fetch(statement("jobs/complete_jobs"), params, within=_WITHIN)
-        )
+        rows = await retry_clash_async(lambda: link.fetch(COMPLETE_JOBS, params, within=_WITHIN))
         return {row[0]: _settled(row) for row in rows}
 
     def _columns_of(self, end: Completion) -> dict[str, object]:

@@ -19,7 +19,7 @@ from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs import rescue
 from procrastinate_tasks.jobs.fitting import fingerprint_of
 from procrastinate_tasks.jobs.policies import LossCause
-from procrastinate_tasks.queues.control import limit_columns
+from procrastinate_tasks.queues.control import DECLARE_LIMITS, LIFT_LIMITS, limit_columns
 from procrastinate_tasks.worker.children import Children
 from procrastinate_tasks.worker.completion_loop import CompletionLoop
 from procrastinate_tasks.worker.connection import WorkerConnection
@@ -134,7 +134,7 @@ class Registration:
             ended_job_ids=self._completions.job_ids(),
             within=_PART_WITHIN,
         )
-        await self._link.fetch(statement("queues/lift_limits"), {}, within=_PART_WITHIN)
+        await self._link.fetch(LIFT_LIMITS, {}, within=_PART_WITHIN)
 
     async def terminate_backends(self, application_name: str) -> None:
         """Ends the database sessions that a dead child left behind.
@@ -152,11 +152,11 @@ class Registration:
         self._lost_worker_ids = []
 
     async def _register(self) -> int:
-        await self._link.fetch(statement("queues/declare_limits"), self._limits, within=_WITHIN)
+        await self._link.fetch(DECLARE_LIMITS, self._limits, within=_WITHIN)
         rows = await self._link.fetch(statement("worker/register_worker"), self._portrait, within=_WITHIN)
         worker_id: int = rows[0][0]
         self._channel.send(WorkerRegistered(worker_id))
-        await self._link.fetch(statement("queues/lift_limits"), {}, within=_WITHIN)
+        await self._link.fetch(LIFT_LIMITS, {}, within=_WITHIN)
         return worker_id
 
     async def _end_workers(

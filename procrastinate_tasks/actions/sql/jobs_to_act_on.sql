@@ -9,9 +9,7 @@ SELECT
     job.attempts,
     job.abort_requested,
     job.queueing_lock,
-    coalesce(
-        worker.last_heartbeat >= statement_timestamp() - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false
-    ) AS worker_is_alive,
+    {{is_alive at statement_timestamp()}} AS worker_is_alive,
     job.status = 'failed' AND coalesce(
         (
             SELECT attempt.outcome = 'parked' FROM procrastinate_tasks_jobattempt AS attempt

@@ -46,7 +46,7 @@ WHERE job.status = 'doing'
       job.worker_id = ANY(%(worker_ids)s::bigint[])
       OR (
           %(worker_ids)s::bigint[] IS NULL
-          AND (worker.id IS NULL OR worker.last_heartbeat < clock.now - coalesce(live.orphaned_after, %(orphaned_after)s::interval))
+          AND NOT {{is_alive at clock.now}}
       )
   )
 ORDER BY job.id

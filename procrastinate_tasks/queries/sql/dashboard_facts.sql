@@ -33,15 +33,7 @@ SELECT
             FROM ready_with_lock AS job
             WHERE EXISTS (
                 SELECT FROM procrastinate_jobs AS other
-                WHERE other.lock = job.lock
-                  AND other.status IN ('todo', 'doing')
-                  AND (
-                      other.status = 'doing'
-                      OR (
-                          (other.scheduled_at IS NULL OR other.scheduled_at <= now())
-                          AND (other.priority, -other.id) > (job.priority, -job.id)
-                      )
-                  )
+                WHERE {{is_blocked}}
             )
             GROUP BY job.queue_name
         ) AS held

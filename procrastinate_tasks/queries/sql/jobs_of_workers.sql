@@ -7,8 +7,7 @@ SELECT
     job.worker_id,
     job.abort_requested,
     started.at AS started_at,
-    worker.id IS NULL
-        OR worker.last_heartbeat < now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS is_orphaned
+    NOT {{is_alive}} AS is_orphaned
 FROM procrastinate_jobs AS job
 LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id

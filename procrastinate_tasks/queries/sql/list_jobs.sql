@@ -29,9 +29,7 @@ FROM (
         job.queueing_lock,
         job.worker_id,
         job.abort_requested,
-        coalesce(
-            worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false
-        ) AS worker_is_alive,
+        {{is_alive}} AS worker_is_alive,
         job.scheduled_at IS NULL OR job.scheduled_at <= now() AS is_due,
         rule.paused_at IS NOT NULL AS is_paused,
         job.status = 'todo' AND

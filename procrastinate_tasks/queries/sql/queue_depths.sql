@@ -17,8 +17,7 @@ running AS (
         job.queue_name,
         count(*) AS running,
         count(*) FILTER (
-            WHERE worker.id IS NULL
-               OR worker.last_heartbeat < now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval)
+            WHERE NOT {{is_alive}}
         ) AS orphaned
     FROM procrastinate_jobs AS job
     LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id

@@ -4,7 +4,7 @@ WITH living AS MATERIALIZED (
     SELECT live.tasks
     FROM procrastinate_workers AS worker
     LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = worker.id
-    WHERE worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval)
+    WHERE {{is_alive}}
 ),
 known AS MATERIALIZED (
     SELECT jsonb_object_agg(name, 1) AS names

@@ -4,7 +4,7 @@ SELECT
     worker.last_heartbeat,
     now() - worker.last_heartbeat AS heartbeat_age,
     coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS orphaned_after,
-    worker.last_heartbeat >= now() - coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS is_alive,
+    {{is_alive}} AS is_alive,
     (SELECT count(*) FROM procrastinate_jobs AS job WHERE job.worker_id = worker.id AND job.status = 'doing') AS running,
     coalesce(live.host, '') AS host,
     live.pid,

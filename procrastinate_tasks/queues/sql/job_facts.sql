@@ -50,16 +50,7 @@ LEFT JOIN LATERAL (
 ) AS last ON true
 LEFT JOIN LATERAL (
     SELECT other.id, other.status FROM procrastinate_jobs AS other
-    WHERE other.lock = job.lock
-      AND other.id <> job.id
-      AND other.status IN ('todo', 'doing')
-      AND (
-          other.status = 'doing'
-          OR (
-              (other.scheduled_at IS NULL OR other.scheduled_at <= clock.now)
-              AND (other.priority, -other.id) > (job.priority, -job.id)
-          )
-      )
+    WHERE {{is_blocked at clock.now}}
     ORDER BY other.status = 'doing' DESC, other.priority DESC, other.id
     LIMIT 1
 ) AS holder ON true

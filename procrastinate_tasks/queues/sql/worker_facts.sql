@@ -8,5 +8,5 @@ SELECT
     (SELECT count(*) FROM procrastinate_jobs AS job WHERE job.status = 'doing' AND job.worker_id = worker.id) AS running
 FROM procrastinate_workers AS worker
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = worker.id
-WHERE worker.last_heartbeat >= %(now)s::timestamptz - coalesce(live.orphaned_after, %(orphaned_after)s::interval)
+WHERE {{is_alive at %(now)s::timestamptz}}
 ORDER BY worker.id

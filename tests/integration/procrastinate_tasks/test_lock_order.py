@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
 from django.db import connection
 from procrastinate.contrib.django import app
 
+from procrastinate_tasks.database import fetch_row, statement
+from procrastinate_tasks.queries.history import read_facts
+from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs, list_jobs
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
 from tests.integration.procrastinate_tasks.test_plans import (
     ALL_THAT_WAIT_OR_RUN,
@@ -33,6 +37,10 @@ READY = """
       ))
     ORDER BY priority DESC, id
     LIMIT %s
+"""
+DUE = """
+    SELECT id, queue_name FROM procrastinate_jobs
+    WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
 """
 
 
@@ -118,3 +126,25 @@ def test_a_claim_reads_no_more_where_thousands_wait_for_one_lock(plan_cache_mode
 
     assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
     assert max(map(rows_read, accesses)) <= 300
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_list_counts_dashboard_and_diagnosis_hold_the_same_jobs_for_blocked(seed: int):
+    dice = random.Random(seed)  # noqa: S311 - the same jobs each time
+    empty()
+    insert_at_random(dice, jobs=40, locks=dice.choice([2, 8]))
+    due = {row[0]: row[1] for row in fetch(DUE)}
+    blocked = due.keys() - set(expected(len(due)))
+
+    listed = list_jobs(JobQuery(tab=Tab.BLOCKED)).rows
+    assert {row.id for row in listed} == blocked
+    assert {row.id for row in list_jobs(JobQuery(tab=Tab.READY)).rows} == due.keys() - blocked
+    assert count_tabs(JobQuery())[Tab.BLOCKED].number == len(blocked)
+    assert read_facts().blocked_by_queue == Counter(due[job_id] for job_id in blocked)
+    assert {job_id for job_id in due if holder_of(job_id) is not None} == blocked
+
+
+def holder_of(job_id: int) -> int | None:
+    facts = fetch_row(statement("queues/job_facts"), job_id=job_id, now=None, orphaned_after="30 seconds")
+    holder: int | None = facts["lock_holder_id"]
+    return holder
