@@ -19,7 +19,6 @@ from asgiref.sync import async_to_sync
 from django.db import connections, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from psycopg.pq import TransactionStatus
@@ -116,7 +115,6 @@ class _Drain:
         end = fresh_context().run(self._run, assignment)
         settings = queue_settings()
         (settled,) = settle(
-            DjangoConnector(alias=database_alias()),
             [end],
             host=_HOST,
             release=settings.release,

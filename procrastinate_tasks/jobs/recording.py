@@ -10,11 +10,8 @@ from datetime import datetime
 from typing import Any, cast
 
 import psycopg
-from django.db import transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import UniqueViolation
 
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import fetch_rows, retry_clash, statement
 from procrastinate_tasks.exceptions import EndRefused
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.models import Outcome
@@ -109,8 +106,6 @@ class Portions:
 
 logger = logging.getLogger(__name__)
 
-MOST_CLASHES = 5
-
 
 _EMPTY = (None, "")
 
@@ -121,7 +116,6 @@ def tell_refused(end: Completion) -> None:
 
 
 def settle(
-    connector: DjangoConnector,
     ends: Sequence[Completion],
     *,
     host: str = "",
@@ -144,7 +138,7 @@ def settle(
     settled: list[Recorded] = []
     while (portion := portions.next) is not None:
         try:
-            settled += _settle_together(connector, portion, own)
+            settled += _settle_together(portion, own)
         except Exception as error:
             if (reason := why_refused(error)) is None:
                 raise
@@ -156,20 +150,11 @@ def settle(
     return settled
 
 
-def _settle_together(
-    connector: DjangoConnector, ends: Sequence[Completion], own: Mapping[str, object]
-) -> list[Recorded]:
+def _settle_together(ends: Sequence[Completion], own: Mapping[str, object]) -> list[Recorded]:
     """Settle jobs in one statement; when it is refused, the surrounding transaction stays usable."""
     parameter = encode({**end._asdict(), **own} for end in ends)
-    for clash in range(MOST_CLASHES + 1):
-        try:
-            with transaction.atomic(using=connector.alias):
-                return read_answer(connector.execute_query_all(COMPLETE_JOBS, ends=parameter))
-        except UniqueViolation:
-            # A job with the same queueing lock was committed while the statement ran: now it can be seen.
-            if clash == MOST_CLASHES:
-                raise
-    raise AssertionError("unreachable")
+    # A job with the same queueing lock may be committed while the statement runs.
+    return read_answer(retry_clash(lambda: fetch_rows(COMPLETE_JOBS, ends=parameter)))
 
 
 def encode(ends: Iterable[Mapping[str, object]]) -> str:

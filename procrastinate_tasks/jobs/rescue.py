@@ -12,12 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from django.db import transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.settings import settings as procrastinate_settings
-
 from procrastinate_tasks.conf import plain_orphaned_after, queue_settings
-from procrastinate_tasks.database import statement
+from procrastinate_tasks.database import atomic, execute, fetch_rows, statement
 from procrastinate_tasks.exceptions import QueueError, WorkerDied, WorkerLost
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import Completion, Recorded
@@ -224,13 +220,11 @@ def _rescue(
     decision: LossDecision | None = None,
     refused: RefusedRuns | None = None,
 ) -> RescueReport:
-    connector = DjangoConnector(alias=procrastinate_settings.DATABASE_ALIAS)
     refused = refused or RefusedRuns()
-    with transaction.atomic(using=connector.alias):
-        rows = _lock(connector, wanted)
+    with atomic():
+        rows = _lock(wanted)
         lost = [_lost_run(row, cause) for row in rows]
         recorded = settle(
-            connector,
             [judge(each, decision=decision) for each in lost],
             now=rows[0]["now"] if rows else None,
             on_refused=refused.add,
@@ -239,7 +233,7 @@ def _rescue(
     return _report(recorded)
 
 
-def _lock(connector: DjangoConnector, wanted: _Wanted) -> list[dict[str, Any]]:
+def _lock(wanted: _Wanted) -> list[dict[str, Any]]:
     """Lock the rows; one that another holds is passed over only by a search that comes again.
 
     A completion may hold the row of a worker that parts: passed over, it would stay with a worker that is
@@ -249,8 +243,8 @@ def _lock(connector: DjangoConnector, wanted: _Wanted) -> list[dict[str, Any]]:
     if wanted.is_any:
         sql += " SKIP LOCKED"
     else:
-        connector.execute_query(_WAIT_FOR_ROWS)
-    return connector.execute_query_all(
+        execute(_WAIT_FOR_ROWS)
+    return fetch_rows(
         sql,
         job_ids=wanted.job_ids,
         worker_ids=wanted.worker_ids,

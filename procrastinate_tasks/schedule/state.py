@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any
+
+from django.db.models import Func
+from django.db.models.functions import Greatest
 
 from procrastinate_tasks.database import database_alias, database_now, fetch_row, statement
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
@@ -29,12 +32,14 @@ def disable(*, name: str, by: str, reason: str = "") -> bool:
     if not by.strip():
         raise ValueError("Disabling a schedule needs a name: by whom?")
     periodic.find_schedule(name)
-    return _changed(
+    row = fetch_row(
         statement("schedule/disable_schedule"),
         schedule_name=name,
         by=by.strip()[:_LONGEST_PERSON],
         reason=reason,
     )
+    was_enabled: bool = row["changed"]
+    return was_enabled
 
 
 def enable(*, name: str) -> bool:
@@ -44,7 +49,14 @@ def enable(*, name: str) -> bool:
         UnknownSchedule: no schedule of this process's code has this name.
     """
     periodic.find_schedule(name)
-    return _changed(statement("schedule/enable_schedule"), schedule_name=name)
+    disabled = ScheduleState.objects.using(database_alias()).filter(name=name, disabled_at__isnull=False)
+    enabled = disabled.update(
+        disabled_at=None,
+        disabled_by="",
+        disable_reason="",
+        last_tick_at=Greatest("last_tick_at", Func(function="clock_timestamp")),
+    )
+    return enabled == 1
 
 
 def run_now(*, name: str) -> int | None:
@@ -58,12 +70,6 @@ def run_now(*, name: str) -> int | None:
         InvalidTaskArguments, UnknownTask: its arguments or its task's name are wrong.
     """
     return periodic.defer_job(periodic.find_schedule(name))
-
-
-def _changed(sql: LiteralString, **parameters: object) -> bool:
-    row = fetch_row(sql, **parameters)
-    changed: bool = row["changed"]
-    return changed
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

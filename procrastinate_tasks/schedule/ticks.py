@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import F
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import atomic, database_now, execute, fetch_rows, statement
+from procrastinate_tasks.database import atomic, database_alias, database_now, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
+from procrastinate_tasks.models import ScheduleState
 from procrastinate_tasks.schedule.periodic import Schedule, all_schedules, defer_job
 from procrastinate_tasks.schedule.policies import CatchUp, decide_ticks
 
@@ -112,17 +115,21 @@ def _defer_ticks(schedule: Schedule, *, floor: datetime, now: datetime) -> list[
         DeferredTick(schedule_name=schedule.name, tick_at=tick, job_id=defer_job(schedule, tick_at=tick))
         for tick in decision.defer
     ]
-    execute(
-        statement("schedule/advance_schedule"),
-        name=schedule.name,
+    ScheduleState.objects.using(database_alias()).filter(name=schedule.name).update(
         last_tick_at=ticks[-1],
-        deferred_tick_at=deferred[-1].tick_at if deferred else None,
-        last_job_id=deferred[-1].job_id if deferred else None,
-        deferred_at=now,
-        missed=decision.missed,
+        missed_count=F("missed_count") + decision.missed,
+        **_columns_of_last(deferred, now=now),
     )
     _log_ticks(deferred, now=now, missed=decision.missed)
     return deferred
+
+
+def _columns_of_last(deferred: list[DeferredTick], *, now: datetime) -> dict[str, Any]:
+    """Return what a schedule's row keeps of the last tick that became a job, if one did."""
+    if not deferred:
+        return {}
+    job = {} if deferred[-1].job_id is None else {"last_job_id": deferred[-1].job_id}
+    return {"last_deferred_tick_at": deferred[-1].tick_at, "last_deferred_at": now, **job}
 
 
 def _log_ticks(deferred: list[DeferredTick], *, now: datetime, missed: int) -> None:

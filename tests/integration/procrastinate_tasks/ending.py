@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from django.db import connection
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.jobs.completion import Completion, Recorded
@@ -49,4 +48,4 @@ def end_of(job_id: int | None, outcome: Outcome) -> Completion:
 
 def settle_one(end: Completion) -> Recorded | None:
     """Settle one run; None if the database refuses it."""
-    return next(iter(settle(DjangoConnector(), [end])), None)
+    return next(iter(settle([end])), None)

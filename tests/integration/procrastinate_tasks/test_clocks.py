@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 from freezegun import freeze_time
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 from procrastinate.retry import RetryStrategy
@@ -67,7 +66,7 @@ def test_a_retry_20_s_later_is_due_20_s_later(skew: timedelta, strategy: str):
     start(job_id)
 
     with host_clock(skew):
-        settle(DjangoConnector(), [a_retry(job_id, strategy)])
+        settle([a_retry(job_id, strategy)])
 
     due = ProcrastinateJob.objects.get(id=job_id).scheduled_at
     assert near(due, timezone.now() + timedelta(seconds=20))
@@ -90,7 +89,7 @@ def test_a_run_is_stored_when_it_was(skew: timedelta):
 
     with host_clock(skew):
         end = end_of(job_id, Outcome.SUCCEEDED)
-        settle(DjangoConnector(), [end._replace(started_at=end.started_at - 30)])
+        settle([end._replace(started_at=end.started_at - 30)])
 
     attempt = JobAttempt.objects.get()
     assert near(attempt.finished_at, timezone.now())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
 from procrastinate_tasks.jobs.completion import Completion, Recorded
@@ -81,7 +80,7 @@ def test_two_retries_with_one_queueing_lock_in_one_statement_leave_one_waiting()
     first = retry_of(defer("sample.locked"))
     second = retry_of(defer("sample.locked"))
 
-    settled = settle(DjangoConnector(), [first, second])
+    settled = settle([first, second])
 
     assert {item.job_id: item.status for item in settled} == {first.job_id: "todo", second.job_id: "failed"}
     assert {item.sibling_id for item in settled} == {None, first.job_id}
@@ -90,7 +89,7 @@ def test_two_retries_with_one_queueing_lock_in_one_statement_leave_one_waiting()
 def test_many_jobs_without_a_queueing_lock_are_put_back_together():
     ends = [retry_of(defer("sample.remember", {"number": n})) for n in range(3)]
 
-    settled = settle(DjangoConnector(), ends)
+    settled = settle(ends)
 
     assert [item.status for item in settled] == ["todo", "todo", "todo"]
 

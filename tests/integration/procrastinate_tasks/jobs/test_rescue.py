@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.actions.policies import Action
@@ -207,7 +206,7 @@ def lose(job_id: int, *, worker_id: int, cause: LossCause) -> None:
         lost = LostRun(
             cause=cause, job_id=job_id, worker_id=worker_id, attempts=0, started_at=time.monotonic()
         )
-        settle(DjangoConnector(alias="default"), [judge(lost)])
+        settle([judge(lost)])
 
 
 def test_whoever_waits_for_rows_waits_five_seconds_at_most_and_what_is_tighter_stands():

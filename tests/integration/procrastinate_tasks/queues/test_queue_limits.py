@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
-from procrastinate.contrib.django.django_connector import DjangoConnector
 
 from procrastinate_tasks.conf import QueueLimit, Rate, project_name
 from procrastinate_tasks.database import statement
@@ -43,7 +42,7 @@ def wait_elsewhere(count: int) -> None:
 
 def finish(*job_ids: int, worker_id: int) -> None:
     ends = [end_of(job_id, Outcome.SUCCEEDED)._replace(worker_id=worker_id) for job_id in job_ids]
-    assert len(settle(DjangoConnector(alias="default"), ends)) == len(job_ids)
+    assert len(settle(ends)) == len(job_ids)
 
 
 def may_start_now() -> bool:
