@@ -31,7 +31,7 @@ _REFUNDS = (
 
 # By the name that `make mutants ARGS=` takes, the folder of the queue app left out.
 NEAREST_TESTS: dict[str, tuple[str, ...]] = {
-    "jobs/policies": (f"{_UNIT}/test_policies.py", f"{_UNIT}/jobs/test_retries.py"),
+    "jobs/policies": (f"{_UNIT}/test_policies.py", f"{_UNIT}/jobs"),
     "schedule/policies": (f"{_UNIT}/test_policies.py",),
     "queues/policies": (f"{_UNIT}/queues",),
     "jobs/recording": (
