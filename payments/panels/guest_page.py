@@ -124,8 +124,7 @@ def _refused_email(booking: Booking, live: PaymentAttempt | None, payable: Payme
 
 
 def _refresh(live: PaymentAttempt | None, stage: Stage, now: datetime) -> timedelta | None:
-    is_awaited = stage == Stage.PAYING or (stage == Stage.HELD and live and live.state == AttemptState.OPEN)
-    return refresh_after(begun_at=live.created_at, now=now) if live and is_awaited else None
+    return refresh_after(begun_at=live.created_at, now=now) if live and stage == Stage.PAYING else None
 
 
 def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:

@@ -108,17 +108,18 @@ def test_the_address_of_paying_opened_by_hand_leads_to_the_booking(client, hold)
     assert (response.status_code, response["Location"]) == (302, hold.get_absolute_url())
 
 
-def test_a_guest_who_did_not_finish_paying_still_sees_the_clock_on_a_page_that_looks_again(
-    client, hold, gateway
-):
+def test_a_guest_who_did_not_finish_paying_still_sees_the_clock_and_says_if_they_did(client, hold, gateway):
     open_checkout(hold, gateway)
 
     response = client.get(hold.get_absolute_url())
+    paid = client.get(f"{hold.get_absolute_url()}?pagado=1")
 
     assert "Apartado para ti hasta las 12:35" in read(response)
     assert "Si no terminaste, sigue donde te quedaste" in read(response)
     assert "Pagar anticipo" in read(response)
-    assert '<meta http-equiv="refresh" content="5">' in response.content.decode()
+    assert "Ya pagué" in read(response)
+    assert "Confirmando tu pago…" in read(paid)
+    assert '<meta http-equiv="refresh" content="5">' in paid.content.decode()
 
 
 def test_a_guest_who_comes_back_from_paying_is_not_asked_to_pay_again(client, hold, gateway):
@@ -137,7 +138,7 @@ def test_a_payment_that_lies_about_is_looked_at_less_often(client, hold, gateway
     open_checkout(hold, gateway)
 
     with freeze_time(NOW + timedelta(minutes=6)):
-        response = client.get(hold.get_absolute_url())
+        response = client.get(f"{hold.get_absolute_url()}?pagado=1")
 
     assert '<meta http-equiv="refresh" content="30">' in response.content.decode()
 

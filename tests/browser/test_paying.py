@@ -1,0 +1,118 @@
+"""A guest holds nights, is refused an address, pays, comes back: in a browser, at both widths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+from playwright.sync_api import Browser
+
+from bookings.models import Booking, Property
+from payments import gateway
+from payments.exceptions import PayerEmailRefused
+from payments.services import open_checkout
+from procrastinate_tasks.models import Job
+from tests.browser import stage
+from tests.browser.chromium import Look, Visit, visit
+from tests.browser.conftest import Office
+from tests.browser.test_every_page import violations
+from tests.factories import BASE_URL, make_property
+from tests.gateways import FakeGateway
+
+LOOKS = (Look(width=375, height=812), Look(width=1280))
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeGateway]:
+    with override_settings(PAYMENTS_GATEWAY="tests.gateways.FakeGateway", FORM_LIMITS={}):
+        fake = gateway.get_gateway()
+        assert isinstance(fake, FakeGateway)
+        yield fake
+        fake.fault = None
+
+
+@contextmanager
+def guest(browser: Browser, office: Office, look: Look) -> Iterator[Visit]:
+    with visit(browser, office.base_url, look) as visitor:
+        yield visitor
+        assert visitor.complaints == []
+
+
+def see(visitor: Visit, name: str, look: Look, tmp_path: Path) -> None:
+    """Keep a picture of the page, which fits its screen and which anybody can use."""
+    directory = Path(os.environ.get("SCREENSHOTS") or tmp_path)
+    visitor.page.screenshot(path=directory / f"{name}-{look.width}.png", full_page=True)
+    assert not visitor.scrolls_sideways()
+    faults = violations(visitor.page)
+    assert [fault for fault in faults if not fault.startswith("meta-refresh")] == []  # works without scripts
+
+
+def hold(visitor: Visit, home: Property, *, days: int) -> str:
+    """Hold three nights by the form, and return the path of the booking's page."""
+    arrival = timezone.localdate() + timedelta(days=days)
+    visitor.go(f"/casas/{home.slug}/?check_in={arrival}&check_out={arrival + timedelta(days=3)}&guests=2")
+    visitor.page.fill("#name", "Lucía Pérez")
+    visitor.page.fill("#email", f"lucia{days}@correo.example")
+    visitor.page.click("text=Apartar estas fechas")
+    visitor.page.wait_for_url("**/reserva/**")
+    return visitor.page.url.removeprefix(visitor.base_url).partition("#")[0]
+
+
+def count_looks() -> int:
+    return Job.objects.filter(queueing_lock__startswith="look-now:").count()
+
+
+def open_page(path: str, provider: FakeGateway) -> None:
+    booking = Booking.objects.get(public_id=Booking.public_id_from(path.split("/")[2]))
+    open_checkout(booking=booking, base_url=BASE_URL, gateway=provider, now=timezone.now())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_a_guest_finds_the_way_back_and_never_loses_sight_of_the_clock(
+    browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
+):
+    home = stage.ask(make_property)
+    with guest(browser, office, look) as visitor:
+        page = hold(visitor, home, days=100 + look.width // 100)
+        provider.fault = PayerEmailRefused(operation="create session", detail="email_invalid")
+        visitor.page.click("text=Pagar anticipo")
+        assert "Apartado para ti hasta las" in visitor.page.inner_text("main")
+        see(visitor, "address-refused", look, tmp_path)
+
+        provider.fault = None
+        visitor.page.fill("#email", "nueva@correo.example")
+        visitor.page.click("text=Corregir el correo")
+        assert "Pagar anticipo" in visitor.page.inner_text("main")
+        stage.ask(lambda: open_page(page, provider))
+        visitor.go(page)
+        see(visitor, "page-open", look, tmp_path)
+        visitor.go("/")
+        see(visitor, "own-hold-home", look, tmp_path)
+        visitor.go(f"/casas/{home.slug}/")
+        see(visitor, "own-hold-property", look, tmp_path)
+        visitor.page.click("text=Sigue con tu reserva")
+        assert visitor.page.url == visitor.base_url + page
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_coming_back_from_paying_has_stripe_asked_without_a_click(
+    browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
+):
+    home = stage.ask(make_property)
+    with guest(browser, office, look) as visitor:
+        page = hold(visitor, home, days=200 + look.width // 100)
+        stage.ask(lambda: open_page(page, provider))
+        before = stage.ask(count_looks)
+
+        with visitor.page.expect_response(lambda answer: answer.request.method == "POST"):
+            visitor.go(f"{page}?pagado=1")
+
+        assert "Confirmando tu pago…" in visitor.page.inner_text("main")
+        assert stage.ask(count_looks) == before + 1
+        see(visitor, "returned", look, tmp_path)
