@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.apps import apps
 from django.db.models import QuerySet
-from django.utils import timezone
-from django.utils.dateparse import parse_date
 
 from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.actions.policies import Action, Refusal
 from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, ActionRequest, TargetReport
 from procrastinate_tasks.database import database_alias, fetch_row
 from procrastinate_tasks.models import ActionOutcome, AuditEntry, Job, TargetType
+from procrastinate_tasks.queries.filters import read_day, start_of
 from procrastinate_tasks.queries.job import MOST_AUDITED
 
 logger = logging.getLogger(__name__)
@@ -175,7 +174,7 @@ def read_audit_filter(parameters: Mapping[str, str]) -> AuditFilter:
     for name, choices in allowed.items():
         values[name] = values[name] if values[name] in choices else ""
     for name in ("since", "until"):
-        values[name] = values[name] if _read_day(values[name]) else ""
+        values[name] = values[name] if read_day(values[name]) else ""
     return AuditFilter(**values)
 
 
@@ -184,10 +183,10 @@ def entries_for(chosen: AuditFilter, *, user: HasPermissions, user_id: object) -
     entries = AuditEntry.objects.order_by("-id")
     if not user.has_perm(VIEW_AUDIT):
         entries = entries.filter(user_id=str(user_id))
-    if chosen.since:
-        entries = entries.filter(at__gte=_start_of(chosen.since))
-    if chosen.until:
-        entries = entries.filter(at__lt=_start_of(chosen.until) + timedelta(days=1))
+    if since := read_day(chosen.since):
+        entries = entries.filter(at__gte=start_of(since))
+    if until := read_day(chosen.until):
+        entries = entries.filter(at__lt=start_of(until + timedelta(days=1)))
     exact = {
         "actor": chosen.who,
         "action": chosen.action,
@@ -196,18 +195,6 @@ def entries_for(chosen: AuditFilter, *, user: HasPermissions, user_id: object) -
         "target_id": chosen.name,
     }
     return entries.filter(**{name: value for name, value in exact.items() if value})
-
-
-def _read_day(text: str) -> date | None:
-    try:
-        day = parse_date(text) if text else None
-    except ValueError:
-        return None
-    return day if day is not None and date(2000, 1, 1) <= day <= date(9000, 1, 1) else None
-
-
-def _start_of(text: str) -> datetime:
-    return timezone.make_aware(datetime.combine(_read_day(text) or date.max, time.min))
 
 
 def list_audit(job_id: int, *, user: HasPermissions, user_id: object) -> list[AuditEntry]:

@@ -183,7 +183,7 @@ def _since_id(chosen: JobFilter, problems: list[str]) -> int | None:
     if chosen.period:
         return job_id_since(PERIODS[chosen.period])
     day = _read_date(chosen.since, problems)
-    return _id_at(_start_of(day) if day else None)
+    return _id_at(start_of(day) if day else None)
 
 
 def _id_at(moment: datetime | None) -> int | None:
@@ -191,23 +191,27 @@ def _id_at(moment: datetime | None) -> int | None:
 
 
 def _read_date(text: str, problems: list[str]) -> date | None:
-    if not text:
-        return None
-    try:
-        day = parse_date(text)
-    except ValueError:
-        day = None
-    if day is None or not date(2000, 1, 1) <= day <= date(9000, 1, 1):
+    day = read_day(text)
+    if text and day is None:
         problems.append(_("“%(text)s” is no date.") % {"text": text})
-        return None
     return day
 
 
+def read_day(text: str) -> date | None:
+    """Read a day such as ``2026-11-29``; None if it is none, or so far off that no clock tells it."""
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return day if day is not None and date(2000, 1, 1) <= day <= date(9000, 1, 1) else None
+
+
 def _day_after(day: date | None) -> datetime | None:
-    return _start_of(day + timedelta(days=1)) if day else None
+    return start_of(day + timedelta(days=1)) if day else None
 
 
-def _start_of(day: date) -> datetime:
+def start_of(day: date) -> datetime:
+    """Return a day's first moment in the project's zone."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.actions import bulk
@@ -87,6 +89,19 @@ def test_who_may_see_what_everybody_did_is_told_so(operator: Client):
 
     for url in (untouched, *pages_of_what_people_did().values()):
         assert OF_OTHERS not in read(operator.get(url)), url
+
+
+@pytest.mark.parametrize(
+    ("field", "days", "count"),
+    [("since", 0, 1), ("since", 1, 0), ("until", 0, 1), ("until", -1, 0), ("since", 2_700_000, 1)],
+)
+def test_the_audit_log_is_narrowed_to_whole_days(operator: Client, field: str, days: int, count: int):
+    act(Action.RETRY, job_ids=[make_job(status="failed")], actor=Actor(name="ana"))
+    day = timezone.localdate() + timedelta(days=days)
+
+    page = operator.get(address("queue_audit"), {field: day.isoformat()})
+
+    assert len(page.context["entries"]) == count
 
 
 def test_the_project_s_admin_has_the_viewer_and_not_procrastinate_s_own_page():
