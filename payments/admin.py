@@ -21,10 +21,12 @@ from bookings.money import format_pesos
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
 from payments import unfinished
+from payments.debts import find_debts
 from payments.doubts import IN_DOUBT_PARAMETER, find_in_doubt
 from payments.invariants.catalogue import INVARIANTS
 from payments.ledger import mismatches
 from payments.models import (
+    Debt,
     Dispute,
     GuestEmail,
     InvariantCheck,
@@ -37,6 +39,7 @@ from payments.models import (
 )
 from payments.panels import explanation
 from payments.panels.booking_file import read_file, read_jobs
+from payments.panels.debts import OverdueFilter, tell_next
 from payments.panels.event_admin import StripeEventAdmin
 from payments.panels.letting_go import GiveUp, WaiveDebt
 from payments.panels.pay_again import PayAgain
@@ -177,6 +180,37 @@ class PaymentAdmin(MoneyAdmin):
     readonly_fields = ("booking_link", "kind", "seq", "amount", "shown_status", "reason", "made")
     fields = readonly_fields
     inlines = (AttemptInline,)
+
+
+@admin.register(Debt)
+class DebtAdmin(MoneyAdmin):
+    """Who owes what, what the bank said, and what comes next. Each is a payment, with a page of its own."""
+
+    list_display = ("owed_by", "booking_link", "kind", "amount", "owed", "bank_said", "comes_next")
+    list_filter = (OverdueFilter, "kind", "status")
+    list_select_related = ("booking", "dunning")
+    owed = instant("owed_since", _("owed since"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Debt]:
+        return find_debts(now=timezone.now()).order_by(*self.get_ordering(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("booking__balance_due_at", "pk")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("payments.view_payment")
+
+    @admin.display(description=_("guest"))
+    def owed_by(self, debt: Debt) -> str:
+        return debt.booking.guest_name
+
+    @admin.display(description=_("the bank said"))
+    def bank_said(self, debt: Debt) -> str:
+        return debt.reason or NOTHING
+
+    @admin.display(description=_("what comes next"))
+    def comes_next(self, debt: Any) -> str:
+        return tell_next(debt, is_disputed=debt.is_disputed)
 
 
 @admin.register(Refund)

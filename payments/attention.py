@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet, Sum
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from payments import policies
+from bookings.money import format_pesos
+from payments import debts, policies
 from payments.invariants.catalogue import INVARIANTS
-from payments.models import Dispute, InvariantCheck, ReconciliationBreak, Refund
+from payments.models import Debt, Dispute, InvariantCheck, ReconciliationBreak, Refund
 from payments.policies import RefundState
 
 
@@ -99,7 +100,28 @@ def _write_rows(check: InvariantCheck) -> str:
 # Of each invariant, in an alert.
 MOST_NAMED = 5
 
+def _describe_debts(overdue: QuerySet[Debt]) -> str:
+    count = overdue.count()
+    return ngettext(
+        "%(count)d payment, %(amount)s, is overdue and not paid.",
+        "%(count)d payments, %(amount)s in all, are overdue and not paid.",
+        count,
+    ) % {"count": count, "amount": format_pesos(overdue.aggregate(sum=Sum("amount_minor"))["sum"] or 0)}
+
+
 CONCERNS = (
+    Concern(
+        name="balances_overdue",
+        title=gettext_lazy("A balance is overdue"),
+        advice=gettext_lazy(
+            "The list says who owes what, what the bank said and what comes next. Where nothing comes by"
+            " itself, call the guest before they leave: the page of their booking takes another card."
+        ),
+        rows=lambda: debts.find_overdue(now=timezone.now()),
+        describe=_describe_debts,
+        page="admin:payments_debt_changelist",
+        query={debts.IS_OVERDUE_PARAMETER: "yes"},
+    ),
     Concern(
         name="disputes_to_answer",
         title=gettext_lazy("A charge is disputed"),

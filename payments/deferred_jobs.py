@@ -81,17 +81,20 @@ def request_email(
     now: datetime,
     payment: Payment | None = None,
     refund: Refund | None = None,
-) -> None:
-    """Have an e-mail sent once this transaction commits; asking again for the same one does nothing."""
+    version: int = 0,
+) -> bool:
+    """Have an e-mail sent once this transaction commits. Returns whether it was not asked for before."""
     email, is_new = GuestEmail.objects.get_or_create(
         booking=booking,
         kind=kind,
         payment=payment,
         refund=refund,
+        version=version,
         defaults={"base_url": base_url, "created_at": now},
     )
     if is_new:
         defer(SEND_GUEST_EMAIL, {"email_id": email.pk}, queueing_lock=f"email:{email.pk}")
+    return is_new
 
 
 # After how long Stripe is asked about an open payment page, once and again, without waiting for its webhook.

@@ -232,6 +232,7 @@ def _record_early_decline(attempt: PaymentAttempt, decline: CardDeclined, now: d
     return outcomes.record_refusal(
         attempt_id=attempt.pk,
         code=decline.code,
+        advice=decline.advice,
         proof="Stripe declined the card and created nothing",
         now=now,
     )
@@ -262,7 +263,7 @@ def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent
         outcomes.note_unknown(attempt_id=attempt.pk, now=now)
         raise
     except CardDeclined as decline:
-        outcomes.note_decline(attempt_id=attempt.pk, code=decline.code, now=now)
+        outcomes.note_decline(attempt_id=attempt.pk, code=decline.code, advice=decline.advice, now=now)
     except ObjectMissing:
         outcomes.note_decline(attempt_id=attempt.pk, code=policies.MISSING_METHOD, now=now)
         return gateway.cancel_intent(intent_id=intent_id, attempt_key=str(attempt.key))
@@ -273,7 +274,9 @@ def _confirm(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent
 
 def _cancel(attempt: PaymentAttempt, intent: Intent | None, gateway: Gateway, now: datetime) -> Intent:
     if intent is not None and intent.decline_code:
-        outcomes.note_decline(attempt_id=attempt.pk, code=intent.decline_code, now=now)
+        outcomes.note_decline(
+            attempt_id=attempt.pk, code=intent.decline_code, advice=intent.advice_code, now=now
+        )
     try:
         return gateway.cancel_intent(intent_id=_intent_id(attempt), attempt_key=str(attempt.key))
     except StateConflict:

@@ -95,8 +95,8 @@ class KeyReused(_GatewayFault):
 class CardDeclined(PaymentError):
     """The bank, or Stripe for it, said no."""
 
-    def __init__(self, *, code: str) -> None:
-        self.code = code
+    def __init__(self, *, code: str, advice: str = "") -> None:
+        self.code, self.advice = code, advice
         super().__init__(f"the card was declined: {code}")
 
 

@@ -47,6 +47,7 @@ class Intent:
     payment_method_id: str
     attempt_key: str
     decline_code: str = ""
+    advice_code: str = ""
     has_charge: bool = False
     marks: Marks = Marks()
 

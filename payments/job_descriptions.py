@@ -123,6 +123,18 @@ describe_task(
     ),
 )
 describe_task(
+    "payments.tasks.announce_balances",
+    TaskDescription(
+        title=_("Announce balances"),
+        kind=Kind.MAIL,
+        describe=describe_alike(
+            sentence=_("Looks for balances that fall due within three days, and has their guests told"),
+            retry_reason=_("It sends nothing itself, and asks for each e-mail once."),
+            runbook=_("It runs again within an hour. If it keeps failing, read the error of the attempt."),
+        ),
+    ),
+)
+describe_task(
     "payments.tasks.defer_unfinished_work",
     TaskDescription(
         title=_("Find what is not done yet"),

@@ -263,6 +263,7 @@ class ChargeFacts:
     is_disputed: bool
     is_due: bool
     is_locked: bool
+    is_try_due: bool
     has_method: bool
 
 
@@ -288,7 +289,7 @@ def early_exit(facts: ChargeFacts) -> ChargeAnswer | None:
         return ChargeAnswer.LOCKED
     if not facts.has_method:
         return ChargeAnswer.MISSING_METHOD
-    return _WAITING_FOR_THE_GUEST.get(facts.payment_status)
+    return None if facts.is_try_due else _WAITING_FOR_THE_GUEST.get(facts.payment_status)
 
 
 _WAITING_FOR_THE_GUEST = {

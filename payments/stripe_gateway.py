@@ -279,6 +279,7 @@ def _read_intent(intent: stripe.PaymentIntent) -> Intent:
         payment_method_id=id_of(intent.payment_method),
         attempt_key=our_key(intent, ATTEMPT_KEY),
         decline_code=_decline_code(error) if error else "",
+        advice_code=_advice_code(error),
         has_charge=intent.latest_charge is not None,
         marks=Marks(booking=our_key(intent, BOOKING_KEY), payment=our_key(intent, PAYMENT_KEY)),
     )
@@ -286,6 +287,10 @@ def _read_intent(intent: stripe.PaymentIntent) -> Intent:
 
 def _decline_code(error: Any) -> str:
     return getattr(error, "decline_code", None) or getattr(error, "code", None) or "declined"
+
+
+def _advice_code(error: Any) -> str:
+    return str(getattr(error, "advice_code", None) or "")[:40]
 
 
 @contextmanager
@@ -353,7 +358,9 @@ def _fault(kind: Callable[..., Exception]) -> Callable[[stripe.StripeError, str]
 
 
 def _declined(error: stripe.StripeError, operation: str) -> Exception:
-    return CardDeclined(code=_decline_code(error.error) if error.error else error.code or "declined")
+    said = error.error
+    code = _decline_code(said) if said else error.code or "declined"
+    return CardDeclined(code=code, advice=_advice_code(said))
 
 
 def _missing(error: stripe.StripeError, operation: str) -> Exception:

@@ -36,6 +36,7 @@ from payments.protocols import (
     hold,
     janitor,
     memory,
+    notice,
     reconcile,
     refund,
     resumption,
@@ -130,6 +131,13 @@ def charge_payment(payment_id: int, base_url: str) -> str:
 def scan_and_charge_balances() -> str:
     """Defer the charge of every balance and fee that is due. Returns ``enqueued=N``."""
     return f"enqueued={scan.defer_due_charges(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
+
+
+@periodic(cron="10 * * * *", catch_up=CatchUp.LAST)
+@task(name="payments.tasks.announce_balances", queue="emails")
+def announce_balances() -> str:
+    """Have guests told three days ahead that their card will be charged. Returns ``announced=N``."""
+    return f"announced={notice.announce_balances(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
 
 
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)

@@ -155,6 +155,8 @@ PROCRASTINATE_TASKS_SECRET_SETTINGS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECR
 # Five charges an hour may fail by themselves; whose outcome is unknown should be known within minutes.
 PAYMENTS_ALERT_FAILED_PER_HOUR = 5
 PAYMENTS_ALERT_UNKNOWN_AFTER = timedelta(minutes=10)
+# A single debt of this age is told of: its guest leaves soon.
+PAYMENTS_ALERT_OVERDUE_AFTER = timedelta(hours=24)
 
 # --- Security ---------------------------------------------------------------------------------------------
 

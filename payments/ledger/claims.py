@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,17 +11,22 @@ from bookings.models import Booking
 from payments import memory, policies
 from payments.exceptions import CollectionLocked, NothingToPay, PaymentUnderWay
 from payments.gateway import Intent
-from payments.ledger import locking, mismatches
+from payments.ledger import dunning, locking, mismatches
 from payments.models import BookingAccount, Payment, PaymentAttempt
-from payments.policies import Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
+from payments.policies import AttemptState, Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The outcome of claiming a charge: an answer, or an attempt to drive to Stripe's truth."""
+    """The outcome of claiming a charge: an answer, or an attempt to drive to Stripe's truth.
+
+    ``page`` is the guest's open page, when it alone is in the way of the saved card's next try: once Stripe
+    has closed it, or said that it was paid, the charge is claimed again.
+    """
 
     answer: ChargeAnswer | None = None
     attempt: PaymentAttempt | None = None
+    page: PaymentAttempt | None = None
 
 
 def claim_balance(*, booking_id: int, base_url: str, now: datetime) -> Claim:
@@ -98,17 +103,23 @@ def restore_attempt(*, payment: Payment, intent: Intent, base_url: str, now: dat
 def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: datetime) -> Claim:
     live = locking.live_attempt(payment) if payment else None
     account = BookingAccount.objects.filter(booking=booking).first()
-    answer = policies.early_exit(_charge_facts(booking, payment, live, account, now))
+    facts = _charge_facts(booking, payment, live, account, now)
+    answer = policies.early_exit(facts)
     if live is not None and live.protocol_version > policies.PROTOCOL_VERSION:
         return Claim(answer=ChargeAnswer.PROCESSING)  # A newer release charges it.
     if answer is None and payment is not None and account is not None:
         attempt = live or _claim_off_session(payment, account, base_url, now)
         return Claim(attempt=attempt)
     if answer == ChargeAnswer.MISSING_METHOD and payment is not None:
-        locking.wait_for_the_guest(
-            payment, PaymentStatus.REQUIRES_ACTION, policies.MISSING_METHOD, base_url, now
-        )
-    return Claim(answer=answer)
+        dunning.note_missing_card(payment=payment, base_url=base_url, now=now)
+    return Claim(answer=answer, page=live if _is_in_the_way(live, facts) else None)
+
+
+def _is_in_the_way(live: PaymentAttempt | None, facts: ChargeFacts) -> bool:
+    """Tell whether nothing but the guest's open page stands between the saved card and its next try."""
+    if live is None or live.state != AttemptState.OPEN or not facts.is_try_due:
+        return False
+    return policies.early_exit(replace(facts, live_channel=None)) is None
 
 
 def _charge_facts(
@@ -126,6 +137,7 @@ def _charge_facts(
         is_disputed=locking.is_disputed(booking),
         is_due=payment is not None and locking.is_due(booking, payment, now),
         is_locked=mismatches.lock_collection(booking.pk),
+        is_try_due=payment is not None and dunning.is_try_due(payment, now),
         has_method=bool(account and account.stripe_customer_id and account.stripe_payment_method_id),
     )
 

@@ -15,9 +15,8 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus
 from payments import policies
-from payments.deferred_jobs import request_email
 from payments.exceptions import BookingBusy, NewerRelease
-from payments.models import BookingAccount, Dispute, GuestEmail, Payment, PaymentAttempt
+from payments.models import BookingAccount, Dispute, Dunning, Payment, PaymentAttempt
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 
 _LOCK_TIMEOUT = "3s"
@@ -109,6 +108,8 @@ def set_status(payment: Payment, status: PaymentStatus, reason: str = "") -> Non
     payment.status = status
     payment.reason = reason
     payment.save(update_fields=("status", "reason"))
+    if status in (PaymentStatus.PAID, PaymentStatus.VOID):
+        Dunning.objects.filter(payment=payment).update(next_at=None)
 
 
 def void_payment(*, payment: Payment) -> None:
@@ -119,22 +120,6 @@ def void_payment(*, payment: Payment) -> None:
 def forget_card(*, booking: Booking) -> None:
     """Use a customer and card no more that Stripe does not know: nothing could be paid with them."""
     BookingAccount.objects.filter(booking=booking).update(stripe_customer_id="", stripe_payment_method_id="")
-
-
-def wait_for_the_guest(
-    payment: Payment, status: PaymentStatus, reason: str, base_url: str, now: datetime
-) -> None:
-    """Leave a payment to its guest, and send the link unless the booking is being cancelled."""
-    set_status(payment, status, reason)
-    if not is_chargeable(payment.booking, payment):
-        return
-    request_email(
-        kind=GuestEmail.Kind.PAYMENT_LINK,
-        booking=payment.booking,
-        payment=payment,
-        base_url=base_url,
-        now=now,
-    )
 
 
 def settle_if_nothing_is_due(*, booking: Booking, now: datetime) -> None:

@@ -14,7 +14,7 @@ from payments import billing, policies
 from payments.deferred_jobs import look_at_page, request_email, schedule
 from payments.exceptions import ContradictoryEvidence
 from payments.gateway import Intent, Session
-from payments.ledger import holds, locking
+from payments.ledger import dunning, holds, locking
 from payments.models import BookingAccount, GuestEmail, PaymentAttempt
 from payments.policies import AttemptState, Channel, IntentStatus, Objection, PaymentKind, PaymentStatus
 
@@ -43,11 +43,11 @@ def store_session(*, attempt_id: int, session: Session, now: datetime) -> Paymen
         return attempt
 
 
-def note_decline(*, attempt_id: int, code: str, now: datetime) -> None:
+def note_decline(*, attempt_id: int, code: str, now: datetime, advice: str = "") -> None:
     """Remember why the bank said no, before the intent is cancelled."""
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state in policies.LIVE_STATES:
-            attempt.decline_code = code
+            attempt.decline_code, attempt.advice_code = code, advice
             locking.save(attempt, now)
 
 
@@ -76,11 +76,13 @@ def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentA
         return attempt
 
 
-def record_refusal(*, attempt_id: int, code: str, proof: str, now: datetime) -> PaymentAttempt:
+def record_refusal(
+    *, attempt_id: int, code: str, proof: str, now: datetime, advice: str = ""
+) -> PaymentAttempt:
     """Apply that nothing was made at Stripe for an attempt, or nothing that anybody can pay."""
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state == AttemptState.CLAIMED:
-            attempt.decline_code = code
+            attempt.decline_code, attempt.advice_code = code, advice
             is_page = attempt.channel == Channel.CHECKOUT
             _bury(attempt, AttemptState.EXPIRED if is_page else AttemptState.DECLINED, proof, now)
         return attempt
@@ -150,7 +152,8 @@ def _apply_intent(attempt: PaymentAttempt, intent: Intent, now: datetime) -> Non
         case IntentStatus.SUCCEEDED:
             _capture(attempt, intent, now)
         case IntentStatus.CANCELED:
-            attempt.decline_code = attempt.decline_code or intent.decline_code
+            if not attempt.decline_code:
+                attempt.decline_code, attempt.advice_code = intent.decline_code, intent.advice_code
             state = AttemptState.DECLINED if attempt.decline_code else AttemptState.CANCELED
             _bury(attempt, state, _proof_of_cancelling(attempt, intent), now)
         case IntentStatus.PROCESSING:
@@ -203,8 +206,13 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
     if payment.kind == PaymentKind.DEPOSIT:
         holds.end_attempt(payment=payment, reason=attempt.decline_code, proof=proof, now=now)
     elif state == AttemptState.DECLINED:
-        status = policies.status_after_decline(attempt.decline_code)
-        locking.wait_for_the_guest(payment, status, attempt.decline_code, attempt.base_url, now)
+        dunning.note_decline(
+            payment=payment,
+            code=attempt.decline_code,
+            advice=attempt.advice_code,
+            base_url=attempt.base_url,
+            now=now,
+        )
     elif state == AttemptState.CANCELED:
         locking.set_status(payment, PaymentStatus.PENDING, payment.reason)
     else:

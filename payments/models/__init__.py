@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from payments.models.dunning import Debt, Dunning
 from payments.models.memory import InvariantCheck, StripeMemory
 from payments.models.messages import GuestEmail, StripeEvent
 from payments.models.movements import Dispute, LedgerTransfer, ReconciliationBreak, Refund
@@ -10,7 +11,9 @@ from payments.models.obligations import Account, BookingAccount, Payment, Paymen
 __all__ = [
     "Account",
     "BookingAccount",
+    "Debt",
     "Dispute",
+    "Dunning",
     "GuestEmail",
     "InvariantCheck",
     "LedgerTransfer",

@@ -62,6 +62,7 @@ class GuestEmail(models.Model):
     class Kind(models.TextChoices):
         CONFIRMED = "confirmed", _("booking confirmed")
         RECEIPT = "receipt", _("balance received")
+        BALANCE_SOON = "balance_soon", _("balance falls due soon")
         PAYMENT_LINK = "payment_link", _("payment link")
         CANCELLED = "cancelled", _("booking cancelled")
         REFUND_FAILED = "refund_failed", _("refund came back")
@@ -74,6 +75,8 @@ class GuestEmail(models.Model):
         Refund, models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("refund")
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    # What of its subject it tells of: the number of the refusal, or the day of the charge.
+    version = models.PositiveIntegerField(_("version"), default=0, db_default=0)
     base_url = models.URLField()
     created_at = models.DateTimeField(_("created"))
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
@@ -92,13 +95,22 @@ class GuestEmail(models.Model):
         )
         constraints = (
             models.UniqueConstraint(
-                name="payments_one_email_per_cause",
-                fields=("booking", "kind", "payment", "refund"),
+                name="payments_one_email_per_version",
+                fields=("booking", "kind", "payment", "refund", "version"),
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
                 name="payments_email_kind_known",
-                condition=Q(kind__in=["confirmed", "receipt", "payment_link", "cancelled", "refund_failed"]),
+                condition=Q(
+                    kind__in=[
+                        "confirmed",
+                        "receipt",
+                        "balance_soon",
+                        "payment_link",
+                        "cancelled",
+                        "refund_failed",
+                    ]
+                ),
             ),
         )
 

@@ -187,6 +187,7 @@ class PaymentAttempt(models.Model):
     stripe_session_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     session_url = models.TextField(blank=True)
     decline_code = models.CharField(_("decline code"), max_length=100, blank=True)
+    advice_code = models.CharField(_("advice of the bank"), max_length=40, blank=True, db_default="")
     proof = models.CharField(_("proof that it takes no money"), max_length=200, blank=True)
     confirm_n = models.PositiveSmallIntegerField(default=1, db_default=1)
     confirm_asked_at = models.DateTimeField(null=True, blank=True)

@@ -16,6 +16,7 @@ from bookings.money import format_pesos
 from payments.models import (
     BookingAccount,
     Dispute,
+    Dunning,
     GuestEmail,
     LedgerTransfer,
     Payment,
@@ -197,10 +198,16 @@ def _ahead(booking: Booking, now: datetime) -> Iterator[Moment]:
         (booking.arrival_at, _("Arrival")),
         (booking.departure_at, _("Departure")),
         (None if booking.settled_at else booking.balance_due_at, _("The balance falls due")),
+        (_next_try(booking), _("The card is asked again")),
     )
     for at, words in instants:
         if at is not None and not is_over:
             yield Moment(at=at, words=words, is_ahead=at > now)
+
+
+def _next_try(booking: Booking) -> datetime | None:
+    tries = Dunning.objects.filter(payment__booking=booking, next_at__isnull=False)
+    return tries.values_list("next_at", flat=True).order_by("next_at").first()
 
 
 MOST_SHOWN = 15

@@ -13,6 +13,7 @@ from bookings.models import Booking, BookingStatus
 from bookings.terms import CancellationTerms, cancellation_terms
 from payments import queries
 from payments.billing import arrival_that_decides
+from payments.ledger.dunning import find_next_try
 from payments.models import Payment, PaymentAttempt, Refund
 from payments.policies import (
     CHARGE_DISPUTED,
@@ -50,6 +51,7 @@ class BookingPage:
         is_page_open: a payment page was opened and not paid yet, as far as we know.
         asks_stripe: the guest comes from having paid and Stripe has not told us yet: somebody has to look.
         refused_email: the address that the payment page did not take, empty when it takes it.
+        next_try: when the card that said no is asked again, if it is and the guest does not pay before.
         refresh: after how long the page looks again, ``None`` when nothing is expected.
         terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
     """
@@ -65,6 +67,7 @@ class BookingPage:
     is_page_open: bool
     asks_stripe: bool
     refused_email: str
+    next_try: datetime | None
     refresh: timedelta | None
     terms: CancellationTerms | None
     can_change: bool
@@ -95,6 +98,7 @@ def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False)
         is_page_open=is_page_open,
         asks_stripe=is_page_open and has_paid,
         refused_email=_refused_email(booking, live, payable),
+        next_try=find_next_try(payable) if payable else None,
         refresh=_refresh(live, stage, now),
         terms=_terms(booking, now) if queries.can_change(booking) else None,
         can_change=queries.can_change(booking),

@@ -1,4 +1,4 @@
-"""Today in money: which balances fall due today and what became of them; nothing here writes."""
+"""Today in money: what falls due today and became of it, and what guests owe; nothing here writes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from bookings.models import BookingStatus
 from bookings.money import format_pesos
+from payments.debts import find_debts, find_overdue
 from payments.models import Payment
 from payments.policies import PaymentKind, PaymentStatus
 from procrastinate_tasks.monitoring.panels import Figure, Notice, PanelContent
@@ -35,7 +36,7 @@ class MoneyToday:
     """Balances whose day is today, in the project's time zone, by what became of them.
 
     ``charged`` and ``refused`` have ended, ``retrying`` is under way or its outcome is not known yet,
-    ``late`` should have been begun by now; ``overdue`` are balances of earlier days that nobody has paid.
+    ``late`` should have been begun by now.
     """
 
     due: Tally
@@ -43,29 +44,21 @@ class MoneyToday:
     refused: Tally
     retrying: Tally
     late: Tally
-    overdue: Tally
 
 
 def read_money_today(*, now: datetime) -> MoneyToday:
-    """Read the balances of today, and those left from before, in one query."""
+    """Read the balances of today in one query."""
     start = timezone.make_aware(datetime.combine(timezone.localtime(now).date(), time.min))
     today = Q(booking__balance_due_at__gte=start, booking__balance_due_at__lt=start + timedelta(days=1))
-    before = Q(
-        booking__status=BookingStatus.CONFIRMED,
-        booking__settled_at=None,
-        booking__cancel_requested_at=None,
-        booking__balance_due_at__lt=start,
-    )
     sums = (
         _balances()
-        .filter(today | before)
+        .filter(today)
         .aggregate(
             **_sum("due", today),
             **_sum("charged", today & Q(status=PaymentStatus.PAID)),
             **_sum("refused", today & Q(status__in=_REFUSED)),
             **_sum("retrying", today & Q(status__in=_UNDER_WAY)),
             **_sum("late", today & Q(status=PaymentStatus.PENDING, booking__balance_due_at__lt=now - _GRACE)),
-            **_sum("overdue", before & ~Q(status=PaymentStatus.PAID)),
         )
     )
     return MoneyToday(**{name: Tally(count=sums[name], minor=sums[f"{name}_minor"]) for name in _NAMES})
@@ -73,14 +66,15 @@ def read_money_today(*, now: datetime) -> MoneyToday:
 
 def read_money_panel() -> PanelContent:
     """Return the dashboard's panel."""
-    money = read_money_today(now=timezone.now())
+    now = timezone.now()
+    money = read_money_today(now=now)
     return PanelContent(
         figures=(
             _figure(_("Due today"), money.due),
             _figure(_("Charged"), money.charged, status=PaymentStatus.PAID),
             _figure(_("Under way or to be retried"), money.retrying, status=PaymentStatus.PROCESSING),
             _figure(_("Declined, or waiting for the guest"), money.refused, status=PaymentStatus.FAILED),
-            _figure(_("Overdue from earlier days"), money.overdue, needs_attention=money.overdue.count > 0),
+            _figure_of_debts(now),
         ),
         notices=_notices(money),
         note=_("Balances whose day is today, in Mexico City's time."),
@@ -89,7 +83,7 @@ def read_money_panel() -> PanelContent:
 
 # The scan runs every 15 minutes; what it has not begun after two runs is late.
 _GRACE = timedelta(minutes=30)
-_NAMES = ("due", "charged", "refused", "retrying", "late", "overdue")
+_NAMES = ("due", "charged", "refused", "retrying", "late")
 
 
 def _balances() -> QuerySet[Payment]:
@@ -105,15 +99,24 @@ def _sum(name: str, condition: Q) -> dict[str, Count | Coalesce]:
     }
 
 
-def _figure(
-    label: str, found: Tally, *, status: PaymentStatus | None = None, needs_attention: bool = False
-) -> Figure:
+def _figure(label: str, found: Tally, *, status: PaymentStatus | None = None) -> Figure:
     query = f"?kind__exact=balance&status__exact={status.value}" if status else "?kind__exact=balance"
     return Figure(
         label=label,
         value=f"{found.count} · {format_pesos(found.minor)}",
         url=reverse("admin:payments_payment_changelist") + query,
-        needs_attention=needs_attention,
+    )
+
+
+def _figure_of_debts(now: datetime) -> Figure:
+    """All that is due and not paid, of whatever day and kind: just what its list has."""
+    debts = find_debts(now=now)
+    owed = debts.aggregate(count=Count("pk"), minor=Coalesce(Sum("amount_minor"), 0))
+    return Figure(
+        label=_("Owed by guests"),
+        value=f"{owed['count']} · {format_pesos(owed['minor'])}",
+        url=reverse("admin:payments_debt_changelist"),
+        needs_attention=find_overdue(now=now).exists(),
     )
 
 

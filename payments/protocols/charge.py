@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from payments import clocks, driver
 from payments.gateway import Gateway
@@ -20,16 +22,24 @@ def charge_balance(*, booking_id: int, base_url: str, gateway: Gateway, now: dat
     Raises:
         TransientFault: it is not known yet, or not possible now; run it again.
     """
-    clocks.require_agreement()
-    claim = claims.claim_balance(booking_id=booking_id, base_url=base_url, now=now)
-    return _finish(claim, gateway, now)
+    claim = partial(claims.claim_balance, booking_id=booking_id, base_url=base_url, now=now)
+    return _charge(claim, gateway, now)
 
 
 def charge_payment(*, payment_id: int, base_url: str, gateway: Gateway, now: datetime) -> ChargeAnswer:
     """Charge any other payment to the saved card; raises like ``charge_balance``."""
+    claim = partial(claims.claim_payment, payment_id=payment_id, base_url=base_url, now=now)
+    return _charge(claim, gateway, now)
+
+
+def _charge(claim: Callable[[], claims.Claim], gateway: Gateway, now: datetime) -> ChargeAnswer:
+    """Claim and charge; a try that is due closes the guest's page first, or learns that it was paid."""
     clocks.require_agreement()
-    claim = claims.claim_payment(payment_id=payment_id, base_url=base_url, now=now)
-    return _finish(claim, gateway, now)
+    claimed = claim()
+    if claimed.page is not None:
+        driver.close(attempt=claimed.page, gateway=gateway, now=now)
+        claimed = claim()
+    return _finish(claimed, gateway, now)
 
 
 def _finish(claim: claims.Claim, gateway: Gateway, now: datetime) -> ChargeAnswer:

@@ -12,8 +12,9 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from payments.ledger import locking
-from payments.models import GuestEmail
+from bookings.models import Booking
+from payments.ledger import dunning, locking
+from payments.models import Dunning, GuestEmail, Payment
 from payments.policies import PaymentStatus
 
 _UNDER_WAY = (PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN)
@@ -40,7 +41,7 @@ def send_guest_email(*, email_id: int, now: datetime) -> str:
         return "not_found"
     if email.sent_at is not None:
         return "already_sent"
-    if email.dropped_at is not None or _is_over(email):
+    if email.dropped_at is not None or _is_over(email, now):
         GuestEmail.objects.filter(pk=email.pk, dropped_at=None).update(dropped_at=now)
         return "dropped"
     if _may_be_over_soon(email):
@@ -50,16 +51,29 @@ def send_guest_email(*, email_id: int, now: datetime) -> str:
     return "sent"
 
 
-def _is_over(email: GuestEmail) -> bool:
+def _is_over(email: GuestEmail, now: datetime) -> bool:
     """Tell whether what an e-mail says is true no more. A receipt and a cancellation stay true for good."""
     booking, payment = email.booking, email.payment
     match email.kind:
         case GuestEmail.Kind.CONFIRMED:
             return not locking.is_chargeable(booking, None)
+        case GuestEmail.Kind.BALANCE_SOON:
+            return payment is None or not _is_still_to_come(booking, payment, email.version, now)
         case GuestEmail.Kind.PAYMENT_LINK:
             is_paid = payment is None or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID)
-            return is_paid or not locking.is_chargeable(booking, payment)
+            return is_paid or not locking.is_chargeable(booking, payment) or _is_superseded(email)
     return False
+
+
+def _is_still_to_come(booking: Booking, payment: Payment, day: int, now: datetime) -> bool:
+    due_at = booking.balance_due_at
+    is_untouched = payment.status == PaymentStatus.PENDING and locking.is_chargeable(booking, payment)
+    return is_untouched and due_at.toordinal() == day and due_at > now
+
+
+def _is_superseded(email: GuestEmail) -> bool:
+    """Tell whether a later refusal has a link of its own: what this one says of the next try is over."""
+    return Dunning.objects.filter(payment=email.payment, step__gt=email.version).exists()
 
 
 def _may_be_over_soon(email: GuestEmail) -> bool:
@@ -73,6 +87,7 @@ def _render(email: GuestEmail) -> EmailMessage:
         "booking": booking,
         "payment": email.payment,
         "refund": email.refund,
+        "next_try": dunning.find_next_try(email.payment) if email.payment else None,
         "link": email.base_url.rstrip("/") + booking.get_absolute_url(),
     }
     with translation.override(settings.LANGUAGE_CODE):

@@ -1,11 +1,14 @@
-"""Find what is due and that nothing else will charge, and defer the charges in bulk."""
+"""Find what is due and that nothing else will charge, and defer the charges in bulk.
+
+That is also the next try of a card that said no: it is found by the row that was written with the decline.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from bookings.models import BookingStatus
 from payments.deferred_jobs import charge_many_now, charge_payments_now
@@ -20,6 +23,7 @@ from payments.policies import (
 
 _CHUNK = 2_000
 _TO_BE_CHARGED = (PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN)
+_REFUSED = (PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION)
 
 
 def defer_due_charges(*, base_url: str, now: datetime) -> int:
@@ -31,14 +35,14 @@ def defer_due_charges(*, base_url: str, now: datetime) -> int:
         How many of them are new.
     """
     balances = charge_many_now(booking_ids=_due_bookings(now), base_url=base_url)
-    return balances + charge_payments_now(payment_ids=_unpaid_fees(), base_url=base_url)
+    return balances + charge_payments_now(payment_ids=_unpaid_fees(now), base_url=base_url)
 
 
 def _due_bookings(now: datetime) -> Iterator[int]:
     due = (
         Payment.objects.filter(
+            _is_to_be_charged(now),
             kind=PaymentKind.BALANCE,
-            status__in=_TO_BE_CHARGED,
             booking__status=BookingStatus.CONFIRMED,
             booking__cancel_requested_at__isnull=True,
             booking__settled_at__isnull=True,
@@ -51,6 +55,10 @@ def _due_bookings(now: datetime) -> Iterator[int]:
     return due.values_list("booking_id", flat=True).iterator(chunk_size=_CHUNK)
 
 
+def _is_to_be_charged(now: datetime) -> Q:
+    return Q(status__in=_TO_BE_CHARGED) | Q(status__in=_REFUSED, dunning__next_at__lte=now)
+
+
 def _is_charged_by_a_newer_release() -> Exists:
     live = PaymentAttempt.objects.filter(payment=OuterRef("pk"), state__in=list(LIVE_STATES))
     return Exists(live.filter(protocol_version__gt=PROTOCOL_VERSION))
@@ -61,11 +69,11 @@ def _is_disputed() -> Exists:
     return Exists(disputes.exclude(status__in=HARMLESS_DISPUTES))
 
 
-def _unpaid_fees() -> Iterator[int]:
+def _unpaid_fees(now: datetime) -> Iterator[int]:
     """The job that is deferred with a fee may have failed before it claimed anything."""
     fees = (
         Payment.objects.filter(
-            kind=PaymentKind.FEE, status__in=_TO_BE_CHARGED, booking__status=BookingStatus.CANCELLED
+            _is_to_be_charged(now), kind=PaymentKind.FEE, booking__status=BookingStatus.CANCELLED
         )
         .exclude(_is_charged_by_a_newer_release())
         .exclude(_is_disputed())

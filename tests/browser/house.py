@@ -10,8 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from bookings.models import Booking, Property
-from payments.ledger import locking
-from payments.policies import PaymentStatus
+from payments.ledger import dunning
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
 from procrastinate_tasks.models import Job
@@ -46,7 +45,7 @@ def _book(home: Property) -> dict[str, Booking]:
         check_in = today + timedelta(days=days)
         bookings[name] = make_confirmed_booking(now=now, home=home, check_in=check_in)
     declined = balance_of(bookings["declined"])
-    locking.wait_for_the_guest(declined, PaymentStatus.FAILED, "insufficient_funds", BASE_URL, now)
+    dunning.note_decline(payment=declined, code="insufficient_funds", base_url=BASE_URL, now=now)
     request_cancellation(booking=bookings["cancelled"], base_url=BASE_URL, now=now)
     settle_cancellation(
         booking_id=bookings["cancelled"].pk,

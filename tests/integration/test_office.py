@@ -413,7 +413,6 @@ def test_the_money_of_a_day_is_that_of_mexico_city():
     money = read_money_today(now=midnight + timedelta(hours=12))
 
     assert (money.due.count, money.due.minor) == (2, 2 * 373_520)
-    assert money.overdue.count == 1
 
 
 def test_balances_are_told_by_what_became_of_them():

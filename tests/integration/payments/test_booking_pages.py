@@ -14,9 +14,9 @@ from freezegun import freeze_time
 from bookings import services
 from bookings.models import Booking, BookingStatus
 from payments.exceptions import GatewayRefused, OutcomeUnknown, PayerEmailRefused, RequestRejected
-from payments.ledger import claims, locking, outcomes
+from payments.ledger import claims, dunning, outcomes
 from payments.models import Payment
-from payments.policies import PaymentKind, PaymentStatus
+from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import open_checkout as open_stripe_page
 from payments.services import request_cancellation
@@ -60,8 +60,8 @@ def open_checkout(booking: Booking, gateway: FakeGateway) -> None:
     open_stripe_page(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)  # type: ignore[arg-type]
 
 
-def decline(payment: Payment, status: PaymentStatus) -> None:
-    locking.wait_for_the_guest(payment, status, "insufficient_funds", BASE_URL, NOW)
+def decline(payment: Payment, code: str) -> None:
+    dunning.note_decline(payment=payment, code=code, base_url=BASE_URL, now=NOW)
 
 
 def cancel(booking: Booking, gateway: FakeGateway, now: datetime) -> None:
@@ -168,9 +168,9 @@ def test_a_confirmed_booking_says_when_the_balance_is_charged(client, confirmed)
     assert 'http-equiv="refresh"' not in response.content.decode()
 
 
-@pytest.mark.parametrize("status", [PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION])
-def test_a_balance_the_card_did_not_pay_is_payable(client, confirmed, gateway, status):
-    decline(balance_of(confirmed), status)
+@pytest.mark.parametrize("code", ["insufficient_funds", "authentication_required"])
+def test_a_balance_the_card_did_not_pay_is_payable(client, confirmed, gateway, code):
+    decline(balance_of(confirmed), code)
 
     text = read(client.get(confirmed.get_absolute_url()))
     paying = client.post(f"{confirmed.get_absolute_url()}pagar/")
@@ -274,7 +274,7 @@ def test_a_fee_that_the_card_did_not_pay_is_payable_after_cancelling(client, con
     late = NOW + timedelta(days=28)
     with freeze_time(late):
         cancel(confirmed, gateway, late)
-        decline(confirmed.payments.get(kind=PaymentKind.FEE), PaymentStatus.FAILED)
+        decline(confirmed.payments.get(kind=PaymentKind.FEE), "insufficient_funds")
         text = read(client.get(confirmed.get_absolute_url()))
 
     assert "Tu reserva está cancelada" in text

@@ -36,7 +36,8 @@ def booking() -> Booking:
 
 
 def send(booking: Booking, kind: GuestEmail.Kind, payment=None) -> mail.EmailMessage:
-    request_email(kind=kind, booking=booking, base_url=BASE_URL, now=NOW, payment=payment)
+    version = booking.balance_due_at.toordinal() if kind == GuestEmail.Kind.BALANCE_SOON else 0
+    request_email(kind=kind, booking=booking, base_url=BASE_URL, now=NOW, payment=payment, version=version)
     email = GuestEmail.objects.get(booking=booking, kind=kind, payment=payment)
     assert send_guest_email(email_id=email.pk, now=NOW) == "sent"
     return mail.outbox[-1]
@@ -54,6 +55,16 @@ def test_a_confirmation_tells_the_stay_the_price_and_the_next_charge(booking):
     assert "El jueves 3 de diciembre cobramos el saldo de $3,735.20 MXN" in message.body
     assert BASE_URL + booking.get_absolute_url() in message.body
     assert "&amp;" not in message.body
+
+
+def test_a_notice_names_the_day_and_the_sum(booking):
+    message = send(booking, GuestEmail.Kind.BALANCE_SOON, balance_of(booking))
+
+    assert (
+        message.subject == f"El jueves 3 de diciembre cobramos $3,735.20 MXN a tu tarjeta ({booking.folio})"
+    )
+    assert "El jueves 3 de diciembre cobramos el saldo de tu reserva" in message.body
+    assert BASE_URL + booking.get_absolute_url() in message.body
 
 
 def test_a_receipt_names_what_was_paid(booking):

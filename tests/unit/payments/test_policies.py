@@ -72,6 +72,7 @@ def facts(**overrides: object) -> ChargeFacts:
         "is_disputed": False,
         "is_due": True,
         "is_locked": False,
+        "is_try_due": False,
         "has_method": True,
     }
     return ChargeFacts(**{**usual, **overrides})  # type: ignore[arg-type]
@@ -96,6 +97,10 @@ def facts(**overrides: object) -> ChargeFacts:
         ({"has_method": False}, ChargeAnswer.MISSING_METHOD),
         ({"payment_status": PaymentStatus.REQUIRES_ACTION}, ChargeAnswer.REQUIRES_ACTION),
         ({"payment_status": PaymentStatus.FAILED}, ChargeAnswer.FAILED),
+        ({"payment_status": PaymentStatus.FAILED, "is_try_due": True}, None),
+        ({"payment_status": PaymentStatus.REQUIRES_ACTION, "is_try_due": True}, None),
+        ({"is_try_due": True, "is_disputed": True}, ChargeAnswer.DISPUTED),
+        ({"live_channel": Channel.CHECKOUT, "is_try_due": True}, ChargeAnswer.REQUIRES_ACTION),
         ({"payment_status": PaymentStatus.UNKNOWN, "live_channel": Channel.OFF_SESSION}, None),
     ],
 )

@@ -1,0 +1,81 @@
+"""A payment that was refused: what comes next is written with the refusal, and the guest is told.
+
+An attempt that was declined is dead, its intent cancelled, before anything else may take the money: the next
+try is another attempt with an intent of its own. To confirm the same intent again would keep it payable for
+weeks, beside the page that the guest pays on.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from payments import dunning_policies, policies
+from payments.deferred_jobs import request_email
+from payments.dunning_policies import MOST_STEPS, DeclineClass
+from payments.ledger import locking
+from payments.models import Dunning, GuestEmail, Payment
+from payments.policies import PaymentStatus
+
+_REFUSED = (PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION)
+
+
+def note_decline(*, payment: Payment, code: str, advice: str = "", base_url: str, now: datetime) -> None:
+    """Write down with a decline when the card is asked again, and send the link."""
+    decline_class = dunning_policies.classify(code=code, advice=advice)
+    dunning = _step(payment, decline_class, code, now)
+    _wait_for_the_guest(dunning, policies.status_after_decline(code), base_url, now)
+
+
+def note_missing_card(*, payment: Payment, base_url: str, now: datetime) -> None:
+    """Leave a payment to its guest because there is no card to ask; said once."""
+    dunning = Dunning.objects.filter(payment=payment).first()
+    if dunning is None or dunning.last_code != policies.MISSING_METHOD:
+        dunning = _step(payment, DeclineClass.DATA, policies.MISSING_METHOD, now)
+    dunning.payment = payment
+    _wait_for_the_guest(dunning, PaymentStatus.REQUIRES_ACTION, base_url, now)
+
+
+def is_try_due(payment: Payment, now: datetime) -> bool:
+    """Tell whether a card that said no is to be asked again by now."""
+    return Dunning.objects.filter(payment=payment, next_at__lte=now).exists()
+
+
+def find_next_try(payment: Payment) -> datetime | None:
+    """Return when the card is asked again if nobody pays before; ``None`` when it is not, or not now."""
+    booking = payment.booking
+    if payment.status not in _REFUSED or locking.is_disputed(booking):
+        return None
+    if not locking.is_chargeable(booking, payment):
+        return None
+    return Dunning.objects.filter(payment=payment).values_list("next_at", flat=True).first()
+
+
+def _step(payment: Payment, decline_class: DeclineClass, code: str, now: datetime) -> Dunning:
+    dunning = Dunning.objects.filter(payment=payment).first() or Dunning(
+        payment=payment, step=0, created_at=now
+    )
+    # The schedule ends before the bound; a refusal is recorded whatever happens.
+    dunning.step = min(dunning.step + 1, MOST_STEPS)
+    dunning.decline_class, dunning.last_code, dunning.updated_at = decline_class, code, now
+    dunning.next_at = dunning_policies.next_try(
+        decline_class=decline_class, step=dunning.step, declined_at=now, timezone=payment.booking.home.tz
+    )
+    dunning.payment = payment
+    dunning.save()
+    return dunning
+
+
+def _wait_for_the_guest(dunning: Dunning, status: PaymentStatus, base_url: str, now: datetime) -> None:
+    """Send the link with each refusal, unless the booking is being cancelled."""
+    payment = dunning.payment
+    locking.set_status(payment, status, dunning.last_code)
+    if not locking.is_chargeable(payment.booking, payment):
+        return
+    request_email(
+        kind=GuestEmail.Kind.PAYMENT_LINK,
+        booking=payment.booking,
+        payment=payment,
+        base_url=base_url,
+        now=now,
+        version=dunning.step,
+    )

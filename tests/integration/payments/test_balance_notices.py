@@ -1,0 +1,98 @@
+"""Three days before a card is charged its guest is told, once, and only while it is true."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+
+from bookings.models import Booking
+from payments import tasks
+from payments.models import GuestEmail
+from payments.services import change_dates, request_cancellation
+from tests.factories import BASE_URL
+from tests.house import House
+
+
+@pytest.fixture(autouse=True)
+def _addresses(settings) -> None:
+    settings.SITE_BASE_URL = BASE_URL
+
+
+def notices() -> list[str]:
+    return [
+        message.subject for message in mail.outbox if "balance_soon" in message.extra_headers["Message-ID"]
+    ]
+
+
+def announce(house: House) -> str:
+    said = tasks.announce_balances()
+    house.run_jobs()
+    return said
+
+
+def book_soon(house: House) -> Booking:
+    """Return a booking whose balance falls due in a little less than three days."""
+    booking = house.book()
+    house.run_jobs()
+    house.wait_until(booking.balance_due_at - timedelta(days=3))
+    return booking
+
+
+def test_a_guest_is_told_three_days_before_and_once(house: House):
+    booking = house.book()
+    house.wait_until(booking.balance_due_at - timedelta(days=3, minutes=1))
+    assert announce(house) == "announced=0"
+
+    house.wait(minutes=1)
+
+    assert [announce(house) for _ in range(3)] == ["announced=1", "announced=0", "announced=0"]
+    assert len(notices()) == 1
+    assert booking.folio in notices()[0]
+
+
+def test_who_booked_at_the_last_moment_was_told_by_the_confirmation(house: House):
+    booking = house.book(check_in=house.now.date())
+    assert booking.balance_due_at - house.now < timedelta(days=3)
+
+    assert announce(house) == "announced=0"
+
+
+def test_a_balance_that_was_cancelled_is_not_announced(house: House):
+    booking = book_soon(house)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+
+    assert announce(house) == "announced=0"
+
+
+def test_a_day_that_moved_is_announced_again_and_the_old_notice_is_dropped(house: House):
+    booking = book_soon(house)
+    assert tasks.announce_balances() == "announced=1"  # The mail server is down.
+    quote = booking.quote
+    change_dates(
+        booking=booking,
+        check_in=quote.check_in + timedelta(days=20),
+        check_out=quote.check_out + timedelta(days=20),
+        base_url=BASE_URL,
+        now=house.now,
+    )
+    house.run_jobs()
+    assert notices() == []
+    assert GuestEmail.objects.get(kind=GuestEmail.Kind.BALANCE_SOON).dropped_at is not None
+    booking = Booking.objects.get(pk=booking.pk)
+    house.wait_until(booking.balance_due_at - timedelta(days=2))
+
+    assert announce(house) == "announced=1"
+    assert len(notices()) == 1
+
+
+def test_a_notice_that_comes_after_the_charge_is_dropped(house: House):
+    booking = book_soon(house)
+    assert tasks.announce_balances() == "announced=1"
+    house.wait_until(booking.balance_due_at)
+
+    house.charge(booking)
+    house.run_jobs()
+
+    assert notices() == []
