@@ -197,9 +197,6 @@ class DebtAdmin(MoneyAdmin):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("booking__balance_due_at", "pk")
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("payments.view_payment")
-
     @admin.display(description=_("guest"))
     def owed_by(self, debt: Debt) -> str:
         return debt.booking.guest_name

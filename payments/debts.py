@@ -45,3 +45,7 @@ def find_debts(*, now: datetime, age: timedelta = timedelta(0)) -> QuerySet[Debt
 def find_overdue(*, now: datetime) -> QuerySet[Debt]:
     """Return the debts that are older than it takes to be told of them, however few they are."""
     return find_debts(now=now, age=settings.PAYMENTS_ALERT_OVERDUE_AFTER)
+
+
+def is_overdue(owed_since: datetime | None, *, now: datetime) -> bool:
+    return owed_since is not None and owed_since <= now - settings.PAYMENTS_ALERT_OVERDUE_AFTER

@@ -4,6 +4,9 @@
                   a decline, or a last look that objects ─► cancel ─► record
     Checkout      create ─► store its address ─► (the guest pays, or time runs out) ─► record
 
+A declined intent is cancelled, never confirmed again: the next try is another attempt, so that nothing can
+take the money beside the page that the guest pays on meanwhile. A try that is due closes that page first.
+
 No step is taken inside a transaction and none under a lock. Every step can be repeated: the keys are the
 attempt's, an intent succeeds once at most, and the ledger applies a fact once. So a crash anywhere, or two
 drivers at once, end in the same place.

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "debt",
                 "verbose_name_plural": "who owes what, what comes next",
                 "proxy": True,
-                "default_permissions": (),
+                "default_permissions": ("view",),
                 "indexes": [],
                 "constraints": [],
             },

@@ -65,6 +65,6 @@ class Debt(Payment):
 
     class Meta:
         proxy = True
-        default_permissions = ()
+        default_permissions = ("view",)
         verbose_name = _("debt")
         verbose_name_plural = _("who owes what, what comes next")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from bookings.models import BookingStatus
 from bookings.money import format_pesos
-from payments.debts import find_debts, find_overdue
+from payments.debts import find_debts, is_overdue
 from payments.models import Payment
 from payments.policies import PaymentKind, PaymentStatus
 from procrastinate_tasks.monitoring.panels import Figure, Notice, PanelContent
@@ -110,13 +110,14 @@ def _figure(label: str, found: Tally, *, status: PaymentStatus | None = None) ->
 
 def _figure_of_debts(now: datetime) -> Figure:
     """All that is due and not paid, of whatever day and kind: just what its list has."""
-    debts = find_debts(now=now)
-    owed = debts.aggregate(count=Count("pk"), minor=Coalesce(Sum("amount_minor"), 0))
+    owed = find_debts(now=now).aggregate(
+        count=Count("pk"), minor=Coalesce(Sum("amount_minor"), 0), since=Min("owed_since")
+    )
     return Figure(
         label=_("Owed by guests"),
         value=f"{owed['count']} · {format_pesos(owed['minor'])}",
         url=reverse("admin:payments_debt_changelist"),
-        needs_attention=find_overdue(now=now).exists(),
+        needs_attention=is_overdue(owed["since"], now=now),
     )
 
 

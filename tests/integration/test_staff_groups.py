@@ -21,6 +21,7 @@ SINCE = [
     ("reyes_estancias", "0003_staff_sees_all_money"),
     ("reyes_estancias", "0004_staff_sees_invariants"),
     ("reyes_estancias", "0005_owner_lets_money_go"),
+    ("reyes_estancias", "0006_staff_sees_debts"),
 ]
 MAY = {
     "Recepción": set(),

@@ -22,7 +22,9 @@ def _addresses(settings) -> None:
 
 def notices() -> list[str]:
     return [
-        message.subject for message in mail.outbox if "balance_soon" in message.extra_headers["Message-ID"]
+        str(message.subject)
+        for message in mail.outbox
+        if "balance_soon" in message.extra_headers["Message-ID"]
     ]
 
 

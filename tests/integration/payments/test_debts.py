@@ -112,14 +112,14 @@ def test_a_balance_that_nothing_charges_is_on_the_list_and_alarms_too(house: Hou
     assert tasks.scan_and_charge_balances() == "enqueued=0", "its job waits, and no worker is there"
 
 
-def test_only_those_who_may_see_payments_see_the_list(house: House):
+def test_only_those_who_may_see_debts_see_the_list(house: House):
     refuse(house)
     user = User.objects.create_user("luis", password="x", is_staff=True)
     client = Client()
     client.force_login(user)
     assert client.get(LIST).status_code == 403
 
-    user.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    user.user_permissions.add(Permission.objects.get(codename="view_debt"))
 
     assert len(owed(client)) == 1
     assert client.post(f"{LIST}add/", {}).status_code == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -14,7 +15,7 @@ from bookings.models import Booking
 from payments import driver, tasks
 from payments.dunning_policies import MOST_STEPS, DeclineClass
 from payments.exceptions import OutcomeUnknown
-from payments.ledger import locking
+from payments.ledger import claims, locking
 from payments.models import Dunning, GuestEmail, PaymentAttempt
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus
 from payments.services import change_dates, request_cancellation
@@ -404,16 +405,16 @@ def test_a_worker_that_dies_when_it_has_closed_the_page_leaves_the_try_due(house
     house.change_card(booking, GOOD)
     house.wait_until(next_at(booking))
     house.open_page(booking)
-    claim, count = tasks.charge.claims.claim_balance, [0]
+    claim, count = claims.claim_balance, [0]
 
-    def die_the_second_time(**kwargs: object):
+    def die_the_second_time(**kwargs: Any) -> claims.Claim:
         count[0] += 1
         if count[0] == 2:
             raise KeyboardInterrupt
         return claim(**kwargs)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(tasks.charge.claims, "claim_balance", die_the_second_time)
+        patch.setattr(claims, "claim_balance", die_the_second_time)
         house.charge(booking)
     assert last_attempt(balance_of(booking)).state == AttemptState.EXPIRED
 
