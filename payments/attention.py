@@ -100,6 +100,7 @@ def _write_rows(check: InvariantCheck) -> str:
 # Of each invariant, in an alert.
 MOST_NAMED = 5
 
+
 def _describe_debts(overdue: QuerySet[Debt]) -> str:
     count = overdue.count()
     return ngettext(

@@ -298,13 +298,6 @@ _WAITING_FOR_THE_GUEST = {
 }
 
 
-def status_after_decline(decline_code: str) -> PaymentStatus:
-    """A card that asks for its owner leaves the payment waiting for them; every other decline fails it."""
-    if decline_code == AUTHENTICATION_REQUIRED:
-        return PaymentStatus.REQUIRES_ACTION
-    return PaymentStatus.FAILED
-
-
 AUTHENTICATION_REQUIRED = "authentication_required"
 MISSING_METHOD = "missing_method"
 REJECTED = "request_rejected"

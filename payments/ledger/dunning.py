@@ -23,7 +23,10 @@ def note_decline(*, payment: Payment, code: str, advice: str = "", base_url: str
     """Write down with a decline when the card is asked again, and send the link."""
     decline_class = dunning_policies.classify(code=code, advice=advice)
     dunning = _step(payment, decline_class, code, now)
-    _wait_for_the_guest(dunning, policies.status_after_decline(code), base_url, now)
+    # A card that asks for its owner leaves the payment waiting for them.
+    asks = code == policies.AUTHENTICATION_REQUIRED
+    status = PaymentStatus.REQUIRES_ACTION if asks else PaymentStatus.FAILED
+    _wait_for_the_guest(dunning, status, base_url, now)
 
 
 def note_missing_card(*, payment: Payment, base_url: str, now: datetime) -> None:

@@ -2,6 +2,6 @@
 -- Message-ID follows from the row.)
 SELECT 'email', min(id)
 FROM payments_guestemail
-GROUP BY booking_id, kind, payment_id, refund_id HAVING count(*) > 1
+GROUP BY booking_id, kind, payment_id, refund_id, version HAVING count(*) > 1
 UNION ALL
 SELECT 'email', id FROM payments_guestemail WHERE sent_at IS NOT NULL AND dropped_at IS NOT NULL

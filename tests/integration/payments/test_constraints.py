@@ -554,8 +554,8 @@ def test_a_guest_gets_one_email_per_cause():
     insert()
     assert_only_the_database_prevents(
         fault=insert,
-        rule="payments_one_email_per_cause",
-        drop=drop_constraint("payments_guestemail", "payments_one_email_per_cause"),
+        rule="payments_one_email_per_version",
+        drop=drop_constraint("payments_guestemail", "payments_one_email_per_version"),
     )
 
 
