@@ -47,7 +47,7 @@ def write_report(
     sections = {part.split("\n", 1)[0]: part.strip() for part in old.split("\n## ")[1:]}
     for name, tried in results.items():
         sections[name] = _section(name, tried, tests=tests[name], reasons=_reasons(sections.get(name, "")))
-    page.write_text(_page(sections))
+    page.write_text(_page(sections, never_run=sorted(tests.keys() - sections.keys())))
 
 
 def open_survivors(page: str) -> list[str]:
@@ -57,7 +57,7 @@ def open_survivors(page: str) -> list[str]:
     ]
 
 
-def _page(sections: Mapping[str, str]) -> str:
+def _page(sections: Mapping[str, str], *, never_run: Sequence[str]) -> str:
     rows, total = [], Counter[str]()
     for name in sorted(sections):
         figures = re.search(
@@ -70,6 +70,8 @@ def _page(sections: Mapping[str, str]) -> str:
         rows.append(f"| {name} | {mutants} | {killed} | {late} | {survive} | {unexplained} |")
     percent = 100 * total["killed"] / max(1, total["mutants"])
     head = _HEAD.format(open=NO_REASON, mutants=total["mutants"], killed=total["killed"], percent=percent)
+    if never_run:
+        rows += ["", f"Not run yet: {', '.join(never_run)}."]
     return head + "\n".join([*rows, *(f"\n## {sections[name]}" for name in sorted(sections))]) + "\n"
 
 
