@@ -70,12 +70,18 @@ class Overdue:
 
 def find_overdue(work: Work, *, now: datetime) -> Overdue:
     """Return what of a kind waits for too long."""
-    until = now - work.patience
-    count = work.waiting(until=until).order_by().count()
-    query = {**work.query, f"{work.asked_at}__lte": until.isoformat()}
-    return Overdue(
-        count=count, sentence=work.describe(count), address=f"{reverse(work.page)}?{urlencode(query)}"
-    )
+    return overdue_of(work, count=overdue_rows(work, now=now).count(), now=now)
+
+
+def overdue_rows(work: Work, *, now: datetime) -> QuerySet[Any]:
+    return work.waiting(until=now - work.patience).order_by()
+
+
+def overdue_of(work: Work, *, count: int, now: datetime) -> Overdue:
+    """Return so many rows as the sentence and the list that tell of them."""
+    query = {**work.query, f"{work.asked_at}__lte": (now - work.patience).isoformat()}
+    address = f"{reverse(work.page)}?{urlencode(query)}"
+    return Overdue(count=count, sentence=work.describe(count), address=address)
 
 
 def defer_again(work: Work, *, ids: Iterable[Any]) -> int:
