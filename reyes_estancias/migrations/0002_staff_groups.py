@@ -79,6 +79,6 @@ class Migration(migrations.Migration):
         ("contenttypes", "0002_remove_content_type_name"),
         ("bookings", "0002_guards"),
         ("payments", "0002_guards"),
-        ("procrastinate_tasks", "0006_actions"),
+        ("procrastinate_tasks", "0001_tables"),
     ]
     operations = [migrations.RunPython(make_groups, migrations.RunPython.noop, elidable=False)]
