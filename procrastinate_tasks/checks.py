@@ -47,6 +47,7 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     settings = queue_settings()
     return [
         *_check_installation(),
+        *_check_worker_middleware(),
         *_check_database(),
         *_check_settings(settings),
         *_check_queue_limits(settings),
@@ -64,6 +65,17 @@ def _check_installation() -> Iterator[CheckMessage]:
             "Procrastinate's app does not use the job manager of procrastinate_tasks.",
             hint="Nothing else may replace app.job_manager: look at PROCRASTINATE_ON_APP_READY.",
             id="procrastinate_tasks.E001",
+        )
+
+
+def _check_worker_middleware() -> Iterator[CheckMessage]:
+    given = app.worker_defaults.get("worker_middleware") or []
+    if given:
+        names = ", ".join(getattr(each, "__qualname__", repr(each)) for each in given)
+        yield Warning(
+            f"PROCRASTINATE_WORKER_DEFAULTS has worker_middleware that no worker of ours runs: {names}.",
+            hint="Move it to task_middleware: plain functions wrap sync tasks, async ones async tasks.",
+            id="procrastinate_tasks.W005",
         )
 
 

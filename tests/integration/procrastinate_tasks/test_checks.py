@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.procrastinate_app import current_app
 
 from procrastinate_tasks import checks
@@ -147,3 +148,16 @@ def test_a_presentation_of_a_task_that_is_none_is_told_with_the_nearest_name(mon
     (message,) = check_queue(None)
 
     assert (message.id, message.hint) == ("procrastinate_tasks.W004", "Did you mean 'sample.remember'?")
+
+
+def test_worker_middleware_that_nobody_would_run_is_named(monkeypatch):
+    async def count_jobs(call_next: Any, context: Any, worker: Any) -> Any:
+        return await call_next()
+
+    monkeypatch.setitem(app.worker_defaults, "worker_middleware", [count_jobs])
+
+    (warning,) = check_queue(None)
+
+    assert warning.id == "procrastinate_tasks.W005"
+    assert "count_jobs" in warning.msg
+    assert "task_middleware" in (warning.hint or "")
