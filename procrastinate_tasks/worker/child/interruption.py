@@ -99,26 +99,40 @@ def run_interruptibly(slot: Slot, call: Callable[[], Any]) -> Any:
     """Calls in this thread what other threads may interrupt; when it is over nothing is under way any more.
 
     An exception may strike while another is called off. There are two at most: the soft limit, the abortion.
+    A query is cancelled before the main thread hears its signal, and its error may come first.
     """
     try:
         try:
             admit(slot)
             return call()
+        except Exception as error:
+            sent = withdraw(slot)
+            if sent is not None and _is_of_cancelled_query(error):
+                raise sent from error
+            raise
         finally:
             withdraw(slot)
     finally:
         withdraw(slot)
 
 
-def withdraw(slot: Slot) -> None:
-    """Calls off what was sent to this slot's job and has not been raised yet; nothing comes after."""
+def withdraw(slot: Slot) -> BaseException | None:
+    """Calls off, and returns, what was sent to this slot's job and not raised yet; nothing comes after."""
     own_id = ctypes.c_ulong(threading.get_ident())
     with slot.guard:
+        sent = slot.interruption
         slot.interruption = slot.thread_id = slot.task = None
         # The first call under the guard: after any call this thread may notice what was sent to it.
         _set_asynchronous_exception(own_id, None)
         if slot in _in_main_thread:
             leave_main_thread()
+        return sent
+
+
+def _is_of_cancelled_query(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, psycopg.errors.QueryCanceled):
+        error = error.__cause__
+    return error is not None
 
 
 def _raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import psycopg
 import pytest
+from django.db import OperationalError
 from procrastinate.exceptions import JobAborted
 
 from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
@@ -167,3 +169,21 @@ def test_wherever_an_interruption_strikes_the_run_ends_and_nothing_is_left(
     assert (slot.thread_id, slot.task, interruption._in_main_thread) == (None, None, [])
     raise_soft_limit(slot)
     raise_abortion(slot)
+
+
+def test_the_error_of_a_query_that_was_cancelled_for_a_limit_is_the_limit(slot: Slot):
+    def query() -> None:
+        slot.interruption = SoftTimeLimitExceeded(seconds=1)  # sent, and its signal is not heard yet
+        raise OperationalError from psycopg.errors.QueryCanceled()
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        run_interruptibly(slot, query)
+
+
+def test_an_error_of_the_job_s_own_stays_its_own(slot: Slot):
+    def fail() -> None:
+        slot.interruption = SoftTimeLimitExceeded(seconds=1)
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match="of its own"):
+        run_interruptibly(slot, fail)
