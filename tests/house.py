@@ -117,8 +117,14 @@ class House:
         booking = self.book(**hold)
         if card is not None:
             self.change_card(booking, card)
+        self.let_pages_be_looked_at()
         self.wait_until(booking.balance_due_at)
         return booking
+
+    def let_pages_be_looked_at(self) -> None:
+        """Let the minute pass after which Stripe is asked about a payment page, webhook or not."""
+        self.wait(minutes=1)
+        self.run_jobs()
 
     def change_card(self, booking: Booking, card: str) -> None:
         self.control.change_card(account_of(booking).stripe_payment_method_id, card=card)

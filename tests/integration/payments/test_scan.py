@@ -68,6 +68,7 @@ def test_the_scan_itself_asks_nothing_of_stripe(house: House):
 
 def test_the_scan_passes_over_a_balance_whose_charge_waits_to_be_tried_again(house: House):
     booking = house.book()
+    house.let_pages_be_looked_at()
     house.wait_until(booking.balance_due_at)
     assert tasks.scan_and_charge_balances() == "enqueued=0", "its own job waits"
 
