@@ -117,7 +117,6 @@ class House:
         booking = self.book(**hold)
         if card is not None:
             self.change_card(booking, card)
-        self.let_pages_be_looked_at()
         self.wait_until(booking.balance_due_at)
         return booking
 

@@ -245,7 +245,9 @@ def test_row_5_a_missing_or_unknown_argument_is_refused_too():
 
 
 def test_row_8_a_fault_that_passes_is_retried_three_times_thirty_seconds_apart(house: House):
-    booking = house.book_due()
+    booking = house.book()
+    house.let_pages_be_looked_at()
+    house.wait_until(booking.balance_due_at)
     house.arm_everything_unavailable()
     waits = []
 

@@ -204,7 +204,9 @@ def test_a_charge_that_took_nothing_is_cancelled_and_the_fee_takes_its_place(hou
 
 
 def test_a_cancellation_waits_until_stripe_can_say_what_became_of_the_charge(house: House):
-    booking = house.book_due()
+    booking = house.book()
+    house.let_pages_be_looked_at()
+    house.wait_until(booking.balance_due_at)
     house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
     with pytest.raises(OutcomeUnknown):
         house.charge(booking)
