@@ -119,9 +119,9 @@ MESSAGES := bookings payments procrastinate_tasks reyes_estancias
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings
 messages: $(INSTALLED)
-	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/django-admin makemessages --locale es_MX \
+	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/django-admin makemessages --locale es \
 		--add-location file --no-wrap --no-obsolete) || exit; done
-	$(VENV)/bin/python manage.py compilemessages --locale es_MX --ignore $(VENV) --ignore .local
+	$(VENV)/bin/python manage.py compilemessages --locale es --locale es_MX --ignore $(VENV) --ignore .local
 
 test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)

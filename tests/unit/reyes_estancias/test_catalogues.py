@@ -10,10 +10,11 @@ from pathlib import Path
 
 import polib
 import pytest
+from django.utils.translation import gettext, override
 from django.utils.translation.template import templatize
 
 REPOSITORY = Path(__file__).parents[3]
-CATALOGUES = sorted(REPOSITORY.glob("*/locale*/es_MX/LC_MESSAGES/django.po"))
+CATALOGUES = sorted(REPOSITORY.glob("*/locale*/es*/LC_MESSAGES/django.po"))
 
 APPS = sorted({path.relative_to(REPOSITORY).parts[0] for path in CATALOGUES})
 # How many of a call's first arguments are words to be translated, and which is the context.
@@ -80,7 +81,7 @@ def test_a_word_is_translated_alike_in_all_apps():
 def test_every_word_in_the_code_is_in_the_catalogue(app):
     known = {
         key
-        for path in REPOSITORY.glob(f"{app}/locale/es_MX/LC_MESSAGES/django.po")
+        for path in REPOSITORY.glob(f"{app}/locale/es/LC_MESSAGES/django.po")
         for key in messages(polib.pofile(str(path)))
     }
 
@@ -126,3 +127,9 @@ def _same_blanks(entry: polib.POEntry) -> bool:
 
 def _blanks(text: str) -> set[str]:
     return {part.partition(")")[0] for part in text.split("%(")[1:]}
+
+
+@pytest.mark.parametrize("language", ["es", "es-mx", "es-es", "es-ar"])
+def test_every_spanish_reads_the_library_in_spanish(language):
+    with override(language):
+        assert gettext("Bulk operation") == "Operación masiva"
