@@ -1,6 +1,7 @@
 """For the tests of a project: run the waiting jobs in this process, and ask what was deferred.
 
 Everything happens on Django's own connection, so it works inside the transaction of a plain ``TestCase``.
+Where tests commit, ``EmptyQueueMixin`` keeps one's jobs from the next; pytest does so by itself.
 """
 
 from __future__ import annotations
@@ -30,10 +31,21 @@ from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import MOST_REFUSALS, Completion
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.queue_reset import EmptyQueueMixin, empty_queue
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
 from procrastinate_tasks.worker.child.slots import Slot
 from procrastinate_tasks.worker.completion_loop import log_end
 from procrastinate_tasks.worker.options import WorkerOptions
+
+__all__ = [
+    "DrainReport",
+    "EmptyQueueMixin",
+    "QueueDidNotDrain",
+    "assert_enqueued",
+    "drain_queue",
+    "empty_queue",
+    "refute_enqueued",
+]
 
 AnyTask = Task[..., Any, ...]
 

@@ -65,7 +65,7 @@ def test_the_queue_app_declares_what_it_imports_as_the_project_does():
 
     assert ranges.items() <= {one.name: str(one.specifier) for one in project}.items()
     assert extras == {name: project_table()["optional-dependencies"][name] for name in extras}
-    declared = {*ranges, *extras} | {"asgiref", "psycopg_pool", "sentry_sdk", "django_tasks"}
+    declared = {*ranges, *extras} | {"asgiref", "psycopg_pool", "pytest", "sentry_sdk", "django_tasks"}
     assert third_parties_of("procrastinate_tasks") - declared == set()
 
 

@@ -174,6 +174,12 @@ def test_it_says_what_it_is(wheel: Path):
     )
 
 
+def test_pytest_finds_its_plugin(shop: Shop):
+    done = run(shop.python, "-m", "pytest", "--ds=project.settings", "--fixtures", cwd=shop.folder)
+
+    assert "procrastinate_queue_is_emptied" in done
+
+
 def test_a_bare_project_is_checked_and_lacks_no_migration(shop: Shop):
     where = shop.manage(
         "shell", "-v0", "-c", "import procrastinate_tasks; print(procrastinate_tasks.__file__)"

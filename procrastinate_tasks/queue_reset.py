@@ -1,0 +1,37 @@
+"""Empties the queue between tests that commit: Django's flush leaves Procrastinate's unmanaged tables alone.
+
+The pytest plugin loads it before Django is set up: it may import neither models nor Procrastinate.
+"""
+
+from __future__ import annotations
+
+import unittest
+
+from django.conf import settings
+from django.db import connections, transaction
+
+_TABLES = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
+
+
+def empty_queue() -> None:
+    """Delete all jobs, attempts and workers. For tests: the tables are locked while it works.
+
+    Raises:
+        OperationalError: a worker that the test has left behind held a table for ten seconds.
+    """
+    alias = getattr(settings, "PROCRASTINATE_DATABASE_ALIAS", "default")
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '10s'")
+        cursor.execute(f"TRUNCATE {_TABLES} CASCADE")
+
+
+class EmptyQueueMixin(unittest.TestCase):
+    """Before ``TransactionTestCase`` or ``LiveServerTestCase``: each test begins and ends without a job."""
+
+    def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        """Run the test between two emptyings, whatever its own ``setUp`` and ``tearDown`` do."""
+        empty_queue()
+        try:
+            return super().run(result)
+        finally:
+            empty_queue()
