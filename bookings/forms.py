@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.validators import RegexValidator
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from bookings.availability import HORIZON, Stay
@@ -120,7 +122,8 @@ class ContactForm(EmailForm):
 
     @property
     def guest(self) -> Guest:
-        return Guest(**{name: self.cleaned_data[name] for name in ("name", "email", "phone")})
+        details = {name: self.cleaned_data[name] for name in ("name", "email", "phone")}
+        return Guest(**details, language=get_language() or settings.LANGUAGE_CODE)
 
 
 class PesosField(forms.DecimalField):

@@ -203,6 +203,8 @@ class Booking(models.Model):
     guest_name = models.CharField(_("guest"), max_length=200)
     guest_email = models.EmailField(_("e-mail"))
     guest_phone = models.CharField(_("telephone"), max_length=40, blank=True)
+    # In which the guest read the site, and is written to.
+    language = models.CharField(_("language"), max_length=10, default="es-mx", db_default="es-mx")
     arrival_at = models.DateTimeField(_("arrival"))
     departure_at = models.DateTimeField(_("departure"))
     balance_due_at = models.DateTimeField(_("balance due"))

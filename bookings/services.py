@@ -44,6 +44,7 @@ class Guest:
     name: str
     email: str
     phone: str = ""
+    language: str = "es-mx"
 
 
 def hold_stay(
@@ -308,6 +309,7 @@ def _make_booking(*, quote: Quote, guest: Guest, held_by: str, now: datetime) ->
         guest_name=guest.name,
         guest_email=guest.email,
         guest_phone=guest.phone,
+        language=guest.language,
         arrival_at=instants.arrival_at,
         departure_at=instants.departure_at,
         balance_due_at=instants.balance_due_at,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -99,15 +100,7 @@ def _hold(request: HttpRequest, home: Property, stay: Stay, guest: services.Gues
     if own is not None:
         return own
     try:
-        return services.hold_stay(
-            home=home,
-            check_in=stay.check_in,
-            check_out=stay.check_out,
-            guests=stay.guests,
-            guest=guest,
-            now=now,
-            held_by=_visitor_of(request),
-        )
+        return _hold_and_announce(home, stay, guest, _visitor_of(request), now)
     except StayUnavailable:
         twin = queries.find_twin(
             home=home, check_in=stay.check_in, check_out=stay.check_out, guest=guest, since=now - TWICE
@@ -115,6 +108,25 @@ def _hold(request: HttpRequest, home: Property, stay: Stay, guest: services.Gues
         if twin is None:
             raise
         return twin
+
+
+@transaction.atomic
+def _hold_and_announce(
+    home: Property, stay: Stay, guest: services.Guest, held_by: str, now: datetime
+) -> Booking:
+    """Hold the nights and have the guest written to, or neither."""
+    booking = services.hold_stay(
+        home=home,
+        check_in=stay.check_in,
+        check_out=stay.check_out,
+        guests=stay.guests,
+        guest=guest,
+        now=now,
+        held_by=held_by,
+    )
+    announce = import_string(settings.BOOKINGS_ANNOUNCE_HOLD)
+    announce(booking=booking, base_url=settings.SITE_BASE_URL, now=now)
+    return booking
 
 
 def _render_property(

@@ -40,6 +40,7 @@ from payments.models import (
 from payments.panels import explanation
 from payments.panels.booking_file import read_file, read_jobs
 from payments.panels.debts import OverdueFilter, tell_next
+from payments.panels.email_preview import PreviewEmails
 from payments.panels.event_admin import StripeEventAdmin
 from payments.panels.letting_go import GiveUp, WaiveDebt
 from payments.panels.pay_again import PayAgain
@@ -371,9 +372,9 @@ class InvariantCheckAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: igno
 
 
 @admin.register(GuestEmail)
-class GuestEmailAdmin(TryAgain, MoneyAdmin):
+class GuestEmailAdmin(PreviewEmails, TryAgain, MoneyAdmin):
     work = unfinished.EMAILS
-    list_display = ("id", "booking_link", "kind", "recipient", "made", "sent", "dropped")
+    list_display = ("id", "booking_link", "kind", "recipient", "made", "sent", "dropped", "preview")
     list_filter = ("kind", ("sent_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("booking",)
     search_fields = ("booking__guest_email__iexact",)

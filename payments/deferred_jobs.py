@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bookings.models import Booking
+from bookings.models import Booking, Quote
+from payments.email_facts import take_facts
 from payments.models import GuestEmail, Payment, Refund
 from procrastinate_tasks import Call, cancel, defer, defer_many
 
@@ -82,15 +83,30 @@ def request_email(
     payment: Payment | None = None,
     refund: Refund | None = None,
     version: int = 0,
+    replaced: Quote | None = None,
 ) -> bool:
-    """Have an e-mail sent once this transaction commits. Returns whether it was not asked for before."""
+    """Have an e-mail sent once this transaction commits, with the facts as they are now.
+
+    Args:
+        version: what of its subject it tells of; each is told once.
+        replaced: the quote that a change of dates has just replaced.
+
+    Returns:
+        Whether it was not asked for before.
+    """
     email, is_new = GuestEmail.objects.get_or_create(
         booking=booking,
         kind=kind,
         payment=payment,
         refund=refund,
         version=version,
-        defaults={"base_url": base_url, "created_at": now},
+        defaults={
+            "base_url": base_url,
+            "created_at": now,
+            "facts": lambda: take_facts(
+                booking=booking, payment=payment, refund=refund, replaced=replaced
+            ).as_json(),
+        },
     )
     if is_new:
         defer(SEND_GUEST_EMAIL, {"email_id": email.pk}, queueing_lock=f"email:{email.pk}")

@@ -135,6 +135,18 @@ describe_task(
     ),
 )
 describe_task(
+    "payments.tasks.announce_arrivals",
+    TaskDescription(
+        title=_("Announce arrivals"),
+        kind=Kind.MAIL,
+        describe=describe_alike(
+            sentence=_("Looks for guests who arrive within two days, and has them told"),
+            retry_reason=_("It sends nothing itself, and asks for each e-mail once."),
+            runbook=_("It runs again within an hour. If it keeps failing, read the error of the attempt."),
+        ),
+    ),
+)
+describe_task(
     "payments.tasks.defer_unfinished_work",
     TaskDescription(
         title=_("Find what is not done yet"),

@@ -13,11 +13,11 @@ from bookings import policies as house
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus, Quote
 from payments import billing, driver
-from payments.deferred_jobs import look_at_page_now, move, unschedule
+from payments.deferred_jobs import look_at_page_now, move, request_email, unschedule
 from payments.exceptions import ChangeNeedsPayment, NothingToPay, PaymentUnderWay
 from payments.gateway import Gateway
 from payments.ledger import claims, locking, refunds
-from payments.models import BookingAccount, Payment, PaymentAttempt
+from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
 from payments.policies import DEAD_STATES, LIVE_STATES, AttemptState, PaymentKind, PaymentStatus
 from payments.unfinished import defer_settlement
 
@@ -42,6 +42,14 @@ def change_dates(*, booking: Booking, check_in: date, check_out: date, base_url:
             _reprice(locked, balance, old_quote, now)
         _move_charge(locked, base_url=base_url)
         locking.settle_if_nothing_is_due(booking=locked, now=now)
+        request_email(
+            kind=GuestEmail.Kind.CHANGED,
+            booking=locked,
+            base_url=base_url,
+            now=now,
+            version=locked.changes.count(),
+            replaced=old_quote,
+        )
     return new_quote
 
 
@@ -124,20 +132,33 @@ def look_at_pages(*, booking: Booking) -> None:
         look_at_page_now(attempt_id=attempt_id)
 
 
-def correct_email(*, booking: Booking, email: str) -> None:
-    """Take another e-mail address for a hold, so that its deposit can be paid.
+# So many e-mails about one hold: a mistyped address is corrected, and nobody is written to without end.
+MOST_HOLD_EMAILS = 4
+
+
+def announce_hold(*, booking: Booking, base_url: str, now: datetime) -> None:
+    """Have a guest sent the way back to their hold; call it in the transaction that made or changed it."""
+    written = GuestEmail.objects.filter(booking=booking, kind=GuestEmail.Kind.HOLD).count()
+    if written < MOST_HOLD_EMAILS:
+        request_email(kind=GuestEmail.Kind.HOLD, booking=booking, base_url=base_url, now=now, version=written)
+
+
+def correct_email(*, booking: Booking, email: str, base_url: str, now: datetime) -> None:
+    """Take another e-mail address for a hold, and write to it; a page that is open for the old stays open.
 
     Raises:
         HoldExpired: it is no hold any more.
-        PaymentUnderWay: a payment page is open for the old address.
+        PaymentUnderWay: the deposit is being paid at this moment.
     """
     with locking.locked_booking(booking.pk) as locked:
-        if PaymentAttempt.objects.filter(payment__booking=locked, state__in=list(LIVE_STATES)).exists():
+        live = PaymentAttempt.objects.filter(payment__booking=locked, state__in=list(LIVE_STATES))
+        if live.exclude(state=AttemptState.OPEN).exists():
             raise PaymentUnderWay
         bookings.correct_email(booking=locked, email=email)
         deposit = locked.payments.filter(kind=PaymentKind.DEPOSIT, status=PaymentStatus.PENDING).first()
         if deposit is not None:
             locking.set_status(deposit, PaymentStatus.PENDING)
+        announce_hold(booking=locked, base_url=base_url, now=now)
 
 
 def find_payable(*, booking: Booking) -> Payment | None:

@@ -140,6 +140,13 @@ def announce_balances() -> str:
     return f"announced={notice.announce_balances(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
 
 
+@periodic(cron="20 * * * *", catch_up=CatchUp.LAST)
+@task(name="payments.tasks.announce_arrivals", queue="emails")
+def announce_arrivals() -> str:
+    """Have guests told two days ahead that they are expected. Returns ``announced=N``."""
+    return f"announced={notice.announce_arrivals(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
+
+
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
 @task(name="payments.tasks.resolve_unfinished_payments", queue=QUEUE, task_middleware=AT_STRIPE)
 def resolve_unfinished_payments() -> str:

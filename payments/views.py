@@ -114,7 +114,12 @@ def correct_address(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         return _render(request, "booking", booking, timezone.now(), {"email_form": form})
     try:
-        correct_email(booking=booking, email=form.cleaned_data["email"])
+        correct_email(
+            booking=booking,
+            email=form.cleaned_data["email"],
+            base_url=settings.SITE_BASE_URL,
+            now=timezone.now(),
+        )
     except (BookingError, PaymentError) as error:
         messages.warning(request, _explain(error, booking))
     else:

@@ -194,6 +194,9 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # What stands for a visitor whose unpaid holds are counted.
 BOOKINGS_VISITOR_OF = "reyes_estancias.visitors.pseudonym_of"
 
+# What has a guest written to in the transaction of their hold.
+BOOKINGS_ANNOUNCE_HOLD = "payments.services.announce_hold"
+
 # A form is short; Stripe's events are read apart, and gunicorn's worker bounds every request.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 100 * 1024
 

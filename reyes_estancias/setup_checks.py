@@ -31,6 +31,7 @@ def expected() -> Expected:
     A web process holds a connection a thread, and one for a moment to look after the alerts.
     """
     scheduled = (
+        "payments.tasks.announce_arrivals",
         "payments.tasks.announce_balances",
         "payments.tasks.scan_and_charge_balances",
         "payments.tasks.defer_unfinished_work",

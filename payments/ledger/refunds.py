@@ -27,6 +27,7 @@ from procrastinate_tasks import defer
 logger = logging.getLogger(__name__)
 
 MADE_AT_STRIPE = "made at Stripe"
+REBUILT = "rebuilt"
 
 
 def request_refund(*, booking: Booking, amount_minor: int, reason: str, now: datetime) -> None:
@@ -55,7 +56,7 @@ def restore_refund(*, attempt: PaymentAttempt, answer: RefundAnswer, now: dateti
             attempt=attempt,
             amount_minor=answer.amount_minor,
             currency=attempt.currency,
-            reason="rebuilt",
+            reason=REBUILT,
             key=UUID(answer.refund_key),
             check_at=now + policies.DRIVER_LEASE,
             created_at=now,
@@ -210,6 +211,8 @@ def _apply_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: d
     _store(refund, answer, now)
     if refund.state == RefundState.SUCCEEDED:
         billing.post_refund(booking=booking, refund_id=answer.id, amount_minor=refund.amount_minor, now=now)
+        if refund.reason != REBUILT:  # Its guest was told by what was lost.
+            _request_email(GuestEmail.Kind.REFUND_SENT, booking, refund, now)
     elif refund.state == RefundState.FAILED:
         _tell_that_it_failed(booking, refund, now)
 
@@ -225,8 +228,12 @@ def _reopen_refund(booking: Booking, refund: Refund, answer: RefundAnswer, now: 
 
 def _tell_that_it_failed(booking: Booking, refund: Refund, now: datetime) -> None:
     logger.error("refund came back", extra={"refund_id": refund.pk, "failure": refund.failure})
+    _request_email(GuestEmail.Kind.REFUND_FAILED, booking, refund, now)
+
+
+def _request_email(kind: GuestEmail.Kind, booking: Booking, refund: Refund, now: datetime) -> None:
     request_email(
-        kind=GuestEmail.Kind.REFUND_FAILED,
+        kind=kind,
         booking=booking,
         payment=refund.attempt.payment,
         refund=refund,

@@ -60,11 +60,15 @@ class GuestEmail(models.Model):
     """An e-mail a guest is to get once, written in the transaction of its cause and sent by a job."""
 
     class Kind(models.TextChoices):
+        HOLD = "hold", _("dates held")
         CONFIRMED = "confirmed", _("booking confirmed")
+        CHANGED = "changed", _("dates changed")
+        ARRIVAL = "arrival", _("arrival is near")
         RECEIPT = "receipt", _("balance received")
         BALANCE_SOON = "balance_soon", _("balance falls due soon")
         PAYMENT_LINK = "payment_link", _("payment link")
         CANCELLED = "cancelled", _("booking cancelled")
+        REFUND_SENT = "refund_sent", _("refund sent")
         REFUND_FAILED = "refund_failed", _("refund came back")
 
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="emails", verbose_name=_("booking"))
@@ -75,9 +79,11 @@ class GuestEmail(models.Model):
         Refund, models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("refund")
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
-    # What of its subject it tells of: the number of the refusal, or the day of the charge.
+    # What of its subject it tells of: the number of the refusal, the day of the charge, the change.
     version = models.PositiveIntegerField(_("version"), default=0, db_default=0)
     base_url = models.URLField()
+    # What it tells, taken with its cause; empty in what an older release has asked for.
+    facts = models.JSONField(default=dict, db_default={}, editable=False)
     created_at = models.DateTimeField(_("created"))
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     dropped_at = models.DateTimeField(_("dropped"), null=True, blank=True)
@@ -103,11 +109,15 @@ class GuestEmail(models.Model):
                 name="payments_email_kind_known",
                 condition=Q(
                     kind__in=[
+                        "hold",
                         "confirmed",
+                        "changed",
+                        "arrival",
                         "receipt",
                         "balance_soon",
                         "payment_link",
                         "cancelled",
+                        "refund_sent",
                         "refund_failed",
                     ]
                 ),

@@ -1,6 +1,7 @@
 """Send an e-mail to a guest, once, and only while what it says is true.
 
-The mail server may have been down for days: what was asked for then is read again before it goes out.
+The mail server may have been down for days: what was asked for then is read again before it goes out. Its
+words are those of the day it was asked for.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
+from django.core.mail import EmailMultiAlternatives
 from django.utils import translation
+from django.utils.translation import gettext as _
 
-from bookings.models import Booking
-from payments.ledger import dunning, locking
+from bookings.calendar_file import CalendarEntry, write_calendar
+from bookings.models import Booking, BookingStatus
+from payments.email_facts import EmailFacts
+from payments.ledger import locking
+from payments.letters import read_facts, write_email
 from payments.models import Dunning, GuestEmail, Payment
-from payments.policies import PaymentStatus
+from payments.policies import PaymentStatus, RefundState
+
+Kind = GuestEmail.Kind
 
 _UNDER_WAY = (PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN)
+_WITH_CALENDAR = (Kind.CONFIRMED, Kind.CHANGED, Kind.CANCELLED)
 
 
 def send_guest_email(*, email_id: int, now: datetime) -> str:
@@ -46,23 +53,43 @@ def send_guest_email(*, email_id: int, now: datetime) -> str:
         return "dropped"
     if _may_be_over_soon(email):
         return "waits"
-    _render(email).send()
+    _make(email, now).send()
     GuestEmail.objects.filter(pk=email.pk).update(sent_at=now)
     return "sent"
 
 
 def _is_over(email: GuestEmail, now: datetime) -> bool:
     """Tell whether what an e-mail says is true no more. A receipt and a cancellation stay true for good."""
-    booking, payment = email.booking, email.payment
+    booking, payment, refund = email.booking, email.payment, email.refund
     match email.kind:
-        case GuestEmail.Kind.CONFIRMED:
-            return not locking.is_chargeable(booking, None)
-        case GuestEmail.Kind.BALANCE_SOON:
+        case Kind.HOLD:
+            return not _is_held(booking, now)
+        case Kind.CONFIRMED | Kind.CHANGED:
+            return not locking.is_chargeable(booking, None) or not _is_of_these_dates(email)
+        case Kind.ARRIVAL:
+            is_expected = locking.is_chargeable(booking, None) and _is_of_these_dates(email)
+            return not is_expected or booking.departure_at <= now
+        case Kind.BALANCE_SOON:
             return payment is None or not _is_still_to_come(booking, payment, email.version, now)
-        case GuestEmail.Kind.PAYMENT_LINK:
+        case Kind.PAYMENT_LINK:
             is_paid = payment is None or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID)
             return is_paid or not locking.is_chargeable(booking, payment) or _is_superseded(email)
+        case Kind.REFUND_SENT:
+            return refund is not None and refund.state != RefundState.SUCCEEDED
+        case Kind.REFUND_FAILED:
+            return refund is not None and refund.state != RefundState.FAILED
     return False
+
+
+def _is_held(booking: Booking, now: datetime) -> bool:
+    is_hold = booking.status == BookingStatus.PENDING and booking.cancel_requested_at is None
+    return is_hold and (booking.checkout_open or booking.hold_expires_at > now)
+
+
+def _is_of_these_dates(email: GuestEmail) -> bool:
+    """Tell whether the stay is still the one that was told; what took its place is told by another."""
+    facts, booking = read_facts(email), email.booking
+    return (facts.arrival_at, facts.departure_at) == (booking.arrival_at, booking.departure_at)
 
 
 def _is_still_to_come(booking: Booking, payment: Payment, day: int, now: datetime) -> bool:
@@ -77,26 +104,38 @@ def _is_superseded(email: GuestEmail) -> bool:
 
 
 def _may_be_over_soon(email: GuestEmail) -> bool:
-    is_link = email.kind == GuestEmail.Kind.PAYMENT_LINK
+    is_link = email.kind == Kind.PAYMENT_LINK
     return is_link and email.payment is not None and email.payment.status in _UNDER_WAY
 
 
-def _render(email: GuestEmail) -> EmailMessage:
-    booking = email.booking
-    context = {
-        "booking": booking,
-        "payment": email.payment,
-        "refund": email.refund,
-        "next_try": dunning.find_next_try(email.payment) if email.payment else None,
-        "link": email.base_url.rstrip("/") + booking.get_absolute_url(),
-    }
-    with translation.override(settings.LANGUAGE_CODE):
-        subject = render_to_string(f"payments/email/{email.kind}_subject.txt", context).strip()
-        body = render_to_string(f"payments/email/{email.kind}.txt", context)
+def _make(email: GuestEmail, now: datetime) -> EmailMultiAlternatives:
+    booking, letter = email.booking, write_email(email)
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
-    return EmailMessage(
-        subject=subject,
-        body=body,
+    message = EmailMultiAlternatives(
+        subject=letter.subject,
+        body=letter.text,
         to=[booking.guest_email],
         headers={"Message-ID": f"<{email.kind}.{email.pk}.{booking.public_id}@{domain}>"},
+    )
+    message.attach_alternative(letter.html, "text/html")
+    if email.kind in _WITH_CALENDAR and booking.confirmed_at is not None:
+        facts = read_facts(email)
+        content = write_calendar(_entry_of(email, facts, domain), now=now).decode()
+        message.attach(f"{facts.folio}.ics", content, "text/calendar")
+    return message
+
+
+def _entry_of(email: GuestEmail, facts: EmailFacts, domain: str) -> CalendarEntry:
+    is_cancelled = email.kind == Kind.CANCELLED
+    with translation.override(email.booking.language):
+        title, notes = _("Stay at %(home)s") % {"home": facts.home}, _("Booking %(folio)s")
+    return CalendarEntry(
+        uid=f"{email.booking.public_id}@{domain}",
+        sequence=facts.changes + is_cancelled,
+        title=title,
+        place=f"{facts.home}, {facts.town}",
+        notes=notes % {"folio": facts.folio},
+        begins_at=facts.arrival_at or email.booking.arrival_at,
+        ends_at=facts.departure_at or email.booking.departure_at,
+        is_cancelled=is_cancelled,
     )

@@ -1,6 +1,6 @@
-"""Every hour: tell guests three days ahead that their card will be charged.
+"""Every hour: tell guests three days ahead that their card will be charged, and two ahead what awaits them.
 
-Found by the rows: a balance whose day moves is announced again, and a notice whose day is not true any more
+Found by the rows: what moves to another day is announced again, and a notice whose day is not true any more
 is dropped before it is sent.
 """
 
@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from bookings.models import BookingStatus
+from bookings.models import Booking, BookingStatus
 from payments.deferred_jobs import request_email
 from payments.models import GuestEmail, Payment
 from payments.policies import PaymentKind, PaymentStatus
 
 NOTICE = timedelta(days=3)
+ARRIVAL_NOTICE = timedelta(days=2)
 _CHUNK = 2_000
 
 
@@ -48,4 +49,26 @@ def _announce(payment: Payment, base_url: str, now: datetime) -> bool:
             base_url=base_url,
             now=now,
             version=booking.balance_due_at.toordinal(),
+        )
+
+
+def announce_arrivals(*, base_url: str, now: datetime) -> int:
+    """Have every guest who arrives soon told so; who books later than that is told at once."""
+    soon = Booking.objects.filter(
+        status=BookingStatus.CONFIRMED,
+        cancel_requested_at__isnull=True,
+        arrival_at__gt=now,
+        arrival_at__lte=now + ARRIVAL_NOTICE,
+    ).select_related("quote__home")
+    return sum(_announce_arrival(booking, base_url, now) for booking in soon.iterator(chunk_size=_CHUNK))
+
+
+def _announce_arrival(booking: Booking, base_url: str, now: datetime) -> bool:
+    with transaction.atomic():
+        return request_email(
+            kind=GuestEmail.Kind.ARRIVAL,
+            booking=booking,
+            base_url=base_url,
+            now=now,
+            version=booking.arrival_at.toordinal(),
         )

@@ -23,6 +23,7 @@ WRITERS_OF_STATE = {
 FROZEN_TASK_NAMES = {
     "bookings.tasks.mark_expired_bookings",
     "bookings.tasks.mark_expired_holds",
+    "payments.tasks.announce_arrivals",
     "payments.tasks.announce_balances",
     "payments.tasks.apply_stripe_event",
     "payments.tasks.charge_balance_for_booking",

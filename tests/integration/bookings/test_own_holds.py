@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.test import Client
 from freezegun import freeze_time
 
 from bookings.models import Booking
+from payments import tasks
+from payments.models import GuestEmail
+from procrastinate_tasks.testing import assert_enqueued
 from reyes_estancias.tasks import clear_sessions
 from tests.factories import make_hold, make_property
 from tests.integration.pages import english_words, read
@@ -146,3 +151,50 @@ def test_whoever_is_signed_in_stays_so(client, home, django_user_model):
     client.post(PAGE, {**STAY, **CONTACT})
 
     assert Session.objects.get().expire_date >= before
+
+
+# --- The e-mail of the hold -------------------------------------------------------------------------------
+
+
+def test_a_hold_is_written_to_its_guest_with_the_way_back(client):
+    held = client.post(PAGE, {**STAY, **CONTACT})["Location"]
+
+    email = GuestEmail.objects.get()
+    assert_enqueued("payments.tasks.send_guest_email", {"email_id": email.pk})
+    assert tasks.send_guest_email(email.pk) == "sent"
+
+    (message,) = mail.outbox
+    assert message.to == ["lucia@correo.example"]
+    assert "Apartado hasta las 12:30: Casa Caracol" in message.subject
+    assert held in message.body
+    assert "Paga antes el anticipo de $1,600.80 MXN" in message.body
+    words = message.body.replace(held, "").replace(settings.SITE_BASE_URL, "")
+    assert english_words(words) == set()
+
+
+def test_the_same_form_sent_twice_is_one_email(client):
+    for _ in range(2):
+        client.post(PAGE, {**STAY, **CONTACT})
+
+    assert GuestEmail.objects.count() == 1
+
+
+def test_a_hold_and_its_email_are_there_together_or_not_at_all(client, monkeypatch):
+    def fail(**_: object) -> None:
+        raise RuntimeError("killed between the two")
+
+    monkeypatch.setattr("payments.services.announce_hold", fail)
+
+    with pytest.raises(RuntimeError):
+        client.post(PAGE, {**STAY, **CONTACT})
+
+    assert not Booking.objects.exists()
+
+
+def test_a_guest_who_reads_english_is_written_to_in_english(client):
+    client.cookies["django_language"] = "en"
+    client.post(PAGE, {**STAY, **CONTACT})
+
+    tasks.send_guest_email(GuestEmail.objects.get().pk)
+
+    assert mail.outbox[0].subject.startswith("Held until 12:30 PM: Casa Caracol")

@@ -98,3 +98,59 @@ def test_a_notice_that_comes_after_the_charge_is_dropped(house: House):
     house.run_jobs()
 
     assert notices() == []
+
+
+# --- Arrivals ---------------------------------------------------------------------------------------------
+
+
+def arrivals() -> list[str]:
+    return [
+        str(message.subject) for message in mail.outbox if "<arrival." in message.extra_headers["Message-ID"]
+    ]
+
+
+def announce_arrivals(house: House) -> str:
+    said = tasks.announce_arrivals()
+    house.run_jobs()
+    return said
+
+
+def test_a_guest_is_expected_two_days_before_and_told_once(house: House):
+    booking = house.book()
+    house.wait_until(booking.arrival_at - timedelta(days=2, minutes=1))
+    assert announce_arrivals(house) == "announced=0"
+
+    house.wait(minutes=1)
+
+    assert [announce_arrivals(house) for _ in range(3)] == ["announced=1", "announced=0", "announced=0"]
+    assert len(arrivals()) == 1
+    assert booking.folio in arrivals()[0]
+
+
+def test_who_booked_for_tonight_is_told_at_once_and_who_cancelled_is_not(house: House):
+    house.book(check_in=house.now.date())
+    cancelled = house.book(check_in=house.now.date())
+    request_cancellation(booking=cancelled, base_url=BASE_URL, now=house.now)
+
+    assert announce_arrivals(house) == "announced=1"
+
+
+def test_an_arrival_that_moved_is_told_anew_and_not_on_the_old_day(house: House):
+    booking = house.book()
+    house.wait_until(booking.arrival_at - timedelta(days=1))
+    assert tasks.announce_arrivals() == "announced=1"  # The mail server is down.
+    quote = booking.quote
+    change_dates(
+        booking=booking,
+        check_in=quote.check_in + timedelta(days=20),
+        check_out=quote.check_out + timedelta(days=20),
+        base_url=BASE_URL,
+        now=house.now,
+    )
+
+    house.run_jobs()
+    assert arrivals() == []
+    booking.refresh_from_db()
+    house.wait_until(booking.arrival_at - timedelta(days=1))
+    assert announce_arrivals(house) == "announced=1"
+    assert len(arrivals()) == 1

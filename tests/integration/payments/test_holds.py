@@ -12,10 +12,10 @@ from bookings.models import Booking, BookingStatus
 from payments import services, tasks
 from payments.exceptions import OutcomeUnknown, PayerEmailRefused, PaymentUnderWay, RequestRejected
 from payments.ledger import outcomes
-from payments.models import BookingAccount, PaymentAttempt
+from payments.models import BookingAccount, GuestEmail, PaymentAttempt
 from payments.policies import AttemptState, PaymentStatus
 from reyes_estancias.local_stripe.faults import FaultKind
-from tests.factories import make_property, make_session
+from tests.factories import BASE_URL, make_property, make_session
 from tests.house import CREATE_SESSION, House, live_attempt
 
 BAD_ADDRESS = '"a@b"@example.com'
@@ -173,7 +173,7 @@ def test_an_address_that_stripe_refuses_can_be_corrected_and_paid(house: House):
     fail_to_open(house, booking, PayerEmailRefused)
     assert booking.payments.get().reason == "email_refused"
 
-    services.correct_email(booking=booking, email="lucia@correo.example")
+    services.correct_email(booking=booking, email="lucia@correo.example", base_url=BASE_URL, now=house.now)
 
     assert house.open_page(booking)
     house.pay_page(booking)
@@ -182,12 +182,29 @@ def test_an_address_that_stripe_refuses_can_be_corrected_and_paid(house: House):
     assert (booking.status, booking.guest_email) == (BookingStatus.CONFIRMED, "lucia@correo.example")
 
 
-def test_an_address_stays_while_a_page_is_open_for_it(house: House):
+def test_an_address_is_corrected_while_a_page_is_open_and_not_while_the_bank_works(house: House):
     booking = house.hold()
     house.open_page(booking)
 
+    services.correct_email(booking=booking, email="otra@correo.example", base_url=BASE_URL, now=house.now)
+
+    booking.refresh_from_db()
+    assert booking.guest_email == "otra@correo.example"
+    assert GuestEmail.objects.filter(booking=booking, kind=GuestEmail.Kind.HOLD).exists()
+    outcomes.record_session_processing(attempt_id=live_attempt(booking).pk, now=house.now)
     with pytest.raises(PaymentUnderWay):
-        services.correct_email(booking=booking, email="otra@correo.example")
+        services.correct_email(booking=booking, email="x@correo.example", base_url=BASE_URL, now=house.now)
+
+
+def test_nobody_is_written_to_without_end_by_correcting_addresses(house: House):
+    booking = house.hold()
+
+    for number in range(9):
+        services.correct_email(
+            booking=booking, email=f"victima{number}@correo.example", base_url=BASE_URL, now=house.now
+        )
+
+    assert GuestEmail.objects.filter(booking=booking).count() == services.MOST_HOLD_EMAILS
 
 
 def test_a_link_to_a_balance_that_could_not_be_opened_is_opened_by_the_next_click(house: House):
