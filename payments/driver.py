@@ -19,10 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
-from django.utils import translation
-
-from payments import policies, unexplained
+from payments import memory, policies, requests, unexplained
 from payments.exceptions import (
     CardDeclined,
     CollectionLocked,
@@ -33,15 +30,12 @@ from payments.exceptions import (
     RequestRejected,
     StateConflict,
 )
-from payments.gateway import Gateway, Intent, IntentRequest, Marks, Session, SessionRequest, SessionStatus
+from payments.gateway import Gateway, Intent, Session, SessionStatus
 from payments.ledger import last_look, locking, mismatches, outcomes
 from payments.models import PaymentAttempt
-from payments.policies import Channel, IntentStatus, PaymentKind, Step
+from payments.policies import Channel, IntentStatus, Step
 
 logger = logging.getLogger(__name__)
-
-# In the address to which Stripe sends a guest who has paid; the news itself comes by webhook.
-RETURNED_FROM_PAYING = "pagado"
 
 # Clocks differ: Stripe's may be behind ours.
 _SESSIONS_MARGIN = timedelta(minutes=10)
@@ -50,8 +44,13 @@ _SESSIONS_MARGIN = timedelta(minutes=10)
 _MOST_STEPS = 10
 
 
-def drive(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:
+def drive(
+    *, attempt: PaymentAttempt, gateway: Gateway, now: datetime, is_new: bool = False
+) -> PaymentAttempt:
     """Take an attempt as far as it goes now, and return it as the ledger has it then.
+
+    Args:
+        is_new: it was claimed a moment ago, for this very call: nobody has asked anything of Stripe for it.
 
     Raises:
         TransientFault: run it again; the attempt stays live and nothing is lost.
@@ -60,7 +59,7 @@ def drive(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Paymen
     locking.require_known_protocol(attempt)
     if attempt.channel == Channel.CHECKOUT:
         return _drive_checkout(attempt, gateway, now)
-    return _drive_off_session(attempt, gateway, now)
+    return _drive_off_session(attempt, gateway, now, is_new=is_new)
 
 
 def refresh(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt:
@@ -109,7 +108,12 @@ def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Paymen
 
 
 def _drive_off_session(
-    attempt: PaymentAttempt, gateway: Gateway, now: datetime, *, may_confirm: bool = True
+    attempt: PaymentAttempt,
+    gateway: Gateway,
+    now: datetime,
+    *,
+    may_confirm: bool = True,
+    is_new: bool = False,
 ) -> PaymentAttempt:
     intent: Intent | None = None
     for _ in range(_MOST_STEPS):
@@ -124,8 +128,9 @@ def _drive_off_session(
         match step:
             case Step.CREATE:
                 try:
-                    intent = _find_intent(attempt, gateway, now)
-                    intent = intent or gateway.create_intent(_intent_request(attempt))
+                    is_first = is_new and memory.is_sure()
+                    intent = None if is_first else _find_intent(attempt, gateway, now)
+                    intent = intent or gateway.create_intent(requests.intent_of(attempt))
                 except CollectionLocked:
                     return _withdraw(attempt, now)
                 except ObjectMissing as missing:
@@ -157,6 +162,8 @@ def _drive_off_session(
 def _find_intent(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Intent | None:
     """Look for the intent of a resumed attempt: its idempotency key may be older than Stripe keeps it.
 
+    Also before the first of a new one, while this database may know less than Stripe: see ``memory``.
+
     Raises:
         CollectionLocked: Stripe has something of this customer's that no attempt of ours explains.
     """
@@ -185,25 +192,6 @@ def _require_nothing_unexplained(
 def _withdraw(attempt: PaymentAttempt, now: datetime) -> PaymentAttempt:
     return outcomes.record_withdrawal(
         attempt_id=attempt.pk, proof="nothing was made: what Stripe says has to be explained first", now=now
-    )
-
-
-def _marks(attempt: PaymentAttempt) -> Marks:
-    if attempt.protocol_version < policies.MARKED_SINCE_VERSION:
-        return Marks()
-    payment = attempt.payment
-    return Marks(booking=payment.booking.public_id.hex, payment=f"{payment.kind}:{payment.seq}")
-
-
-def _intent_request(attempt: PaymentAttempt) -> IntentRequest:
-    return IntentRequest(
-        attempt_key=str(attempt.key),
-        marks=_marks(attempt),
-        amount_minor=attempt.amount_minor,
-        currency=attempt.currency,
-        customer_id=attempt.stripe_customer_id,
-        payment_method_id=attempt.stripe_payment_method_id,
-        description=_describe(attempt),
     )
 
 
@@ -295,7 +283,7 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         if attempt.stripe_customer_id:
             intents = list(gateway.list_intents(customer_id=attempt.stripe_customer_id))
             _require_nothing_unexplained(attempt, intents, gateway, now)
-        session = gateway.create_session(_session_request(attempt))
+        session = gateway.create_session(requests.session_of(attempt))
     except CollectionLocked:
         _withdraw(attempt, now)
         raise
@@ -354,35 +342,6 @@ def _expire(session_id: str, gateway: Gateway) -> None:
         gateway.expire_session(session_id)
     except StateConflict:
         logger.info("session was over already", extra={"session_id": session_id})
-
-
-def _session_request(attempt: PaymentAttempt) -> SessionRequest:
-    payment = attempt.payment
-    booking = payment.booking
-    if attempt.session_expires_at is None:
-        raise ValueError(f"attempt {attempt.pk} is for Checkout but has no expiry")
-    page = attempt.base_url.rstrip("/") + booking.get_absolute_url()
-    return SessionRequest(
-        attempt_key=str(attempt.key),
-        marks=_marks(attempt),
-        amount_minor=attempt.amount_minor,
-        currency=attempt.currency,
-        product_name=_describe(attempt),
-        customer_id=attempt.stripe_customer_id,
-        guest_email=booking.guest_email,
-        success_url=f"{page}?{RETURNED_FROM_PAYING}=1",
-        cancel_url=page,
-        expires_at=attempt.session_expires_at,
-        saves_card=payment.kind == PaymentKind.DEPOSIT,
-    )
-
-
-def _describe(attempt: PaymentAttempt) -> str:
-    """What the guest reads on the payment page and the receipt; it must not change between two tries."""
-    payment = attempt.payment
-    # In the site's language, whoever asks: a guest in English and a worker must ask the same under one key.
-    with translation.override(settings.LANGUAGE_CODE):
-        return f"{payment.booking.home.name} · {payment.get_kind_display()} · {payment.booking.folio}"
 
 
 def _intent_id(attempt: PaymentAttempt) -> str:

@@ -2,6 +2,25 @@
 
 A backup that was restored, or a standby that lost its last seconds, forgets what Stripe remembers. Then
 "we have no row" does not mean "it did not happen", and nothing may be charged by it.
+
+Why a customer's intents need not be listed before each charge: with a comparison we keep the *epoch* of the
+database it was made in, and nothing that loses commits leaves that as it was.
+
+    pg_restore, into the same database or another    its tables are new files; the database may be another
+    a copy of the database, renamed to its place     another database
+    a base backup, a snapshot of the disk,           PostgreSQL was started
+    a standby that takes over
+    a crash with synchronous_commit off              its statistics were reset
+    tables emptied and loaded again                  they are new files
+
+The row comes back as old as the backup, with the epoch of then. So while both agree, everything Stripe had
+at the comparison is here, and so is every attempt committed since: a new attempt of ours is the first of its
+payment, or follows one that Stripe has ended. Once they differ, each worker compares before its next task at
+Stripe, from the time of the last comparison on, and whoever charges without a worker lists as long as nobody
+has. What is made for a customer in Stripe's own pages reaches us by its events, and locks the booking.
+
+Not seen is a whole machine that is set back with its running memory, the workers' too: nothing on it can
+tell. The comparison of the next hour finds what was lost.
 """
 
 from __future__ import annotations
@@ -9,7 +28,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from payments.deferred_jobs import QUEUE
@@ -17,6 +36,18 @@ from payments.models import StripeMemory
 from procrastinate_tasks import pause_queue, resume_queue
 
 logger = logging.getLogger(__name__)
+
+EPOCH_QUERY = """
+SELECT concat_ws(
+    ' ',
+    extract(epoch FROM pg_postmaster_start_time()),
+    (SELECT extract(epoch FROM stats_reset) FROM pg_stat_bgwriter),
+    (SELECT oid FROM pg_database WHERE datname = current_database()),
+    pg_relation_filenode('payments_paymentattempt'),
+    pg_relation_filenode('payments_refund'),
+    pg_relation_filenode('payments_stripememory')
+)
+"""
 
 
 def read() -> StripeMemory:
@@ -53,6 +84,32 @@ def unlock() -> bool:
     return bool(was_locked)
 
 
-def note_compared(*, account_id: str, now: datetime) -> None:
-    """Note that Stripe and we tell the same story of the same account."""
-    StripeMemory.objects.update_or_create(pk=1, defaults={"account_id": account_id, "compared_at": now})
+def read_epoch() -> str:
+    """Return what changes whenever this database may have lost commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(EPOCH_QUERY)
+        (epoch,) = cursor.fetchone()
+    return str(epoch)
+
+
+def is_sure(*, since: datetime | None = None) -> bool:
+    """Say whether a comparison in this very database found that we know whatever Stripe does."""
+    compared = StripeMemory.objects.filter(epoch=read_epoch(), locked_at__isnull=True)
+    return (compared.filter(compared_at__gt=since) if since else compared).exists()
+
+
+def note_compared(*, account_id: str, epoch: str, is_whole: bool = True, now: datetime) -> bool:
+    """Note that Stripe and we tell the same story of the same account; False in another epoch than then.
+
+    Args:
+        is_whole: whether all that Stripe listed could be read; if not, it is listed from the same time again,
+            and until then nobody is sure.
+    """
+    with transaction.atomic():
+        row = StripeMemory.objects.select_for_update().get(pk=read().pk)
+        if read_epoch() != epoch:
+            return False
+        row.account_id, row.epoch = account_id, epoch if is_whole else ""
+        row.compared_at = now if is_whole else row.compared_at
+        row.save(update_fields=("account_id", "compared_at", "epoch"))
+    return True

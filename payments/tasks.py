@@ -83,6 +83,11 @@ def pause_when_refused(call_next: Callable[[], Any], context: JobContext, worker
 AT_STRIPE = (pause_when_refused, memory.guard)
 
 
+def compare_with_stripe() -> None:
+    """Compare as a worker does before its first task at Stripe; for whoever charges many without one."""
+    memory.guard.require(now=timezone.now())
+
+
 def check_base_url(arguments: Mapping[str, object]) -> None:
     """Refuse to defer a job whose links would lead nowhere.
 

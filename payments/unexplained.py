@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -40,16 +40,36 @@ class Unknown:
 
     Attributes:
         account_id: the account of Stripe's that was asked.
+        is_whole: whether all that it listed could be read.
     """
 
     account_id: str
-    intents: list[Intent]
-    sessions: list[Session]
-    refunds: list[RefundAnswer]
+    intents: list[Intent] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    refunds: list[RefundAnswer] = field(default_factory=list)
+    is_whole: bool = True
 
     @property
     def count(self) -> int:
         return len(self.intents) + len(self.sessions) + len(self.refunds)
+
+
+def read_account(*, gateway: Gateway) -> str:
+    """Compare the account with that of our customers; before it is known, look for an intent of ours.
+
+    Raises:
+        OtherAccount: our key is for another account than our customers are.
+    """
+    account_id, known_id = gateway.read_account(), memory.read().account_id
+    if known_id not in ("", account_id):
+        raise OtherAccount(expected=known_id, found=account_id)
+    newest = PaymentAttempt.objects.filter(stripe_intent_id__isnull=False).order_by("-pk").first()
+    if not known_id and newest is not None:
+        try:
+            gateway.retrieve_intent(newest.stripe_intent_id or "")
+        except ObjectMissing as missing:
+            raise OtherAccount(expected="", found=account_id) from missing
+    return account_id
 
 
 def list_unknown(*, gateway: Gateway, is_flagged_too: bool = False) -> Unknown:
@@ -61,17 +81,17 @@ def list_unknown(*, gateway: Gateway, is_flagged_too: bool = False) -> Unknown:
     Raises:
         OtherAccount: our key is for another account than our customers are.
     """
-    account_id = _read_account(gateway)
+    account_id = read_account(gateway=gateway)
     since = _first_unknown_instant()
     if since is None:
-        return Unknown(account_id=account_id, intents=[], sessions=[], refunds=[])
-    intents = [
-        each for each in _readable(gateway.list_intents(since=since)) if each.attempt_key and _may_take(each)
-    ]
-    sessions = [each for each in _readable(gateway.list_open_pages(since=since)) if each.attempt_key]
-    refunds = [
-        each for each in _readable(gateway.list_refunds(since=since)) if each.refund_key and _pays(each)
-    ]
+        return Unknown(account_id=account_id)
+    unread: list[AnswerUnreadable] = []
+    listed = _readable(gateway.list_intents(since=since), unread)
+    intents = [each for each in listed if each.attempt_key and _may_take(each)]
+    pages = _readable(gateway.list_open_pages(since=since), unread)
+    sessions = [each for each in pages if each.attempt_key]
+    paid_back = _readable(gateway.list_refunds(since=since), unread)
+    refunds = [each for each in paid_back if each.refund_key and _pays(each)]
     intents += _retrieve_flagged(gateway, {each.id for each in intents}) if is_flagged_too else []
     seen = _seen(
         (each.id for found in (intents, sessions, refunds) for each in found), is_closed=is_flagged_too
@@ -84,6 +104,7 @@ def list_unknown(*, gateway: Gateway, is_flagged_too: bool = False) -> Unknown:
         intents=[each for each in intents if each.attempt_key not in attempts and each.id not in seen],
         sessions=[each for each in sessions if each.attempt_key not in attempts and each.id not in seen],
         refunds=[each for each in refunds if each.refund_key not in ours and each.id not in seen],
+        is_whole=not unread,
     )
 
 
@@ -153,20 +174,6 @@ def describe_customer(*, customer_id: str, booking_id: int) -> Mismatch:
     )
 
 
-def _read_account(gateway: Gateway) -> str:
-    """Compare the account with that of our customers; before it is known, look for an intent of ours."""
-    account_id, known_id = gateway.read_account(), memory.read().account_id
-    if known_id not in ("", account_id):
-        raise OtherAccount(expected=known_id, found=account_id)
-    newest = PaymentAttempt.objects.filter(stripe_intent_id__isnull=False).order_by("-pk").first()
-    if not known_id and newest is not None:
-        try:
-            gateway.retrieve_intent(newest.stripe_intent_id or "")
-        except ObjectMissing as missing:
-            raise OtherAccount(expected="", found=account_id) from missing
-    return account_id
-
-
 def _first_unknown_instant() -> datetime | None:
     """Return since when Stripe may know more than we do, ``None`` on a site without bookings."""
     compared_at = memory.read().compared_at
@@ -179,11 +186,12 @@ def _first_unknown_instant() -> datetime | None:
     return oldest - _MARGIN if oldest is not None else None
 
 
-def _readable(listed: Iterable[_Listed]) -> Iterator[_Listed]:
+def _readable(listed: Iterable[_Listed], unread: list[AnswerUnreadable]) -> Iterator[_Listed]:
     """Yield what can be read of a list; what cannot is seen again when its customer is charged."""
     try:
         yield from listed
     except AnswerUnreadable as fault:
+        unread.append(fault)
         logger.error("not compared", extra={"fault": str(fault)})
 
 

@@ -30,7 +30,6 @@ from bookings.models import Booking
 from bookings.responses import SeeOther
 from payments import queries, webhooks
 from payments.billing import cancellation_cost
-from payments.driver import RETURNED_FROM_PAYING
 from payments.exceptions import (
     InvalidSignature,
     PayerEmailRefused,
@@ -40,6 +39,7 @@ from payments.exceptions import (
 )
 from payments.gateway import get_gateway
 from payments.panels import guest_page
+from payments.requests import RETURNED_FROM_PAYING
 from payments.services import (
     change_dates,
     correct_email,

@@ -20,12 +20,14 @@ from payments.policies import AttemptState, Channel, ChargeAnswer, ChargeFacts, 
 class Claim:
     """The outcome of claiming a charge: an answer, or an attempt to drive to Stripe's truth.
 
+    ``is_new`` is an attempt that was made now, and that nobody has driven yet.
     ``page`` is the guest's open page, when it alone is in the way of the saved card's next try: once Stripe
     has closed it, or said that it was paid, the charge is claimed again.
     """
 
     answer: ChargeAnswer | None = None
     attempt: PaymentAttempt | None = None
+    is_new: bool = False
     page: PaymentAttempt | None = None
 
 
@@ -109,7 +111,7 @@ def _claim(*, booking: Booking, payment: Payment | None, base_url: str, now: dat
         return Claim(answer=ChargeAnswer.PROCESSING)  # A newer release charges it.
     if answer is None and payment is not None and account is not None:
         attempt = live or _claim_off_session(payment, account, base_url, now)
-        return Claim(attempt=attempt)
+        return Claim(attempt=attempt, is_new=live is None)
     if answer == ChargeAnswer.MISSING_METHOD and payment is not None:
         dunning.note_missing_card(payment=payment, base_url=base_url, now=now)
     return Claim(answer=answer, page=live if _is_in_the_way(live, facts) else None)

@@ -12,13 +12,17 @@ class StripeMemory(models.Model):
     """One row: it is restored with a backup, and so tells how old what we know is.
 
     ``account_id`` is Stripe's id of the account that our customers belong to. ``compared_at`` is the last
-    time at which Stripe knew nothing of ours that we did not. While ``locked_at`` is set, nothing is charged
-    and no payment page is opened.
+    time at which Stripe knew nothing of ours that we did not, and ``epoch`` the database in which that was
+    so; empty while something of it could not be read. While ``locked_at`` is set, nothing is charged and no
+    payment page is opened.
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     account_id = models.CharField(_("Stripe account"), max_length=255, blank=True)
     compared_at = models.DateTimeField(_("compared"), null=True, blank=True)
+    epoch = models.CharField(
+        _("state of the database"), max_length=200, blank=True, default="", db_default=""
+    )
     locked_at = models.DateTimeField(_("locked"), null=True, blank=True)
 
     class Meta:

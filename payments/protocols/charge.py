@@ -47,7 +47,7 @@ def _finish(claim: claims.Claim, gateway: Gateway, now: datetime) -> ChargeAnswe
         answer = claim.answer or ChargeAnswer.NO_BALANCE
         logger.info("nothing to charge", extra={"answer": answer.value})
         return answer
-    attempt = driver.drive(attempt=claim.attempt, gateway=gateway, now=now)
+    attempt = driver.drive(attempt=claim.attempt, gateway=gateway, now=now, is_new=claim.is_new)
     answer = _answer_for(attempt)
     logger.info("charge ended", extra={"answer": answer.value, "attempt_id": attempt.pk})
     return answer

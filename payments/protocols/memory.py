@@ -1,9 +1,14 @@
-"""Whether Stripe remembers more than we do: asked before a worker's first call, and every hour."""
+"""Whether Stripe remembers more than we do.
+
+Asked every hour, and whenever the database may not be the one that was compared; of which account our key is,
+before the first call of each process.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,27 +30,49 @@ def compare(*, gateway: Gateway, now: datetime) -> None:
 
     Raises:
         OtherAccount: our key is for another account than our customers are; charging is paused.
-        MemoryLost: charging is locked, now or since before.
+        MemoryLost: charging is locked, now or since before; or the database changed meanwhile.
         TransientFault: Stripe cannot be asked.
     """
-    try:
+    epoch = memory.read_epoch()
+    with _pausing():
         unknown = unexplained.list_unknown(gateway=gateway)
+    if unknown.count or memory.is_locked():
+        memory.lock(unknown=unknown.count, now=now)
+        raise MemoryLost
+    if not memory.note_compared(
+        account_id=unknown.account_id, epoch=epoch, is_whole=unknown.is_whole, now=now
+    ):
+        raise MemoryLost
+
+
+def compare_account(*, gateway: Gateway) -> None:
+    """Compare the account of our key with that of our customers, and nothing else.
+
+    Raises:
+        OtherAccount: it is another; charging is paused.
+        TransientFault: Stripe cannot be asked.
+    """
+    with _pausing():
+        unexplained.read_account(gateway=gateway)
+
+
+@contextmanager
+def _pausing() -> Iterator[None]:
+    try:
+        yield
     except OtherAccount:
         memory.pause(
             _("STRIPE_SECRET_KEY is for another account. Correct it, restart, then resume this queue.")
         )
         raise
-    if unknown.count or memory.is_locked():
-        memory.lock(unknown=unknown.count, now=now)
-        raise MemoryLost
-    memory.note_compared(account_id=unknown.account_id, now=now)
 
 
 @dataclass(slots=True)
 class Guard:
-    """Task middleware: no task asks anything of Stripe before its process has compared."""
+    """Task middleware: no task asks anything of Stripe before that was compared with what we have."""
 
-    has_compared: bool = False
+    _compared_at: datetime | None = None
+    _epoch: str = ""
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, call_next: Callable[[], Any], context: JobContext, worker: Worker | None) -> Any:
@@ -53,18 +80,25 @@ class Guard:
         return call_next()
 
     def require(self, *, now: datetime) -> None:
-        """Compare if this process has not yet, or nobody has for an hour; raises as ``compare`` does."""
+        """Compare if nobody has for an hour in this state of the database; raises as ``compare`` does.
+
+        A process that finds it compared looks at the account of its own key all the same.
+        """
         with self._one_at_a_time:
-            if self.has_compared and _is_fresh(now):
+            if self._has_compared(now):
                 return
-            compare(gateway=get_gateway(), now=now)
-            self.has_compared = True
+            self._epoch = memory.read_epoch()
+            if memory.is_sure(since=now - COMPARED_FOR):
+                compare_account(gateway=get_gateway())
+            else:
+                compare(gateway=get_gateway(), now=now)
+            self._compared_at = now
 
-
-def _is_fresh(now: datetime) -> bool:
-    known = memory.read()
-    compared_at = known.compared_at
-    return known.locked_at is None and compared_at is not None and now - compared_at < COMPARED_FOR
+    def _has_compared(self, now: datetime) -> bool:
+        known = memory.read()
+        if self._compared_at is None or known.locked_at is not None or memory.read_epoch() != self._epoch:
+            return False
+        return now - max(self._compared_at, known.compared_at or self._compared_at) < COMPARED_FOR
 
 
 guard = Guard()

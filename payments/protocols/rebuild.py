@@ -70,6 +70,7 @@ def rebuild(*, gateway: Gateway, base_url: str, now: datetime) -> Iterator[Findi
         OtherAccount, TransientFault: Stripe cannot be asked; run it again.
         MemoryLost: something new came up meanwhile; run it again.
     """
+    epoch = memory.read_epoch()
     unknown = unexplained.list_unknown(gateway=gateway, is_flagged_too=True)
     for session in reversed(unknown.sessions):
         yield _close_page(session, gateway, now)
@@ -77,8 +78,10 @@ def rebuild(*, gateway: Gateway, base_url: str, now: datetime) -> Iterator[Findi
         yield _rebuild_intent(intent, gateway, base_url, now)
     for answer in reversed(unknown.refunds):
         yield _rebuild_refund(answer, now)
-    if not unexplained.list_unknown(gateway=gateway).count:
-        memory.note_compared(account_id=unknown.account_id, now=now)
+    left = unexplained.list_unknown(gateway=gateway)
+    if not left.count and memory.note_compared(
+        account_id=left.account_id, epoch=epoch, is_whole=left.is_whole, now=now
+    ):
         memory.unlock()
 
 

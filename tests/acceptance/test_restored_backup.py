@@ -24,7 +24,7 @@ from reyes_estancias.postgres.binaries import find_binaries
 from tests.acceptance.live_house import BOOKED_AGO, WORKER_SETTINGS, LiveHouse, wait_until
 from tests.docs.document import GUIDE, ROOT, commands_of
 from tests.factories import BASE_URL, balance_of
-from tests.workers.workers import current_database_url
+from tests.workers.workers import current_database_url, query
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -140,3 +140,30 @@ def test_a_worker_that_is_started_on_a_restored_backup_charges_nothing_until_it_
     live_house.finish()
 
     live_house.assert_charged_once([paid, unpaid])
+
+
+def test_workers_that_were_never_stopped_charge_nothing_over_a_restore(live_house: LiveHouse, tmp_path: Path):
+    """Nobody told them: they go on in the middle of a shift, and have compared a moment ago."""
+    paid, unpaid = live_house.book_due(2)
+    query("UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour' RETURNING id")
+    back_up(live_house, tmp_path, age=HOUR)
+    with live_house.worker():
+        wait_until(newly_compared)
+        charge_all([paid])
+        taken = charges(live_house)
+
+        restore(tmp_path, but="rebuild_from_stripe")
+        query("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' RETURNING id")
+        wait_until(memory.is_locked)
+
+        assert charges(live_house) == taken
+
+    follow(["python manage.py rebuild_from_stripe --apply"], tmp_path)
+    live_house.finish()
+
+    live_house.assert_charged_once([paid, unpaid])
+
+
+def newly_compared() -> bool:
+    """Say whether a worker has compared: the backup was made as if that were an hour ago."""
+    return StripeMemory.objects.filter(compared_at__gt=timezone.now() - HOUR / 2).exists()

@@ -141,6 +141,7 @@ class Command(BaseCommand):
 
     def _charge_one_after_another(self, sample: list[Booking], base_url: str) -> timedelta:
         """Charge as the old scan did: inline. Returns the time of one charge."""
+        tasks.compare_with_stripe()
         started = time.monotonic()
         for done, booking in enumerate(sample, start=1):
             tasks.charge_balance_for_booking(booking_id=booking.pk, base_url=base_url)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from bookings.models import Booking, BookingStatus
-from payments import memory, monitoring, tasks
+from payments import memory, monitoring, tasks, unexplained
 from payments.exceptions import CollectionLocked, MemoryLost, OtherAccount, TransientFault
 from payments.ledger import mismatches
 from payments.models import (
@@ -35,7 +36,7 @@ from procrastinate_tasks.queues import control
 from reyes_estancias.local_stripe.faults import FaultKind
 from reyes_estancias.local_stripe.statement import Movement
 from tests.factories import BASE_URL, balance_of
-from tests.house import CREATE_SESSION, House, account_of, live_attempt
+from tests.house import CREATE_INTENT, CREATE_REFUND, CREATE_SESSION, House, account_of, live_attempt
 from tests.integration.constraints import check_deferred_rules
 from tests.stripe_transport import make_local_stripe
 
@@ -136,6 +137,116 @@ def test_an_attempt_of_an_older_release_repeats_the_request_it_was_made_with(hou
     assert set(session["metadata"]) == {"attempt"}
 
 
+# --- Where nothing is in doubt -----------------------------------------------------------------------------
+
+
+def lists(house: House) -> int:
+    """Count how often intents were listed: of a customer before a charge, of all at a comparison."""
+    return house.calls("GET").count("payment_intents")
+
+
+def load_again() -> None:
+    """Do to the tables what loading a backup does: the rows are as they were, in new files."""
+    known = StripeMemory.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE payments_stripememory")
+    known.save(force_insert=True)
+
+
+def test_a_charge_by_rows_that_were_compared_lists_nothing(house: House):
+    booking = house.book_due()
+    compare(gateway=house.gateway, now=house.now)
+    before = lists(house)
+
+    assert house.charge(booking) == "succeeded"
+
+    assert lists(house) == before
+
+
+def test_a_charge_by_rows_that_may_have_been_restored_since_lists_first(house: House):
+    booking = house.book_due()
+    compare(gateway=house.gateway, now=house.now)
+    with forgotten():
+        assert house.charge(booking) == "succeeded"
+    load_again()
+
+    assert house.charge(booking) == "locked"
+
+    assert charged(house) == [booking.quote.deposit_minor, booking.quote.balance_minor]
+    rebuild()
+
+
+def test_a_charge_that_is_resumed_lists_first_as_its_key_may_be_forgotten(house: House):
+    booking = house.book_due()
+    compare(gateway=house.gateway, now=house.now)
+    house.arm(FaultKind.RESET_AFTER, path=CREATE_INTENT)
+    with pytest.raises(TransientFault):
+        house.charge(booking)
+    before = lists(house)
+
+    assert house.charge(booking) == "succeeded"
+
+    assert lists(house) == before + 1
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+@pytest.mark.parametrize("path", [CREATE_INTENT, CREATE_SESSION, CREATE_REFUND])
+def test_what_could_not_be_read_is_compared_again_and_leaves_charges_in_doubt(house: House, path: str):
+    booking = house.book_due()
+    compare(gateway=house.gateway, now=house.now)
+    compared_at = house.now
+    house.wait(minutes=5)
+    house.arm(FaultKind.RENAMED, path=path, method="GET")
+
+    compare(gateway=house.gateway, now=house.now)
+
+    assert StripeMemory.objects.get().compared_at == compared_at
+    assert not memory.is_sure()
+    before = lists(house)
+    assert house.charge(booking) == "succeeded"
+    assert lists(house) == before + 1
+    compare(gateway=house.gateway, now=house.now)
+    assert memory.is_sure()
+
+
+def test_a_worker_that_goes_on_over_a_restore_compares_before_its_next_task(house: House):
+    booking = house.book_due()
+    guard = Guard()
+    guard.require(now=house.now)
+    with forgotten():
+        house.charge(booking)
+    guard.require(now=house.now)
+    load_again()
+
+    with pytest.raises(MemoryLost):
+        guard.require(now=house.now)
+
+    rebuild()
+    guard.require(now=house.now)
+
+
+def test_a_restore_in_the_middle_of_a_comparison_is_not_taken_for_compared(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    house.book_due()
+    compare(gateway=house.gateway, now=house.now)
+    before = StripeMemory.objects.get().compared_at
+    house.wait(minutes=5)
+    list_unknown = unexplained.list_unknown
+
+    def list_while_restored(**asked: Any) -> unexplained.Unknown:
+        found = list_unknown(**asked)
+        load_again()
+        return found
+
+    monkeypatch.setattr(unexplained, "list_unknown", list_while_restored)
+    with pytest.raises(MemoryLost):
+        compare(gateway=house.gateway, now=house.now)
+
+    assert StripeMemory.objects.get().compared_at == before
+    assert not memory.is_sure()
+
+
 # --- Events and the night ----------------------------------------------------------------------------------
 
 
@@ -210,7 +321,8 @@ def test_a_site_that_never_asked_stripe_anything_has_nothing_to_compare(house: H
 
 def test_what_stripe_knows_and_we_do_not_locks_all_charging(house: House):
     booking, other = house.book_due(), house.book_due()
-    compare(gateway=house.gateway, now=house.now)
+    guard = Guard()
+    guard.require(now=house.now)
     with forgotten():
         house.charge(booking)
 
@@ -221,7 +333,7 @@ def test_what_stripe_knows_and_we_do_not_locks_all_charging(house: House):
     with pytest.raises(TransientFault):
         house.charge(other)
     with pytest.raises(MemoryLost):
-        Guard(has_compared=True).require(now=house.now)
+        guard.require(now=house.now)
     rebuild()
     assert house.charge(other) == "succeeded"
 
@@ -262,18 +374,22 @@ def test_no_payment_page_is_opened_while_charging_is_locked(house: House):
     house.open_page(hold)
 
 
-def test_a_process_compares_before_its_first_task_at_stripe_and_then_once_an_hour(house: House):
+def test_what_is_compared_is_compared_for_an_hour_and_each_process_looks_at_its_account(house: House):
     guard = Guard()
-    asked = lambda: house.calls("GET").count("account")  # noqa: E731
+    house.book()
+    accounts = lambda: house.calls("GET").count("account")  # noqa: E731
 
     guard.require(now=house.now)
     guard.require(now=house.now)
-    assert asked() == 1
+    assert (accounts(), lists(house)) == (1, 1)
+
+    Guard().require(now=house.now)
+    assert (accounts(), lists(house)) == (2, 1)
 
     house.wait(minutes=61)
     guard.require(now=house.now)
     Guard().require(now=house.now)
-    assert asked() == 3
+    assert (accounts(), lists(house)) == (4, 2)
 
 
 # --- The account -------------------------------------------------------------------------------------------
