@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -12,12 +12,18 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from django.db import DatabaseError, transaction
-from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.django_connector import DjangoConnector, wrap_exceptions
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import ConnectorException, UniqueViolation
+from psycopg.abc import Buffer, Loader
+from psycopg.adapt import AdaptersMap
+from psycopg.pq import Format
 
 _HERE = Path(__file__).parent
 _NOW = "SELECT clock_timestamp() AS now"
+# A day from either end of Python's years, so that every time zone can show them.
+_FIRST_INSTANT = datetime(1, 1, 2, tzinfo=UTC)
+_LAST_INSTANT = datetime(9999, 12, 30, tzinfo=UTC)
 
 MOST_CLASHES = 5
 
@@ -99,8 +105,42 @@ def database_now() -> datetime:
     return now
 
 
+class _Connector(DjangoConnector):
+    """Reads every instant: one that only Postgres knows, in any column, ends no question about other rows."""
+
+    @wrap_exceptions()
+    def execute_query_all(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+        with self.connection.cursor() as cursor:
+            _read_any_instant(cursor.adapters)  # the cursor's own, not the connection's
+            cursor.execute(query, self._wrap_json(arguments))
+            return list(self._dictfetch(cursor))
+
+
+def _read_any_instant(adapters: AdaptersMap) -> None:
+    usual = adapters.get_loader(adapters.types["timestamptz"].oid, Format.TEXT)
+    if usual is not None:
+        adapters.register_loader("timestamptz", _reader_of_any_instant(usual))
+
+
+@cache
+def _reader_of_any_instant(usual: type[Loader]) -> type[Loader]:
+    """Return a loader that brings instants into the years that Python has, as ``readable_v1`` does in SQL."""
+
+    class AnyInstant(usual):  # type: ignore[valid-type, misc]
+        def load(self, data: Buffer) -> datetime:
+            try:
+                instant: datetime = super().load(data)
+            except (psycopg.DataError, OverflowError):
+                text = bytes(data)
+                is_early = text.startswith(b"-") or text.endswith(b"BC")
+                return _FIRST_INSTANT if is_early else _LAST_INSTANT
+            return instant
+
+    return AnyInstant
+
+
 def _connector() -> DjangoConnector:
-    return DjangoConnector(alias=database_alias())
+    return _Connector(alias=database_alias())
 
 
 # --- Clashes ----------------------------------------------------------------------------------------------

@@ -337,7 +337,7 @@ def describe_bulk_runs(jobs: Sequence[JobArgs]) -> Mapping[int, JobDescription]:
     """Name the bulk operation that a job carries on."""
     return {
         job.id: JobDescription(
-            sentence=_("Carry out bulk operation %(id)s") % {"id": job.args["operation_id"]},
+            sentence=_("Carry out bulk operation %(id)s") % {"id": job.args.get("operation_id", "?")},
             retry_safety=RetrySafety.SAFE,
             retry_reason=_("It goes on where it was, and does nothing twice."),
         )

@@ -18,8 +18,8 @@ from procrastinate_tasks.command_line.output import ExitCode, Options, Output, V
 from procrastinate_tasks.jobs.descriptions import JobDescription, RetrySafety, descriptions_of
 from procrastinate_tasks.jobs.states import STATE_LABELS
 from procrastinate_tasks.jobs.tasks import find_options
-from procrastinate_tasks.models import AuditEntry, JobAttempt, TargetType
-from procrastinate_tasks.queries.job import Event, list_events, steps_of
+from procrastinate_tasks.models import AuditEntry, TargetType
+from procrastinate_tasks.queries.job import Attempt, Event, list_attempts, list_events, steps_of
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.queues.diagnosis import Reason, why_not_running
 from procrastinate_tasks.queues.policies import Cause
@@ -33,7 +33,7 @@ class _Job:
     description: JobDescription
     reason: Reason
     events: Sequence[Event]
-    attempts: Sequence[JobAttempt]
+    attempts: Sequence[Attempt]
     entries: Sequence[AuditEntry]
 
 
@@ -83,7 +83,7 @@ def _read(job_id: int) -> _Job:
         description=descriptions_of([row])[job_id],
         reason=reason,
         events=list_events(job_id),
-        attempts=list(JobAttempt.objects.filter(job_id=job_id).order_by("id")[:_MOST_ROWS]),
+        attempts=list_attempts(job_id, at_most=_MOST_ROWS)[::-1],
         entries=list(_entries_about(job_id)[:_MOST_ROWS]),
     )
 
@@ -160,11 +160,11 @@ def _write_attempts(out: Output, job: _Job, *, with_traceback: bool) -> None:
         out.line(traceback)
 
 
-def _row_of(attempt: JobAttempt) -> tuple[object, ...]:
+def _row_of(attempt: Attempt) -> tuple[object, ...]:
     error = f"{attempt.exception_class.rpartition('.')[2]}: {attempt.message}"
     return (
         attempt.attempt,
-        attempt.get_outcome_display(),
+        attempt.outcome_label,
         attempt.started_at,
         attempt.finished_at - attempt.started_at,
         attempt.host,
@@ -208,7 +208,7 @@ def _json_of(job: _Job, options: Options) -> dict[str, object]:
     }
 
 
-def _json_of_attempt(attempt: JobAttempt, options: Options) -> dict[str, object]:
+def _json_of_attempt(attempt: Attempt, options: Options) -> dict[str, object]:
     names = [
         "attempt",
         "outcome",

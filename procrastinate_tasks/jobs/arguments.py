@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from procrastinate_tasks.exceptions import InvalidTaskArguments
@@ -34,19 +36,28 @@ def find_arguments(text: str) -> dict[str, Any]:
 
 def arguments_to_show(text: str) -> dict[str, Any]:
     """Return arguments as pages and commands show them, whatever they are."""
-    try:
-        arguments = _read(text)
-    except InvalidTaskArguments as refusal:
-        return {_ALL: f"({refusal.problem})"}
-    shown = _flattened(arguments, _DEEPEST_SHOWN)
+    shown = value_to_show(text)
     return shown if isinstance(shown, dict) else {_ALL: shown}
 
 
-def _read(text: str) -> Any:
+def value_to_show(text: str) -> Any:
+    """Return any JSON as pages and commands show it: as JSON again, or why it cannot be."""
     try:
-        return json.loads(text)
+        return _flattened(_read(text, read_float=_finite_or_text), _DEEPEST_SHOWN)
+    except InvalidTaskArguments as refusal:
+        return f"({refusal.problem})"
+
+
+def _read(text: str, *, read_float: Callable[[str], object] = float) -> Any:
+    try:
+        return json.loads(text, parse_float=read_float)
     except (ValueError, RecursionError) as fault:
         raise InvalidTaskArguments(f"the job's arguments cannot be read here: {fault}") from fault
+
+
+def _finite_or_text(text: str) -> float | str:
+    """Read a number; Postgres holds larger ones than a float, and ``Infinity`` is no JSON."""
+    return number if isfinite(number := float(text)) else text
 
 
 def _flattened(value: Any, depth: int) -> Any:

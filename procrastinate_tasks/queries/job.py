@@ -16,10 +16,10 @@ from procrastinate.retry import RetryStrategy
 
 from procrastinate_tasks.database import fetch_rows
 from procrastinate_tasks.formatting import duration_in_words
-from procrastinate_tasks.jobs.arguments import arguments_to_show
+from procrastinate_tasks.jobs.arguments import arguments_to_show, value_to_show
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.states import JobState
-from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 
 MOST_EVENTS = 200
@@ -46,6 +46,42 @@ LIMIT %(limit)s
 """
 
 
+_ATTEMPTS = """
+-- A job's latest attempts, the latest first. The result is text: not all that Postgres holds is read here.
+SELECT
+    id, attempt, worker_id, host, release, started_at, finished_at, outcome, result::text AS result,
+    exception_class, message, traceback, fingerprint
+FROM procrastinate_tasks_jobattempt
+WHERE job_id = %(job_id)s
+ORDER BY id DESC
+LIMIT %(at_most)s
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a job, as it is shown; ``result`` is what it returned, as JSON."""
+
+    id: int
+    attempt: int
+    worker_id: int | None
+    host: str
+    release: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    result: object
+    exception_class: str
+    message: str
+    traceback: str
+    fingerprint: str
+
+    @property
+    def outcome_label(self) -> str:
+        labels = {outcome.value: outcome.label for outcome in Outcome}
+        return str(labels.get(self.outcome, self.outcome))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockSharer:
     """Another unfinished job with the same lock; ``runs`` when it is the one that has it."""
@@ -70,9 +106,14 @@ def list_events(job_id: int) -> tuple[Event, ...]:
     return tuple(Event(type=kind, at=at) for kind, at in reversed(latest))
 
 
-def list_attempts(job_id: int) -> list[JobAttempt]:
+def list_attempts(job_id: int, *, at_most: int = MOST_ATTEMPTS) -> list[Attempt]:
     """Return a job's latest attempts, the latest first; they outlive the job for a while."""
-    return list(JobAttempt.objects.filter(job_id=job_id).order_by("-id")[:MOST_ATTEMPTS])
+    rows = fetch_rows(_ATTEMPTS, job_id=job_id, at_most=at_most)
+    return [Attempt(**{**row, "result": _result_of(row["result"])}) for row in rows]
+
+
+def _result_of(text: str | None) -> object:
+    return None if text is None else value_to_show(text)
 
 
 def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:

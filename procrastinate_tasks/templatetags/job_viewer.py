@@ -14,7 +14,7 @@ from procrastinate_tasks import formatting
 from procrastinate_tasks.formatting import age_in_words, duration_in_words
 from procrastinate_tasks.jobs.descriptions import title_of
 from procrastinate_tasks.jobs.states import STATE_LABELS, JobState
-from procrastinate_tasks.models import JobAttempt
+from procrastinate_tasks.queries.job import Attempt
 
 register = template.Library()
 
@@ -56,7 +56,7 @@ def lasting(duration: timedelta | None) -> str:
 
 
 @register.filter
-def run_time(attempt: JobAttempt) -> str:
+def run_time(attempt: Attempt) -> str:
     """Return how long an attempt ran, in words."""
     return duration_in_words(attempt.finished_at - attempt.started_at)
 

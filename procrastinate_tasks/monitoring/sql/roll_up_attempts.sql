@@ -8,13 +8,13 @@ WITH run AS (
         attempt.task_name,
         attempt.queue_name,
         attempt.outcome,
-        CASE WHEN attempt.outcome NOT IN ('crashed', 'parked') THEN attempt.finished_at - attempt.started_at END AS lasted,
+        CASE WHEN attempt.outcome NOT IN ('crashed', 'parked') THEN attempt.finished_at - procrastinate_tasks_readable_v1(attempt.started_at) END AS lasted,
         ready.waited
     FROM procrastinate_tasks_jobattempt AS attempt
     LEFT JOIN LATERAL (
         SELECT
-            attempt.started_at - coalesce(
-                max(event.at) FILTER (WHERE event.at <= attempt.started_at), attempt.started_at
+            procrastinate_tasks_readable_v1(attempt.started_at) - procrastinate_tasks_readable_v1(
+                coalesce(max(event.at) FILTER (WHERE event.at <= attempt.started_at), attempt.started_at)
             ) AS waited
         FROM procrastinate_events AS event
         WHERE event.job_id = attempt.job_id

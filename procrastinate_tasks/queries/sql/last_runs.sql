@@ -4,7 +4,7 @@ SELECT
     job.status::text AS status,
     run.outcome,
     run.finished_at,
-    run.finished_at - run.started_at AS lasted,
+    procrastinate_tasks_readable_v1(run.finished_at) - procrastinate_tasks_readable_v1(run.started_at) AS lasted,
     run.result::text AS result,
     run.exception_class
 FROM unnest(%(job_ids)s::bigint[]) AS wanted (id)

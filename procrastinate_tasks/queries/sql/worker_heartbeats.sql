@@ -2,7 +2,7 @@
 SELECT
     worker.id,
     worker.last_heartbeat,
-    now() - worker.last_heartbeat AS heartbeat_age,
+    now() - procrastinate_tasks_readable_v1(worker.last_heartbeat) AS heartbeat_age,
     coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS orphaned_after,
     {{is_alive}} AS is_alive,
     (SELECT count(*) FROM procrastinate_jobs AS job WHERE job.worker_id = worker.id AND job.status = 'doing') AS running,

@@ -16,9 +16,10 @@ from procrastinate_tasks.actions.reports import ACTION_LABELS, TargetReport
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.descriptions import JobDescription, descriptions_of, find_description
 from procrastinate_tasks.jobs.states import STATE_LABELS
-from procrastinate_tasks.models import AuditEntry, JobAttempt
+from procrastinate_tasks.models import AuditEntry
 from procrastinate_tasks.queries.filters import JobFilter
 from procrastinate_tasks.queries.job import (
+    Attempt,
     LockSharer,
     find_job,
     list_attempts,
@@ -64,7 +65,7 @@ def show(request: HttpRequest, site: AdminSite, job_id: int) -> HttpResponse:
 
 
 def _describe(
-    request: HttpRequest, site: AdminSite, row: JobRow, attempts: Sequence[JobAttempt]
+    request: HttpRequest, site: AdminSite, row: JobRow, attempts: Sequence[Attempt]
 ) -> dict[str, object]:
     sharers = list_lock_sharers(row)
     descriptions = descriptions_of([row, *sharers])
@@ -112,7 +113,7 @@ def _siblings(row: JobRow) -> str:
     return JobFilter(about=f"{presentation.related_argument}:{value}").address()
 
 
-def _summarize(shown: ShownJob, attempts: Sequence[JobAttempt]) -> str:
+def _summarize(shown: ShownJob, attempts: Sequence[Attempt]) -> str:
     """Return what a colleague or supporter needs to know, without arguments or messages."""
     row = shown.row
     facts = {
@@ -124,7 +125,7 @@ def _summarize(shown: ShownJob, attempts: Sequence[JobAttempt]) -> str:
     if attempts:
         last = attempts[0]
         known = (
-            last.get_outcome_display(),
+            last.outcome_label,
             last.exception_class,
             last.fingerprint,
             last.host,
