@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from procrastinate_tasks.jobs.retries import Retries
     from procrastinate_tasks.jobs.tasks import task
     from procrastinate_tasks.monitoring.logging import logging_config
-    from procrastinate_tasks.queues.control import is_paused, limit_queue, pause_queue, resume_queue
+    from procrastinate_tasks.queues.control import is_paused, limit_queue
     from procrastinate_tasks.queues.diagnosis import why_not_running
+    from procrastinate_tasks.queues.pauses import pause_queue, pause_task, resume_queue, resume_task
     from procrastinate_tasks.schedule.periodic import periodic
     from procrastinate_tasks.schedule.policies import CatchUp
     from procrastinate_tasks.worker.process_hooks import on_process_start, on_process_stop
@@ -50,8 +51,10 @@ __all__ = [
     "on_process_start",
     "on_process_stop",
     "pause_queue",
+    "pause_task",
     "periodic",
     "resume_queue",
+    "resume_task",
     "task",
     "why_not_running",
 ]
@@ -74,8 +77,10 @@ _HOMES = {
     "CONNECTION_OPTIONS": "conf",
     "logging_config": "monitoring.logging",
     # operate
-    "pause_queue": "queues.control",
-    "resume_queue": "queues.control",
+    "pause_queue": "queues.pauses",
+    "pause_task": "queues.pauses",
+    "resume_queue": "queues.pauses",
+    "resume_task": "queues.pauses",
     "limit_queue": "queues.control",
     "is_paused": "queues.control",
     "why_not_running": "queues.diagnosis",

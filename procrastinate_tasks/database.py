@@ -37,6 +37,16 @@ _SHARED: dict[str, LiteralString] = {
     "is_alive": """coalesce(
     worker.last_heartbeat >= {now} - coalesce(live.orphaned_after, %(orphaned_after)s::interval), false
 )""",
+    # A due job is held back by people: with its queue, whose rule this is, or with its task.
+    "is_paused": """(
+    rule.paused_at IS NOT NULL
+    OR job.task_name = ANY(ARRAY(SELECT pause.task_name FROM procrastinate_tasks_taskpause AS pause))
+)""",
+    # The tasks that a worker knows, its parameter's keys, without those that are paused.
+    "open_tasks": """(
+    SELECT %(tasks)s::jsonb - coalesce(array_agg(pause.task_name::text), '{}')
+    FROM procrastinate_tasks_taskpause AS pause
+)""",
     # The due job waits for the other one with its lock, as the claim has it.
     "is_blocked": """(
     other.lock = job.lock

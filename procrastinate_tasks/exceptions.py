@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from difflib import get_close_matches
 
 from django.core.exceptions import ImproperlyConfigured
@@ -51,6 +52,17 @@ class UnknownQueue(QueueError, LookupError):
     def __str__(self) -> str:
         hint = f" Did you mean {self.suggestion!r}?" if self.suggestion else ""
         return f"No queue is named {self.queue!r}.{hint} `manage.py jobs tasks` lists the tasks' queues."
+
+
+class PauseAlreadyOver(QueueError, ValueError):
+    """A pause until an instant that has passed."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(until)
+
+    def __str__(self) -> str:
+        return f"A pause until {self.until.isoformat()} is over already."
 
 
 class InvalidQueueLimit(QueueError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -115,6 +116,11 @@ def short_error(exception_class: str, message: str) -> str:
     first_line = next(iter(message.splitlines()), "")
     text = f"{name}: {first_line}" if first_line else name
     return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"
+
+
+def amounts_in_words(amounts: Iterable[Amount]) -> str:
+    """Return sums of several currencies; nothing for none."""
+    return " + ".join(amount_in_words(amount) for amount in amounts)
 
 
 def amount_in_words(amount: Amount) -> str:

@@ -19,6 +19,8 @@ _CODENAMES: Mapping[Action, str] = {
     Action.RESCUE: "rescue_job",
     Action.PAUSE: "pause_queue",
     Action.RESUME: "pause_queue",
+    Action.PAUSE_TASK: "pause_queue",
+    Action.RESUME_TASK: "pause_queue",
     Action.LIMIT: "limit_queue",
     Action.RUN_SCHEDULE: "run_schedule",
     Action.DISABLE_SCHEDULE: "disable_schedule",

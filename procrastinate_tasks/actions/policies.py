@@ -23,6 +23,8 @@ class Action(StrEnum):
     RESCUE = "rescue"
     PAUSE = "pause"
     RESUME = "resume"
+    PAUSE_TASK = "pause_task"
+    RESUME_TASK = "resume_task"
     LIMIT = "limit"
     RUN_SCHEDULE = "run_schedule"
     DISABLE_SCHEDULE = "disable_schedule"
@@ -33,6 +35,7 @@ class Action(StrEnum):
 
 JOB_ACTIONS = (Action.RETRY, Action.RUN_NOW, Action.CANCEL, Action.ABORT, Action.RELEASE, Action.RESCUE)
 QUEUE_ACTIONS = (Action.PAUSE, Action.RESUME, Action.LIMIT)
+TASK_ACTIONS = (Action.PAUSE_TASK, Action.RESUME_TASK)
 SCHEDULE_ACTIONS = (Action.RUN_SCHEDULE, Action.DISABLE_SCHEDULE, Action.ENABLE_SCHEDULE)
 
 
@@ -57,6 +60,8 @@ class Refusal(StrEnum):
     UNKNOWN_QUEUE = "unknown_queue"
     PAUSED_ALREADY = "paused_already"
     NOT_PAUSED = "not_paused"
+    UNKNOWN_TASK = "unknown_task"
+    OVER_ALREADY = "over_already"
     INVALID_LIMIT = "invalid_limit"
     UNKNOWN_SCHEDULE = "unknown_schedule"
     DISABLED_ALREADY = "disabled_already"
@@ -198,6 +203,8 @@ _TIERS: Mapping[Action, Tier] = {
     Action.RESCUE: Tier.DRY_RUN,
     Action.PAUSE: Tier.DRY_RUN,
     Action.RESUME: Tier.BUTTON,
+    Action.PAUSE_TASK: Tier.DRY_RUN,
+    Action.RESUME_TASK: Tier.BUTTON,
     Action.LIMIT: Tier.DRY_RUN,
     Action.RUN_SCHEDULE: Tier.BUTTON,
     Action.DISABLE_SCHEDULE: Tier.TYPED,

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from procrastinate_tasks.actions.policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action, Refusal
+from procrastinate_tasks.actions.policies import (
+    JOB_ACTIONS,
+    QUEUE_ACTIONS,
+    SCHEDULE_ACTIONS,
+    TASK_ACTIONS,
+    Action,
+    Refusal,
+)
 from procrastinate_tasks.conf import QueueLimit
 from procrastinate_tasks.models import ActionOutcome, Channel, TargetType
 
@@ -30,6 +38,7 @@ MOST_JOBS = 500
 TARGET_TYPES: Mapping[Action, TargetType] = {
     **dict.fromkeys(JOB_ACTIONS, TargetType.JOB),
     **dict.fromkeys(QUEUE_ACTIONS, TargetType.QUEUE),
+    **dict.fromkeys(TASK_ACTIONS, TargetType.TASK),
     **dict.fromkeys(SCHEDULE_ACTIONS, TargetType.SCHEDULE),
     **dict.fromkeys((Action.START_BULK, Action.STOP_BULK), TargetType.BULK),
 }
@@ -41,7 +50,8 @@ class ActionRequest:
 
     ``targets`` are jobs by their ids as text, or else one name; one given twice counts once. What a form's
     ``token`` asked for once is not done twice. ``limit`` is what a queue shall have; one without limits lets
-    the settings hold again. ``own_group`` is that of the audit entries where no token decides it.
+    the settings hold again. ``until`` is when a pause shall end by itself. ``own_group`` is that of the audit
+    entries where no token decides it.
     """
 
     action: Action
@@ -50,6 +60,7 @@ class ActionRequest:
     reason: str = ""
     token: str = ""
     limit: QueueLimit = field(default_factory=QueueLimit)
+    until: datetime | None = None
     own_group: UUID = field(default_factory=uuid4)
 
     def __post_init__(self) -> None:
@@ -161,6 +172,8 @@ ACTION_LABELS: Mapping[Action, Promise] = {
     Action.RESCUE: _("Rescue"),
     Action.PAUSE: _("Pause"),
     Action.RESUME: _("Resume"),
+    Action.PAUSE_TASK: _("Pause the task"),
+    Action.RESUME_TASK: _("Resume the task"),
     Action.LIMIT: _("Limit"),
     Action.RUN_SCHEDULE: _("Run now"),
     Action.DISABLE_SCHEDULE: _("Disable"),
@@ -178,6 +191,8 @@ _APPLIED: Mapping[Action, Promise] = {
     Action.RESCUE: _("It was taken from its lost worker."),
     Action.PAUSE: _("The queue is paused: running jobs finish, none starts."),
     Action.RESUME: _("The queue runs again."),
+    Action.PAUSE_TASK: _("The task is paused: running jobs finish, none starts."),
+    Action.RESUME_TASK: _("The task runs again."),
     Action.LIMIT: _("The queue's limits were changed."),
     Action.RUN_SCHEDULE: _("Job %(job_id)s was deferred. The next regular run stays where it was."),
     Action.DISABLE_SCHEDULE: _("The schedule is disabled: it defers nothing until it is enabled."),
@@ -205,6 +220,8 @@ _REFUSED: Mapping[Refusal, Promise] = {
     Refusal.UNKNOWN_QUEUE: _("There is no such queue."),
     Refusal.PAUSED_ALREADY: _("It is paused already."),
     Refusal.NOT_PAUSED: _("It is not paused."),
+    Refusal.UNKNOWN_TASK: _("There is no such task."),
+    Refusal.OVER_ALREADY: _("That time has passed: nothing was paused."),
     Refusal.INVALID_LIMIT: _("This is no limit: %(problem)s."),
     Refusal.UNKNOWN_SCHEDULE: _("There is no such schedule."),
     Refusal.DISABLED_ALREADY: _("It is disabled already."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -18,18 +18,14 @@ from procrastinate_tasks.database import DATABASE_FAULTS, atomic, fetch_row
 from procrastinate_tasks.exceptions import (
     InvalidQueueLimit,
     InvalidTaskArguments,
+    PauseAlreadyOver,
     UnknownQueue,
     UnknownSchedule,
     UnknownTask,
 )
 from procrastinate_tasks.models import ActionOutcome, TargetType
-from procrastinate_tasks.queues.control import (
-    limit_facts,
-    limit_queue,
-    list_queue_rules,
-    pause_queue,
-    resume_queue,
-)
+from procrastinate_tasks.queues.control import limit_facts, limit_queue, list_queue_rules
+from procrastinate_tasks.queues.pauses import pause_queue, pause_task, resume_queue, resume_task
 from procrastinate_tasks.schedule.state import disable, enable, run_now
 
 __all__ = [
@@ -98,12 +94,23 @@ def act(
 
 
 def act_on_queue(
-    action: Action, *, queue: str, actor: Actor, reason: str = "", limit: QueueLimit | None = None
+    action: Action,
+    *,
+    queue: str,
+    actor: Actor,
+    reason: str = "",
+    limit: QueueLimit | None = None,
+    until: datetime | None = None,
 ) -> ActionReport:
     """Pause, resume or limit a queue; see ``perform``."""
     return perform(
         ActionRequest(
-            action=action, targets=(queue,), actor=actor, reason=reason, limit=limit or QueueLimit()
+            action=action,
+            targets=(queue,),
+            actor=actor,
+            reason=reason,
+            limit=limit or QueueLimit(),
+            until=until,
         )
     )
 
@@ -171,6 +178,8 @@ def _act(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
         return _CHANGES[request.action](request)
     except UnknownQueue as unknown:
         return refuse_all(request, Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)
+    except PauseAlreadyOver:
+        return refuse_all(request, Refusal.OVER_ALREADY)
     except InvalidQueueLimit as invalid:
         return refuse_all(request, Refusal.INVALID_LIMIT, problem=invalid.problem)
     except UnknownSchedule as unknown:
@@ -191,12 +200,33 @@ def _done_unless(
 
 
 def _pause(request: ActionRequest) -> tuple[TargetReport, ...]:
-    has_changed = pause_queue(queue=request.targets[0], by=request.actor.name, reason=request.reason)
-    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.PAUSED_ALREADY)
+    (queue,) = request.targets
+    has_changed = pause_queue(queue=queue, by=request.actor.name, reason=request.reason, until=request.until)
+    return _paused(request, has_changed=has_changed)
+
+
+def _pause_task(request: ActionRequest) -> tuple[TargetReport, ...]:
+    (task,) = request.targets
+    try:
+        has_changed = pause_task(task=task, by=request.actor.name, reason=request.reason, until=request.until)
+    except UnknownTask as unknown:
+        return refuse_all(request, Refusal.UNKNOWN_TASK, suggestion=unknown.suggestion)
+    return _paused(request, has_changed=has_changed)
+
+
+def _paused(request: ActionRequest, *, has_changed: bool) -> tuple[TargetReport, ...]:
+    if not has_changed:
+        return refuse_all(request, Refusal.PAUSED_ALREADY)
+    return _done(request, **({"until": request.until.isoformat()} if request.until else {}))
 
 
 def _resume(request: ActionRequest) -> tuple[TargetReport, ...]:
     has_changed = resume_queue(queue=request.targets[0])
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_PAUSED)
+
+
+def _resume_task(request: ActionRequest) -> tuple[TargetReport, ...]:
+    has_changed = resume_task(task=request.targets[0])
     return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_PAUSED)
 
 
@@ -230,6 +260,8 @@ def _enable_schedule(request: ActionRequest) -> tuple[TargetReport, ...]:
 _CHANGES: Mapping[Action, Callable[[ActionRequest], tuple[TargetReport, ...]]] = {
     Action.PAUSE: _pause,
     Action.RESUME: _resume,
+    Action.PAUSE_TASK: _pause_task,
+    Action.RESUME_TASK: _resume_task,
     Action.LIMIT: _limit,
     Action.RUN_SCHEDULE: _run_schedule,
     Action.DISABLE_SCHEDULE: _disable_schedule,

@@ -94,13 +94,13 @@ class ExitCode(IntEnum):
     NONE_APPLIED = 6
 
 
-_NOT_FOUND = (Refusal.UNKNOWN_QUEUE, Refusal.UNKNOWN_SCHEDULE)
+_NOT_FOUND = (Refusal.UNKNOWN_QUEUE, Refusal.UNKNOWN_TASK, Refusal.UNKNOWN_SCHEDULE)
 
 
 _AS_WANTED = (Refusal.PAUSED_ALREADY, Refusal.NOT_PAUSED, Refusal.DISABLED_ALREADY, Refusal.NOT_DISABLED)
 
 
-_MISTAKES = (Refusal.INVALID_LIMIT, Refusal.INVALID_SCHEDULE)
+_MISTAKES = (Refusal.OVER_ALREADY, Refusal.INVALID_LIMIT, Refusal.INVALID_SCHEDULE)
 
 
 def code_of_counts(*, applied: int, others: int) -> ExitCode:

@@ -17,6 +17,7 @@ from procrastinate_tasks.monitoring.health import check_health
 from procrastinate_tasks.queries.queues import QueueStatus, list_tasks, read_status
 from procrastinate_tasks.queries.workers import WorkerHeartbeat
 from procrastinate_tasks.queues.control import QueueRuleInfo, list_queue_rules
+from procrastinate_tasks.queues.pauses import Pause, PauseKind
 
 _MEGABYTE = 1024 * 1024
 
@@ -56,6 +57,7 @@ def _write_status(out: Output, status: QueueStatus) -> None:
         (
             queue.queue,
             queue.ready,
+            queue.blocked,
             queue.paused,
             queue.scheduled,
             queue.to_be_retried,
@@ -68,6 +70,7 @@ def _write_status(out: Output, status: QueueStatus) -> None:
     headings = (
         _("QUEUE"),
         _("READY"),
+        _("BLOCKED"),
         _("PAUSED"),
         _("SCHEDULED"),
         _("TO BE RETRIED"),
@@ -90,6 +93,25 @@ def _write_status(out: Output, status: QueueStatus) -> None:
     out.table((_("WORKER"), _("STATE"), _("RUNNING"), _("LAST HEARTBEAT"), _("CLOCK")), workers)
     out.line()
     out.line(_("Failed in the last 24 hours: %(count)s") % {"count": status.failed_last_day})
+    for pause in status.pauses:
+        out.line(_sentence_of(pause))
+
+
+def _sentence_of(pause: Pause) -> str:
+    values = {
+        "name": pause.name,
+        "person": pause.paused_by,
+        "since": cell(pause.paused_at),
+        "until": cell(pause.paused_until),
+        "reason": pause.reason,
+    }
+    what = {
+        PauseKind.QUEUE: _("Queue %(name)s is paused by %(person)s since %(since)s."),
+        PauseKind.TASK: _("Task %(name)s is paused by %(person)s since %(since)s."),
+    }[pause.kind]
+    until = _("It goes on at %(until)s.") if pause.paused_until else ""
+    reason = _("Reason: %(reason)s") if pause.reason else ""
+    return " ".join(part % values for part in (what, until, reason) if part)
 
 
 def _state_of_worker(worker: WorkerHeartbeat) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.core.management.base import CommandError
@@ -16,14 +17,30 @@ from procrastinate_tasks.actions.services import perform
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_target, error_of
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
 from procrastinate_tasks.conf import QueueLimit, Rate
+from procrastinate_tasks.database import database_now
+from procrastinate_tasks.queries.filters import read_instant
 from procrastinate_tasks.queues.control import list_queue_rules
 
+_LONGEST_MINUTES = 60 * 24 * 365
 _RATE = re.compile(r"(?P<count>\d+)(?:/(?P<seconds>\d+(?:\.\d+)?))?")
 
 
 def add_queue(parser: ArgumentParser) -> None:
     parser.add_argument("queue")
     add_person_arguments(parser)
+
+
+def add_paused(parser: ArgumentParser) -> None:
+    """Add what is paused: a queue, or a task."""
+    parser.add_argument("queue", nargs="?", metavar="QUEUE")
+    parser.add_argument("--task", metavar="NAME", help="this task, on whatever queue, instead of a queue")
+    add_person_arguments(parser)
+
+
+def add_pause(parser: ArgumentParser) -> None:
+    add_paused(parser)
+    parser.add_argument("--for", dest="minutes", type=int, metavar="MINUTES", help="it goes on after so long")
+    parser.add_argument("--until", metavar="TIME", help="it goes on at this time, as in 2026-11-29T14:30")
 
 
 def add_limit(parser: ArgumentParser) -> None:
@@ -35,23 +52,46 @@ def add_limit(parser: ArgumentParser) -> None:
 
 
 def _pause_or_resume(action: Action, out: Output, options: Options) -> ExitCode:
-    target = _act(action, options)
-    queue, is_paused = options["queue"], action is Action.PAUSE
+    if bool(options["queue"]) == bool(options["task"]):
+        raise CommandError(_("Name a queue, or a task with --task."), returncode=ExitCode.ERROR)
+    name, is_paused = options["task"] or options["queue"], action is Action.PAUSE
+    wanted = _OF_TASKS[action] if options["task"] else action
+    target = _act(wanted, options, name=name, until=_read_until(options) if is_paused else None)
     if target.refusal is not None and code_of_target(target) is not ExitCode.DONE:
         raise error_of(target)
     if out.as_json:
-        out.json({"queue": queue, "is_paused": is_paused, "changed": target.was_applied})
+        kind = "task" if options["task"] else "queue"
+        out.json({kind: name, "is_paused": is_paused, "changed": target.was_applied})
     else:
-        out.line(_SENTENCES[action, target.was_applied]() % {"queue": queue})
+        out.line(_SENTENCES[wanted, target.was_applied]() % {"name": name})
     return ExitCode.DONE
 
 
+_OF_TASKS = {Action.PAUSE: Action.PAUSE_TASK, Action.RESUME: Action.RESUME_TASK}
 _SENTENCES = {
-    (Action.PAUSE, True): lambda: _("Queue '%(queue)s' is paused."),
-    (Action.PAUSE, False): lambda: _("Queue '%(queue)s' was paused already."),
-    (Action.RESUME, True): lambda: _("Queue '%(queue)s' is not paused."),
-    (Action.RESUME, False): lambda: _("Queue '%(queue)s' was not paused already."),
+    (Action.PAUSE, True): lambda: _("Queue '%(name)s' is paused."),
+    (Action.PAUSE, False): lambda: _("Queue '%(name)s' was paused already."),
+    (Action.RESUME, True): lambda: _("Queue '%(name)s' is not paused."),
+    (Action.RESUME, False): lambda: _("Queue '%(name)s' was not paused already."),
+    (Action.PAUSE_TASK, True): lambda: _("Task '%(name)s' is paused."),
+    (Action.PAUSE_TASK, False): lambda: _("Task '%(name)s' was paused already."),
+    (Action.RESUME_TASK, True): lambda: _("Task '%(name)s' is not paused."),
+    (Action.RESUME_TASK, False): lambda: _("Task '%(name)s' was not paused already."),
 }
+
+
+def _read_until(options: Options) -> datetime | None:
+    """Read when a pause ends by itself."""
+    if options["until"]:
+        until = read_instant(options["until"])
+        if until is None:
+            text = _("“%(text)s” is no date or time.") % {"text": options["until"]}
+            raise CommandError(text, returncode=ExitCode.ERROR)
+        return until
+    minutes = options["minutes"]
+    if minutes is not None and not 0 < minutes <= _LONGEST_MINUTES:
+        raise CommandError(_("Pause for 1 minute or more."), returncode=ExitCode.ERROR)
+    return database_now() + timedelta(minutes=minutes) if minutes else None
 
 
 def _limit(out: Output, options: Options) -> ExitCode:
@@ -59,6 +99,7 @@ def _limit(out: Output, options: Options) -> ExitCode:
     target = _act(
         Action.LIMIT,
         options,
+        name=options["queue"],
         limit=QueueLimit(rate=_rate(options["rate"]), concurrency=options["concurrency"]),
     )
     if not target.was_applied:
@@ -79,9 +120,16 @@ def _limit(out: Output, options: Options) -> ExitCode:
     return ExitCode.DONE
 
 
-def _act(action: Action, options: Options, *, limit: QueueLimit | None = None) -> TargetReport:
+def _act(
+    action: Action,
+    options: Options,
+    *,
+    name: str,
+    limit: QueueLimit | None = None,
+    until: datetime | None = None,
+) -> TargetReport:
     person = person_of(options)
-    request = person.request(action, [options["queue"]], limit=limit)
+    request = replace(person.request(action, [name], limit=limit), until=until)
     return perform(request, may=person.may(action)).targets[0]
 
 
@@ -107,16 +155,16 @@ def _rate(text: str | None) -> Rate | None:
 VERBS = (
     Verb(
         name="pause",
-        summary="let no worker start another job of a queue; 4 when there is no such queue",
+        summary="let no worker start another job of a queue or task; 4 when there is no such",
         run=partial(_pause_or_resume, Action.PAUSE),
-        add_arguments=add_queue,
-        example='jobs pause payments --reason "the bank is down"',
+        add_arguments=add_pause,
+        example='jobs pause payments --for 30 --reason "the bank is down"',
     ),
     Verb(
         name="resume",
-        summary="let workers start a queue's jobs again; 4 when there is no such queue",
+        summary="let workers start the jobs of a queue or task again; 4 when there is no such",
         run=partial(_pause_or_resume, Action.RESUME),
-        add_arguments=add_queue,
+        add_arguments=add_paused,
     ),
     Verb(
         name="limit",

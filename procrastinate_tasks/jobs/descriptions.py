@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 # Where describing many jobs at once fails: enough to find three bad ones among fifty.
 _MOST_QUESTIONS = 32
+
+# Of whose money a task is asked in one question.
+_MOST_AT_ONCE = 1_000
 
 
 class Kind(StrEnum):
@@ -94,13 +97,15 @@ class TaskDescription:
     """What a project tells of a task.
 
     ``describe`` gets many jobs at once and answers their descriptions by job id: a list takes no query per
-    row; a job it leaves out is shown by its task's title. ``related_argument`` is the argument that names the
-    object a job is about: lists filter by it, so there should be an index on it. A task that moves money is
-    retried with a reason only.
+    row; a job it leaves out is shown by its task's title. ``amounts`` answers what money hangs on each, for
+    sums over thousands of jobs; without it ``describe`` is asked. ``related_argument`` is the argument that
+    names the object a job is about: lists filter by it, so there should be an index on it. A task that moves
+    money is retried with a reason only.
     """
 
     title: str | Promise
     describe: Callable[[Sequence[JobArgs]], Mapping[int, JobDescription]]
+    amounts: Callable[[Sequence[JobArgs]], Mapping[int, Amount]] | None = None
     kind: Kind = Kind.OTHER
     related_argument: str = ""
     moves_money: bool = False
@@ -220,6 +225,45 @@ def _tell(task_name: str, calls: Sequence[JobArgs]) -> Mapping[int, JobDescripti
             middle = len(part) // 2
             parts += [half for half in (part[middle:], part[:middle]) if middle]
     return told
+
+
+def sums_of(jobs: Sequence[DescribableJob]) -> tuple[Amount, ...]:
+    """Return what money hangs on jobs, a sum for each currency; what several jobs are about counts once.
+
+    Each task is asked once for every thousand jobs; what its hook cannot tell counts as nothing.
+    """
+    by_task: dict[str, dict[object, JobArgs]] = defaultdict(dict)
+    for job in jobs:
+        by_task[job.task_name].setdefault(_subject_of(job), JobArgs(id=job.id, args=job.args))
+    sums: Counter[str] = Counter()
+    for task_name, subjects in by_task.items():
+        calls = list(subjects.values())
+        for start in range(0, len(calls), _MOST_AT_ONCE):
+            for amount in _amounts(task_name, calls[start : start + _MOST_AT_ONCE]):
+                sums[amount.currency.upper()] += amount.minor
+    return tuple(Amount(minor=minor, currency=currency) for currency, minor in sorted(sums.items()))
+
+
+def _subject_of(job: DescribableJob) -> object:
+    presentation = find_description(job.task_name)
+    argument = presentation.related_argument if presentation else ""
+    value = job.args.get(argument)
+    return ("", job.id) if value is None else (argument, str(value))
+
+
+def _amounts(task_name: str, calls: Sequence[JobArgs]) -> Iterator[Amount]:
+    presentation = find_description(task_name)
+    if presentation is None or presentation.kind is not Kind.MONEY:
+        return
+    if presentation.amounts is None:
+        told = _tell(task_name, calls)
+        yield from (each.amount for each in told.values() if each.amount is not None)
+        return
+    try:
+        with _connection_kept_usable():
+            yield from presentation.amounts(calls).values()
+    except Exception:
+        logger.exception("A task's amounts could not be read", extra={"task": task_name})
 
 
 @contextmanager

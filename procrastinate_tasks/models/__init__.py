@@ -20,7 +20,7 @@ from procrastinate_tasks.models.monitoring import (
     RollupProgress,
     TaskRollup,
 )
-from procrastinate_tasks.models.queues import LiveWorker, QueueRule, ScheduleState
+from procrastinate_tasks.models.queues import LiveWorker, QueueRule, ScheduleState, TaskPause
 
 __all__ = [
     "ActionOutcome",
@@ -41,5 +41,6 @@ __all__ = [
     "RollupProgress",
     "ScheduleState",
     "TargetType",
+    "TaskPause",
     "TaskRollup",
 ]

@@ -28,6 +28,8 @@ class TargetType(models.TextChoices):
 
     JOB = "job", _("Job")
     QUEUE = "queue", _("Queue")
+    TASK = "task", _("Task")
+    FAULT = "fault", _("Fault")
     SCHEDULE = "schedule", _("Schedule")
     BULK = "bulk", _("Bulk operation")
 

@@ -90,6 +90,8 @@ class LiveWorker(models.Model):
 class QueueRule(models.Model):
     """What holds a queue back: a pause, a rate, a number of running jobs. Without a row, nothing does.
 
+    A pause ends at ``paused_until``, by the first worker that sees it, or never by itself.
+
     ``limits_by_hand`` tells that staff set the limits; the settings' are not written over them.
     ``declared_by`` is the project whose settings declare them: a worker of another lifts nothing.
     ``recent_starts`` counts the jobs that were started lately: the end of a twentieth of the period, in
@@ -100,6 +102,7 @@ class QueueRule(models.Model):
     paused_at = models.DateTimeField(_("paused at"), null=True)
     paused_by = models.CharField(_("paused by"), max_length=150, blank=True)
     pause_reason = models.TextField(_("reason"), blank=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True)
     rate_limit = models.PositiveIntegerField(_("starts per period"), null=True)
     rate_period = models.DurationField(_("period"), null=True)
     concurrency_limit = models.PositiveIntegerField(_("jobs at a time"), null=True)
@@ -119,6 +122,10 @@ class QueueRule(models.Model):
                 | (models.Q(paused_at__isnull=False) & ~models.Q(paused_by="")),
             ),
             models.CheckConstraint(
+                name="ptasks_rule_only_a_pause_ends",
+                condition=models.Q(paused_until__isnull=True) | models.Q(paused_at__isnull=False),
+            ),
+            models.CheckConstraint(
                 name="ptasks_rule_rate_is_whole",
                 condition=models.Q(rate_limit__isnull=True, rate_period__isnull=True)
                 | (
@@ -134,3 +141,24 @@ class QueueRule(models.Model):
 
     def __str__(self) -> str:
         return self.queue_name
+
+
+class TaskPause(models.Model):
+    """A task whose jobs no worker starts, whatever their queue, until the row is gone: see ``QueueRule``."""
+
+    task_name = models.CharField(_("task"), max_length=128, primary_key=True)
+    paused_at = models.DateTimeField(_("paused at"), db_default=Now())
+    paused_by = models.CharField(_("paused by"), max_length=150)
+    pause_reason = models.TextField(_("reason"), blank=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True)
+
+    class Meta:
+        verbose_name = _("pause of a task")
+        verbose_name_plural = _("pauses of tasks")
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(name="ptasks_pause_has_an_author", condition=~models.Q(paused_by="")),
+        )
+
+    def __str__(self) -> str:
+        return self.task_name

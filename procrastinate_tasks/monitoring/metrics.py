@@ -15,6 +15,7 @@ from procrastinate_tasks.database import atomic
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 from procrastinate_tasks.queries.system import read_progress
 from procrastinate_tasks.queries.workers import WorkerHeartbeat
+from procrastinate_tasks.queues.pauses import PauseKind
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def queue_metrics() -> Iterator[Metric]:
 
 
 def _of_queues(snapshot: Snapshot) -> Iterator[Metric]:
-    states = ("ready", "paused", "scheduled", "to_be_retried", "running", "orphaned")
+    states = ("ready", "blocked", "paused", "scheduled", "to_be_retried", "running", "orphaned")
     yield Metric(
         name="procrastinate_jobs",
         help="Unfinished jobs, each in one state.",
@@ -98,6 +99,12 @@ def _of_queues(snapshot: Snapshot) -> Iterator[Metric]:
             for load in snapshot.queues
             for state in states
         ),
+    )
+    yield gauge(
+        "procrastinate_task_paused",
+        "The tasks that staff has paused.",
+        {pause.name: True for pause in snapshot.pauses if pause.kind is PauseKind.TASK},
+        label="task",
     )
     by_queue = {load.queue: load for load in snapshot.queues}
     for name, help_text, values in (
@@ -113,12 +120,12 @@ def _of_queues(snapshot: Snapshot) -> Iterator[Metric]:
         ),
         (
             "failed_last_hour",
-            "Jobs that failed for good within the last hour.",
+            "Jobs that are failed, and failed for good within the last hour.",
             {queue: load.failed_last_hour for queue, load in by_queue.items()},
         ),
         (
             "failed_last_day",
-            "Jobs that failed for good within 24 hours.",
+            "Jobs that are failed, and failed for good within 24 hours.",
             {queue: load.failed_last_day for queue, load in by_queue.items()},
         ),
     ):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from procrastinate_tasks.database import database_now
-from procrastinate_tasks.queries.queues import QueueDepth, QueueFailures, list_failures, list_queue_depths
+from procrastinate_tasks.queries.queues import (
+    FailedLately,
+    QueueDepth,
+    list_failed_lately,
+    list_queue_depths,
+)
 from procrastinate_tasks.queries.system import ConnectionUse, read_connection_use
 from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
 from procrastinate_tasks.queues.control import QueueRuleInfo, list_queue_rules
+from procrastinate_tasks.queues.pauses import Pause, list_pauses
 from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
 
 
@@ -18,15 +25,15 @@ class QueueLoad(QueueDepth):
     """A queue's unfinished jobs, its late failures, and what holds it back.
 
     ``oldest_wait`` is how long the oldest ready job could have run already, ``longest_due`` the same of all
-    that are due, those of a paused queue too; ``rule`` is None for a queue that is neither paused nor
+    that are due, blocked and paused ones too; ``rule`` is None for a queue that is neither paused nor
     limited.
     """
 
-    oldest_wait: timedelta
-    longest_due: timedelta
-    failed_last_hour: int
-    failed_last_day: int
-    rule: QueueRuleInfo | None
+    oldest_wait: timedelta = timedelta(0)
+    longest_due: timedelta = timedelta(0)
+    failed_last_hour: int = 0
+    failed_last_day: int = 0
+    rule: QueueRuleInfo | None = None
 
     @property
     def is_paused(self) -> bool:
@@ -37,8 +44,8 @@ class QueueLoad(QueueDepth):
 class Snapshot:
     """The queue at ``taken_at``, by the database's clock.
 
-    ``queues`` are those with unfinished jobs, recent failures or a rule, by name; ``schedule`` lists the
-    schedules of this process's code, the next to run first.
+    ``queues`` are those with unfinished jobs, recent failures or a rule, by name; ``failed`` is what failed
+    lately and was not mended; ``schedule`` lists the schedules of this process's code, the next to run first.
     """
 
     taken_at: datetime
@@ -46,6 +53,8 @@ class Snapshot:
     workers: tuple[WorkerHeartbeat, ...]
     schedule: tuple[ScheduleInfo, ...]
     connections: ConnectionUse
+    failed: tuple[FailedLately, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def living_workers(self) -> tuple[WorkerHeartbeat, ...]:
@@ -53,49 +62,47 @@ class Snapshot:
 
 
 def take_snapshot() -> Snapshot:
-    """Look at the queue, in seven statements whose cost does not grow with the number of finished jobs."""
+    """Look at the queue, in eight statements whose cost does not grow with the number of finished jobs."""
     now = database_now()
+    failed = list_failed_lately()
     return Snapshot(
         taken_at=now,
-        queues=_queue_loads(now),
+        queues=_queue_loads(now, failed),
         workers=list_workers(),
         schedule=list_schedule(now),
         connections=read_connection_use(),
+        failed=failed,
+        pauses=list_pauses(),
     )
 
 
-def _queue_loads(now: datetime) -> tuple[QueueLoad, ...]:
+def _queue_loads(now: datetime, failed: Sequence[FailedLately]) -> tuple[QueueLoad, ...]:
     depths = {depth.queue: depth for depth in list_queue_depths()}
-    failures = {failed.queue: failed for failed in list_failures()}
     rules = {rule.queue: rule for rule in list_queue_rules()}
+    names = {*depths, *rules, *(item.queue for item in failed if item.last_day)}
     return tuple(
-        _queue_load(depths.get(name) or _empty(name), failures.get(name), rules.get(name), now=now)
-        for name in sorted({*depths, *failures, *rules})
+        _queue_load(
+            depths.get(name) or QueueDepth(queue=name),
+            [item for item in failed if item.queue == name],
+            rules.get(name),
+            now=now,
+        )
+        for name in sorted(names)
     )
 
 
 def _queue_load(
-    depth: QueueDepth, failures: QueueFailures | None, rule: QueueRuleInfo | None, *, now: datetime
+    depth: QueueDepth, failed: Sequence[FailedLately], rule: QueueRuleInfo | None, *, now: datetime
 ) -> QueueLoad:
-    longest_due = max(now - depth.oldest_due_at, timedelta(0)) if depth.oldest_due_at else timedelta(0)
     return QueueLoad(
         **asdict(depth),
-        oldest_wait=longest_due if depth.ready else timedelta(0),
-        longest_due=longest_due,
-        failed_last_hour=failures.last_hour if failures else 0,
-        failed_last_day=failures.last_day if failures else 0,
+        oldest_wait=_since(depth.oldest_ready_at, now=now),
+        longest_due=_since(depth.oldest_due_at, now=now),
+        failed_last_hour=sum(item.last_hour for item in failed),
+        failed_last_day=sum(item.last_day for item in failed),
         rule=rule,
     )
 
 
-def _empty(queue: str) -> QueueDepth:
-    return QueueDepth(
-        queue=queue,
-        ready=0,
-        paused=0,
-        scheduled=0,
-        to_be_retried=0,
-        running=0,
-        orphaned=0,
-        oldest_due_at=None,
-    )
+def _since(at: datetime | None, *, now: datetime) -> timedelta:
+    return max(now - at, timedelta(0)) if at else timedelta(0)

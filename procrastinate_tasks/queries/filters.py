@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.utils import timezone
-from django.utils.dateparse import parse_date
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -32,13 +32,17 @@ _LARGEST_ATTEMPTS = 2**31 - 1
 
 _LONGEST_TEXT = 300
 
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(9000, 1, 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """What the list's address says, as text; what it does not know of is left out.
 
     ``about`` names an object by the argument that does, as in ``booking_id:4521``; ``fault`` what struck the
-    jobs, by its fingerprint, as in ``1f2e`` or ``1f2e:shop.Broken``.
+    jobs, by its fingerprint, as in ``1f2e`` or ``1f2e:shop.Broken``. ``since`` and ``until`` are days, which
+    are whole, or instants, as in ``2026-11-29T10:05``; so are ``ended_from`` and ``ended_to``, between which
+    a job ended last, whether it was retried since or not, or within ``ended``.
     """
 
     tab: str = ""
@@ -53,6 +57,9 @@ class JobFilter:
     attempts: str = ""
     about: str = ""
     fault: str = ""
+    ended: str = ""
+    ended_from: str = ""
+    ended_to: str = ""
 
     def address(self, **changes: object) -> str:
         """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
@@ -91,6 +98,7 @@ def read_filter(parameters: Mapping[str, str]) -> JobFilter:
         tab=found.tab if found.tab in set(Tab) else "",
         kind=found.kind if found.kind in set(Kind) else "",
         period=found.period if found.period in PERIODS else "",
+        ended=found.ended if found.ended in PERIODS else "",
     )
 
 
@@ -109,7 +117,10 @@ def understand(chosen: JobFilter) -> Understood:
         lock=chosen.lock,
         min_attempts=_read_attempts(chosen.attempts, problems),
         since_id=_since_id(chosen, problems),
-        until_id=_id_at(_day_after(_read_date(chosen.until, problems))),
+        until_id=_id_at(_read_end(chosen.until, problems)),
+        ended_within=PERIODS.get(chosen.ended),
+        ended_from=_read_start(chosen.ended_from, problems),
+        ended_to=_read_end(chosen.ended_to, problems),
     )
     meanings = [_("the fault %(fault)s") % {"fault": chosen.fault}] if chosen.fault else []
     if chosen.about:
@@ -182,19 +193,41 @@ def _read_attempts(text: str, problems: list[str]) -> int:
 def _since_id(chosen: JobFilter, problems: list[str]) -> int | None:
     if chosen.period:
         return job_id_since(PERIODS[chosen.period])
-    day = _read_date(chosen.since, problems)
-    return _id_at(start_of(day) if day else None)
+    return _id_at(_read_start(chosen.since, problems))
 
 
 def _id_at(moment: datetime | None) -> int | None:
     return job_id_at(moment) if moment else None
 
 
-def _read_date(text: str, problems: list[str]) -> date | None:
+def _read_start(text: str, problems: list[str]) -> datetime | None:
+    """Read an instant, or the first of a day."""
     day = read_day(text)
-    if text and day is None:
-        problems.append(_("“%(text)s” is no date.") % {"text": text})
-    return day
+    return start_of(day) if day else _read_instant(text, problems)
+
+
+def _read_end(text: str, problems: list[str]) -> datetime | None:
+    """Read an instant, or the end of a day."""
+    day = read_day(text)
+    return start_of(day + timedelta(days=1)) if day else _read_instant(text, problems)
+
+
+def _read_instant(text: str, problems: list[str]) -> datetime | None:
+    instant = read_instant(text)
+    if text and instant is None:
+        problems.append(_("“%(text)s” is no date or time.") % {"text": text})
+    return instant
+
+
+def read_instant(text: str) -> datetime | None:
+    """Read an instant such as ``2026-11-29T10:05``, in the project's zone unless it names another."""
+    try:
+        found = parse_datetime(text)
+        if found is None or not _FIRST_DAY <= found.date() <= _LAST_DAY:
+            return None
+        return found if timezone.is_aware(found) else timezone.make_aware(found)
+    except (ValueError, OverflowError):
+        return None
 
 
 def read_day(text: str) -> date | None:
@@ -203,11 +236,7 @@ def read_day(text: str) -> date | None:
         day = parse_date(text)
     except ValueError:
         return None
-    return day if day is not None and date(2000, 1, 1) <= day <= date(9000, 1, 1) else None
-
-
-def _day_after(day: date | None) -> datetime | None:
-    return start_of(day + timedelta(days=1)) if day else None
+    return day if day is not None and _FIRST_DAY <= day <= _LAST_DAY else None
 
 
 def start_of(day: date) -> datetime:
@@ -254,6 +283,9 @@ _FILTER_LABELS: Mapping[str, str | Promise] = {
     "attempts": gettext_lazy("Attempts, at least"),
     "about": gettext_lazy("About"),
     "fault": gettext_lazy("Fault"),
+    "ended": gettext_lazy("Ended in"),
+    "ended_from": gettext_lazy("Ended from"),
+    "ended_to": gettext_lazy("Ended until"),
 }
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from procrastinate_tasks.database import fetch_row, fetch_rows, statement
-from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.models.monitoring import SLOT
 
 DAY = timedelta(days=1)
@@ -24,22 +23,17 @@ class ToldAlert:
 
     rule: str
     sentence: str
+    told_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardFacts:
     """What the dashboard tells beside the snapshot.
 
-    ``rolled_up_to`` is None before the first roll-up, ``failed_day_before`` where it does not reach that far
-    back. ``failed_by_task`` counts the last 24 hours, ``blocked_by_queue`` the ready jobs of active queues
-    whose lock another job has; both stop after ``MOST_COUNTED`` in all.
-    ``alerts`` begin with the one told first.
+    ``rolled_up_to`` is None before the first roll-up; ``alerts`` begin with the one told first.
     """
 
     rolled_up_to: datetime | None
-    blocked_by_queue: Mapping[str, int]
-    failed_day_before: int | None
-    failed_by_task: Mapping[str, int]
     release: str | None
     release_since: datetime | None
     releases_of_day: Mapping[str, datetime]
@@ -84,13 +78,14 @@ class DayOfRuns:
 
 def read_facts() -> DashboardFacts:
     """Read the facts in one statement."""
-    row = fetch_row(statement("queries/dashboard_facts"), at_most=MOST_COUNTED + 1)
+    row = fetch_row(statement("queries/dashboard_facts"))
     releases, alerts = json.loads(row.pop("releases_of_day")), json.loads(row.pop("alerts"))
-    counts = {name: json.loads(row[name]) for name in ("blocked_by_queue", "failed_by_task")}
     return DashboardFacts(
-        **{**row, **counts},
+        **row,
         releases_of_day={name: datetime.fromisoformat(at) for name, at in releases.items()},
-        alerts=tuple(ToldAlert(**alert) for alert in alerts),
+        alerts=tuple(
+            ToldAlert(**{**alert, "told_at": datetime.fromisoformat(alert["told_at"])}) for alert in alerts
+        ),
     )
 
 

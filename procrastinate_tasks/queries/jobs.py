@@ -45,6 +45,8 @@ _DUE: LiteralString = "(job.scheduled_at IS NULL OR job.scheduled_at <= now())"
 
 _ALIVE = with_shared_rules("{{is_alive}}")
 
+_PAUSED = with_shared_rules("{{is_paused}}")
+
 _BLOCKED = with_shared_rules("""
 (job.lock IS NOT NULL AND EXISTS (SELECT FROM procrastinate_jobs AS other WHERE {{is_blocked}}))
 """)
@@ -64,11 +66,15 @@ _MOST_ARGUMENTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Jobs that one index finds, newest first, the tabs they are split into, and what that takes."""
+    """Jobs that one index finds, newest first, the tabs they are split into, and what that takes.
+
+    ``ends`` are the events that their last end may be.
+    """
 
     condition: LiteralString
     parts: Mapping[Tab, LiteralString]
     joined: LiteralString = ""
+    ends: LiteralString = "'succeeded', 'failed', 'cancelled', 'aborted'"
 
 
 class Tab(StrEnum):
@@ -92,9 +98,9 @@ _GROUPS: Mapping[LiteralString, _Group] = {
     "due": _Group(
         condition=f"job.status = 'todo' AND {_DUE}",
         parts={
-            Tab.READY: "rule.paused_at IS NULL AND NOT {blocked}",
-            Tab.BLOCKED: "rule.paused_at IS NULL AND {blocked}",
-            Tab.PAUSED: "rule.paused_at IS NOT NULL",
+            Tab.READY: f"NOT {_PAUSED} AND NOT {{blocked}}",
+            Tab.BLOCKED: f"NOT {_PAUSED} AND {{blocked}}",
+            Tab.PAUSED: _PAUSED,
         },
         joined=_RULE,
     ),
@@ -107,8 +113,10 @@ _GROUPS: Mapping[LiteralString, _Group] = {
         parts={Tab.RUNNING: _ALIVE, Tab.ORPHANED: f"NOT {_ALIVE}"},
         joined=_WORKER,
     ),
-    "failed": _Group(condition="job.status = 'failed'", parts={Tab.FAILED: _ANY}),
-    "succeeded": _Group(condition="job.status = 'succeeded'", parts={Tab.SUCCEEDED: _ANY}),
+    "failed": _Group(condition="job.status = 'failed'", parts={Tab.FAILED: _ANY}, ends="'failed'"),
+    "succeeded": _Group(
+        condition="job.status = 'succeeded'", parts={Tab.SUCCEEDED: _ANY}, ends="'succeeded'"
+    ),
     "cancelled": _Group(
         condition="job.status IN ('cancelled', 'aborting', 'aborted')", parts={Tab.CANCELLED: _ANY}
     ),
@@ -131,7 +139,8 @@ class JobQuery:
     ``ids`` and ``arguments``, the values that an argument may have, find a job by either; of arguments there
     are three at most. ``until_id`` itself is left out. ``lock`` is the whole text of a lock or a queueing
     lock. ``fault`` finds the jobs that it struck: a fingerprint, or one and an exception, as in
-    ``1f2e:shop.Broken``.
+    ``1f2e:shop.Broken``. The last end of a job, if it was retried since or not, was within ``ended_within``
+    or after ``ended_from`` and until ``ended_to``.
     """
 
     tab: Tab = Tab.ALL
@@ -145,6 +154,13 @@ class JobQuery:
     lock: str = ""
     min_attempts: int = 0
     fault: str = ""
+    ended_within: timedelta | None = None
+    ended_from: datetime | None = None
+    ended_to: datetime | None = None
+
+    @property
+    def has_an_end(self) -> bool:
+        return bool(self.ended_within or self.ended_from or self.ended_to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +288,10 @@ def _parameters(query: JobQuery) -> dict[str, object]:
         "since_id": query.since_id,
         "until_id": query.until_id,
         **_argument_parameters(query.arguments),
+        "by_end": query.has_an_end,
+        "ended_within": query.ended_within,
+        "ended_from": query.ended_from,
+        "ended_to": query.ended_to,
         "lock": query.lock or None,
         "attempts": query.min_attempts or None,
         "orphaned_after": plain_orphaned_after(),
@@ -328,6 +348,7 @@ def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
     return (
         sql.replace("{in_group}", group.condition)
         .replace("{filtered}", statement("queries/filtered"))
+        .replace("{ends}", group.ends)
         .replace("{looked_at}", _LOOKED_AT)
         .replace("{blocked}", _BLOCKED)
     )

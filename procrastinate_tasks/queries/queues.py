@@ -8,52 +8,52 @@ from datetime import datetime
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import database_now, fetch_rows, statement
 from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
+from procrastinate_tasks.queues.pauses import Pause, list_pauses
 from procrastinate_tasks.schedule.periodic import all_schedules
 
 MOST_FAILURES_COUNTED = 10_001
 
-_FAILURES_OF_LAST_DAY = """
--- How many jobs failed for good in the last 24 hours, and what time it is.
-SELECT count(*) AS failed, now() AS now
-FROM procrastinate_events
-WHERE type = 'failed'
-  AND type IN ('succeeded', 'failed', 'cancelled', 'aborted')
-  AND at > now() - interval '24 hours'
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
-    """The unfinished jobs of a queue, each counted once.
+    """The unfinished jobs of a queue, each counted once, by the states of ``jobs.states.JobState``.
 
     ``to_be_retried`` wait for the time of their retry, ``scheduled`` for that of their first run. The others
-    are due: ``ready``, those that a lock blocks included, or ``paused`` with their queue. ``oldest_due_at``
-    is since when the oldest of these could run, but for a pause.
+    are due: ``ready`` for the next free slot, ``blocked`` by a lock, or ``paused`` with their queue or task.
+    ``oldest_ready_at`` is since when the oldest ready job could run, ``oldest_due_at`` the same of all that
+    are due.
     """
 
     queue: str
-    ready: int
-    paused: int
-    scheduled: int
-    to_be_retried: int
-    running: int
-    orphaned: int
-    oldest_due_at: datetime | None
+    ready: int = 0
+    blocked: int = 0
+    paused: int = 0
+    scheduled: int = 0
+    to_be_retried: int = 0
+    running: int = 0
+    orphaned: int = 0
+    oldest_ready_at: datetime | None = None
+    oldest_due_at: datetime | None = None
 
     @property
     def due(self) -> int:
-        return self.ready + self.paused
+        return self.ready + self.blocked + self.paused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFailures:
-    """How many jobs of a queue failed for good, of the latest ``MOST_FAILURES_COUNTED`` of all queues."""
+class FailedLately:
+    """How many jobs of a task on a queue are failed, and failed for good within these times.
+
+    ``day_before`` are the 24 hours before the last. The latest ``MOST_FAILURES_COUNTED`` of all are counted.
+    """
 
     queue: str
+    task: str
     last_hour: int
     last_day: int
+    day_before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,7 @@ class QueueStatus:
     queues: tuple[QueueDepth, ...]
     workers: tuple[WorkerHeartbeat, ...]
     failed_last_day: int
+    pauses: tuple[Pause, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +78,13 @@ class TaskInfo:
 
 
 def read_status() -> QueueStatus:
-    """Return depth, workers and the failures of the last day in three statements."""
-    recent = fetch_row(_FAILURES_OF_LAST_DAY)
+    """Return depth, workers, pauses and the failures of the last day in five statements."""
     return QueueStatus(
-        now=recent["now"],
+        now=database_now(),
         queues=list_queue_depths(),
         workers=list_workers(),
-        failed_last_day=recent["failed"],
+        failed_last_day=sum(failed.last_day for failed in list_failed_lately()),
+        pauses=list_pauses(),
     )
 
 
@@ -93,10 +94,10 @@ def list_queue_depths() -> tuple[QueueDepth, ...]:
     return tuple(QueueDepth(**row) for row in rows)
 
 
-def list_failures() -> tuple[QueueFailures, ...]:
-    """Return the queues whose jobs failed for good within 24 hours."""
-    rows = fetch_rows(statement("queries/failures_by_queue"), at_most=MOST_FAILURES_COUNTED)
-    return tuple(QueueFailures(**row) for row in rows)
+def list_failed_lately() -> tuple[FailedLately, ...]:
+    """Return what failed within the last 48 hours and was not mended, by queue and task."""
+    rows = fetch_rows(statement("queries/failed_lately"), at_most=MOST_FAILURES_COUNTED)
+    return tuple(FailedLately(**row) for row in rows)
 
 
 def list_tasks() -> tuple[TaskInfo, ...]:

@@ -67,6 +67,10 @@ class WorkerHeartbeat:
     unrecorded_for: timedelta | None = None
     claims_fail_for: timedelta | None = None
 
+    def serves(self, queue: str) -> bool:
+        """Whether it takes jobs of a queue; a plain Procrastinate worker does not say."""
+        return self.queues is None or queue in self.queues
+
 
 def list_workers() -> tuple[WorkerHeartbeat, ...]:
     """Return the registered workers, the longest registered first."""

@@ -1,56 +1,21 @@
-"""Pausing, resuming and limiting queues, and the rules that are in force."""
+"""Limiting queues, and the rules that are in force."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any
 
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import QueueLimit, Rate, find_limit_problem, project_name, queue_settings
-from procrastinate_tasks.database import database_alias, fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import database_alias, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.models import QueueRule
 
 DECLARE_LIMITS = statement("queues/declare_limits")
 LIFT_LIMITS = statement("queues/lift_limits")
-
-_LONGEST_PERSON = 150
-
-
-def pause_queue(*, queue: str, by: str, reason: str = "") -> bool:
-    """Let no worker of ours start another job of a queue, until it is resumed; running jobs finish.
-
-    It holds from the moment the current transaction commits, and through every restart.
-
-    Args:
-        by: who pauses, as colleagues know them.
-
-    Returns:
-        False when the queue was paused already; by whom and why stays as it was.
-
-    Raises:
-        UnknownQueue: no task, job or limit names this queue.
-        ValueError: nobody is named.
-    """
-    if not by.strip():
-        raise ValueError("A pause needs a name: by whom?")
-    _require_known(queue)
-    return _changed(
-        statement("queues/pause_queue"), queue=queue, by=by.strip()[:_LONGEST_PERSON], reason=reason
-    )
-
-
-def resume_queue(*, queue: str) -> bool:
-    """Let workers start the jobs of a paused queue again, at once; False when it was not paused.
-
-    Raises:
-        UnknownQueue: no task, job or limit names this queue.
-    """
-    _require_known(queue)
-    return _changed(statement("queues/resume_queue"), queue=queue)
 
 
 def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
@@ -70,7 +35,7 @@ def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None
     problem = find_limit_problem(wanted)
     if problem:
         raise InvalidQueueLimit(queue, problem)
-    _require_known(queue)
+    require_known_queue(queue)
     is_by_hand = wanted != QueueLimit()
     limit_in_force = wanted if is_by_hand else queue_settings().queue_limits.get(queue, wanted)
     fetch_rows(
@@ -96,16 +61,15 @@ def lift_limits() -> None:
     fetch_rows(LIFT_LIMITS)
 
 
-def _require_known(queue: str) -> None:
+def require_known_queue(queue: str) -> None:
+    """Refuse a misspelt name.
+
+    Raises:
+        UnknownQueue: no task, job or limit names this queue.
+    """
     known = list_queue_names()
     if queue not in known:
         raise UnknownQueue(queue, known)
-
-
-def _changed(sql: LiteralString, **parameters: object) -> bool:
-    row = fetch_row(sql, **parameters)
-    changed: bool = row["changed"]
-    return changed
 
 
 def limit_facts(limit: QueueLimit) -> dict[str, object]:
@@ -136,6 +100,7 @@ class QueueRuleInfo:
     paused_at: datetime | None
     paused_by: str
     pause_reason: str
+    paused_until: datetime | None
     limit: QueueLimit
     limits_by_hand: bool
     recent_starts: int | None
@@ -167,6 +132,7 @@ def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:
         paused_at=row["paused_at"],
         paused_by=row["paused_by"],
         pause_reason=row["pause_reason"],
+        paused_until=row["paused_until"],
         limit=QueueLimit(rate=rate, concurrency=row["concurrency_limit"]),
         limits_by_hand=row["limits_by_hand"],
         recent_starts=row["recent_starts"],

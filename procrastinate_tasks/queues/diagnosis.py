@@ -109,17 +109,22 @@ def _waits_for_retry(job: JobFacts) -> Reason:
 
 
 def _paused(job: JobFacts) -> Reason:
-    if job.pause_reason:
-        text = _("Queue %(queue)s has been paused by %(person)s since %(at)s: %(reason)s")
-    else:
-        text = _("Queue %(queue)s has been paused by %(person)s since %(at)s.")
+    what = (
+        _("Task %(task)s has been paused by %(person)s since %(at)s.")
+        if job.is_task_paused
+        else _("Queue %(queue)s has been paused by %(person)s since %(at)s.")
+    )
     values = {
         "queue": job.queue_name,
+        "task": job.task_name,
         "person": job.paused_by,
         "at": _in_words(job.paused_at),
-        "reason": job.pause_reason,
+        "until": _in_words(job.paused_until),
     }
-    return _reason(job, Cause.PAUSED, text % values, at=job.paused_at, person=job.paused_by)
+    until = _("It goes on at %(until)s.") if job.paused_until else ""
+    reason = _("Reason: %(reason)s") % {"reason": job.pause_reason} if job.pause_reason else ""
+    text = " ".join(filter(None, (what % values, until % values, reason)))
+    return _reason(job, Cause.PAUSED, text, at=job.paused_at, person=job.paused_by)
 
 
 def _no_worker(job: JobFacts) -> Reason:

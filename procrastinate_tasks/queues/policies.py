@@ -57,6 +57,8 @@ class JobFacts:
     paused_at: datetime | None = None
     paused_by: str = ""
     pause_reason: str = ""
+    paused_until: datetime | None = None
+    is_task_paused: bool = False
     rate_limit: int | None = None
     rate_period: timedelta | None = None
     rate_opens_at: datetime | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from procrastinate_tasks.jobs.descriptions import moves_money, title_of
 from procrastinate_tasks.monitoring.alerts.rules import all_rules
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot
 from procrastinate_tasks.queries.history import DashboardFacts
+from procrastinate_tasks.queues.pauses import Pause, PauseKind
 from procrastinate_tasks.schedule.state import ScheduleInfo
 from procrastinate_tasks.viewer.cron_words import schedule_in_words
 from procrastinate_tasks.viewer.navigation import Links
@@ -49,8 +51,9 @@ def find_concerns(snapshot: Snapshot, facts: DashboardFacts, *, links: Links) ->
     found = [
         *_of_alerts(facts, links),
         *_of_workers(snapshot, links),
-        *_of_money(facts, links),
+        *_of_money(snapshot, links),
         *(concern for queue in snapshot.queues for concern in _of_queue(queue, snapshot, links)),
+        *(concern for pause in snapshot.pauses for concern in _of_pause(pause, snapshot, links)),
         *(concern for item in snapshot.schedule for concern in _of_schedule(item, snapshot, links)),
         *_of_connections(snapshot, links),
         *_of_charts(snapshot, facts, links),
@@ -81,36 +84,47 @@ def _of_workers(snapshot: Snapshot, links: Links) -> Iterator[Concern]:
         text = ngettext(
             "%(count)s job has lost its worker.", "%(count)s jobs have lost their worker.", orphaned
         )
-        yield _concern(Urgency.NOW, text % {"count": count_in_words(orphaned)}, links.to("workers"))
-
-
-def _of_money(facts: DashboardFacts, links: Links) -> Iterator[Concern]:
-    for task_name, failed in sorted(facts.failed_by_task.items()):
-        if not moves_money(task_name):
-            continue
-        text = ngettext(
-            "Money: “%(task)s” failed %(count)s time in the last 24 h.",
-            "Money: “%(task)s” failed %(count)s times in the last 24 h.",
-            failed,
+        yield _concern(
+            Urgency.NOW, text % {"count": count_in_words(orphaned)}, links.to("jobs", tab="orphaned")
         )
-        values = {"task": title_of(task_name), "count": count_in_words(failed)}
-        yield _concern(Urgency.NOW, text % values, links.to("failures", task=task_name))
+
+
+def _of_money(snapshot: Snapshot, links: Links) -> Iterator[Concern]:
+    failed: Counter[str] = Counter()
+    for item in snapshot.failed:
+        failed[item.task] += item.last_day if moves_money(item.task) else 0
+    for task_name, jobs in sorted((+failed).items()):
+        text = ngettext(
+            "Money: %(count)s job of “%(task)s” failed in the last 24 h.",
+            "Money: %(count)s jobs of “%(task)s” failed in the last 24 h.",
+            jobs,
+        )
+        values = {"task": title_of(task_name), "count": count_in_words(jobs)}
+        url = links.to("jobs", tab="failed", task=task_name, ended="24h")
+        yield _concern(Urgency.NOW, text % values, url)
 
 
 def _of_queue(queue: QueueLoad, snapshot: Snapshot, links: Links) -> Iterator[Concern]:
-    if queue.rule is not None and queue.rule.paused_at is not None:
-        paused_for = snapshot.taken_at - queue.rule.paused_at
-        if paused_for > LONG_PAUSE:
-            text = _("Queue %(queue)s has been paused by %(person)s for %(span)s.")
-            values = {
-                "queue": queue.queue,
-                "person": queue.rule.paused_by,
-                "span": span_in_words(paused_for),
-            }
-            yield _concern(Urgency.SOON, text % values, links.to("queues"))
-    elif queue.oldest_wait > LONG_WAIT:
+    if queue.oldest_wait > LONG_WAIT:
         text = _("Queue %(queue)s: the oldest ready job has waited for %(span)s.")
         values = {"queue": queue.queue, "span": span_in_words(queue.oldest_wait)}
+        yield _concern(Urgency.SOON, text % values, links.to("queues"))
+
+
+def _of_pause(pause: Pause, snapshot: Snapshot, links: Links) -> Iterator[Concern]:
+    paused_for = snapshot.taken_at - pause.paused_at
+    if paused_for > LONG_PAUSE:
+        is_queue = pause.kind is PauseKind.QUEUE
+        text = (
+            _("Queue %(name)s has been paused by %(person)s for %(span)s.")
+            if is_queue
+            else _("“%(name)s” has been paused by %(person)s for %(span)s.")
+        )
+        values = {
+            "name": pause.name if is_queue else title_of(pause.name),
+            "person": pause.paused_by,
+            "span": span_in_words(paused_for),
+        }
         yield _concern(Urgency.SOON, text % values, links.to("queues"))
 
 

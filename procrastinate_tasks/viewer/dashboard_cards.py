@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ from procrastinate_tasks.viewer.concerns import LONG_WAIT, SLOW_WAIT
 from procrastinate_tasks.viewer.navigation import Links
 
 _NEARLY_FULL = 0.8
+_DAY = timedelta(days=1)
 
 
 class Health(StrEnum):
@@ -67,18 +68,10 @@ class Totals:
     failed_last_day: int
 
 
-def total_up(snapshot: Snapshot, *, blocked: int) -> Totals:
-    """Add up the queues. ``blocked`` jobs are ready but for a lock."""
-    ready = sum(queue.ready for queue in snapshot.queues)
+def total_up(snapshot: Snapshot) -> Totals:
+    """Add up the queues."""
     return Totals(
-        ready=max(0, ready - blocked),
-        blocked=min(blocked, ready),
-        paused=sum(queue.paused for queue in snapshot.queues),
-        scheduled=sum(queue.scheduled for queue in snapshot.queues),
-        to_be_retried=sum(queue.to_be_retried for queue in snapshot.queues),
-        running=sum(queue.running for queue in snapshot.queues),
-        orphaned=sum(queue.orphaned for queue in snapshot.queues),
-        failed_last_day=sum(queue.failed_last_day for queue in snapshot.queues),
+        **{each.name: sum(getattr(load, each.name) for load in snapshot.queues) for each in fields(Totals)}
     )
 
 
@@ -89,7 +82,7 @@ def build_cards(
     return (
         _waiting(snapshot, totals, links),
         _running(snapshot, totals, links),
-        _failed(facts, totals, links),
+        _failed(snapshot, totals, links),
         _orphaned(totals, links),
         _workers(snapshot, links),
         _connections(snapshot, links),
@@ -122,7 +115,7 @@ def _waiting(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
     )
     parts = [
         (_("blocked by a lock"), totals.blocked, "blocked"),
-        (_("in a paused queue"), totals.paused, "paused"),
+        (_("paused"), totals.paused, "paused"),
         (_("scheduled for later"), totals.scheduled, "scheduled"),
         (_("to be retried"), totals.to_be_retried, "retrying"),
     ]
@@ -148,21 +141,21 @@ def _running(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
     )
 
 
-def _failed(facts: DashboardFacts, totals: Totals, links: Links) -> Card:
-    before = facts.failed_day_before
-    change = totals.failed_last_day - (before or 0)
-    sign = "+" if change > 0 else "−" if change < 0 else "±"
-    details = [Detail(label=_("the day before"), value=_("not known yet") if before is None else str(before))]
-    if before is not None:
-        details.append(Detail(label=_("change"), value=f"{sign}{count_in_words(abs(change))}"))
+def _failed(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
+    before = sum(item.day_before for item in snapshot.failed)
+    day_before = {"ended_from": snapshot.taken_at - 2 * _DAY, "ended_to": snapshot.taken_at - _DAY}
+    url = links.to("jobs", tab="failed", **{name: at.isoformat() for name, at in day_before.items()})
     has_failed = totals.failed_last_day > 0
     return Card(
         title=_("Failed in 24 h"),
         value=count_in_words(totals.failed_last_day),
-        url=links.to("failures"),
+        url=links.to("jobs", tab="failed", ended="24h"),
         verdict=_("look at them") if has_failed else _("none"),
         health=Health.BAD if has_failed else Health.GOOD,
-        details=tuple(details),
+        details=(
+            _part(_("the day before"), before, url),
+            Detail(label=_("by fault"), value=_("look"), url=links.to("failures")),
+        ),
     )
 
 
@@ -171,7 +164,7 @@ def _orphaned(totals: Totals, links: Links) -> Card:
     return Card(
         title=pgettext("several jobs", "Orphaned"),
         value=count_in_words(totals.orphaned),
-        url=links.to("workers"),
+        url=links.to("jobs", tab="orphaned"),
         verdict=_("none") if is_well else _("their worker is gone"),
         health=Health.GOOD if is_well else Health.BAD,
     )
@@ -188,11 +181,13 @@ def _workers(snapshot: Snapshot, links: Links) -> Card:
         )
     ]
     if lost:
-        details.append(Detail(label=_("lost"), value=count_in_words(lost), url=links.to("workers")))
+        details.append(
+            Detail(label=_("lost"), value=count_in_words(lost), url=links.to("workers", state="lost"))
+        )
     return Card(
         title=_("Workers"),
         value=count_in_words(len(alive)),
-        url=links.to("workers"),
+        url=links.to("workers", state="alive"),
         verdict=pgettext("several workers", "alive") if alive else _("none is alive"),
         health=Health.GOOD if alive and not lost else Health.SLOW if alive else Health.BAD,
         details=tuple(details),

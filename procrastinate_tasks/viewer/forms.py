@@ -1,4 +1,4 @@
-"""What the viewer's forms and addresses ask for: an action on jobs, a queue or a schedule.
+"""What the viewer's forms and addresses ask for: an action on jobs, a queue, a task or a schedule.
 
 A token makes a double click one deed.
 """
@@ -6,7 +6,7 @@ A token makes a double click one deed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,10 +15,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from procrastinate_tasks.actions.policies import JOB_ACTIONS, QUEUE_ACTIONS, SCHEDULE_ACTIONS, Action
+from procrastinate_tasks.actions.policies import (
+    JOB_ACTIONS,
+    QUEUE_ACTIONS,
+    SCHEDULE_ACTIONS,
+    TASK_ACTIONS,
+    Action,
+)
 from procrastinate_tasks.actions.reports import MOST_JOBS, ActionRequest, Actor
 from procrastinate_tasks.conf import QueueLimit, Rate
-from procrastinate_tasks.queries.filters import ShortText, read_whole
+from procrastinate_tasks.database import database_now
+from procrastinate_tasks.queries.filters import ShortText, read_instant, read_whole
 
 _LONGEST_TOKEN = 100
 
@@ -66,6 +73,12 @@ ANY_REASON = "(dry run)"
 _DEFAULT_PERIOD_SECONDS = 60.0
 
 
+_LONGEST_PAUSE_MINUTES = 60 * 24 * 365
+
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 class _JobIds(forms.Field):
     """Jobs by their numbers; what is no number is left out."""
 
@@ -94,8 +107,15 @@ class _Seconds(_ZeroIfUnreadable, forms.FloatField):
     pass
 
 
+_NAMED_BY = {
+    **dict.fromkeys(QUEUE_ACTIONS, "queue"),
+    **dict.fromkeys(TASK_ACTIONS, "task"),
+    **dict.fromkeys(SCHEDULE_ACTIONS, "schedule"),
+}
+
+
 class ActionForm(forms.Form):
-    """An action on jobs, a queue or a schedule, from an address or a form.
+    """An action on jobs, a queue, a task or a schedule, from an address or a form.
 
     A button of a list names the action and its job in ``do``: ``retry:123``. It is valid if it asks for
     something that can be done.
@@ -105,7 +125,10 @@ class ActionForm(forms.Form):
     action = ShortText(most=50)
     job = _JobIds(required=False)
     queue = ShortText(most=255)
+    task = ShortText(most=255)
     schedule = ShortText(most=255)
+    minutes = _Count(required=False, min_value=0, max_value=_LONGEST_PAUSE_MINUTES)
+    until = ShortText(most=40)
     reason = ShortText(most=LONGEST_REASON)
     typed = ShortText(most=255)
     token = ShortText(most=_LONGEST_TOKEN)
@@ -122,8 +145,8 @@ class ActionForm(forms.Form):
         targets: tuple[str, ...] = ()
         if action in JOB_ACTIONS:
             targets = _JobIds().clean([number]) if number else asked["job"]
-        elif action in QUEUE_ACTIONS or action in SCHEDULE_ACTIONS:
-            name = asked["queue" if action in QUEUE_ACTIONS else "schedule"]
+        elif action in _NAMED_BY:
+            name = asked[_NAMED_BY[action]]
             targets = (name,) if name else ()
         if not 0 < len(targets) <= MOST_JOBS:
             raise forms.ValidationError("nothing to do")
@@ -147,4 +170,15 @@ class ActionForm(forms.Form):
             limit=QueueLimit(
                 rate=None if rate is None else Rate(rate, per=period), concurrency=asked["concurrency"]
             ),
+            until=self._until(),
         )
+
+    def _until(self) -> datetime | None:
+        """Return when a pause shall end: at a time that was given, or after so long, or never by itself.
+
+        A time that cannot be read is the past, which is refused: it must not pause for good.
+        """
+        asked = self.cleaned_data
+        if asked["until"]:
+            return read_instant(asked["until"]) or _LONG_AGO
+        return database_now() + timedelta(minutes=asked["minutes"]) if asked["minutes"] else None

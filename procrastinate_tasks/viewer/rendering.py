@@ -19,6 +19,8 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 from procrastinate.exceptions import ConnectorException
 from psycopg.errors import QueryCanceled
 
+from procrastinate_tasks.queues.pauses import list_pauses
+
 LIVE_HEADER = "X-Live-Region"
 
 
@@ -46,6 +48,7 @@ def render_page(
     everything = {
         **site.each_context(request),
         "is_nav_sidebar_enabled": False,
+        "pauses": list_pauses(),
         "frame": f"{_FOLDER}/region.html" if is_region else "admin/base_site.html",
         **context,
     }

@@ -21,7 +21,7 @@ from procrastinate_tasks.jobs import rescue, retention
 from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring import rollup
 from procrastinate_tasks.monitoring.alerts import delivery, evaluation
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import control, pauses
 from procrastinate_tasks.schedule import ticks
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,12 @@ def run_schedule() -> float:
     return min(wait, longest)
 
 
+def run_pauses() -> float:
+    """Resume what was paused until a time that has come."""
+    pauses.end_lapsed_pauses()
+    return queue_settings().rescue_every.total_seconds()
+
+
 def run_rescue(may_rescue: Callable[[], bool], *, refused: rescue.RefusedRuns) -> float:
     """Rescue, unless this process cannot judge: it was out of touch with the database itself."""
     if may_rescue():
@@ -102,6 +108,7 @@ def prompt_routines(*, may_rescue: Callable[[], bool] = lambda: True) -> list[Ro
     refused = rescue.RefusedRuns()
     return [
         Routine("schedule", run_schedule),
+        Routine("pauses", run_pauses),
         Routine("rescue", lambda: run_rescue(may_rescue, refused=refused)),
     ]
 

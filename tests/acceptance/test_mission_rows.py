@@ -43,7 +43,7 @@ from payments.services import request_cancellation
 from payments.tasks import charge_balance_for_booking, scan_and_charge_balances
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.queues.control import is_paused
 from procrastinate_tasks.schedule import ticks as schedule
 from procrastinate_tasks.schedule.periodic import all_schedules
@@ -281,7 +281,7 @@ def test_row_8_a_refused_key_stops_the_queue_and_fails_nothing(house: House, pat
 
     assert (report.retried, report.failed) == (1, 0)
     assert is_paused("payments")
-    control.resume_queue(queue="payments")
+    pauses.resume_queue(queue="payments")
 
 
 def test_row_9_the_answers_are_the_old_ones_and_four_more():

@@ -25,7 +25,7 @@ from payments.models import StripeMemory
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.tasks import _options_by_name
 from procrastinate_tasks.models import JobAttempt
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.schedule import periodic
 from tests.gateways import FakeGateway
 from tests.integration.procrastinate_tasks.monitoring.faults import insert_ready_jobs, register_worker
@@ -246,7 +246,7 @@ def test_a_stripe_that_refuses_or_is_away_is_named(
 def test_tasks_that_do_not_run_are_answered_with_the_reason():
     register_worker()
     defer(remember.name, {"number": 1}, schedule_at=timezone.now() - timedelta(minutes=2))
-    control.pause_queue(queue="sample", by="Ana", reason="")
+    pauses.pause_queue(queue="sample", by="Ana", reason="")
 
     assert_named(verify(), "tasks_do_not_run", cause="Ana", fix="manage.py jobs why")
 

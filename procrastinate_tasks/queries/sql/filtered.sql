@@ -21,3 +21,18 @@
               AND (%(task)s::text IS NULL OR run.task_name = %(task)s)
         )
     )
+    AND (
+        NOT %(by_end)s
+        OR job.id IN (
+            SELECT ending.job_id FROM procrastinate_events AS ending
+            WHERE ending.type IN ({ends})
+              AND ending.at > coalesce(%(ended_from)s::timestamptz, now() - %(ended_within)s::interval, '-infinity')
+              AND ending.at <= coalesce(%(ended_to)s::timestamptz, 'infinity')
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_events AS later
+                  WHERE later.job_id = ending.job_id
+                    AND later.id > ending.id
+                    AND later.type IN ('succeeded', 'failed', 'cancelled', 'aborted')
+              )
+        )
+    )

@@ -31,7 +31,7 @@ FROM (
         job.abort_requested,
         {{is_alive}} AS worker_is_alive,
         job.scheduled_at IS NULL OR job.scheduled_at <= now() AS is_due,
-        rule.paused_at IS NOT NULL AS is_paused,
+        {{is_paused}} AS is_paused,
         job.status = 'todo' AND
 {blocked}
         AS is_blocked

@@ -1,15 +1,72 @@
--- Unfinished jobs by queue. Both branches read partial indexes: finished jobs cost nothing.
--- Our own workers say how long they may be silent before their jobs count as orphaned.
-WITH waiting AS (
+-- Unfinished jobs by queue, each in one state. Both branches read partial indexes: finished jobs cost nothing.
+-- Of the due jobs with one lock the first is ready, if none with it runs; the others are blocked, as a claim has it.
+WITH locked AS (
+    SELECT
+        job.queue_name,
+        job.task_name,
+        job.id,
+        job.scheduled_at,
+        row_number() OVER (PARTITION BY job.lock ORDER BY job.priority DESC, job.id) > 1
+        OR EXISTS (
+            SELECT FROM procrastinate_jobs AS holder WHERE holder.lock = job.lock AND holder.status = 'doing'
+        ) AS is_blocked
+    FROM procrastinate_jobs AS job
+    WHERE job.status = 'todo'
+      AND job.lock IS NOT NULL
+      AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())
+),
+waiting AS (
     SELECT
         queue_name,
+        task_name,
+        false AS is_blocked,
         count(*) FILTER (WHERE scheduled_at IS NULL OR scheduled_at <= now()) AS due,
         count(*) FILTER (WHERE scheduled_at > now() AND attempts = 0) AS scheduled,
         count(*) FILTER (WHERE scheduled_at > now() AND attempts > 0) AS to_be_retried,
         min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
-        procrastinate_tasks_readable_v1(min(scheduled_at) FILTER (WHERE scheduled_at <= now())) AS oldest_due_at
+        min(scheduled_at) FILTER (WHERE scheduled_at <= now()) AS oldest_at
     FROM procrastinate_jobs
     WHERE status = 'todo'
+      AND (lock IS NULL OR scheduled_at > now())
+    GROUP BY queue_name, task_name
+    UNION ALL
+    SELECT
+        queue_name,
+        task_name,
+        is_blocked,
+        count(*),
+        0,
+        0,
+        min(id) FILTER (WHERE scheduled_at IS NULL),
+        min(scheduled_at)
+    FROM locked
+    GROUP BY queue_name, task_name, is_blocked
+),
+judged AS (
+    SELECT
+        job.*,
+        {{is_paused}} AS is_paused,
+        least(
+            job.oldest_at,
+            (
+                SELECT min(event.at) FROM procrastinate_events AS event
+                WHERE event.job_id = job.oldest_id AND event.type <> 'scheduled'
+            )
+        ) AS due_since
+    FROM waiting AS job
+    LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
+),
+depth AS (
+    SELECT
+        queue_name,
+        coalesce(sum(due) FILTER (WHERE NOT is_paused AND NOT is_blocked), 0) AS ready,
+        coalesce(sum(due) FILTER (WHERE NOT is_paused AND is_blocked), 0) AS blocked,
+        coalesce(sum(due) FILTER (WHERE is_paused), 0) AS paused,
+        sum(scheduled) AS scheduled,
+        sum(to_be_retried) AS to_be_retried,
+        min(due_since) FILTER (WHERE NOT is_paused AND NOT is_blocked) AS oldest_ready_at,
+        min(due_since) AS oldest_due_at
+    FROM judged
     GROUP BY queue_name
 ),
 running AS (
@@ -27,20 +84,15 @@ running AS (
 )
 SELECT
     queue_name AS queue,
-    CASE WHEN rule.paused_at IS NULL THEN coalesce(waiting.due, 0) ELSE 0 END AS ready,
-    CASE WHEN rule.paused_at IS NULL THEN 0 ELSE coalesce(waiting.due, 0) END AS paused,
-    coalesce(waiting.scheduled, 0) AS scheduled,
-    coalesce(waiting.to_be_retried, 0) AS to_be_retried,
+    coalesce(depth.ready, 0)::bigint AS ready,
+    coalesce(depth.blocked, 0)::bigint AS blocked,
+    coalesce(depth.paused, 0)::bigint AS paused,
+    coalesce(depth.scheduled, 0)::bigint AS scheduled,
+    coalesce(depth.to_be_retried, 0)::bigint AS to_be_retried,
     coalesce(running.running, 0) - coalesce(running.orphaned, 0) AS running,
     coalesce(running.orphaned, 0) AS orphaned,
-    least(
-        waiting.oldest_due_at,
-        (
-            SELECT min(event.at) FROM procrastinate_events AS event
-            WHERE event.job_id = waiting.oldest_id AND event.type <> 'scheduled'
-        )
-    ) AS oldest_due_at
-FROM waiting
+    depth.oldest_ready_at,
+    depth.oldest_due_at
+FROM depth
 FULL JOIN running USING (queue_name)
-LEFT JOIN procrastinate_tasks_queuerule AS rule USING (queue_name)
 ORDER BY queue_name

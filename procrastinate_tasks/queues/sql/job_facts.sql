@@ -23,9 +23,11 @@ SELECT
     coalesce(last.outcome, '') AS last_outcome,
     coalesce(last.exception_class, '') AS last_exception,
     coalesce(last.message, '') AS last_message,
-    rule.paused_at,
-    coalesce(rule.paused_by, '') AS paused_by,
-    coalesce(rule.pause_reason, '') AS pause_reason,
+    coalesce(rule.paused_at, pause.paused_at) AS paused_at,
+    CASE WHEN rule.paused_at IS NULL THEN coalesce(pause.paused_by, '') ELSE rule.paused_by END AS paused_by,
+    CASE WHEN rule.paused_at IS NULL THEN coalesce(pause.pause_reason, '') ELSE rule.pause_reason END AS pause_reason,
+    CASE WHEN rule.paused_at IS NULL THEN pause.paused_until ELSE rule.paused_until END AS paused_until,
+    rule.paused_at IS NULL AND pause.paused_at IS NOT NULL AS is_task_paused,
     rule.rate_limit,
     rule.rate_period,
     (procrastinate_tasks_rate_room_v1(rule, clock.now)).opens_at AS rate_opens_at,
@@ -42,6 +44,7 @@ CROSS JOIN (SELECT coalesce(%(now)s::timestamptz, now()) AS now) AS clock
 LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
 LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
 LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
+LEFT JOIN procrastinate_tasks_taskpause AS pause ON pause.task_name = job.task_name
 LEFT JOIN LATERAL (
     SELECT outcome, exception_class, message FROM procrastinate_tasks_jobattempt
     WHERE job_id = job.id

@@ -4,6 +4,7 @@ SELECT
     rule.paused_at,
     rule.paused_by,
     rule.pause_reason,
+    rule.paused_until,
     rule.rate_limit,
     rule.rate_period,
     rule.concurrency_limit,

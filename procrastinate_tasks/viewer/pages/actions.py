@@ -22,8 +22,10 @@ from procrastinate_tasks.actions.job_actions import May
 from procrastinate_tasks.actions.permissions import allowed_tasks
 from procrastinate_tasks.actions.policies import Action, Refusal, Tier, decide_tier, needs_reason
 from procrastinate_tasks.actions.reports import ACTION_LABELS, MOST_JOBS, ActionReport, ActionRequest
+from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.jobs.descriptions import moves_money
 from procrastinate_tasks.models import AuditEntry, TargetType
+from procrastinate_tasks.queries.standstill import list_standstill
 from procrastinate_tasks.viewer.forms import ANY_REASON, ActionForm, actor_of, new_token, way_back
 from procrastinate_tasks.viewer.job_rows import Line, confirmation_address, lines_of
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal
@@ -34,6 +36,10 @@ _RUNS_IT_AGAIN = (Action.RETRY, Action.RELEASE, Action.RESCUE, Action.RUN_NOW)
 _CONSEQUENCES: Mapping[Action, str | Promise] = {
     Action.PAUSE: gettext_lazy("Running jobs will finish, and no other job of the queue will start."),
     Action.RESUME: gettext_lazy("Workers will start the queue's jobs again, at once."),
+    Action.PAUSE_TASK: gettext_lazy(
+        "Running jobs will finish, and no other job of the task will start; other tasks go on."
+    ),
+    Action.RESUME_TASK: gettext_lazy("Workers will start the task's jobs again, at once."),
     Action.LIMIT: gettext_lazy("The limits hold for all workers together, at once and through restarts."),
     Action.RUN_SCHEDULE: gettext_lazy("One job will be deferred now; the next regular run stays as it is."),
     Action.DISABLE_SCHEDULE: gettext_lazy("It will defer nothing, through restarts, until it is enabled."),
@@ -119,8 +125,22 @@ def _render_confirmation(
         "token": wanted.token or new_token(),
         "back": way_back(request, site_name=site.name),
         "is_limit": wanted.action is Action.LIMIT,
+        **_standstill(wanted),
     }
     return render_page(request, site, "confirm.html", context)
+
+
+def _standstill(wanted: ActionRequest) -> dict[str, object]:
+    """Tell what a pause would hold back; nothing of other actions."""
+    if wanted.action not in (Action.PAUSE, Action.PAUSE_TASK):
+        return {}
+    (name,) = wanted.targets
+    tasks = list_standstill(**{"queue" if wanted.action is Action.PAUSE else "task": name})
+    return {
+        "is_pause": True,
+        "standing": [(item, amounts_in_words(item.amounts)) for item in tasks],
+        "has_sums": any(item.amounts for item in tasks),
+    }
 
 
 # --- Acting -----------------------------------------------------------------------------------------------
@@ -228,6 +248,7 @@ def _name_of(wanted: ActionRequest, target: str) -> str:
     words = {
         TargetType.JOB: _("job %(name)s"),
         TargetType.QUEUE: _("queue %(name)s"),
+        TargetType.TASK: _("task %(name)s"),
         TargetType.SCHEDULE: _("schedule %(name)s"),
     }
     return words[wanted.target_type] % {"name": target}

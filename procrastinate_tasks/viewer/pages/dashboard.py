@@ -29,7 +29,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     panels = shown_panels(request.user.has_perm)
     concerns = [*find_concerns(snapshot, facts, links=links), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
-    totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
+    totals = total_up(snapshot)
     context = {
         "title": _("Dashboard"),
         "taken_at": snapshot.taken_at,
@@ -85,7 +85,7 @@ class _Encoder(DjangoJSONEncoder):
 
 def state_response(snapshot: Snapshot, facts: DashboardFacts) -> JsonResponse:
     """Return the snapshot with its totals; ``now`` is the database's clock."""
-    totals = total_up(snapshot, blocked=sum(facts.blocked_by_queue.values()))
+    totals = total_up(snapshot)
     state = {
         "now": snapshot.taken_at,
         "jobs": asdict(totals),
@@ -93,6 +93,8 @@ def state_response(snapshot: Snapshot, facts: DashboardFacts) -> JsonResponse:
         "workers": [asdict(worker) for worker in snapshot.workers],
         "schedule": [asdict(item) for item in snapshot.schedule],
         "connections": asdict(snapshot.connections),
+        "failed": [asdict(item) for item in snapshot.failed],
+        "pauses": [asdict(pause) for pause in snapshot.pauses],
         "release": {"name": facts.release, "first_seen_at": facts.release_since},
         "charts_up_to": facts.rolled_up_to,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -14,9 +13,12 @@ from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.conf import QueueLimit
 from procrastinate_tasks.formatting import duration_in_words
+from procrastinate_tasks.jobs.descriptions import title_of
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
 from procrastinate_tasks.queries.history import Ended, read_facts, read_hours_of_queues
+from procrastinate_tasks.queries.queues import list_tasks
 from procrastinate_tasks.queues.control import list_queue_names
+from procrastinate_tasks.queues.pauses import Pause, PauseKind
 from procrastinate_tasks.viewer.charts import Drawing, bars
 from procrastinate_tasks.viewer.dashboard_cards import Health, wait_verdict
 from procrastinate_tasks.viewer.navigation import Links
@@ -27,11 +29,9 @@ _SPARK = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """A queue as it is shown: ``ready`` without the blocked jobs, ``drawing`` if anything ended lately."""
+    """A queue as it is shown; ``drawing`` if anything ended lately."""
 
     load: QueueLoad
-    ready: int
-    blocked: int
     is_waiting: bool
     wait: str
     verdict: str
@@ -51,10 +51,9 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     loads = {load.queue: load for load in snapshot.queues}
     rows = [
         _row(
-            loads.get(name) or _idle(name),
+            loads.get(name) or QueueLoad(queue=name),
             snapshot,
             hours.get(name, ()),
-            blocked=facts.blocked_by_queue.get(name, 0),
             links={**_links(name, links), **_actions(name, loads.get(name), request, links)},
         )
         for name in sorted({*list_queue_names(), *loads})
@@ -62,28 +61,38 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context = {
         "title": _("Queues"),
         "rows": rows,
+        "tasks": _tasks(snapshot, request, links),
+        "a_task_is_paused": any(pause.kind is PauseKind.TASK for pause in snapshot.pauses),
         "taken_at": snapshot.taken_at,
         "rolled_up_to": facts.rolled_up_to,
     }
     return render_page(request, site, "queues.html", context)
 
 
+def _tasks(snapshot: Snapshot, request: HttpRequest, links: Links) -> list[tuple[str, Pause | None, str]]:
+    """Return each task with its pause, and where one pauses or resumes it; nothing where one may not."""
+    pauses = {pause.name: pause for pause in snapshot.pauses if pause.kind is PauseKind.TASK}
+    may, back = is_allowed(request.user, Action.PAUSE_TASK), links.to("queues")
+    found = []
+    for name in sorted({*pauses, *(task.name for task in list_tasks())}, key=lambda name: title_of(name)):
+        wanted = Action.RESUME_TASK if name in pauses else Action.PAUSE_TASK
+        url = links.to_confirm(wanted, back=back, target={"task": name}) if may else ""
+        found.append((name, pauses.get(name), url))
+    return found
+
+
 def _row(
-    load: QueueLoad, snapshot: Snapshot, hours: Sequence[Ended], *, blocked: int, links: Mapping[str, str]
+    load: QueueLoad, snapshot: Snapshot, hours: Sequence[Ended], *, links: Mapping[str, str]
 ) -> QueueRow:
     verdict, health = wait_verdict(load.oldest_wait)
     is_waiting = load.ready > 0
     return QueueRow(
         load=load,
-        ready=max(0, load.ready - blocked),
-        blocked=min(blocked, load.ready),
         is_waiting=is_waiting,
         wait=duration_in_words(load.oldest_wait),
         verdict="" if load.is_paused else verdict,
         health=Health.PLAIN if load.is_paused or not is_waiting else health,
-        listening=sum(
-            worker.queues is None or load.queue in worker.queues for worker in snapshot.living_workers
-        ),
+        listening=sum(worker.serves(load.queue) for worker in snapshot.living_workers),
         limits=_limits_in_words(load),
         ended=sum(hour.runs for hour in hours),
         drawing=bars([hour.runs for hour in hours], height=_SPARK) if hours else None,
@@ -109,8 +118,8 @@ def _limits_in_words(load: QueueLoad) -> tuple[str, ...]:
 def _links(name: str, links: Links) -> dict[str, str]:
     tabs = ("ready", "blocked", "paused", "scheduled", "retrying", "running", "orphaned", "failed")
     found = {tab: links.to("jobs", tab=tab, queue=name) for tab in tabs}
-    found["failed"] = links.to("jobs", tab="failed", queue=name, period="24h")
-    return {**found, "workers": links.to("workers")}
+    found["failed"] = links.to("jobs", tab="failed", queue=name, ended="24h")
+    return {**found, "workers": links.to("workers", state="alive", queue=name)}
 
 
 def _actions(name: str, load: QueueLoad | None, request: HttpRequest, links: Links) -> dict[str, str]:
@@ -137,22 +146,3 @@ def _present_limit(load: QueueLoad | None) -> dict[str, str]:
         "concurrency": limit.concurrency,
     }
     return {name: str(value) for name, value in values.items() if value is not None}
-
-
-def _idle(name: str) -> QueueLoad:
-    """Return a queue that the code knows and no unfinished job is in."""
-    return QueueLoad(
-        queue=name,
-        ready=0,
-        paused=0,
-        scheduled=0,
-        to_be_retried=0,
-        running=0,
-        orphaned=0,
-        oldest_due_at=None,
-        oldest_wait=timedelta(0),
-        longest_due=timedelta(0),
-        failed_last_hour=0,
-        failed_last_day=0,
-        rule=None,
-    )

@@ -49,7 +49,7 @@ class WorkerRow:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
-    now, workers, jobs = database_now(), list_workers(), list_jobs_in_progress()
+    now, workers, jobs = database_now(), _chosen(request), list_jobs_in_progress()
     orphaned = [job for job in jobs if job.is_orphaned]
     may_rescue = is_allowed(request.user, Action.RESCUE)
     to_rescue = [job.id for job in orphaned][:_MOST_RESCUED_AT_ONCE]
@@ -58,6 +58,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "now": now,
         "project": project_name(),
         "rows": [_row(worker, jobs, links) for worker in workers],
+        "everything_url": links.to("workers") if request.GET.get("state") or request.GET.get("queue") else "",
         "alive": sum(worker.is_alive for worker in workers),
         "orphaned": [(job, links.to_job(job.id)) for job in orphaned],
         "is_cut": len(jobs) >= MOST_JOBS,
@@ -67,6 +68,17 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "to_rescue": len(to_rescue),
     }
     return render_page(request, site, "workers.html", context)
+
+
+def _chosen(request: HttpRequest) -> list[WorkerHeartbeat]:
+    """Return the workers of the address: ``state`` alive or lost, those that serve ``queue``."""
+    is_alive = {"alive": True, "lost": False}.get(request.GET.get("state", ""))
+    queue = request.GET.get("queue", "")
+    return [
+        worker
+        for worker in list_workers()
+        if is_alive in (None, worker.is_alive) and (not queue or worker.serves(queue))
+    ]
 
 
 def _row(worker: WorkerHeartbeat, jobs: Sequence[JobInProgress], links: Links) -> WorkerRow:

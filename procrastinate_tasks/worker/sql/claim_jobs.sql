@@ -5,7 +5,7 @@
 -- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs: those
 -- behind it are passed over by an index, however many (of up to 10,000 locks).
 -- Scheduled jobs that are due come in the order they fell due, at most 1,000 a probe, then by priority.
--- A paused queue is left out. Of a limited queue as many jobs are taken as it has room for, under the lock of its
+-- A paused queue is left out, and of a paused task all jobs. Of a limited queue as many jobs are taken as it has room for, under the lock of its
 -- rule; a queue without a rule costs neither lock nor write.
 WITH RECURSIVE known_queue (name) AS (
     (SELECT min(queue_name) FROM procrastinate_jobs)
@@ -40,7 +40,7 @@ free AS (
           AND job.queue_name = open_queue.name
           AND job.scheduled_at IS NULL
           AND job.lock IS NULL
-          AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
+          AND jsonb_exists({{open_tasks}}, job.task_name)
         ORDER BY -job.priority, job.id -- as the index has it, and no other: the planner must not read past it
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
@@ -65,7 +65,7 @@ front AS MATERIALIZED (
             LIMIT 100 + %(slots)s
         ))
           AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
-          AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
+          AND jsonb_exists({{open_tasks}}, job.task_name)
           AND (
               job.lock IS NULL
               OR NOT EXISTS (
@@ -137,7 +137,7 @@ first_of_lock AS (
     ))
       AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
       AND job.id NOT IN (SELECT id FROM front)
-      AND jsonb_exists(%(tasks)s::jsonb, job.task_name)
+      AND jsonb_exists({{open_tasks}}, job.task_name)
       AND (
           job.lock IS NULL
           OR NOT EXISTS (
@@ -174,7 +174,7 @@ due AS (
             WHERE waiting.status = 'todo'
               AND waiting.queue_name = open_queue.name
               AND waiting.scheduled_at <= now()
-              AND jsonb_exists(%(tasks)s::jsonb, waiting.task_name)
+              AND jsonb_exists({{open_tasks}}, waiting.task_name)
             ORDER BY waiting.scheduled_at
             LIMIT 1000
         ))

@@ -33,14 +33,14 @@ waiting AS MATERIALIZED (
             WHEN (
                 SELECT true FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NULL
-                  AND jsonb_exists(%(tasks)s::jsonb, task_name)
+                  AND jsonb_exists({{open_tasks}}, task_name)
                 ORDER BY -priority, id
                 LIMIT 1
             ) THEN '-infinity'
             ELSE (
                 SELECT procrastinate_tasks_readable_v1(scheduled_at) FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
-                  AND jsonb_exists(%(tasks)s::jsonb, task_name)
+                  AND jsonb_exists({{open_tasks}}, task_name)
                 ORDER BY scheduled_at
                 LIMIT 1
             )

@@ -22,7 +22,7 @@ from payments.exceptions import (
 )
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.queues.control import list_queue_rules
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import balance_of
@@ -279,7 +279,7 @@ def test_a_worker_that_meets_a_revoked_key_pauses_charging_and_costs_the_job_not
     assert "STRIPE_SECRET_KEY" in rule.pause_reason
     assert house.charges(booking) == []
 
-    control.resume_queue(queue="payments")
+    pauses.resume_queue(queue="payments")
     house.wait(minutes=1)
     house.run_jobs()
     assert house.charges(booking) == [booking.quote.balance_minor]

@@ -32,7 +32,7 @@ from payments.services import request_cancellation
 from payments.stripe_gateway import StripeGateway
 from procrastinate_tasks.models import QueueRule
 from procrastinate_tasks.monitoring.snapshot import take_snapshot
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from reyes_estancias.local_stripe.faults import FaultKind
 from reyes_estancias.local_stripe.statement import Movement
 from tests.factories import BASE_URL, balance_of
@@ -403,7 +403,7 @@ def test_a_key_of_another_account_pauses_charging_and_fails_nobody(house: House)
 
     assert QueueRule.objects.get(queue_name="payments").paused_at is not None
     assert balance_of(booking).status == PaymentStatus.PENDING
-    control.resume_queue(queue="payments")
+    pauses.resume_queue(queue="payments")
     assert house.charge(booking) == "succeeded"
 
 
@@ -414,7 +414,7 @@ def test_a_key_of_another_account_is_noticed_before_the_account_was_ever_written
         compare(gateway=_gateway_of_another_account(), now=house.now)
 
     assert not StripeMemory.objects.exclude(account_id="").exists()
-    control.resume_queue(queue="payments")
+    pauses.resume_queue(queue="payments")
 
 
 def _gateway_of_another_account() -> StripeGateway:

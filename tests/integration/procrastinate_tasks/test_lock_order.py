@@ -11,8 +11,8 @@ from django.db import connection
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.database import fetch_row, statement
-from procrastinate_tasks.queries.history import read_facts
 from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs, list_jobs
+from procrastinate_tasks.queries.queues import list_queue_depths
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
 from tests.integration.procrastinate_tasks.test_plans import (
     ALL_THAT_WAIT_OR_RUN,
@@ -140,7 +140,11 @@ def test_list_counts_dashboard_and_diagnosis_hold_the_same_jobs_for_blocked(seed
     assert {row.id for row in listed} == blocked
     assert {row.id for row in list_jobs(JobQuery(tab=Tab.READY)).rows} == due.keys() - blocked
     assert count_tabs(JobQuery())[Tab.BLOCKED].number == len(blocked)
-    assert read_facts().blocked_by_queue == Counter(due[job_id] for job_id in blocked)
+    depths = {depth.queue: depth for depth in list_queue_depths()}
+    assert +Counter({name: depth.blocked for name, depth in depths.items()}) == Counter(
+        due[job_id] for job_id in blocked
+    )
+    assert sum(depth.ready for depth in depths.values()) == len(due) - len(blocked)
     assert {job_id for job_id in due if holder_of(job_id) is not None} == blocked
 
 

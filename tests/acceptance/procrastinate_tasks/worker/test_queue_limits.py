@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from procrastinate_tasks.conf import Rate
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import control, pauses
 from tests.workers.workers import SLACK, insert_jobs, query, started_worker, status_of, wait_for
 
 WORKERS = 4
@@ -104,7 +104,7 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
     (running,) = insert_jobs("engine.async_sleep", {"seconds": 1}, queue="payments")
     with started_worker(tmp_path / "first.log", *NO_POLLING):
         wait_for(lambda: status_of(running) == "doing")
-        control.pause_queue(queue="payments", by="Ana", reason="the bank is down")
+        pauses.pause_queue(queue="payments", by="Ana", reason="the bank is down")
         (waiting,) = insert_jobs("engine.async_no_op", queue="payments")
         (other,) = insert_jobs("engine.async_no_op", queue="other")
         wait_for(lambda: (status_of(running), status_of(other)) == ("succeeded", "succeeded"))
@@ -115,11 +115,28 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
         wait_for(lambda: status_of(other) == "succeeded")
         assert status_of(waiting) == "todo"
 
-        control.resume_queue(queue="payments")
+        pauses.resume_queue(queue="payments")
         resumed = time.monotonic()
 
         wait_for(lambda: status_of(waiting) == "succeeded")
         assert time.monotonic() - resumed < SLACK
+
+
+def test_a_pause_of_a_task_holds_no_other_up_and_ends_by_itself_at_its_time(tmp_path: Path):
+    with started_worker(tmp_path / "worker.log", *NO_POLLING):
+        until = datetime.now(UTC) + 3 * SECOND
+        pauses.pause_task(task="engine.async_no_op", by="Ana", until=until)
+        (paused,) = insert_jobs("engine.async_no_op", queue="payments")
+        (other,) = insert_jobs("engine.no_op", queue="payments")
+        wait_for(lambda: status_of(other) == "succeeded")
+        assert status_of(paused) == "todo"
+
+        wait_for(lambda: status_of(paused) == "succeeded")
+
+    ((started,),) = query(
+        "SELECT at FROM procrastinate_events WHERE job_id = %s AND type = 'started'", paused
+    )
+    assert until <= started < until + 3 * SECOND * SLACK
 
 
 def test_a_one_shot_worker_does_not_leave_before_what_a_rate_holds_back(tmp_path: Path):

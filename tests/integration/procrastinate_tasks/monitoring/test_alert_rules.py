@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from procrastinate_tasks.conf import AlertThresholds
 from procrastinate_tasks.models import LiveWorker, ScheduleState
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.schedule.periodic import all_schedules
 from tests.integration.procrastinate_tasks.monitoring.faults import (
     insert_ready_jobs,
@@ -93,7 +93,7 @@ def test_a_long_queue_is_told_by_name_and_another_is_told_apart():
     assert look() == set()
 
     insert_ready_jobs(1, queue="payments")
-    control.pause_queue(queue="payments", by="Ana", reason="the bank is down")
+    pauses.pause_queue(queue="payments", by="Ana", reason="the bank is down")
     assert look() == {"queue_too_long"}
     assert "«payments»" in mail.outbox[0].body
     assert "en pausa" in mail.outbox[0].body
@@ -176,7 +176,7 @@ def test_a_few_jobs_that_nobody_takes_are_told_unless_staff_paused_their_queue()
     assert "16 min" in mail.outbox[0].body
     told()
 
-    control.pause_queue(queue="payments", by="Ana", reason="the bank is down")
+    pauses.pause_queue(queue="payments", by="Ana", reason="the bank is down")
     assert look() == set()
     assert told() == ["Terminó: Hay trabajos en espera y nadie los toma"]
 

@@ -21,7 +21,7 @@ from procrastinate_tasks.monitoring import health, views
 from procrastinate_tasks.monitoring.health import Readiness, check_health
 from procrastinate_tasks.monitoring.logging import ProbeFilter
 from procrastinate_tasks.monitoring.metrics import collect
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
 
 TOKEN = "only-for-the-probe"
@@ -132,7 +132,7 @@ def test_each_thing_that_is_wrong_is_named():
 def test_jobs_may_wait_in_a_paused_queue():
     register_worker()
     defer("sample.remember", {"number": 1}, schedule_at=timezone.now() - timedelta(hours=6))
-    control.pause_queue(queue="sample", by="Ana", reason="")
+    pauses.pause_queue(queue="sample", by="Ana", reason="")
 
     assert check_health().is_healthy
 

@@ -21,7 +21,7 @@ from procrastinate_tasks.monitoring.metrics import collect
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
 from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs
 from procrastinate_tasks.queries.system import read_connection_use
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.schedule.periodic import all_schedules
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
@@ -55,7 +55,7 @@ def test_waiting_jobs_are_told_apart():
 def test_the_jobs_of_a_paused_queue_are_ready_nowhere(client: Client, admin_user: User):
     for number in (1, 2):
         defer("sample.remember", {"number": number}, schedule_at=timezone.now() - timedelta(hours=1))
-    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    pauses.pause_queue(queue="sample", by="Ana", reason="the bank is down")
     client.force_login(admin_user)
 
     listed = count_tabs(JobQuery(queue="sample"))
@@ -78,7 +78,7 @@ def test_the_jobs_of_a_paused_queue_are_ready_nowhere(client: Client, admin_user
         (listed[Tab.READY].number, listed[Tab.PAUSED].number),
         (state["jobs"]["ready"], state["jobs"]["paused"]),
         (state["queues"][0]["ready"], state["queues"][0]["paused"]),
-        (row.ready, row.load.paused),
+        (row.load.ready, row.load.paused),
         (metrics["ready"], metrics["paused"]),
         (depth["ready"], depth["paused"]),
     ]
@@ -89,7 +89,7 @@ def test_the_jobs_of_a_paused_queue_are_ready_nowhere(client: Client, admin_user
 
 
 def test_a_paused_queue_without_jobs_is_told_with_its_rule():
-    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    pauses.pause_queue(queue="sample", by="Ana", reason="the bank is down")
 
     load = queue(take_snapshot(), "sample")
 
@@ -176,7 +176,7 @@ def test_the_plan_s_limit_counts_when_it_is_nearer_than_the_server_s():
     assert plan.used >= 1
 
 
-def test_a_look_takes_seven_statements_whatever_the_queue_holds():
+def test_a_look_takes_eight_statements_whatever_the_queue_holds():
     defer("sample.remember", {"number": 1})
 
     with CaptureQueriesContext(
@@ -184,4 +184,4 @@ def test_a_look_takes_seven_statements_whatever_the_queue_holds():
     ) as captured:
         take_snapshot()
 
-    assert len(captured) == 7
+    assert len(captured) == 8

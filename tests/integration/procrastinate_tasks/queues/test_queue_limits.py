@@ -16,7 +16,7 @@ from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.jobs.deferring import Call, defer_many
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import Outcome, QueueRule
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import control, pauses
 from procrastinate_tasks.queues.control import is_paused, list_queue_rules
 from tests.integration.constraints import assert_only_the_database_prevents, drop_constraint
 from tests.integration.procrastinate_tasks.claiming import claim, execute, known, look_ahead, register_worker
@@ -56,7 +56,7 @@ def may_start_now() -> bool:
 def test_a_paused_queue_is_left_out_of_claims_and_the_others_are_not():
     wait_in_sample(2)
     wait_elsewhere(1)
-    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    pauses.pause_queue(queue="sample", by="Ana", reason="the bank is down")
 
     assert len(claim()) == 1
     assert claim() == []
@@ -65,16 +65,16 @@ def test_a_paused_queue_is_left_out_of_claims_and_the_others_are_not():
 
 def test_a_resumed_queue_is_claimed_from_again():
     wait_in_sample(2)
-    control.pause_queue(queue="sample", by="Ana")
+    pauses.pause_queue(queue="sample", by="Ana")
 
-    assert control.resume_queue(queue="sample") is True
+    assert pauses.resume_queue(queue="sample") is True
 
     assert len(claim()) == 2
 
 
 def test_a_pause_tells_who_why_and_since_when():
-    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
-    paused_again = control.pause_queue(queue="sample", by="Luis", reason="lunch")
+    pauses.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    paused_again = pauses.pause_queue(queue="sample", by="Luis", reason="lunch")
 
     (rule,) = list_queue_rules()
 
@@ -86,17 +86,17 @@ def test_a_pause_tells_who_why_and_since_when():
 def test_code_can_ask_whether_its_queue_is_paused():
     assert is_paused("sample") is False
 
-    control.pause_queue(queue="sample", by="Ana")
+    pauses.pause_queue(queue="sample", by="Ana")
 
     assert is_paused("sample") is True
     assert is_paused("elsewhere") is False
 
 
 def test_resuming_a_queue_that_is_not_paused_is_no_news():
-    assert control.resume_queue(queue="sample") is False
+    assert pauses.resume_queue(queue="sample") is False
 
 
-VERBS = (control.resume_queue, lambda queue: control.pause_queue(queue=queue, by="Ana"))
+VERBS = (pauses.resume_queue, lambda queue: pauses.pause_queue(queue=queue, by="Ana"))
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -107,7 +107,7 @@ def test_a_misspelt_queue_is_refused_with_the_likely_name(verb: Callable[..., ob
 
 def test_a_pause_needs_a_name():
     with pytest.raises(ValueError, match="by whom"):
-        control.pause_queue(queue="sample", by=" ")
+        pauses.pause_queue(queue="sample", by=" ")
 
 
 # --- Rates ------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_taking_staff_s_limit_back_restores_the_settings():
 
 @pytest.mark.usefixtures("_declared")
 def test_a_limit_that_left_the_settings_goes_and_a_pause_stays(settings):
-    control.pause_queue(queue="sample", by="Ana")
+    pauses.pause_queue(queue="sample", by="Ana")
     settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {}
     register_worker(project=project_name())
 

@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import Rate
 from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import control, pauses
 from procrastinate_tasks.queues.diagnosis import Reason, why_not_running
 from procrastinate_tasks.queues.policies import Cause
 from procrastinate_tasks.testing import drain_queue
@@ -85,7 +85,7 @@ def test_it_waits_for_its_retry_after_an_error():
 
 def test_its_queue_is_paused():
     register_worker()
-    control.pause_queue(queue="sample", by="Ana", reason="the bank is down")
+    pauses.pause_queue(queue="sample", by="Ana", reason="the bank is down")
 
     reason = why(waiting_job())
 

@@ -27,7 +27,7 @@ from procrastinate_tasks.jobs.descriptions import (
 )
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries import jobs as queries
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.viewer.rendering import QueryTookTooLong, statement_timeout
 from tests.integration.procrastinate_tasks.claiming import execute
 from tests.integration.procrastinate_tasks.job_states import (
@@ -70,7 +70,7 @@ def one_of_each() -> dict[str, int]:
     }
     paused = defer("sample.locked")
     execute("UPDATE procrastinate_jobs SET queue_name = 'held' WHERE id = %s", paused)
-    control.pause_queue(queue="held", by="ana")
+    pauses.pause_queue(queue="held", by="ana")
     return {**jobs, "paused": paused or 0}
 
 
