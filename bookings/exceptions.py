@@ -3,7 +3,7 @@
 BookingError
 ├── StayRefused
 │   ├── NightsRefused · TooManyGuests · PriceRefused · StayUnavailable · TooManyHolds
-├── HoldExpired
+├── HoldExpired · HoldNotExtended
 └── ChangeRefused
 """
 
@@ -77,6 +77,15 @@ class HoldExpired(BookingError):
 
     def __init__(self) -> None:
         super().__init__(_("The time to pay has run out and the nights were released. Hold them again."))
+
+
+class HoldNotExtended(BookingError):
+    """More time is given once, and to nobody whose nights somebody else asks for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("These dates cannot be held longer: they were already, or somebody else asks for them.")
+        )
 
 
 class ChangeRefused(BookingError):

@@ -189,10 +189,11 @@ class Booking(models.Model):
     """A guest's stay, from the hold to the end.
 
     ``held_by`` stands for the visitor who holds it, from which no address can be read; empty when nobody was
-    counted. ``checkout_open`` says that a Checkout Session may still take money for the hold: its nights are
-    kept until Stripe proves that the session is over. ``settled_at`` is when nothing was owed any more; only
-    then can a booking be completed. ``cancel_requested_at`` stops every new charge at once, while the
-    settlement runs in a worker.
+    counted. ``hold_extended_at`` is when the guest asked for more time, ``wanted_at`` when somebody else last
+    asked for its nights. ``checkout_open`` says that a Checkout Session may still take money for the hold:
+    its nights are kept until Stripe proves that the session is over. ``settled_at`` is when nothing was owed
+    any more; only then can a booking be completed. ``cancel_requested_at`` stops every new charge at once,
+    while the settlement runs in a worker.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -209,6 +210,8 @@ class Booking(models.Model):
     departure_at = models.DateTimeField(_("departure"))
     balance_due_at = models.DateTimeField(_("balance due"))
     hold_expires_at = models.DateTimeField(_("held until"))
+    hold_extended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    wanted_at = models.DateTimeField(null=True, blank=True, editable=False)
     held_by = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
     checkout_open = models.BooleanField(_("being paid"), default=False)
     created_at = models.DateTimeField(_("created"))
@@ -267,6 +270,12 @@ class Booking(models.Model):
             models.CheckConstraint(
                 name="bookings_only_a_hold_is_being_paid",
                 condition=Q(checkout_open=False) | Q(status="pending"),
+            ),
+            models.CheckConstraint(
+                name="bookings_no_wanted_hold_is_extended",
+                condition=Q(hold_extended_at=None)
+                | Q(wanted_at=None)
+                | Q(wanted_at__gt=F("hold_extended_at")),
             ),
             models.CheckConstraint(
                 name="bookings_instants_in_order",

@@ -17,6 +17,7 @@ DEPOSIT_BPS = 3_000
 LATE_CANCELLATION_BPS = 5_000
 BALANCE_DELAY = timedelta(hours=48)
 HOLD_DURATION = timedelta(minutes=30)
+HOLD_EXTENSION = timedelta(minutes=30)
 FREE_CANCELLATION_DAYS = 7
 CHANGE_MEMORY = timedelta(days=7)
 

@@ -67,6 +67,15 @@ def find_twin(
     ).first()
 
 
+def free_at(*, home: Property, check_in: date, check_out: date, now: datetime) -> datetime | None:
+    """Return until when nights are held and not paid for; ``None`` if somebody has paid, or they are free."""
+    blocks = _standing_blocks(check_in, check_out, now).filter(home=home)
+    found = blocks.values_list("booking__status", "booking__hold_expires_at")
+    if not found or any(status != BookingStatus.PENDING for status, _until in found):
+        return None
+    return max(max(until for _status, until in found), now)
+
+
 def _standing_blocks(first: date, last: date, now: datetime) -> QuerySet[NightBlock]:
     # A hold whose time has run out, and which nobody is paying, is released by the next guest who asks.
     lapsed = Q(

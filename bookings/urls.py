@@ -9,4 +9,5 @@ from bookings import views
 urlpatterns = [
     path("", views.show_home, name="home"),
     path("casas/<slug:slug>/", views.PropertyView.as_view(), name="property"),
+    path("casas/<slug:slug>/espera/", views.wait_for_stay, name="wait_for_stay"),
 ]

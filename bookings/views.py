@@ -5,25 +5,29 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_cookie
 from django.views.generic import View
 
-from bookings import own_holds, policies, queries, quotes, services
+from bookings import hold_time, own_holds, policies, queries, quotes, services
 from bookings.availability import Stay
 from bookings.exceptions import StayRefused, StayUnavailable
 from bookings.forms import ContactForm, SearchForm, StayForm
 from bookings.models import Booking, Property
 from bookings.property_page import describe_property
 from bookings.responses import SeeOther
+from bookings.templatetags.lodging import query
 
 # Two equal forms of one guest that arrive within this time are one form sent twice.
 TWICE = timedelta(minutes=2)
@@ -80,6 +84,24 @@ class PropertyView(View):
         return _render_property(request, home, stay_form, contact_form, now=now, refused=refused)
 
 
+@require_POST
+def wait_for_stay(request: HttpRequest, slug: str) -> HttpResponse:
+    """Write down that somebody waits for nights which others hold: those are then held no longer."""
+    home, now = _find_listed(slug), timezone.now()
+    stay = StayForm(request.POST, today=now.astimezone(home.tz).date()).stay
+    if stay is None or stay.check_out <= stay.check_in:
+        return SeeOther(reverse("property", args=[slug]))
+    _note_wanted(request, home, stay, now)
+    messages.success(request, _("Noted: nobody can hold these dates longer. Look again at that time."))
+    return SeeOther(f"{reverse('property', args=[slug])}{query(stay)}#stay")
+
+
+def _free_at(home: Property, stay: Stay | None, now: datetime) -> datetime | None:
+    if stay is None or stay.check_out <= stay.check_in:
+        return None
+    return queries.free_at(home=home, check_in=stay.check_in, check_out=stay.check_out, now=now)
+
+
 def _find_listed(slug: str) -> Property:
     return get_object_or_404(Property, slug=slug, is_listed=True)
 
@@ -106,8 +128,19 @@ def _hold(request: HttpRequest, home: Property, stay: Stay, guest: services.Gues
             home=home, check_in=stay.check_in, check_out=stay.check_out, guest=guest, since=now - TWICE
         )
         if twin is None:
+            _note_wanted(request, home, stay, now)
             raise
         return twin
+
+
+def _note_wanted(request: HttpRequest, home: Property, stay: Stay, now: datetime) -> None:
+    hold_time.note_wanted(
+        home=home,
+        check_in=stay.check_in,
+        check_out=stay.check_out,
+        held_by=_visitor_of(request),
+        now=now,
+    )
 
 
 @transaction.atomic
@@ -150,6 +183,7 @@ def _render_property(
         "stay_form": stay_form,
         "contact_form": contact_form,
         "house": policies,
+        "free_at": page.refusal and _free_at(home, page.stay, now),
         "hold_minutes": policies.HOLD_DURATION // timedelta(minutes=1),
     }
     return render(request, "bookings/property.html", context)

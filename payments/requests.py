@@ -12,6 +12,7 @@ from payments.policies import PaymentKind
 
 # In the address to which Stripe sends a guest who has paid; the news itself comes by webhook.
 RETURNED_FROM_PAYING = "pagado"
+RETURNED_UNPAID = "sin-pagar"
 
 
 def intent_of(attempt: PaymentAttempt) -> IntentRequest:
@@ -41,7 +42,7 @@ def session_of(attempt: PaymentAttempt) -> SessionRequest:
         customer_id=attempt.stripe_customer_id,
         guest_email=booking.guest_email,
         success_url=f"{page}?{RETURNED_FROM_PAYING}=1",
-        cancel_url=page,
+        cancel_url=f"{page}?{RETURNED_UNPAID}=1",
         expires_at=attempt.session_expires_at,
         saves_card=payment.kind == PaymentKind.DEPOSIT,
     )

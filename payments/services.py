@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from bookings import hold_time
 from bookings import policies as house
 from bookings import services as bookings
 from bookings.models import Booking, BookingStatus, Quote
@@ -130,6 +131,18 @@ def look_at_pages(*, booking: Booking) -> None:
     open_pages = PaymentAttempt.objects.filter(payment__booking=booking, state=AttemptState.OPEN)
     for attempt_id in open_pages.values_list("pk", flat=True):
         look_at_page_now(attempt_id=attempt_id)
+
+
+def extend_hold(*, booking: Booking, now: datetime) -> datetime:
+    """Give a guest more time to pay, once and while nobody else asks for the nights. Returns until when.
+
+    Raises:
+        HoldExpired, HoldNotExtended: it is over, was extended before, or somebody waits.
+        BookingBusy: try again in a moment.
+    """
+    with locking.locked_booking(booking.pk) as locked:
+        hold_time.extend_hold(booking=locked, now=now)
+    return locked.hold_expires_at
 
 
 # So many e-mails about one hold: a mistyped address is corrected, and nobody is written to without end.

@@ -28,6 +28,7 @@ from bookings.exceptions import BookingError, StayUnavailable
 from bookings.forms import EmailForm, NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
+from bookings.templatetags.lodging import clock
 from payments import queries, webhooks
 from payments.billing import cancellation_cost
 from payments.exceptions import (
@@ -39,10 +40,11 @@ from payments.exceptions import (
 )
 from payments.gateway import get_gateway
 from payments.panels import guest_page
-from payments.requests import RETURNED_FROM_PAYING
+from payments.requests import RETURNED_FROM_PAYING, RETURNED_UNPAID
 from payments.services import (
     change_dates,
     correct_email,
+    extend_hold,
     look_at_pages,
     open_checkout,
     request_cancellation,
@@ -102,6 +104,30 @@ def look_at_payment(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         look_at_pages(booking=booking)
     return SeeOther(f"{booking.get_absolute_url()}?{RETURNED_FROM_PAYING}=1")
+
+
+@private_page
+@require_safe
+def show_state(request: HttpRequest, token: str) -> JsonResponse:
+    """Tell the script of a booking's page where the booking stands by the server's clock."""
+    page = _describe(request, _find_booking(token), timezone.now())
+    return JsonResponse(page.state.as_json())
+
+
+@private_page
+def extend(request: HttpRequest, token: str) -> HttpResponse:
+    """Hold the dates a little longer."""
+    booking = _find_booking(token)
+    if request.method != "POST":
+        return redirect(booking)
+    try:
+        until = extend_hold(booking=booking, now=timezone.now())
+    except (BookingError, PaymentError) as error:
+        messages.warning(request, _explain(error, booking))
+    else:
+        with timezone.override(booking.home.tz):
+            messages.success(request, _("Your dates are held until %(time)s.") % {"time": clock(until)})
+    return SeeOther(booking.get_absolute_url())
 
 
 @private_page
@@ -256,12 +282,24 @@ def _render(
     now: datetime,
     context: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    has_paid = RETURNED_FROM_PAYING in request.GET
-    page = guest_page.describe_booking(booking, now=now, has_paid=has_paid)
-    shared = {"page": page, "booking": booking, "quote": booking.quote, "home": booking.home}
-    if page.refused_email:
-        shared["email_form"] = EmailForm(initial={"email": page.refused_email}, auto_id="%s")
+    shared = {
+        "page": _describe(request, booking, now),
+        "booking": booking,
+        "quote": booking.quote,
+        "home": booking.home,
+        "now": now,
+        "email_form": EmailForm(initial={"email": booking.guest_email}, auto_id="%s"),
+    }
     return render(request, f"payments/{name}.html", {**shared, **(context or {})})
+
+
+def _describe(request: HttpRequest, booking: Booking, now: datetime) -> guest_page.BookingPage:
+    return guest_page.describe_booking(
+        booking,
+        now=now,
+        has_paid=RETURNED_FROM_PAYING in request.GET,
+        has_come_back=RETURNED_UNPAID in request.GET,
+    )
 
 
 class CancelForm(forms.Form):

@@ -9,7 +9,9 @@ from enum import StrEnum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from bookings import queries as bookings
 from bookings.models import Booking, BookingStatus
+from bookings.templatetags.lodging import day
 from bookings.terms import CancellationTerms, cancellation_terms
 from payments import queries
 from payments.billing import arrival_that_decides
@@ -38,6 +40,31 @@ class MoneyLine:
     is_done: bool
 
 
+class StayIs(StrEnum):
+    """Where today lies beside a stay."""
+
+    AHEAD = "ahead"
+    NOW = "now"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageState:
+    """What the script of the page knows: the server's clock, and when to look again.
+
+    Attributes:
+        seconds_left: of a hold, by the server's clock.
+        look_after: in how many seconds to look again; 0 is never.
+    """
+
+    stage: Stage
+    seconds_left: int
+    look_after: int
+
+    def as_json(self) -> dict[str, object]:
+        return {"stage": self.stage, "seconds_left": self.seconds_left, "look_after": self.look_after}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingPage:
     """A booking as its guest sees it.
@@ -52,7 +79,11 @@ class BookingPage:
         asks_stripe: the guest comes from having paid and Stripe has not told us yet: somebody has to look.
         refused_email: the address that the payment page did not take, empty when it takes it.
         next_try: when the card that said no is asked again, if it is and the guest does not pay before.
-        refresh: after how long the page looks again, ``None`` when nothing is expected.
+        state: what its script compares with what the server says later.
+        has_come_back: the guest left a payment page without paying.
+        can_extend: more time to pay is still to be had.
+        can_hold_again: the nights of a hold that is over are free.
+        stay_is: whether the stay is ahead, goes on, or has ended.
         terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
     """
 
@@ -68,17 +99,24 @@ class BookingPage:
     asks_stripe: bool
     refused_email: str
     next_try: datetime | None
-    refresh: timedelta | None
+    state: PageState
+    has_come_back: bool
+    can_extend: bool
+    can_hold_again: bool
+    stay_is: StayIs
     terms: CancellationTerms | None
     can_change: bool
     can_cancel: bool
 
 
-def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False) -> BookingPage:
+def describe_booking(
+    booking: Booking, *, now: datetime, has_paid: bool = False, has_come_back: bool = False
+) -> BookingPage:
     """Read everything the guest's page shows.
 
     Args:
         has_paid: Stripe sent the guest back as one who has paid; its own word for it may come a little later.
+        has_come_back: Stripe sent the guest back as one who has not paid.
     """
     payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
     live = _live_attempt(payments)
@@ -99,7 +137,11 @@ def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False)
         asks_stripe=is_page_open and has_paid,
         refused_email=_refused_email(booking, live, payable),
         next_try=find_next_try(payable) if payable else None,
-        refresh=_refresh(live, stage, now),
+        state=_state(booking, live, stage, now),
+        has_come_back=has_come_back and not is_processing and _waits_for_payment(stage, payable),
+        can_extend=stage == Stage.HELD and booking.hold_extended_at is None and booking.wanted_at is None,
+        can_hold_again=stage == Stage.HOLD_OVER and _is_free_again(booking, now),
+        stay_is=_stay_is(booking, now),
         terms=_terms(booking, now) if queries.can_change(booking) else None,
         can_change=queries.can_change(booking),
         can_cancel=queries.can_cancel(booking) and stage != Stage.HOLD_OVER,
@@ -109,15 +151,14 @@ def describe_booking(booking: Booking, *, now: datetime, has_paid: bool = False)
 def _facts(
     booking: Booking, live: PaymentAttempt | None, payable: Payment | None, now: datetime, *, has_paid: bool
 ) -> StageFacts:
-    """Read what decides the stage. A hold whose page is open is held, until somebody says it was paid."""
+    """Read what decides the stage. A page that is open pays nothing, until somebody says it was paid."""
     is_waiting = live is not None and live.state == AttemptState.OPEN and not has_paid
-    is_held = booking.status == BookingStatus.PENDING and is_waiting
     is_begun = live is not None and live.channel == Channel.CHECKOUT and live.state == AttemptState.CLAIMED
     return StageFacts(
         status=BookingStatus(booking.status),
         cancel_requested=booking.cancel_requested_at is not None,
         hold_is_over=not booking.checkout_open and booking.hold_expires_at <= now,
-        live_channel=Channel(live.channel) if live and not is_held and not is_begun else None,
+        live_channel=Channel(live.channel) if live and not is_waiting and not is_begun else None,
         is_payable=payable is not None,
     )
 
@@ -127,8 +168,27 @@ def _refused_email(booking: Booking, live: PaymentAttempt | None, payable: Payme
     return booking.guest_email if is_refused else ""
 
 
-def _refresh(live: PaymentAttempt | None, stage: Stage, now: datetime) -> timedelta | None:
-    return refresh_after(begun_at=live.created_at, now=now) if live and stage == Stage.PAYING else None
+def _state(booking: Booking, live: PaymentAttempt | None, stage: Stage, now: datetime) -> PageState:
+    begun_at = live.created_at if live else booking.cancel_requested_at or booking.created_at
+    is_expecting = stage in (Stage.PAYING, Stage.CANCELLING)
+    look_after = refresh_after(begun_at=begun_at, now=now) if is_expecting else timedelta(0)
+    return PageState(
+        stage=stage,
+        seconds_left=max(int((booking.hold_expires_at - now).total_seconds()), 0),
+        look_after=int((PATIENT_REFRESH if stage == Stage.HELD else look_after).total_seconds()),
+    )
+
+
+def _is_free_again(booking: Booking, now: datetime) -> bool:
+    quote = booking.quote
+    closed = bookings.closed_nights(home=booking.home, first=quote.check_in, last=quote.check_out, now=now)
+    return not closed and quote.check_in >= now.astimezone(booking.home.tz).date()
+
+
+def _stay_is(booking: Booking, now: datetime) -> StayIs:
+    if now < booking.arrival_at:
+        return StayIs.AHEAD
+    return StayIs.NOW if now < booking.departure_at else StayIs.OVER
 
 
 def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:
@@ -185,6 +245,9 @@ def _refund_lines(payments: list[Payment]) -> list[MoneyLine]:
 
 
 def _words_of(refund: Refund) -> str:
+    if refund.state == RefundState.SUCCEEDED:
+        words = _("sent to your card on %(day)s; banks take 5 to 10 working days to show it")
+        return words % {"day": day(refund.updated_at)}
     if refund.state == RefundState.FAILED and refund.failure == CHARGE_DISPUTED:
         return _("waits for your bank, to whom the charge was disputed")
     return str(_REFUND_WORDS[RefundState(refund.state)])
@@ -202,7 +265,6 @@ _PAYMENT_WORDS = {
 _REFUND_WORDS = {
     RefundState.REQUESTED: gettext_lazy("on its way to your card"),
     RefundState.SUBMITTED: gettext_lazy("on its way to your card"),
-    RefundState.SUCCEEDED: gettext_lazy("back on your card"),
     RefundState.FAILED: gettext_lazy("it did not arrive; we will write to you"),
 }
 

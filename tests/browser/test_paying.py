@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,13 +17,14 @@ from playwright.sync_api import Browser
 from bookings.models import Booking, Property
 from payments import gateway
 from payments.exceptions import PayerEmailRefused
+from payments.ledger import outcomes
 from payments.services import open_checkout
 from procrastinate_tasks.models import Job
 from tests.browser import stage
 from tests.browser.chromium import Look, Visit, visit
 from tests.browser.conftest import Office
 from tests.browser.test_every_page import violations
-from tests.factories import BASE_URL, make_property
+from tests.factories import BASE_URL, make_hold, make_intent, make_property
 from tests.gateways import FakeGateway
 
 LOOKS = (Look(width=375, height=812), Look(width=1280))
@@ -49,8 +51,7 @@ def see(visitor: Visit, name: str, look: Look, tmp_path: Path) -> None:
     directory = Path(os.environ.get("SCREENSHOTS") or tmp_path)
     visitor.page.screenshot(path=directory / f"{name}-{look.width}.png", full_page=True)
     assert not visitor.scrolls_sideways()
-    faults = violations(visitor.page)
-    assert [fault for fault in faults if not fault.startswith("meta-refresh")] == []  # works without scripts
+    assert violations(visitor.page) == []
 
 
 def hold(visitor: Visit, home: Property, *, days: int) -> str:
@@ -92,6 +93,10 @@ def test_a_guest_finds_the_way_back_and_never_loses_sight_of_the_clock(
         stage.ask(lambda: open_page(page, provider))
         visitor.go(page)
         see(visitor, "page-open", look, tmp_path)
+        visitor.go(f"{page}?sin-pagar=1")
+        see(visitor, "not-completed", look, tmp_path)
+        visitor.page.click("text=Necesito más tiempo")
+        assert "Tus fechas quedan apartadas hasta las" in visitor.page.inner_text("main")
         visitor.go("/")
         see(visitor, "own-hold-home", look, tmp_path)
         visitor.go(f"/casas/{home.slug}/")
@@ -116,3 +121,48 @@ def test_coming_back_from_paying_has_stripe_asked_without_a_click(
         assert "Confirmando tu pago…" in visitor.page.inner_text("main")
         assert stage.ask(count_looks) == before + 1
         see(visitor, "returned", look, tmp_path)
+
+
+def test_the_clock_runs_is_announced_twice_and_ends_on_the_page(
+    browser: Browser, office: Office, provider: FakeGateway
+):
+    page = stage.ask(lambda: make_hold(now=timezone.now())).get_absolute_url()
+    with guest(browser, office, LOOKS[0]) as visitor:
+        visitor.go(page)
+        clock, news = visitor.page.locator("#clock span"), visitor.page.locator("#clock-news")
+        assert re.fullmatch("(30:00|29:5[0-9])", clock.inner_text())
+        visitor.page.clock.install()
+        visitor.page.route("**/estado/", lambda route: route.abort())  # The server's clock stands still here.
+        visitor.page.reload()
+
+        visitor.page.clock.run_for("24:50")
+        assert news.inner_text() == ""
+        visitor.page.clock.run_for("00:20")
+        assert news.inner_text() == "Te quedan cinco minutos para pagar el anticipo."
+        visitor.page.clock.run_for("04:10")
+        assert news.inner_text() == "Te queda un minuto para pagar el anticipo."
+        visitor.page.clock.run_for("01:00")
+        assert clock.inner_text() == "0:00"
+        visitor.complaints.clear()  # Of the server that did not answer.
+
+
+def test_a_page_that_waits_shows_the_news_by_itself(browser: Browser, office: Office, provider: FakeGateway):
+    page = stage.ask(lambda: make_hold(now=timezone.now())).get_absolute_url()
+    with guest(browser, office, LOOKS[0]) as visitor:
+        stage.ask(lambda: open_page(page, provider))
+        visitor.page.clock.install()
+        visitor.go(f"{page}?pagado=1")
+        assert "Confirmando tu pago…" in visitor.page.inner_text("main")
+
+        stage.ask(lambda: confirm(page))
+        with visitor.page.expect_navigation():
+            visitor.page.clock.run_for("00:06")
+
+        assert "Tu reserva está confirmada" in visitor.page.inner_text("main")
+
+
+def confirm(path: str) -> None:
+    """Say in Stripe's place that the deposit was paid."""
+    booking = Booking.objects.get(public_id=Booking.public_id_from(path.split("/")[2]))
+    attempt = booking.payments.get().attempts.get()
+    outcomes.record_intent(attempt_id=attempt.pk, intent=make_intent(attempt), now=timezone.now())
