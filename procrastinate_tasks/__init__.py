@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from procrastinate_tasks.exceptions import (
         InvalidTaskArguments,
         QueueError,
+        Retry,
+        Snooze,
         SoftTimeLimitExceeded,
         UnknownQueue,
         UnknownTask,
     )
-    from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
+    from procrastinate_tasks.jobs.calls import Call, JobOptions
+    from procrastinate_tasks.jobs.context import JobContext
+    from procrastinate_tasks.jobs.deferring import cancel, defer, defer_many
     from procrastinate_tasks.jobs.retries import Retries
-    from procrastinate_tasks.jobs.tasks import task
+    from procrastinate_tasks.jobs.tasks import QueueTask, task
     from procrastinate_tasks.monitoring.logging import logging_config
     from procrastinate_tasks.queues.control import is_paused, limit_queue
     from procrastinate_tasks.queues.diagnosis import why_not_running
@@ -35,10 +39,15 @@ __all__ = [
     "Call",
     "CatchUp",
     "InvalidTaskArguments",
+    "JobContext",
+    "JobOptions",
     "QueueError",
     "QueueLimit",
+    "QueueTask",
     "Rate",
     "Retries",
+    "Retry",
+    "Snooze",
     "SoftTimeLimitExceeded",
     "UnknownQueue",
     "UnknownTask",
@@ -65,10 +74,15 @@ _HOMES = {
     "periodic": "schedule.periodic",
     "CatchUp": "schedule.policies",
     "Retries": "jobs.retries",
+    "JobContext": "jobs.context",
+    "QueueTask": "jobs.tasks",
+    "Retry": "exceptions",
+    "Snooze": "exceptions",
     # defer
     "defer": "jobs.deferring",
     "defer_many": "jobs.deferring",
-    "Call": "jobs.deferring",
+    "Call": "jobs.calls",
+    "JobOptions": "jobs.calls",
     "cancel": "jobs.deferring",
     # settings: without Django being set up, and without Procrastinate
     "QueueLimit": "conf",

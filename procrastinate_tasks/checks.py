@@ -32,7 +32,7 @@ from procrastinate_tasks.exceptions import (
 )
 from procrastinate_tasks.jobs.deferring import JobManager, encode_arguments
 from procrastinate_tasks.jobs.descriptions import described_tasks
-from procrastinate_tasks.jobs.tasks import TaskOptions, all_options, check_arguments, require_queue_name
+from procrastinate_tasks.jobs.task_options import TaskOptions, all_options, require_queue_name
 from procrastinate_tasks.schedule import periodic
 
 _LONGEST_NAME = 128
@@ -211,7 +211,6 @@ def _limits_in_wrong_order(where: str, soft: timedelta, hard: timedelta) -> Chec
 def _check_schedule(declared: periodic.Schedule) -> Iterator[CheckMessage]:
     complaints: tuple[tuple[str, Callable[[], object]], ...] = (
         ("procrastinate_tasks.E009", lambda: declared.cron),
-        ("procrastinate_tasks.E010", lambda: check_arguments(declared.task_name, declared.args)),
         ("procrastinate_tasks.E010", lambda: encode_arguments(declared.task_name, declared.args)),
     )
     for check_id, look in complaints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from django.core.exceptions import ImproperlyConfigured
@@ -229,6 +229,64 @@ class UnusableRetry(QueueError, ValueError):
 
     def __str__(self) -> str:
         return f"The job cannot be tried again as its retry strategy wants: {self.problem}."
+
+
+class Retry(QueueError):
+    """Raised by a task that wants to be tried again at a time of its own choosing; it costs an attempt.
+
+    ``raise Retry(in_=timedelta(minutes=5)) from error`` records that error. The task's ``Retries`` still says
+    how often: after its last retry the job fails. Without ``retry=`` it is tried again as often as it asks.
+
+    Args:
+        in_: how long to wait; ``at`` is an aware instant instead. Without either, at once.
+    """
+
+    def __init__(self, *, in_: timedelta | None = None, at: datetime | None = None) -> None:
+        self.in_, self.at = _wait_of("Retry", in_=in_, at=at)
+        super().__init__(in_, at)
+
+    def __str__(self) -> str:
+        return f"The task wants to be tried again {_in_words(self.in_, self.at)}."
+
+
+class Snooze(QueueError):
+    """Raised by a task whose time has not come: the job waits again, and it cost no attempt.
+
+    Args:
+        in_: how long to wait; ``at`` is an aware instant instead.
+        reason: what it waits for, in the record of the run.
+    """
+
+    def __init__(self, *, in_: timedelta | None = None, at: datetime | None = None, reason: str = "") -> None:
+        self.in_, self.at = _wait_of("Snooze", in_=in_, at=at)
+        if self.in_ is None and self.at is None:
+            raise ValueError("Snooze needs in_ or at: a job that waits for nothing would run at once.")
+        self.reason = reason
+        super().__init__(in_, at, reason)
+
+    def __str__(self) -> str:
+        return self.reason or f"The task put itself off {_in_words(self.in_, self.at)}."
+
+
+_LONGEST_WAIT = timedelta(days=3650)
+
+
+def _wait_of(
+    name: str, *, in_: timedelta | None, at: datetime | None
+) -> tuple[timedelta | None, datetime | None]:
+    if in_ is not None and at is not None:
+        raise ValueError(f"{name} takes in_ or at, not both.")
+    if in_ is not None and not timedelta(0) <= in_ <= _LONGEST_WAIT:
+        raise ValueError(f"{name} needs in_ between zero and ten years.")
+    if at is not None and (at.utcoffset() is None or not 1 < at.year < 9999):
+        raise ValueError(f"{name} needs an aware instant, in a year from 2 to 9998.")
+    return in_, at
+
+
+def _in_words(in_: timedelta | None, at: datetime | None) -> str:
+    if at is not None:
+        return f"at {at.isoformat(timespec='seconds')}"
+    return "at once" if in_ is None else f"in {in_.total_seconds():g} s"
 
 
 class WorkerDied(QueueError):

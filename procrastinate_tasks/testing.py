@@ -26,10 +26,14 @@ from psycopg.pq import TransactionStatus
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import database_alias, fetch_rows, statement
+from procrastinate_tasks.jobs import progress
 from procrastinate_tasks.jobs.arguments import find_arguments
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import MOST_REFUSALS, Completion
+from procrastinate_tasks.jobs.context import Progress
+from procrastinate_tasks.jobs.parameters import Unfit
 from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.task_options import find_options
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queue_reset import EmptyQueueMixin, empty_queue
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
@@ -66,12 +70,17 @@ ORDER BY id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainReport:
-    """How the attempts of one drain ended: a job that succeeded at its second retry counts three times."""
+    """How the attempts of one drain ended: a job that succeeded at its second retry counts three times.
+
+    ``expired`` counts the jobs whose time was over before an attempt.
+    """
 
     succeeded: int
     failed: int
     retried: int
     aborted: int
+    snoozed: int = 0
+    expired: int = 0
 
 
 class QueueDidNotDrain(AssertionError):
@@ -103,28 +112,56 @@ def drain_queue(
     names = None if queues is None else list(queues)
     outcomes: Counter[Outcome] = Counter()
     drain = _Drain()
-    while (assignment := _claim_next(names, with_scheduled=with_scheduled)) is not None:
+    expired = 0
+    while (claimed := _claim_next(names, with_scheduled=with_scheduled)) is not None:
+        if claimed["status"] == "cancelled":
+            expired += 1
+            continue
         if outcomes.total() >= max_runs:
             raise QueueDidNotDrain(max_runs)
-        outcomes[drain.run_job(assignment)] += 1
+        outcomes[drain.run_job(_assignment_of(claimed))] += 1
     return DrainReport(
         succeeded=outcomes[Outcome.SUCCEEDED],
         failed=outcomes[Outcome.FAILED] + outcomes[Outcome.SUPERSEDED],
         retried=outcomes[Outcome.RETRYING],
         aborted=outcomes[Outcome.ABORTED],
+        snoozed=outcomes[Outcome.SNOOZED],
+        expired=expired,
     )
+
+
+class _LastWord:
+    """Keeps what the job that runs said last of its progress."""
+
+    def __init__(self) -> None:
+        self._said: Progress | None = None
+
+    def report(self, progress: Progress) -> None:
+        self._said = progress
+
+    def take(self) -> Progress | None:
+        said, self._said = self._said, None
+        return said
+
+    def close(self, job_id: int) -> None:
+        """What it said last is stored with its end."""
 
 
 class _Drain:
     """Runs claimed jobs here as a worker's child does, and settles them as the worker does."""
 
     def __init__(self) -> None:
-        self._builder = CallBuilder(app=app, options=WorkerOptions(), stop=lambda: None)
+        self._progress = _LastWord()
+        self._builder = CallBuilder(
+            app=app, options=WorkerOptions(), stop=lambda: None, progress=self._progress
+        )
         self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB)
 
     def run_job(self, assignment: ClaimedJob) -> Outcome:
         """Run one claimed job and settle it."""
         end = fresh_context().run(self._run, assignment)
+        if said := self._progress.take():
+            progress.store([said])
         settings = queue_settings()
         (settled,) = settle(
             [end],
@@ -161,7 +198,11 @@ def assert_enqueued(
     """
     waiting = _waiting_jobs(task)
     wanted = partial(
-        _matches, args=args or {}, queue=queue, queueing_lock=queueing_lock, scheduled_at=scheduled_at
+        _matches,
+        args=_as_they_travel(task, args),
+        queue=queue,
+        queueing_lock=queueing_lock,
+        scheduled_at=scheduled_at,
     )
     found = next(filter(wanted, waiting), None)
     if found is None:
@@ -183,21 +224,34 @@ def refute_enqueued(
         AssertionError: naming the job that matches.
     """
     wanted = partial(
-        _matches, args=args or {}, queue=queue, queueing_lock=queueing_lock, scheduled_at=scheduled_at
+        _matches,
+        args=_as_they_travel(task, args),
+        queue=queue,
+        queueing_lock=queueing_lock,
+        scheduled_at=scheduled_at,
     )
     found = [job for job in _waiting_jobs(task) if wanted(job)]
     if found:
         raise AssertionError(f"A job of {_name_of(task)} waits: {_describe(found)}")
 
 
+def _as_they_travel(task: str | AnyTask, args: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Return arguments as a job's row has them: a ``Decimal`` is a text there."""
+    options = find_options(_name_of(task))
+    try:
+        return options.parameters.encode(args or {}) if options else args or {}
+    except Unfit as mismatch:
+        raise AssertionError(f"No job of {_name_of(task)} can be so: {mismatch}") from None
+
+
 # --- Running one job --------------------------------------------------------------------------------------
 
 
-def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> ClaimedJob | None:
+def _claim_next(queues: list[str] | None, *, with_scheduled: bool) -> dict[str, Any] | None:
     rows = fetch_rows(
         statement("jobs/claim_next"), queues=queues, with_scheduled=with_scheduled, now=timezone.now()
     )
-    return _assignment_of(rows[0]) if rows else None
+    return rows[0] if rows else None
 
 
 def _assignment_of(row: dict[str, Any]) -> ClaimedJob:

@@ -17,9 +17,17 @@ from procrastinate_tasks.command_line.listing import add_show_arguments, json_of
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
 from procrastinate_tasks.jobs.descriptions import JobDescription, RetrySafety, descriptions_of
 from procrastinate_tasks.jobs.states import STATE_LABELS
-from procrastinate_tasks.jobs.tasks import find_options
-from procrastinate_tasks.models import AuditEntry, TargetType
-from procrastinate_tasks.queries.job import Attempt, Event, list_attempts, list_events, steps_of
+from procrastinate_tasks.jobs.task_options import find_options
+from procrastinate_tasks.models import AuditEntry, JobProgress, TargetType
+from procrastinate_tasks.queries.job import (
+    Attempt,
+    Event,
+    find_progress,
+    list_attempts,
+    list_events,
+    progress_in_words,
+    steps_of,
+)
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 from procrastinate_tasks.queues.diagnosis import Reason, why_not_running
 from procrastinate_tasks.queues.policies import Cause
@@ -35,6 +43,7 @@ class _Job:
     events: Sequence[Event]
     attempts: Sequence[Attempt]
     entries: Sequence[AuditEntry]
+    progress: JobProgress | None
 
 
 def add_job_id(parser: ArgumentParser) -> None:
@@ -85,6 +94,7 @@ def _read(job_id: int) -> _Job:
         events=list_events(job_id),
         attempts=list_attempts(job_id, at_most=_MOST_ROWS)[::-1],
         entries=list(_entries_about(job_id)[:_MOST_ROWS]),
+        progress=find_progress(job_id),
     )
 
 
@@ -112,6 +122,7 @@ def _write_head(out: Output, job: _Job, options: Options) -> None:
             (_("Task"), row.task_name),
             (_("Queue"), row.queue_name),
             (_("Attempts"), row.attempts),
+            (_("Progress"), progress_in_words(job.progress) if job.progress else ""),
             (_("Due"), row.scheduled_at),
             (_("Queueing lock"), row.queueing_lock),
             (_("About"), ", ".join(related.label for related in description.related)),
@@ -199,6 +210,7 @@ def _json_of(job: _Job, options: Options) -> dict[str, object]:
         "sentence": job.description.sentence,
         "retry_safety": job.description.retry_safety.value,
         "why": job.reason,
+        "progress": _json_of_progress(job.progress),
         "events": [{"at": event.at, "type": event.type} for event in job.events],
         "attempts": [_json_of_attempt(attempt, options) for attempt in job.attempts],
         "actions": [
@@ -206,6 +218,13 @@ def _json_of(job: _Job, options: Options) -> dict[str, object]:
             for entry in job.entries
         ],
     }
+
+
+def _json_of_progress(progress: JobProgress | None) -> dict[str, object] | None:
+    if progress is None:
+        return None
+    names = ("attempt", "done", "total", "text", "at")
+    return {name: getattr(progress, name) for name in names}
 
 
 def _json_of_attempt(attempt: Attempt, options: Options) -> dict[str, object]:

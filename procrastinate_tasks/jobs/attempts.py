@@ -15,7 +15,7 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 
 from procrastinate_tasks.jobs.redaction import Redaction
-from procrastinate_tasks.jobs.tasks import find_options
+from procrastinate_tasks.jobs.task_options import find_options
 from procrastinate_tasks.jobs.values import encode_value, no_queries, text_of
 
 logger = logging.getLogger(__name__)

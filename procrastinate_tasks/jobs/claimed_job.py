@@ -9,7 +9,7 @@ from procrastinate.jobs import Job
 from procrastinate.types import JSONDict
 
 from procrastinate_tasks.jobs.arguments import find_arguments
-from procrastinate_tasks.jobs.tasks import find_options
+from procrastinate_tasks.jobs.task_options import find_options
 from procrastinate_tasks.jobs.values import show
 
 

@@ -13,10 +13,10 @@ from procrastinate.retry import RetryDecision
 from procrastinate.tasks import Task
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.exceptions import UnusableRetry
+from procrastinate_tasks.exceptions import Retry, Snooze, UnusableRetry
 from procrastinate_tasks.jobs.attempts import describe_failure, encode_result, was_stopped
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
-from procrastinate_tasks.jobs.retries import check_decision
+from procrastinate_tasks.jobs.retries import Retries, check_decision, instant_of
 from procrastinate_tasks.models import Outcome
 
 # So often a job is given back by one worker because its process could not connect.
@@ -50,8 +50,8 @@ def failed_or_retried(
     error: BaseException,
     abort_reason: AbortReason | None,
 ) -> Completion:
-    """The end of a run that raised, with the retry its task asks for."""
-    failure = describe_failure(error, job=job)
+    """The end of a run that raised, with the retry its task, or it itself, asks for."""
+    failure = describe_failure(_told_by(error), job=job)
     end = Completion(
         job_id=assignment.job_id,
         worker_id=assignment.worker_id,
@@ -69,6 +69,8 @@ def failed_or_retried(
     )
     if was_stopped(error, abort_reason=abort_reason):
         return _aborted(end, is_shutting_down=abort_reason is AbortReason.SHUTDOWN)
+    if isinstance(error, Snooze):
+        return _snoozed(end, error)
     try:
         decision = decide_retry(task, error=error, job=job)
     except UnusableRetry as refusal:
@@ -100,12 +102,40 @@ def decide_retry(
     """
     if task is None:
         return None
+    if isinstance(error, Retry):
+        return _retry_as_asked(task, error, job=job)
     try:
         job_retry = task.get_retry_exception(exception=error, job=job)
     except BaseException:
         logger.exception("The retry strategy of %s failed; its job is not retried", task.name)
         return None
     return None if job_retry is None else check_decision(job_retry.retry_decision)
+
+
+def _told_by(error: BaseException) -> BaseException:
+    """Return what a run tells: of a retry it asked for, the error behind it."""
+    return error.__cause__ or error if isinstance(error, Retry) else error
+
+
+def _retry_as_asked(task: Task[..., object, ...], error: Retry, *, job: Job) -> RetryDecision | None:
+    """Let the task say when, and its ``Retries`` how often."""
+    strategy = task.retry_strategy
+    if isinstance(strategy, Retries) and job.attempts >= strategy.max_retries:
+        return None
+    return check_decision(RetryDecision(retry_at=instant_of(error.in_, error.at)))
+
+
+def _snoozed(end: Completion, error: Snooze) -> Completion:
+    """Put a job back as it was; the record of its run holds the reason, and no error."""
+    return end._replace(
+        status="todo",
+        outcome=Outcome.SNOOZED.value,
+        counts_attempt=False,
+        retry_at=instant_of(error.in_, error.at),
+        exception_class="",
+        traceback="",
+        fingerprint="",
+    )
 
 
 def _aborted(end: Completion, *, is_shutting_down: bool) -> Completion:

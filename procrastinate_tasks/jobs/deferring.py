@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
-from typing import Any, cast
+from typing import Any, Unpack, cast, overload
 
 from asgiref.sync import sync_to_async
 from procrastinate import manager
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, Status
+from procrastinate.manager import QUEUEING_LOCK_CONSTRAINT
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.tasks import Task
 from procrastinate.types import JSONDict
 
 from procrastinate_tasks.database import atomic, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidTaskArguments, UnknownTask
-from procrastinate_tasks.jobs.tasks import check_arguments, require_queue_name
+from procrastinate_tasks.jobs.calls import (
+    Call,
+    JobOptions,
+    TaskCall,
+    require_options,
+    seconds_of,
+    unique_key_of,
+)
+from procrastinate_tasks.jobs.task_options import convert_arguments, require_queue_name
 from procrastinate_tasks.jobs.values import holds_nul
 
 CHUNK = 2000
@@ -36,59 +43,70 @@ RETURNING id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One of many jobs for the same task: its arguments, and when and under which lock it waits."""
-
-    args: Mapping[str, object]
-    queueing_lock: str | None = None
-    schedule_at: datetime | None = None
-
-
 def defer(
-    task_name: str,
-    args: Mapping[str, object] | None = None,
-    *,
-    schedule_at: datetime | None = None,
-    queueing_lock: str | None = None,
-    priority: int | None = None,
+    task_name: str, args: Mapping[str, object] | None = None, **options: Unpack[JobOptions]
 ) -> int | None:
     """Defer one job, in the current transaction: it exists when and only when that commits.
 
     Args:
-        schedule_at: aware instant before which the job does not run.
-        queueing_lock: at most one job with it waits; by default the task's.
-        priority: higher runs first; by default the task's.
+        options: when it may run, and under which lock; see ``JobOptions``.
 
     Returns:
-        The job's id; None when a job with that queueing lock already waits.
+        The job's id; None when a job with that queueing lock already waits, or one with that unique key was
+        deferred within its time.
 
     Raises:
         UnknownTask: no such task is registered.
         InvalidTaskArguments: the arguments do not fit the task.
+        ValueError: the options do not go together.
     """
-    call = Call(args or {}, queueing_lock=queueing_lock, schedule_at=schedule_at)
-    (job_id,) = _job_manager().insert_jobs([_job_for(find_task(task_name), call, priority=priority)])
+    require_options(options)
+    arguments = {} if args is None else args
+    (job_id,) = insert_calls([TaskCall(find_task(task_name), Call(arguments, **options))])
     return job_id
 
 
-def defer_many(task_name: str, calls: Iterable[Call], *, priority: int | None = None) -> int:
-    """Defer many jobs of one task, a statement for each two thousand; a generator is never held whole.
+@overload
+def defer_many(task: str, calls: Iterable[Call], /, *, priority: int | None = ...) -> int: ...
+
+
+@overload
+def defer_many(calls: Iterable[TaskCall], /) -> int: ...
+
+
+def defer_many(
+    task: str | Iterable[TaskCall],
+    calls: Iterable[Call] = (),
+    /,
+    *,
+    priority: int | None = None,
+) -> int:
+    """Defer many jobs, a statement for each two thousand; a generator is never held whole.
+
+    Either calls of any tasks, ``defer_many(send_receipt.call(order_id=pk) for pk in ids)``, or one task's
+    name and its ``Call``s.
 
     Returns:
-        How many were deferred: those whose queueing lock was taken are left out.
+        How many were deferred: those whose queueing lock or unique key was taken are left out.
 
     Raises:
         UnknownTask: no such task is registered.
-        InvalidTaskArguments: a call does not fit the task; earlier chunks stay unless the caller's
+        InvalidTaskArguments: a call does not fit its task; earlier chunks stay unless the caller's
             transaction is rolled back.
     """
-    task = find_task(task_name)
-    deferred = 0
-    for chunk in _chunks(calls):
-        ids = _job_manager().insert_jobs([_job_for(task, call, priority=priority) for call in chunk])
-        deferred += sum(job_id is not None for job_id in ids)
-    return deferred
+    bound = _bind(find_task(task), calls, priority=priority) if isinstance(task, str) else task
+    return sum(job_id is not None for chunk in _chunks(bound) for job_id in insert_calls(chunk))
+
+
+def _bind(task: Task[..., Any, ...], calls: Iterable[Call], *, priority: int | None) -> Iterator[TaskCall]:
+    for call in calls:
+        _require(call, Call, "Call({…})")
+        yield TaskCall(task, call, priority=priority)
+
+
+def _require(call: object, kind: type, example: str) -> None:
+    if not isinstance(call, kind):
+        raise TypeError(f"defer_many takes calls as {example} makes them, not a {type(call).__name__}.")
 
 
 def cancel(*, queueing_lock: str) -> bool:
@@ -97,7 +115,7 @@ def cancel(*, queueing_lock: str) -> bool:
     Returns:
         True if there was one. A job that already runs is not touched.
     """
-    return _job_manager().cancel_by_queueing_lock(queueing_lock)
+    return bool(fetch_rows(_CANCEL, queueing_lock=queueing_lock))
 
 
 def find_task(task_name: str) -> Task[..., object, ...]:
@@ -113,23 +131,55 @@ def find_task(task_name: str) -> Task[..., object, ...]:
     return task
 
 
-def _job_for(task: Task[..., object, ...], call: Call, *, priority: int | None) -> Job:
+def insert_calls(calls: Sequence[TaskCall]) -> list[int | None]:
+    """Insert jobs on Django's connection in one statement.
+
+    Returns:
+        Their ids in order, None where a queueing lock or a unique key is taken.
+
+    Raises:
+        InvalidTaskArguments: before anything is sent to the database.
+    """
+    for each in calls:
+        _require(each, TaskCall, "send_receipt.call(…)")
+    columns = _columns_of([_job_for(each) for each in calls])
+    keys = [
+        unique_key_of(each, arguments=text) for each, text in zip(calls, columns["arguments"], strict=True)
+    ]
+    return _insert(
+        columns
+        | {
+            "schedule_ins": [seconds_of(each.call.schedule_in) for each in calls],
+            "expires_ats": [each.call.expires_at for each in calls],
+            "expires_ins": [seconds_of(each.call.expires_in) for each in calls],
+            "unique_keys": keys,
+            "unique_fors": [seconds_of(each.call.unique_for) for each in calls],
+        }
+    )
+
+
+def _job_for(bound: TaskCall) -> Job:
+    task, call = bound.task, bound.call
+    priorities = (call.priority, bound.priority, task.priority)
     return Job(
-        queue=task.queue,
+        queue=call.queue or task.queue,
         task_name=task.name,
         task_kwargs=cast("JSONDict", dict(call.args)),
-        priority=task.priority if priority is None else priority,
-        lock=task.lock,
-        queueing_lock=task.queueing_lock if call.queueing_lock is None else call.queueing_lock,
+        priority=next(each for each in priorities if each is not None),
+        lock=task.lock if call.lock is None else call.lock,
+        queueing_lock=_queueing_lock_of(bound),
         scheduled_at=call.schedule_at,
     )
 
 
-def _job_manager() -> JobManager:
-    return cast("JobManager", app.job_manager)
+def _queueing_lock_of(bound: TaskCall) -> str | None:
+    """Return the call's own, or its task's unless the call says for how long it is unique."""
+    if bound.call.queueing_lock is not None or bound.call.unique_for is not None:
+        return bound.call.queueing_lock
+    return bound.task.queueing_lock
 
 
-def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:
+def _chunks(calls: Iterable[TaskCall]) -> Iterator[list[TaskCall]]:
     iterator = iter(calls)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
@@ -149,20 +199,6 @@ class JobManager(manager.JobManager):
         """False for a stand-in that a test put in with ``replace_connector``: it gets the jobs itself."""
         return isinstance(self.connector, PsycopgConnector | DjangoConnector)
 
-    def insert_jobs(self, jobs: Sequence[Job]) -> list[int | None]:
-        """Insert jobs on Django's connection in one statement.
-
-        Returns:
-            Their ids in order, None where another job waits with that queueing lock.
-
-        Raises:
-            InvalidTaskArguments: before anything is sent to the database.
-        """
-        parameters = _insert_parameters(jobs)
-        rows = fetch_rows(statement("jobs/defer_jobs"), **parameters)
-        ids = {row["place"]: row["id"] for row in rows}
-        return [ids.get(place) for place in range(1, len(jobs) + 1)]
-
     def batch_defer_jobs(self, jobs: list[Job], connection: Any | None = None) -> list[Job]:
         """Defer jobs, all or none.
 
@@ -171,34 +207,37 @@ class JobManager(manager.JobManager):
             InvalidTaskArguments: a job's arguments do not fit its task.
         """
         if connection is not None or not self.defers_in_django:
-            _insert_parameters(jobs)
-            return super().batch_defer_jobs(jobs, connection)
+            return super().batch_defer_jobs(_converted(jobs), connection)
         if len(jobs) == 1:
-            return _with_ids(jobs, self.insert_jobs(jobs))
+            return _with_ids(jobs, _insert(_columns_of(jobs)))
         with atomic():
-            return _with_ids(jobs, self.insert_jobs(jobs))
+            return _with_ids(jobs, _insert(_columns_of(jobs)))
 
     async def batch_defer_jobs_async(self, jobs: list[Job], connection: Any | None = None) -> list[Job]:
         """Do as ``batch_defer_jobs`` does, on the connection that asynchronous code's ORM calls use."""
         if connection is not None or not self.defers_in_django:
-            _insert_parameters(jobs)
-            return await super().batch_defer_jobs_async(jobs, connection)
+            return await super().batch_defer_jobs_async(_converted(jobs), connection)
         return await sync_to_async(self.batch_defer_jobs)(jobs)
 
-    def cancel_by_queueing_lock(self, queueing_lock: str) -> bool:
-        """Cancel the waiting job with this queueing lock, in Django's transaction."""
-        rows = fetch_rows(_CANCEL, queueing_lock=queueing_lock)
-        return bool(rows)
+
+# --- From jobs to their INSERT ----------------------------------------------------------------------------
 
 
-# --- From jobs to the parameters of their INSERT
-# --------------------------------------------------------------
+def _converted(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs as others than our statement can store them, once they are known to fit."""
+    columns = _columns_of(jobs)
+    return [
+        job.evolve(task_kwargs=json.loads(text)) for job, text in zip(jobs, columns["arguments"], strict=True)
+    ]
 
 
-def _insert_parameters(jobs: Sequence[Job]) -> dict[str, list[Any]]:
+_TERMS = ("schedule_ins", "expires_ats", "expires_ins", "unique_keys", "unique_fors")
+
+
+def _columns_of(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     for job in jobs:
         require_queue_name(job.queue)
-        check_arguments(job.task_name, job.task_kwargs)
+    nothing = [None] * len(jobs)
     return {
         "queues": [job.queue for job in jobs],
         "task_names": [job.task_name for job in jobs],
@@ -207,17 +246,25 @@ def _insert_parameters(jobs: Sequence[Job]) -> dict[str, list[Any]]:
         "queueing_locks": [job.queueing_lock for job in jobs],
         "arguments": [encode_arguments(job.task_name, job.task_kwargs) for job in jobs],
         "scheduled_ats": [job.scheduled_at for job in jobs],
+        **dict.fromkeys(_TERMS, nothing),
     }
+
+
+def _insert(columns: Mapping[str, list[Any]]) -> list[int | None]:
+    rows = fetch_rows(statement("jobs/defer_jobs"), **columns)
+    ids = {row["place"]: row["id"] for row in rows}
+    return [ids.get(place) for place in range(1, len(columns["queues"]) + 1)]
 
 
 def encode_arguments(task_name: str, arguments: Mapping[str, object]) -> str:
     """Return a job's arguments as JSON text that Postgres stores unchanged.
 
     Raises:
-        InvalidTaskArguments: they hold something JSON or Postgres's jsonb cannot hold.
+        InvalidTaskArguments: they do not fit the task, or hold something JSON or Postgres's jsonb cannot.
     """
+    travelling = convert_arguments(task_name, arguments)
     try:
-        text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(dict(travelling), ensure_ascii=False, allow_nan=False)
         text.encode()
     except (TypeError, ValueError, RecursionError) as refusal:
         raise InvalidTaskArguments(
@@ -233,9 +280,9 @@ def _with_ids(jobs: Sequence[Job], ids: Sequence[int | None]) -> list[Job]:
     deferred = []
     for job, job_id in zip(jobs, ids, strict=True):
         if job_id is None:
-            raise AlreadyEnqueued(
-                "Job cannot be enqueued: there is already a job in the queue "
-                f"with the queueing lock {job.queueing_lock}"
+            taken = f"there is already a job in the queue with the queueing lock {job.queueing_lock}"
+            raise AlreadyEnqueued(f"Job cannot be enqueued: {taken}") from UniqueViolation(
+                taken, constraint_name=QUEUEING_LOCK_CONSTRAINT, queueing_lock=job.queueing_lock
             )
         deferred.append(job.evolve(id=job_id, status=Status.TODO.value))
     return deferred

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime
+from collections.abc import Mapping
 
 from procrastinate.jobs import Job
 
@@ -13,13 +13,15 @@ from procrastinate_tasks.models import Outcome
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_ERROR = 200
+
 
 def log_start(job: Job) -> None:
     logger.info("Job started", extra={"event": "job_started"})
 
 
 def log_settled(end: Completion, settled: Recorded) -> None:
-    """Write the one line that tells how a run ended."""
+    """Write the one line that tells how a run ended; of a failure the message itself tells job and error."""
     extra: dict[str, object] = {
         "event": f"job_{settled.outcome.value}",
         "duration_seconds": round(end.finished_at - end.started_at, 3),
@@ -28,17 +30,28 @@ def log_settled(end: Completion, settled: Recorded) -> None:
         logger.info("Job succeeded", extra={**extra, "result": _shown_result(end)})
         return
     extra |= {"error": f"{end.exception_class}: {end.message}", "fingerprint": end.fingerprint}
-    if settled.outcome is Outcome.RETRYING:
-        logger.warning("Job failed, will be retried", extra={**extra, "retry_at": _iso(end.retry_at)})
-    elif settled.outcome is Outcome.SUPERSEDED:
+    if end.retry_at is not None:
+        extra["retry_at"] = end.retry_at.isoformat()
+    if settled.sibling_id is not None:
         extra["sibling_job_id"] = settled.sibling_id
-        logger.warning("Job failed, left to the waiting job with its queueing lock", extra=extra)
-    elif settled.outcome is Outcome.INTERRUPTED:
-        logger.info("Job interrupted, runs again", extra=extra)
-    elif settled.outcome is Outcome.ABORTED:
-        logger.info("Job aborted", extra=extra)
-    else:
-        logger.error("Job failed", extra=extra)
+    level, message = _WORDS.get(settled.outcome, (logging.ERROR, "Job failed"))
+    logger.log(
+        level, "%s: %s[%d]: %s", message, end.task_name, end.job_id, _error_in_a_line(end), extra=extra
+    )
+
+
+_WORDS: Mapping[Outcome, tuple[int, str]] = {
+    Outcome.RETRYING: (logging.WARNING, "Job failed, will be retried"),
+    Outcome.SUPERSEDED: (logging.WARNING, "Job failed, left to the waiting job with its queueing lock"),
+    Outcome.SNOOZED: (logging.INFO, "Job put itself off"),
+    Outcome.INTERRUPTED: (logging.INFO, "Job interrupted, runs again"),
+    Outcome.ABORTED: (logging.INFO, "Job aborted"),
+}
+
+
+def _error_in_a_line(end: Completion) -> str:
+    first = next(iter(end.message.splitlines()), "")[:_LONGEST_ERROR]
+    return ": ".join(filter(None, [end.exception_class.rpartition(".")[2], first]))
 
 
 def log_lost(job: Job) -> None:
@@ -49,7 +62,3 @@ def log_lost(job: Job) -> None:
 def _shown_result(end: Completion) -> str | None:
     """Return what a task returned if that is a sentence of its own: other values may hold anything."""
     return json.loads(end.result) if end.result is not None and end.result.startswith('"') else None
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()

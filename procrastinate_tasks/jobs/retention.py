@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import LiteralString
 
 from procrastinate_tasks.conf import QueueSettings, queue_settings
-from procrastinate_tasks.database import atomic, fetch_row, statement
+from procrastinate_tasks.database import atomic, execute, fetch_row, statement
 from procrastinate_tasks.models import Outcome
 
 _FINISHED = ("succeeded", "failed", "cancelled", "aborted")
@@ -15,6 +15,18 @@ _FINISHED = ("succeeded", "failed", "cancelled", "aborted")
 _TRY_LOCK = """
 -- Let one process prune at a time, for this transaction.
 SELECT pg_try_advisory_xact_lock(hashtextextended('procrastinate_tasks.retention', 0)) AS taken
+"""
+
+
+_FORGET_UNIQUE = """
+-- Delete what no job is held back by any more; who just takes such a key up again has its row.
+DELETE FROM procrastinate_tasks_uniquejob
+WHERE key IN (
+    SELECT key FROM procrastinate_tasks_uniquejob
+    WHERE until <= coalesce(%(now)s::timestamptz, now())
+    LIMIT 10000
+    FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -58,6 +70,7 @@ def run_once(now: datetime | None = None) -> RetentionReport:
             )
             for outcome in Outcome
         ]
+        execute(_FORGET_UNIQUE, now=now)
     return RetentionReport(
         attempts=sum(attempts), jobs=sum(jobs), has_more=max(*attempts, *jobs) >= settings.retention_batch
     )

@@ -72,7 +72,12 @@ class Retries(BaseRetryStrategy):
             retries_done=job.attempts,
             sample=random.random(),  # noqa: S311 - spreads load, keeps no secret
         )
-        return None if delay is None else RetryDecision(retry_at=datetime.now(UTC) + delay)
+        return None if delay is None else RetryDecision(retry_at=instant_of(delay, None))
+
+
+def instant_of(wait: timedelta | None, at: datetime | None) -> datetime | None:
+    """Return the instant to run again at, as Procrastinate wants it; it is stored as a wait from now."""
+    return at if wait is None else datetime.now(UTC) + wait
 
 
 def check_decision(decision: RetryDecision) -> RetryDecision:

@@ -11,7 +11,7 @@ from procrastinate_tasks.models.actions import (
     Channel,
     TargetType,
 )
-from procrastinate_tasks.models.jobs import Job, JobAttempt, Outcome
+from procrastinate_tasks.models.jobs import Job, JobAttempt, JobExpiry, JobProgress, Outcome, UniqueJob
 from procrastinate_tasks.models.monitoring import (
     AlertNotice,
     AlertRound,
@@ -34,6 +34,8 @@ __all__ = [
     "Channel",
     "Job",
     "JobAttempt",
+    "JobExpiry",
+    "JobProgress",
     "LiveWorker",
     "Outcome",
     "QueueRule",
@@ -43,4 +45,5 @@ __all__ = [
     "TargetType",
     "TaskPause",
     "TaskRollup",
+    "UniqueJob",
 ]

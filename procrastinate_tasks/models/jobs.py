@@ -16,6 +16,7 @@ class Outcome(TextChoices):
     RETRYING = "retrying", _("Failed, will be retried")
     SUPERSEDED = "superseded", _("Failed, left to the waiting job with its queueing lock")
     ABORTED = "aborted", _("Aborted")
+    SNOOZED = "snoozed", _("Put off by the job itself, runs again")
     INTERRUPTED = "interrupted", _("Interrupted by a shutdown, runs again")
     CRASHED = "crashed", _("Its worker was lost, runs again")
     PARKED = "parked", _("Parked: its worker was lost too often")
@@ -59,6 +60,65 @@ class JobAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name}[{self.job_id}] #{self.attempt}: {self.outcome}"
+
+
+class JobExpiry(models.Model):
+    """Until when a run of a job may begin; ``expired_at`` tells that it was ended for that, and when."""
+
+    job_id = models.BigIntegerField(_("job"), primary_key=True)
+    expires_at = models.DateTimeField(_("expires at"))
+    expired_at = models.DateTimeField(_("expired at"), null=True)
+
+    class Meta:
+        verbose_name = _("expiry")
+        verbose_name_plural = _("expiries")
+        default_permissions = ()
+        indexes = (
+            models.Index(
+                fields=["expires_at"],
+                name="ptasks_expiry_open",
+                condition=models.Q(expired_at__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.expires_at}"
+
+
+class JobProgress(models.Model):
+    """How far a job said it has come, in which attempt, and when."""
+
+    job_id = models.BigIntegerField(_("job"), primary_key=True)
+    attempt = models.PositiveIntegerField(_("attempt"))
+    done = models.FloatField(_("done"))
+    total = models.FloatField(_("total"), null=True)
+    text = models.CharField(_("text"), max_length=200, blank=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("progress")
+        verbose_name_plural = _("progress")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.done}/{self.total}"
+
+
+class UniqueJob(models.Model):
+    """What no other job is deferred with until an instant."""
+
+    key = models.CharField(_("key"), max_length=64, primary_key=True)
+    job_id = models.BigIntegerField(_("job"))
+    until = models.DateTimeField(_("until"))
+
+    class Meta:
+        verbose_name = _("unique job")
+        verbose_name_plural = _("unique jobs")
+        default_permissions = ()
+        indexes = (models.Index(fields=["until"], name="ptasks_unique_until"),)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.until}"
 
 
 class Job(ProcrastinateJob):

@@ -20,7 +20,7 @@ from procrastinate.worker import Worker
 from procrastinate_tasks.jobs import job_log
 from procrastinate_tasks.jobs.attempts import was_stopped
 from procrastinate_tasks.jobs.redaction import redact
-from procrastinate_tasks.jobs.tasks import find_options
+from procrastinate_tasks.jobs.task_options import find_options
 from procrastinate_tasks.schedule import periodic
 
 try:

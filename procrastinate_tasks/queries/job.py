@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import isfinite
 
 from django.db.models import DateTimeField, Func
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,11 +17,11 @@ from procrastinate.contrib.django.models import ProcrastinateEvent
 from procrastinate.retry import RetryStrategy
 
 from procrastinate_tasks.database import fetch_rows
-from procrastinate_tasks.formatting import duration_in_words
+from procrastinate_tasks.formatting import count_in_words, duration_in_words
 from procrastinate_tasks.jobs.arguments import arguments_to_show, value_to_show
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.states import JobState
-from procrastinate_tasks.models import Outcome
+from procrastinate_tasks.models import JobProgress, Outcome
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 
 MOST_EVENTS = 200
@@ -32,6 +34,9 @@ MOST_WITH_ITS_LOCK = 5
 
 
 MOST_AUDITED = 20
+
+
+_MOST_SHOWN = 10**15
 
 _SAME_LOCK = """
 -- Who else has a job's lock: the one that runs with it, then those that wait for it, in the order of their
@@ -122,6 +127,29 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
         return ()
     rows = fetch_rows(_SAME_LOCK, lock=row.lock, job_id=row.id, limit=MOST_WITH_ITS_LOCK + 1)
     return tuple(LockSharer(**{**row, "args": arguments_to_show(row["args"])}) for row in rows)
+
+
+def find_progress(job_id: int) -> JobProgress | None:
+    """Return how far a job said it has come, if it ever did."""
+    return JobProgress.objects.filter(job_id=job_id).first()
+
+
+def progress_in_words(progress: JobProgress) -> str:
+    """Return progress as people read it: ``812 of 1,000 (81 %): sending``."""
+    done, total = progress.done, progress.total
+    words = _count(done)
+    if total is not None:
+        share = number_format(round(100 * done / total) if total and isfinite(done / total) else 0)
+        words = _("%(done)s of %(total)s (%(share)s %%)") % {
+            "done": words,
+            "total": _count(total),
+            "share": share,
+        }
+    return f"{words}: {progress.text}" if progress.text else words
+
+
+def _count(number: float) -> str:
+    return count_in_words(round(number), most=_MOST_SHOWN) if isfinite(number) else "–"
 
 
 _WAITS = (JobState.READY, JobState.BLOCKED, JobState.PAUSED)

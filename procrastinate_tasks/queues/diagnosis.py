@@ -63,6 +63,8 @@ def _end_of(job: JobFacts) -> str:
     if job.last_outcome in ("failed", "parked", "superseded"):
         how = Outcome(job.last_outcome).label
         return f"{how} ({_error_of(job)})"
+    if job.status == "cancelled" and job.expired_at is not None:
+        return _("it expired before it started")
     return str(_STATUS_WORDS[job.status]())
 
 

@@ -51,6 +51,7 @@ class JobFacts:
     orphaned_after: timedelta
     started_at: datetime | None = None
     changed_at: datetime | None = None
+    expired_at: datetime | None = None
     last_outcome: str = ""
     last_exception: str = ""
     last_message: str = ""

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from procrastinate_tasks.jobs.tasks import find_options
+from procrastinate_tasks.jobs.task_options import find_options
 
 Arguments = Mapping[str, object]
 

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils import timezone
 
 from procrastinate_tasks.exceptions import InvalidQueueName, NotADjangoTask
-from procrastinate_tasks.jobs.tasks import require_queue_name
+from procrastinate_tasks.jobs.task_options import require_queue_name
 from procrastinate_tasks.tasks_api.api import (
     BaseTaskBackend,
     InvalidTask,

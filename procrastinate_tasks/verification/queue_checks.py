@@ -16,7 +16,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import InvalidTaskArguments
-from procrastinate_tasks.jobs.tasks import check_arguments
+from procrastinate_tasks.jobs.deferring import encode_arguments
 from procrastinate_tasks.monitoring.health import has_unapplied_migrations
 from procrastinate_tasks.queries.queues import list_tasks
 from procrastinate_tasks.queries.system import read_connection_use
@@ -211,7 +211,7 @@ def _connection() -> BaseDatabaseWrapper:
 def refuses(task_name: str, arguments: Mapping[str, object]) -> bool:
     """Tell whether no job could be deferred with these arguments; nothing is sent to the database."""
     try:
-        check_arguments(task_name, arguments)
+        encode_arguments(task_name, arguments)
     except InvalidTaskArguments:
         return True
     return False

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import Completion
+from procrastinate_tasks.jobs.context import Progress
 from procrastinate_tasks.worker.completion_loop import Waiting
 from procrastinate_tasks.worker.messages import (
     AbortJob,
@@ -113,6 +114,7 @@ class Children:
         self._limits_of = lru_cache(maxsize=None)(partial(time_limits_of, options=options))
         self._by_number: dict[int, Child] = {}
         self._refusals: dict[int, int] = {}
+        self._progress: dict[int, Progress] = {}
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._by_number.values()))
@@ -171,6 +173,11 @@ class Children:
         for child in self._by_number.values():
             if child.pid:
                 end_group(child.pid)
+
+    def take_progress(self) -> list[Progress]:
+        """What jobs said last of their progress, since somebody asked."""
+        taken, self._progress = self._progress, {}
+        return list(taken.values())
 
     def find_running(self, job_id: int) -> tuple[Child, Running] | None:
         """The child that runs this job."""
@@ -268,6 +275,8 @@ class Children:
         elif isinstance(message, OverdueStack):
             if (running := child.running.get(message.job_id)) is not None:
                 child.running[message.job_id] = running._replace(stack=message.stack)
+        elif isinstance(message, Progress):
+            self._progress[message.job_id] = message
         elif isinstance(message, RetireMe):
             child.is_retiring = True
             self._on_ends(child, [])

@@ -17,7 +17,7 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import DATABASE_FAULTS
-from procrastinate_tasks.jobs import rescue, retention
+from procrastinate_tasks.jobs import expiry, rescue, retention
 from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring import rollup
 from procrastinate_tasks.monitoring.alerts import delivery, evaluation
@@ -78,6 +78,11 @@ def run_rescue(may_rescue: Callable[[], bool], *, refused: rescue.RefusedRuns) -
     return queue_settings().rescue_every.total_seconds()
 
 
+def run_expiry() -> float:
+    expiry.run_once()
+    return queue_settings().rescue_every.total_seconds()
+
+
 def run_retention() -> float:
     return 0 if retention.run_once().has_more else queue_settings().retention_every.total_seconds()
 
@@ -110,6 +115,7 @@ def prompt_routines(*, may_rescue: Callable[[], bool] = lambda: True) -> list[Ro
         Routine("schedule", run_schedule),
         Routine("pauses", run_pauses),
         Routine("rescue", lambda: run_rescue(may_rescue, refused=refused)),
+        Routine("expiry", run_expiry),
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from procrastinate.jobs import DeleteJobCondition
 
-from procrastinate_tasks.jobs.tasks import find_options
+from procrastinate_tasks.jobs.task_options import find_options
 
 # A beat may be late, and one may be lost, before others take the jobs over.
 _BEATS_IN_SILENCE = 3

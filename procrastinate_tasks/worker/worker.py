@@ -31,12 +31,15 @@ import logging
 import os
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
 from procrastinate.app import App
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.jobs import progress
 from procrastinate_tasks.worker.children import Child, Children
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
 from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
@@ -63,6 +66,12 @@ _TICK = 0.1
 
 
 _UPKEEP_SECONDS = 5.0
+
+
+_PROGRESS_SECONDS = 0.5
+
+
+_PROGRESS_WITHIN = timedelta(seconds=5)
 
 
 _CLAIM_LOOP = "Claiming jobs"
@@ -141,6 +150,7 @@ class Worker:
             "The heartbeat": self._beat_once,
             "Recording finished jobs": self._settle_once,
             "The upkeep": self._upkeep.run_once,
+            "Storing progress": self._store_progress_once,
             "The housekeeping": self._housekeeping.run_once,
             _CLAIM_LOOP: self._claim_loop.run_once,
         }
@@ -191,6 +201,11 @@ class Worker:
             unrecorded_since=self._completions.waits_since,
             claims_fail_since=self._claim_loop.fails_since,
         )
+
+    async def _store_progress_once(self) -> None:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        if reports := self._children.take_progress():
+            await self._upkeep.call(partial(progress.store, reports), within=_PROGRESS_WITHIN)
 
     async def _settle_once(self) -> None:
         has_freed_lock = await self._completions.run_once()

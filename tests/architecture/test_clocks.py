@@ -28,7 +28,7 @@ ALLOWED = {
     "backend.enqueue": "a result's enqueued_at is told to who enqueued; enqueueing promises one statement",
     "heartbeat.beat": "it is compared with the database's clock, which is what the skew is",
     "job_viewer.moment": "a template's default for words on a page",
-    "retries.get_retry_decision": "Procrastinate wants an instant; encode_ends turns it back into a wait",
+    "retries.instant_of": "Procrastinate wants an instant; encode_ends turns it back into a wait",
     "runner.start": "Procrastinate's context for the task itself; the run's own times are monotonic",
     "recording.encode": "it is subtracted from an instant by the same clock",
     "maintenance.run_rollup": "when to look again; the roll-up itself asks the database",

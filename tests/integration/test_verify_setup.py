@@ -23,7 +23,7 @@ from payments.deferred_jobs import CHARGE_BALANCE
 from payments.exceptions import GatewayBusy, GatewayRefused, ObjectMissing
 from payments.models import StripeMemory
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.tasks import _options_by_name
+from procrastinate_tasks.jobs.task_options import _options_by_name
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.schedule import periodic

@@ -17,6 +17,7 @@ from procrastinate_tasks.jobs.descriptions import JobArgs, find_description
 from procrastinate_tasks.models import AuditEntry, Job
 from procrastinate_tasks.monitoring.metrics import collect, render
 from procrastinate_tasks.schedule.periodic import find_schedule
+from procrastinate_tasks.testing import drain_queue
 from tests.tiny_project.readme import examples, run
 
 defined: dict[str, dict[str, Any]] = {}
@@ -53,6 +54,7 @@ class Order:
     objects = Orders()
     number = "A-7"
     total_minor = 10_000
+    email = "ana@example.com"
 
     def __init__(self, *, pk: int) -> None:
         self.pk = pk
@@ -63,9 +65,32 @@ class Order:
         return f"/admin/shop/order/{self.pk}/"
 
 
+class BankClosed(Exception):
+    """What the bank says at night."""
+
+
+class TooManyRequests(Exception):
+    """What it says by day."""
+
+    wait = 60
+
+
+def answer_like_a_bank(row: str) -> None:
+    raise TooManyRequests(row)
+
+
+BANK = {
+    "BankClosed": BankClosed,
+    "TooManyRequests": TooManyRequests,
+    "is_open": lambda: True,
+    "send": answer_like_a_bank,
+}
+
+
 def make() -> None:
     """Execute the modules of the examples, in their order; a later example of a file adds to it."""
     add_module("shop.models", {"Order": Order, "Cart": Order})
+    add_module("shop.bank", BANK)
     for file, code in examples():
         if file != "settings.py":
             name = file.removesuffix(".py").replace("/", ".") or "shop.example"
@@ -95,8 +120,21 @@ def use() -> None:
     defined["shop/operations.py"]["hold_mail"](Job.objects.get(task_name="shop.send_receipt").id)
     defined["shop/repairs.py"]["repair"](User.objects.create(username="ana", is_superuser=True), "a token")
     assert AuditEntry.objects.filter(actor="ana").count() == 6
+    use_calls()
     use_descriptions()
     use_monitoring()
+
+
+def use_calls() -> None:
+    pay_later, remind = (defined["shop/services.py"][name] for name in ("pay_later", "remind"))
+    before = Job.objects.count()
+    pay_later(Order(pk=8), "ana@example.com")
+    pay_later(Order(pk=8), "ana@example.com")  # its lock is taken
+    assert remind([Order(pk=9), Order(pk=10)]) == 2
+    assert Job.objects.count() - before == 1 + 2 + 2
+    defined["shop/imports.py"]["import_rows"].defer(path=__file__)
+    report = drain_queue(queues=["default"])
+    assert (report.retried, report.failed) == (1, 0)
 
 
 def run_its_tests() -> None:

@@ -20,6 +20,7 @@ SELECT
     coalesce(live.orphaned_after, %(orphaned_after)s::interval) AS orphaned_after,
     (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'started') AS started_at,
     (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type <> 'scheduled') AS changed_at,
+    (SELECT expired_at FROM procrastinate_tasks_jobexpiry WHERE job_id = job.id) AS expired_at,
     coalesce(last.outcome, '') AS last_outcome,
     coalesce(last.exception_class, '') AS last_exception,
     coalesce(last.message, '') AS last_message,

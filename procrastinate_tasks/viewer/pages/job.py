@@ -22,9 +22,11 @@ from procrastinate_tasks.queries.job import (
     Attempt,
     LockSharer,
     find_job,
+    find_progress,
     list_attempts,
     list_events,
     list_lock_sharers,
+    progress_in_words,
     steps_of,
 )
 from procrastinate_tasks.queries.jobs import JobRow
@@ -33,7 +35,7 @@ from procrastinate_tasks.viewer.forms import new_token
 from procrastinate_tasks.viewer.job_rows import ShownJob, show_arguments, show_rows
 from procrastinate_tasks.viewer.rendering import render_page
 
-_HAS_NOT_ENDED = ("todo", "doing")
+_IS_EXPLAINED = ("todo", "doing", "cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +75,17 @@ def _describe(
         [row], descriptions, user=request.user, back=request.get_full_path(), site_name=site.name
     )
     may_see_arguments = request.user.has_perm("procrastinate_tasks.view_job_arguments")
+    progress = find_progress(row.id)
     deeds = list_audit(row.id, user=request.user, user_id=request.user.pk)
     return {
         "title": shown.description.sentence,
         "job": shown,
-        "why": why_not_running(row.id) if row.status in _HAS_NOT_ENDED else None,
+        "why": why_not_running(row.id) if row.status in _IS_EXPLAINED else None,
         "steps": steps_of(list_events(row.id)),
         "arguments": show_arguments(row.args) if may_see_arguments else None,
         "sharers": [ShownSharer(sharer=sharer, description=descriptions[sharer.id]) for sharer in sharers],
+        "progress": progress,
+        "progress_words": progress_in_words(progress) if progress else "",
         "deeds": [_deed(entry) for entry in deeds],
         "is_own": not request.user.has_perm(audit.VIEW_AUDIT),
         "siblings_query": _siblings(row),

@@ -33,6 +33,7 @@ from procrastinate_tasks.worker.child.connecting import Connecting
 from procrastinate_tasks.worker.child.control import Control
 from procrastinate_tasks.worker.child.leftovers import adopt_connections, watch_connections
 from procrastinate_tasks.worker.child.outbox import Outbox
+from procrastinate_tasks.worker.child.progress import ProgressReporter
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
 from procrastinate_tasks.worker.child.slots import JobThreads, Slot
 from procrastinate_tasks.worker.messages import RunJobs
@@ -53,7 +54,10 @@ class ChildProcess(ABC):
         self._connecting = Connecting(self._outbox)
         self._slots = [Slot(index=index) for index in range(options.concurrency)]
         self._free = list(reversed(self._slots))
-        self._calls = CallBuilder(app=app, options=options, stop=self._outbox.ask_to_retire)
+        self._progress = ProgressReporter(self._outbox.tell)
+        self._calls = CallBuilder(
+            app=app, options=options, stop=self._outbox.ask_to_retire, progress=self._progress
+        )
         self._runner = JobRunner(self._calls)
         self._limits: dict[str, TimeLimits] = {}
         self._control = Control(
@@ -76,6 +80,7 @@ class ChildProcess(ABC):
         interruption.install_signal()
         watch_connections()
         threading.Thread(target=self._run_control, name="control", daemon=True).start()
+        threading.Thread(target=self._report_progress, name="progress", daemon=True).start()
 
     def _announce(self) -> None:
         """Takes no job before the database was reached: the jobs would only fail."""
@@ -90,6 +95,10 @@ class ChildProcess(ABC):
     def _run_control(self) -> None:
         with exiting_on_fault():
             self._control.run()
+
+    def _report_progress(self) -> None:
+        with exiting_on_fault():
+            self._progress.serve()
 
     def _accept(self, message: RunJobs) -> None:
         """Gives each job its slot here already: limits count from now, and the control thread knows them."""

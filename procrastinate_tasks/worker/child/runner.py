@@ -20,7 +20,6 @@ from procrastinate import middleware
 from procrastinate.app import App
 from procrastinate.contrib.django import db_cleanup
 from procrastinate.exceptions import TaskNotFound
-from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.tasks import Task
 from procrastinate.worker import Worker as ProcrastinateWorker
@@ -36,12 +35,14 @@ from procrastinate_tasks.jobs.completion import (
     failed_or_retried,
     succeeded,
 )
+from procrastinate_tasks.jobs.context import LISTENER, JobContext
 from procrastinate_tasks.jobs.log_context import log_fields
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.interruption import SteppedJob
 from procrastinate_tasks.worker.child.leftovers import undo_leftovers
 from procrastinate_tasks.worker.child.misfits import is_misfit, misfit_or, put_back_if_known_elsewhere
+from procrastinate_tasks.worker.child.progress import ProgressListener
 from procrastinate_tasks.worker.child.slots import Slot, current_slot
 from procrastinate_tasks.worker.options import WorkerOptions
 from procrastinate_tasks.worker.reachability import refusal_behind
@@ -144,9 +145,11 @@ class _Run:
         return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
 
     def succeeded(self, result: object) -> Completion:
+        self._builder.progress.close(self._assignment.job_id)
         return succeeded(self._assignment, started=self._started, result=result)
 
     def failed_or_retried(self, error: BaseException) -> Completion:
+        self._builder.progress.close(self._assignment.job_id)
         task = self._builder.find_task_or_none(self._assignment)
         error = misfit_or(error, task=task, arguments=self.job.task_kwargs)
         end = failed_or_retried(
@@ -218,8 +221,16 @@ class CallBuilder:
     ``middleware_worker`` is what task middleware gets: Procrastinate's class, never run here.
     """
 
-    def __init__(self, *, app: App, options: WorkerOptions, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        app: App,
+        options: WorkerOptions,
+        stop: Callable[[], None],
+        progress: ProgressListener,
+    ) -> None:
         self._app = app
+        self.progress = progress
         self._tasks = app.tasks
         defaults = app.worker_defaults
         self._options = options
@@ -263,7 +274,7 @@ class CallBuilder:
             app=self._app,
             worker_name=self._options.name,
             worker_queues=self._options.queues,
-            additional_context=dict(self._additional_context),
+            additional_context={**self._additional_context, LISTENER: self.progress.report},
             job=job,
             abort_reason=slot.read_abort_reason,
             start_timestamp=started,

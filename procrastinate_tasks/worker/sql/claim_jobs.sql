@@ -222,10 +222,23 @@ counted AS (
     FROM (SELECT name, count(*) AS jobs FROM chosen GROUP BY name) AS started
     WHERE rule.queue_name = started.name
       AND rule.rate_limit IS NOT NULL
+),
+-- Those whose time was over end instead; of those that start, the time is spent.
+expired AS (
+    UPDATE procrastinate_tasks_jobexpiry SET expired_at = now()
+    WHERE job_id = ANY(ARRAY(SELECT id FROM chosen)) AND expired_at IS NULL AND expires_at <= now()
+    RETURNING job_id
+),
+started AS (
+    DELETE FROM procrastinate_tasks_jobexpiry
+    WHERE job_id = ANY(ARRAY(SELECT id FROM chosen)) AND expired_at IS NULL AND expires_at > now()
+),
+ended AS (
+    UPDATE procrastinate_jobs SET status = 'cancelled' WHERE id = ANY(ARRAY(SELECT job_id FROM expired))
 )
 UPDATE procrastinate_jobs AS job
 SET status = 'doing', worker_id = %(worker_id)s
-WHERE job.id = ANY(ARRAY(SELECT id FROM chosen)) -- by the primary key, whatever the statistics say
+WHERE job.id = ANY(ARRAY(SELECT id FROM chosen EXCEPT SELECT job_id FROM expired)) -- by the primary key, whatever the statistics say
 RETURNING
     job.id, job.task_name, job.queue_name, job.priority, job.lock, job.queueing_lock, job.args::text,
     procrastinate_tasks_readable_v1(job.scheduled_at), job.attempts, job.worker_id,

@@ -36,7 +36,7 @@ from procrastinate_tasks.jobs.descriptions import (
     find_description,
     find_jobs_meant,
 )
-from procrastinate_tasks.jobs.tasks import find_options
+from procrastinate_tasks.jobs.task_options import find_options
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries.queues import list_tasks
 from tests.factories import (

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection
-from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
-from procrastinate_tasks.exceptions import InvalidTaskArguments
+from procrastinate_tasks.exceptions import InvalidTaskArguments, Retry, Snooze
+from procrastinate_tasks.jobs.context import JobContext
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.tasks import task
 
@@ -146,3 +146,34 @@ def return_whatever() -> object:
 @task(name="sample.raise_text", queue="sample")
 def raise_text() -> None:
     raise ValueError(RESULT[-1])
+
+
+@task(name="sample.ask_again", queue="sample", retry=Retries(max_retries=2, delay=timedelta(hours=5)))
+def ask_again(wait: float, behind: bool = False) -> None:
+    CALLS.append("ask_again")
+    try:
+        raise Flaky("no answer")
+    except Flaky as error:
+        raise Retry(in_=timedelta(seconds=wait)) from (error if behind else None)
+
+
+@task(name="sample.put_off", queue="sample", pass_context=True)
+def put_off(context: JobContext, times: int) -> str:
+    """Snooze so often, and count no attempt."""
+    CALLS.append(context.job.attempts)
+    if len(CALLS) <= times:
+        raise Snooze(in_=timedelta(minutes=5), reason="the bank is closed")
+    return "open"
+
+
+@task(name="sample.count_up", queue="sample", pass_context=True)
+def count_up(context: JobContext, total: int, fails: bool = False) -> None:
+    for done in range(total + 1):
+        context.progress(done, total, f"row {done}")
+    if fails:
+        raise Flaky
+
+
+@task(name="sample.count_up_async", queue="sample", pass_context=True)
+async def count_up_async(context: JobContext, done: float, total: float | None = None) -> None:
+    context.progress(done, total)

@@ -16,10 +16,10 @@ from procrastinate.contrib.django.procrastinate_app import current_app
 from procrastinate_tasks import checks
 from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.conf import AlertThresholds, QueueLimit, Rate
-from procrastinate_tasks.jobs import descriptions, tasks
+from procrastinate_tasks.jobs import descriptions, task_options
 from procrastinate_tasks.jobs.descriptions import TaskDescription, describe_task
-from procrastinate_tasks.jobs.tasks import TaskOptions, _options_by_name, find_options
-from procrastinate_tasks.jobs.tasks import register as register_options
+from procrastinate_tasks.jobs.task_options import TaskOptions, _options_by_name, find_options
+from procrastinate_tasks.jobs.task_options import register as register_options
 from procrastinate_tasks.schedule import periodic as periodic_module
 from procrastinate_tasks.schedule.periodic import periodic
 from tests.integration.procrastinate_tasks.sample_tasks import remember
@@ -28,7 +28,7 @@ from tests.integration.procrastinate_tasks.sample_tasks import remember
 @pytest.fixture(autouse=True)
 def _no_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(periodic_module, "_schedules_by_name", {})
-    monkeypatch.setattr(tasks, "_options_by_name", dict(_options_by_name))
+    monkeypatch.setattr(task_options, "_options_by_name", dict(_options_by_name))
     yield
 
 

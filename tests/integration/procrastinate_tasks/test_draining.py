@@ -18,7 +18,8 @@ from procrastinate.job_context import JobContext
 from procrastinate.middleware import SyncCallNext
 from procrastinate.worker import Worker
 
-from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
+from procrastinate_tasks.jobs.calls import Call
+from procrastinate_tasks.jobs.deferring import defer, defer_many
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.testing import (
     QueueDidNotDrain,

@@ -15,8 +15,9 @@ from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.exceptions import JobDoesNotFit
+from procrastinate_tasks.jobs.calls import Call
 from procrastinate_tasks.jobs.completion import Completion
-from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
+from procrastinate_tasks.jobs.deferring import defer, defer_many
 from procrastinate_tasks.queries.system import list_unknown_tasks
 from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.verification.waiting_jobs import announce_release

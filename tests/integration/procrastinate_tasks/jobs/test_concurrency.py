@@ -13,7 +13,8 @@ from django.db import connection, connections, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import DeleteJobCondition
 
-from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
+from procrastinate_tasks.jobs.calls import Call
+from procrastinate_tasks.jobs.deferring import cancel, defer, defer_many
 from procrastinate_tasks.jobs.policies import LossCause
 from procrastinate_tasks.jobs.rescue import RescueReport, rescue_workers, run_once
 from procrastinate_tasks.models import JobAttempt, Outcome

@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 from procrastinate.job_context import JobContext
 
 from procrastinate_tasks.exceptions import InvalidTaskArguments, TaskNameTaken
-from procrastinate_tasks.jobs import tasks
+from procrastinate_tasks.jobs import task_options
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.tasks import task
 from procrastinate_tasks.testing import assert_enqueued, drain_queue
@@ -17,12 +17,12 @@ from procrastinate_tasks.testing import assert_enqueued, drain_queue
 
 @pytest.fixture(autouse=True)
 def _forgets_new_tasks() -> Iterator[None]:
-    registered, options = dict(app.tasks), dict(tasks._options_by_name)
+    registered, options = dict(app.tasks), dict(task_options._options_by_name)
     yield
     app.tasks.clear()
     app.tasks.update(registered)
-    tasks._options_by_name.clear()
-    tasks._options_by_name.update(options)
+    task_options._options_by_name.clear()
+    task_options._options_by_name.update(options)
 
 
 @pytest.mark.django_db
@@ -66,4 +66,4 @@ def test_options_leave_the_decorator_for_the_function():
         return number
 
     assert with_context.name == "sample.counts_with_context"
-    assert list(tasks.find_options("sample.counts_with_context").signature.parameters) == ["number"]  # type: ignore[union-attr]
+    assert list(task_options.find_options("sample.counts_with_context").signature.parameters) == ["number"]  # type: ignore[union-attr]

@@ -13,7 +13,8 @@ from django.utils import timezone
 from procrastinate_tasks.conf import QueueLimit, Rate, project_name
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
-from procrastinate_tasks.jobs.deferring import Call, defer_many
+from procrastinate_tasks.jobs.calls import Call
+from procrastinate_tasks.jobs.deferring import defer_many
 from procrastinate_tasks.jobs.recording import settle
 from procrastinate_tasks.models import Outcome, QueueRule
 from procrastinate_tasks.queues import control, pauses

@@ -12,7 +12,8 @@ from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
 from procrastinate_tasks.conf import Rate
-from procrastinate_tasks.jobs.deferring import Call, defer_many
+from procrastinate_tasks.jobs.calls import Call
+from procrastinate_tasks.jobs.deferring import defer_many
 from procrastinate_tasks.queues import control
 from tests.integration.procrastinate_tasks.claiming import claim, execute
 

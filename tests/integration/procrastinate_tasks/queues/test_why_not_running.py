@@ -13,7 +13,8 @@ from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import Rate
-from procrastinate_tasks.jobs.deferring import Call, cancel, defer, defer_many
+from procrastinate_tasks.jobs.calls import Call
+from procrastinate_tasks.jobs.deferring import cancel, defer, defer_many
 from procrastinate_tasks.queues import control, pauses
 from procrastinate_tasks.queues.diagnosis import Reason, why_not_running
 from procrastinate_tasks.queues.policies import Cause

@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from procrastinate_tasks.formatting import Amount
-from procrastinate_tasks.jobs.deferring import Call, defer, defer_many
+from procrastinate_tasks.jobs.calls import Call
+from procrastinate_tasks.jobs.deferring import defer, defer_many
 from procrastinate_tasks.jobs.descriptions import (
     JobArgs,
     JobDescription,
