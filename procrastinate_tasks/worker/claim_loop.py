@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -17,8 +17,8 @@ from psycopg.types.json import Jsonb
 from procrastinate_tasks.database import retry_clash_async, statement
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.worker.children import Children
-from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
-from procrastinate_tasks.worker.connection import WorkerConnection
+from procrastinate_tasks.worker.completion_loop import Along, CompletionLoop, Waiting
+from procrastinate_tasks.worker.connection import Query, WorkerConnection
 from procrastinate_tasks.worker.losses import given_back
 from procrastinate_tasks.worker.options import WorkerOptions
 from procrastinate_tasks.worker.pool import Pool
@@ -36,6 +36,14 @@ _BURST = 0.005
 
 
 _LONGEST_DEBOUNCE = 0.003
+
+
+# Ends that one claim takes along.
+_MOST_ALONG = 200
+
+
+# How long a claim on its way may take to arrive when the worker stops.
+_LAST_ANSWER_SECONDS = 2.0
 
 
 _SHORTEST_STALL = 0.02
@@ -74,6 +82,7 @@ class ClaimLoop:
         self._stalls = 0
         self._claimed_at = 0.0
         self._lacks_room = True
+        self._is_closed = False
         self.fails_since: float | None = None
         self._news = asyncio.Event()
 
@@ -81,10 +90,22 @@ class ClaimLoop:
         """Tells of a reason to claim."""
         self._news.set()
 
-    def wake_for_room(self) -> None:
-        """Tells of a free slot: no news to a loop that had one to spare and found no job for it."""
+    def wake_for_room(self) -> bool:
+        """Tells of a free slot: no news to a loop that had one to spare and found no job for it.
+
+        Answers whether a claim comes at once, which takes waiting ends along.
+        """
         if self._lacks_room:
             self._news.set()
+        return self._lacks_room and self._takes_along
+
+    async def close(self) -> None:
+        """Claims no more; a claim on its way, and the ends it took along, may arrive."""
+        self._is_closed = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_ANSWER_SECONDS), self._completions.paused():
+                pass
+        self._completions.wake()
 
     async def run_once(self) -> None:
         """Claims once, or waits for a slot.
@@ -92,31 +113,46 @@ class ClaimLoop:
         Raises:
             psycopg.Error, TimeoutError: The database could not answer, or there is no session to record with.
         """
-        slots = self._free_slots
+        slots = self._slots(freed=self._completions.at_hand if self._takes_along else 0)
         worker_id = self._registration.worker_id
         self._news.clear()  # before the claim: what comes while it runs must wake us again
         self._lacks_room = slots == 0
         if worker_id is None or slots == 0:
+            self._completions.wake()
             await self._news.wait()
             return
         with self._noting_faults():
             await self._open_sessions()
             self._claimed_at = time.monotonic()
             try:
-                claimed = await self._claims.claim(worker_id=worker_id, slots=slots)
+                asked_for, claimed = await self._claim()
             except ClaimRefused:
                 await self._registration.renew(worker_id)
                 return
         self._start(claimed)
-        if len(claimed) < slots:
+        if len(claimed) < asked_for:
             await self._rest(found_some=bool(claimed))
 
+    async def _claim(self) -> tuple[int, list[ClaimedJob]]:
+        """Claims for the free slots and for those of the ends it takes along; says how many these were."""
+        slots, claimed = 0, list[ClaimedJob]()
+        async with self._completions.along(most=_MOST_ALONG if self._takes_along else 0) as ends:
+            room = self._slots(freed=len(ends))
+            worker_id = self._registration.worker_id or 0
+            claimed = await self._claims.claim(worker_id=worker_id, slots=room, ends=ends)
+            slots = room
+        return slots, claimed
+
     @property
-    def _free_slots(self) -> int:
-        """For how many jobs there is room; an end that is not recorded keeps its slot."""
-        if self._completions.is_overdue:
+    def _takes_along(self) -> bool:
+        """No end waits for a claim that may not come, or may fail."""
+        return self.fails_since is None and not self._is_closed
+
+    def _slots(self, *, freed: int) -> int:
+        """For how many jobs there is room; an end keeps its slot, unless recorded or among the freed."""
+        if self._completions.is_overdue or self._is_closed:
             return 0
-        unoccupied = self._options.capacity - self._children.running_count - len(self._completions)
+        unoccupied = self._options.capacity - self._children.running_count - len(self._completions) + freed
         return max(0, min(self._children.free_slots, unoccupied, self._most_at_once))
 
     @contextlib.contextmanager
@@ -126,6 +162,7 @@ class ClaimLoop:
             yield
         except Exception:
             self.fails_since = self.fails_since or time.monotonic()
+            self._completions.wake()
             raise
         self.fails_since = None
 
@@ -170,6 +207,9 @@ class ClaimLoop:
 _WITHIN = timedelta(seconds=15)
 
 
+_OF_ITS_WORKER = "procrastinate_jobs_worker_id_fkey"
+
+
 class ClaimRefused(Exception):
     """The worker's row is gone from the database: others took it for dead, so it must register anew."""
 
@@ -197,22 +237,30 @@ class Claims:
             "tasks": Jsonb(dict.fromkeys(task_names, 1)),
         }
 
-    async def claim(self, *, worker_id: int, slots: int) -> list[ClaimedJob]:
-        """Claims up to ``slots`` jobs, most urgent first.
+    async def claim(self, *, worker_id: int, slots: int, ends: Along) -> list[ClaimedJob]:
+        """Records the ends, then claims up to ``slots`` jobs, most urgent first: both, or neither.
 
         Raises:
             ClaimRefused: The worker is no longer registered.
             psycopg.Error, TimeoutError: The database could not answer.
         """
-        params = {**self._served, "worker_id": worker_id, "slots": slots}
+        claim = Query(
+            statement("worker/claim_jobs"), {**self._served, "worker_id": worker_id, "slots": slots}
+        )
         try:
             # Two workers may meet on one lock.
-            rows = await retry_clash_async(
-                lambda: self._link.fetch(statement("worker/claim_jobs"), params, within=_WITHIN)
-            )
-        except psycopg.errors.ForeignKeyViolation as gone:
-            raise ClaimRefused from gone
+            recorded, rows = await retry_clash_async(lambda: self._send(claim, ends))
+        except psycopg.errors.ForeignKeyViolation as fault:
+            if fault.diag.constraint_name != _OF_ITS_WORKER:
+                raise
+            raise ClaimRefused from None  # it says nothing of the ends
+        ends.confirm(recorded)
         return sorted((ClaimedJob(*row) for row in rows), key=lambda job: (-job.priority, job.job_id))
+
+    async def _send(self, claim: Query, ends: Along) -> list[list[tuple[Any, ...]]]:
+        if not ends:
+            return [[], await self._link.fetch(*claim, within=_WITHIN)]
+        return await self._link.fetch_together(ends.query, claim, within=_WITHIN)
 
     async def look_ahead(self) -> Outlook:
         """Looks when the next waiting job may start.

@@ -8,7 +8,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.log_context import log_fields
 from procrastinate_tasks.jobs.recording import COMPLETE_JOBS, Portions, encode, why_refused
 from procrastinate_tasks.models import Outcome
-from procrastinate_tasks.worker.connection import WorkerConnection
+from procrastinate_tasks.worker.connection import Query, WorkerConnection
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +54,33 @@ class _Waiting(NamedTuple):
     is_told: bool = False
 
 
-class CompletionLoop:
-    """Waiting runs on their way into the database; ``add`` takes them in, ``run_once`` settles them.
+class Along:
+    """Ends that a claim takes along."""
 
-    An end that the database refuses is settled in our words; one that it refuses even so is kept apart and
+    def __init__(self, loop: CompletionLoop, batch: Mapping[int, _Waiting]) -> None:
+        self._loop = loop
+        self._batch = batch
+        self._ends = [each.finished.end for each in batch.values()]
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @property
+    def query(self) -> Query:
+        """The statement that records them; to be sent at once."""
+        return self._loop._query(self._ends)
+
+    def confirm(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Takes in what the database answered, in a transaction that is committed."""
+        self._loop._confirm(self._ends, self._batch, _read(rows))
+
+
+class CompletionLoop:
+    """Waiting runs on their way into the database; ``add`` takes them in, ``run_once`` records them.
+
+    A claim may take ends ``along``: then a slot costs one round trip a job, instead of two.
+
+    An end that the database refuses is recorded in our words; one that it refuses even so is kept apart and
     tried again now and then.
     """
 
@@ -68,8 +91,11 @@ class CompletionLoop:
         self._host = socket.gethostname()
         self._waiting: dict[int, _Waiting] = {}  # by job id, the oldest first
         self._apart: dict[int, _Waiting] = {}
+        self._on_the_way: set[int] = set()
+        self._needs_care = False
         self._has_work = asyncio.Event()
-        self._settling = asyncio.Lock()
+        self._recording = asyncio.Lock()
+        self._claiming = asyncio.Lock()
 
     def __len__(self) -> int:
         """How many jobs have ended here and are ``doing`` in the database: each keeps its slot."""
@@ -95,12 +121,22 @@ class CompletionLoop:
         """The jobs whose end the database has not confirmed yet."""
         return self._waiting.keys() | self._apart.keys()
 
-    def add(self, finished: Iterable[Waiting]) -> None:
-        """Takes finished runs in."""
+    @property
+    def at_hand(self) -> int:
+        """How many ends a claim may take along."""
+        return 0 if self._needs_care else min(_MOST_IN_ONE, len(self._waiting) - len(self._on_the_way))
+
+    def add(self, finished: Iterable[Waiting], *, left_to_claim: bool = False) -> None:
+        """Takes finished runs in; ``left_to_claim`` if a claim is about to take them along."""
         now = time.monotonic()
         for each in finished:
             self._waiting[each.end.job_id] = _Waiting(now, each)
-        if self._waiting:
+        if not left_to_claim:
+            self.wake()
+
+    def wake(self) -> None:
+        """Has the ends recorded that are not on their way: no claim will take them along."""
+        if len(self._waiting) > len(self._on_the_way):
             self._has_work.set()
 
     def forget(self, job_ids: Set[int]) -> None:
@@ -113,9 +149,11 @@ class CompletionLoop:
         """Every job whose end the database has not confirmed yet, with the attempt it was claimed at."""
         return {job_id: each.finished.end.attempts for job_id, each in (self._apart | self._waiting).items()}
 
-    def paused(self) -> asyncio.Lock:
-        """A lock that is held while ends are on their way: whoever holds it may rename claims."""
-        return self._settling
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Keeps ends from being sent while the block runs: only then may claims be renamed."""
+        async with self._recording, self._claiming:
+            yield
 
     def rename_claims(self, job_ids: Set[int], *, worker_id: int) -> None:
         """Puts ends under another worker id, under which the database has their jobs now."""
@@ -147,7 +185,11 @@ class CompletionLoop:
             async with asyncio.timeout(_APART_SECONDS if self._apart else None):
                 await self._has_work.wait()
         self._try_those_apart_again()
-        return await self._settle_batch(self._link)
+        self._has_work.clear()
+        try:
+            return await self._settle_batch(self._link)
+        finally:
+            self.wake()
 
     async def settle_through(self, link: WorkerConnection) -> None:
         """Settles everything through another session, for want of one of its own.
@@ -158,25 +200,57 @@ class CompletionLoop:
         while self._waiting:
             await self._settle_batch(link)
 
+    @contextlib.asynccontextmanager
+    async def along(self, *, most: int) -> AsyncIterator[Along]:
+        """Lends ends to a claim, which records them in its own transaction.
+
+        When the database refuses a value, neither has happened: the block ends without an error, and until
+        nothing waits any more ends are recorded by themselves.
+        """
+        batch: Mapping[int, _Waiting] = {}
+        try:
+            async with self._claiming:
+                with self._sent(min(most, self.at_hand)) as batch:
+                    yield Along(self, batch)
+        except Exception as fault:
+            if not batch or why_refused(fault) is None:
+                raise
+            self._needs_care = True
+            self.wake()
+
+    @contextlib.contextmanager
+    def _sent(self, most: int) -> Iterator[dict[int, _Waiting]]:
+        """Lends the oldest ends that are not on their way yet; nobody else sends them meanwhile."""
+        left = (item for item in self._waiting.items() if item[0] not in self._on_the_way)
+        batch = dict(itertools.islice(left, most))
+        self._on_the_way |= batch.keys()
+        try:
+            yield batch
+        finally:
+            self._on_the_way -= batch.keys()
+
     async def _settle_batch(self, link: WorkerConnection) -> bool:
-        async with self._settling:
-            batch = dict(itertools.islice(self._waiting.items(), _MOST_IN_ONE))
-            portions = Portions([each.finished.end for each in batch.values()])
-            while (portion := portions.next) is not None:
-                try:
-                    settled = await self._settle(link, portion)
-                except Exception as fault:
-                    if (reason := why_refused(fault)) is None:
-                        raise
-                    portions.refuse(reason)
-                else:
-                    portions.accept()
-                    self._confirm(portion, batch, settled)
-            self._set_apart(batch[end.job_id] for end in portions.refused_for_good)
+        async with self._recording:
+            with self._sent(_MOST_IN_ONE) as batch:
+                await self._settle_in_portions(link, batch)
             if not self._waiting:
-                self._has_work.clear()
+                self._needs_care = False
         assignments = (each.finished.assignment for each in batch.values())
         return any(assignment is not None and assignment.lock for assignment in assignments)
+
+    async def _settle_in_portions(self, link: WorkerConnection, batch: Mapping[int, _Waiting]) -> None:
+        portions = Portions([each.finished.end for each in batch.values()])
+        while (portion := portions.next) is not None:
+            try:
+                settled = await self._settle(link, portion)
+            except Exception as fault:
+                if (reason := why_refused(fault)) is None:
+                    raise
+                portions.refuse(reason)
+            else:
+                portions.accept()
+                self._confirm(portion, batch, settled)
+        self._set_apart(batch[end.job_id] for end in portions.refused_for_good)
 
     def _confirm(
         self, ends: Sequence[Completion], batch: Mapping[int, _Waiting], settled: Mapping[int, Recorded]
@@ -211,10 +285,13 @@ class CompletionLoop:
                 self._has_work.set()
 
     async def _settle(self, link: WorkerConnection, ends: Sequence[Completion]) -> dict[int, Recorded]:
-        params = {"ends": encode(map(self._columns_of, ends))}
+        query = self._query(ends)
         # A job with the same queueing lock may be committed while the statement runs.
-        rows = await retry_clash_async(lambda: link.fetch(COMPLETE_JOBS, params, within=_WITHIN))
-        return {row[0]: _settled(row) for row in rows}
+        rows = await retry_clash_async(lambda: link.fetch(*query, within=_WITHIN))
+        return _read(rows)
+
+    def _query(self, ends: Sequence[Completion]) -> Query:
+        return Query(COMPLETE_JOBS, {"ends": encode(map(self._columns_of, ends))})
 
     def _columns_of(self, end: Completion) -> dict[str, object]:
         own = {"host": self._host, "release": self._release, "deletes_job": self._deletes(end)}
@@ -231,9 +308,11 @@ def _oldest(kept: Mapping[int, _Waiting]) -> float | None:
     return next((each.since for each in kept.values()), None)
 
 
-def _settled(row: tuple[Any, ...]) -> Recorded:
-    job_id, status, outcome, sibling_id, *_ = row
-    return Recorded(job_id=job_id, status=status, outcome=Outcome(outcome), sibling_id=sibling_id)
+def _read(rows: Iterable[tuple[Any, ...]]) -> dict[int, Recorded]:
+    return {
+        job_id: Recorded(job_id=job_id, status=status, outcome=Outcome(outcome), sibling_id=sibling_id)
+        for job_id, status, outcome, sibling_id, *_ in rows
+    }
 
 
 def log_end(assignment: ClaimedJob | None, end: Completion, settled: Recorded | None) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from procrastinate.contrib.django.utils import connector_params
@@ -24,6 +24,13 @@ _PLAN_LASTS = 50
 _KEEP_PLANS = """
     SELECT set_config('plan_cache_mode', 'force_generic_plan', false) WHERE pg_backend_pid() = %(pid)s
 """
+
+
+class Query(NamedTuple):
+    """A statement and its parameters."""
+
+    sql: LiteralString
+    parameters: Mapping[str, Any]
 
 
 class WorkerConnection:
@@ -66,6 +73,21 @@ class WorkerConnection:
             await self._renew_plans(connection)
             cursor = await connection.execute(query, params)
             return await cursor.fetchall()
+
+    async def fetch_together(self, *queries: Query, within: timedelta) -> list[list[tuple[Any, ...]]]:
+        """Runs statements in one round trip and one transaction, and returns the rows of each.
+
+        Each sees what those before it did. When one fails, none of them has happened.
+
+        Raises:
+            psycopg.Error: A statement or the connection failed.
+            TimeoutError: No answer within the given time.
+        """
+        async with self.connection(within=within) as connection:
+            await self._renew_plans(connection)
+            async with connection.pipeline():  # what is sent before its end is one transaction
+                cursors = [await connection.execute(*query) for query in queries]
+            return [await cursor.fetchall() for cursor in cursors]
 
     @contextlib.asynccontextmanager
     async def connection(

@@ -6,6 +6,7 @@
       │  forks, reaps, kills; tells the worker who died of what
       ├── worker (this file: one event loop, no task code)
       │     claim loop      ◀── woken by notifications, free slots, due times, or the poll   connection 1
+      │                     ──▶ with a claim go the ends that free slots for it
       │     settle loop     ──▶ many finished runs in one statement                          connection 2
       │     heartbeat loop  ◀─▶ beat, LISTEN, abort requests                                 connection 3
       │     watch loop          hard time limits, children that leak, hang or are missing
@@ -15,11 +16,12 @@
 
 Promises, and what keeps them:
 
-* A job is acknowledged only after its run ended: a slot's job leaves ``doing`` through the settle loop alone.
+* A job is acknowledged only after its run ended: a slot's job leaves ``doing`` when its end is recorded.
 * Only the holder of a claim can end it: worker id and attempt are part of every settlement, and a worker that
   lost its registration gets a new id. Its jobs that others took over are killed where they still run.
 * Never more jobs than free slots are claimed; a job starts the moment it is claimed, and keeps its slot until
-  its end is recorded. Nothing is claimed without a session to record with.
+  its end is recorded, at the latest by the transaction that claims the next. Nothing is claimed without a
+  session to record with, and no end waits for a claim on its way, or one that failed.
 * Each statement is bounded in time, each loop survives every fault; while the database is away, finished runs
   wait in memory.
 """
@@ -133,6 +135,7 @@ class Worker:
             for what, run_once in self._loops().items()
         }
         await self._drain_requested.wait()
+        await self._claim_loop.close()
         await _stop(loops.pop(_CLAIM_LOOP))
         await self._drain().run()
         for loop in loops.values():
@@ -217,9 +220,7 @@ class Worker:
     # --- What the children say ------------------------------------------------------------------------------
 
     def _take_ends(self, child: Child, finished: list[Waiting]) -> None:
-        self._completions.add(finished)
-        if not finished:  # a new child: other slots are free only when the database knows of their jobs' ends
-            self._claim_loop.wake_for_room()
+        self._completions.add(finished, left_to_claim=self._claim_loop.wake_for_room())
         self._pool.check(child)
 
     def _abort_jobs(self, job_ids: list[int]) -> None:

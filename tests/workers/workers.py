@@ -194,7 +194,7 @@ def insert_jobs(
         return [row[0] for row in cursor.fetchall()]
 
 
-def query(sql: str, *params: str | float) -> list[tuple[Any, ...]]:
+def query(sql: str, *params: str | float | list[int]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())

@@ -85,6 +85,57 @@ def test_a_session_that_stalls_and_carries_on_later_records_nothing_twice(purpos
     assert worker.read_log().count("event=job_started") == len(job_ids)
 
 
+# --- Slots -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def noting_crowds() -> Iterator[None]:
+    """A trigger that notes how many jobs run after each statement."""
+    execute(
+        """
+        CREATE TABLE crowds (running bigint);
+        CREATE FUNCTION note_crowd() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO crowds SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing';
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER note_crowd AFTER UPDATE ON procrastinate_jobs
+        FOR EACH STATEMENT EXECUTE FUNCTION note_crowd()
+        """
+    )
+    try:
+        yield
+    finally:
+        execute("DROP FUNCTION note_crowd CASCADE; DROP TABLE crowds")
+
+
+@pytest.mark.parametrize(("slots", "jobs"), [(1, 40), (4, 200), (60, 900)])
+def test_a_drain_fills_all_slots_and_never_claims_more(slots: int, jobs: int, log: Path):
+    with noting_crowds(), started_worker(log, "--concurrency", str(slots)) as worker:
+        job_ids = insert_jobs("engine.no_op", count=jobs)
+        wait_for(lambda: count_jobs("succeeded") == jobs)
+        assert worker.stop() == 0
+        ((most,),) = query("SELECT max(running) FROM crowds")
+
+    assert most == slots
+    assert outcomes(job_ids) == [["succeeded"]] * jobs
+
+
+def test_a_claim_that_takes_long_holds_up_no_end_that_comes_meanwhile(log: Path):
+    with started_worker(log, "--concurrency", str(SLOTS)) as worker:
+        (running,) = insert_jobs("engine.sleep", {"seconds": 2})
+        wait_for(lambda: status_of(running) == "doing")
+        claims = wait_for(lambda: resting_backend_of("claims"))
+        os.kill(claims, signal.SIGSTOP)
+        try:
+            insert_jobs("engine.no_op")
+            wait_for(lambda: status_of(running) == "succeeded", within=5)
+        finally:
+            os.kill(claims, signal.SIGCONT)
+        wait_for(lambda: count_jobs("succeeded") == 2)
+        assert worker.stop() == 0
+
+
 # --- An end that the database refuses ---------------------------------------------------------------------
 
 
@@ -197,12 +248,12 @@ def test_ends_that_cannot_be_recorded_keep_their_slots_and_are_never_given_back(
         wait_for(lambda: statuses(small_plan) == {"succeeded": 1})
         insert_into(small_plan, count=10, seconds=1)
         wait_for(lambda: statuses(small_plan).get("doing") == SLOTS)
-        # One place less than the worker's sessions, so that what is ended cannot come back.
-        small_plan.rows(f"ALTER ROLE {ROLE} CONNECTION LIMIT 3")
+        # No place for the two that record, so that what is ended cannot come back.
+        small_plan.rows(f"ALTER ROLE {ROLE} CONNECTION LIMIT 2")
         try:
             small_plan.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name LIKE 'worker settles %'"
+                " WHERE application_name ~ '^worker (settles|claims) '"
             )
             wait_for(lambda: "Recording finished jobs failed" in worker.read_log())
             wait_for(lambda: worker.read_log().count("Recording finished jobs failed") >= 4)
@@ -214,3 +265,15 @@ def test_ends_that_cannot_be_recorded_keep_their_slots_and_are_never_given_back(
 
     assert statuses(small_plan) == {"succeeded": 1 + SLOTS, "todo": 10 - SLOTS}
     assert worker.read_log().count("event=job_started") == 1 + SLOTS
+
+
+def test_while_the_session_that_records_is_gone_ends_go_along_with_claims(small_plan: Server, log: Path):
+    small_plan.rows("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+    with started_worker(log, "--concurrency", str(SLOTS), database_url=url_of(small_plan)):
+        insert_into(small_plan, count=20, seconds=0.2)
+        wait_for(lambda: statuses(small_plan).get("doing") == SLOTS)
+        small_plan.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'worker settles %'"
+        )
+        wait_for(lambda: statuses(small_plan) == {"succeeded": 20})

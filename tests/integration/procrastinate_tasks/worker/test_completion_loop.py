@@ -17,6 +17,7 @@ from procrastinate.jobs import DeleteJobCondition
 from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.worker import completion_loop as settlements_module
+from procrastinate_tasks.worker.claim_loop import ClaimRefused, Claims
 from procrastinate_tasks.worker.completion_loop import LONGEST_WAIT_SECONDS, CompletionLoop, Waiting
 from procrastinate_tasks.worker.connection import WorkerConnection
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
@@ -269,3 +270,109 @@ def test_what_cannot_be_settled_through_its_own_session_is_settled_through_anoth
     with_settlements(work)
 
     assert query("SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'") == [(250,)]
+
+
+# --- Ends that a claim takes along --------------------------------------------------------------------------
+
+
+async def claim_along(
+    completions: CompletionLoop, link: WorkerConnection, *, worker_id: int, slots: int
+) -> int:
+    """Claim as the worker does; say how many ends went along, with as many jobs."""
+    claims = Claims(link, queues=None, task_names=[TASK])
+    async with completions.along(most=100) as ends:
+        claimed = await claims.claim(worker_id=worker_id, slots=slots, ends=ends)
+        assert len(claimed) == slots
+    return len(ends)
+
+
+def test_ends_and_the_claim_that_takes_them_along_are_one_transaction(worker_id: int):
+    ended = claimed(2, worker_id=worker_id)
+    waiting = insert_jobs(TASK, count=2)
+
+    async def work(completions: CompletionLoop, link: WorkerConnection) -> None:
+        completions.add((Waiting(end_of(each, worker_id=worker_id)) for each in ended), left_to_claim=True)
+        assert await claim_along(completions, link, worker_id=worker_id, slots=2) == 2
+        assert len(completions) == 0
+
+    with_settlements(work)
+
+    assert [status_of(job_id) for job_id in ended + waiting] == ["succeeded"] * 2 + ["doing"] * 2
+    ((transactions,),) = query(
+        "SELECT count(DISTINCT xmin::text) FROM procrastinate_jobs WHERE id = ANY(%s)", ended + waiting
+    )
+    assert transactions == 1
+
+
+def test_a_claim_sees_the_lock_that_an_end_it_took_along_set_free(worker_id: int):
+    first, second = insert_jobs(TASK, count=2, lock="one at a time")
+    assert claim(2, worker_id=worker_id) == [first]
+
+    async def work(completions: CompletionLoop, link: WorkerConnection) -> None:
+        completions.add([Waiting(end_of(first, worker_id=worker_id))], left_to_claim=True)
+        await claim_along(completions, link, worker_id=worker_id, slots=1)
+
+    with_settlements(work)
+
+    assert [status_of(first), status_of(second)] == ["succeeded", "doing"]
+
+
+def test_when_an_end_is_refused_that_went_along_nothing_is_claimed_and_ends_are_recorded_by_themselves(
+    worker_id: int,
+):
+    bad, fine = claimed(2, worker_id=worker_id)
+    (waiting,) = insert_jobs(TASK)
+
+    async def work(completions: CompletionLoop, link: WorkerConnection) -> None:
+        ends = [retry_of(bad, worker_id=worker_id, priority=10**12), end_of(fine, worker_id=worker_id)]
+        completions.add(map(Waiting, ends), left_to_claim=True)
+        await claim_along(completions, link, worker_id=worker_id, slots=1)
+        assert (len(completions), completions.at_hand) == (2, 0)
+        assert await asyncio.to_thread(status_of_on_its_own, waiting) == "todo"
+        await completions.run_once()
+        assert (len(completions), completions.at_hand) == (0, 0)
+        completions.add([Waiting(end_of(0, worker_id=worker_id))], left_to_claim=True)
+        assert completions.at_hand == 1
+
+    with_settlements(work)
+
+    assert [status_of(bad), status_of(fine)] == ["failed", "succeeded"]
+
+
+def status_of_on_its_own(job_id: int) -> str:
+    try:
+        return status_of(job_id)
+    finally:
+        connections.close_all()
+
+
+def test_a_claim_that_is_refused_for_its_worker_leaves_its_ends_to_wait(worker_id: int):
+    (job_id,) = claimed(1, worker_id=worker_id)
+    insert_jobs(TASK)
+
+    async def work(completions: CompletionLoop, link: WorkerConnection) -> None:
+        completions.add([Waiting(end_of(job_id, worker_id=worker_id))], left_to_claim=True)
+        with pytest.raises(ClaimRefused):
+            await claim_along(completions, link, worker_id=worker_id + 1, slots=1)
+        assert completions.at_hand == 1
+        await claim_along(completions, link, worker_id=worker_id, slots=1)
+
+    with_settlements(work)
+
+    assert len(outcomes_of(job_id)) == 1
+
+
+def test_while_a_claim_is_on_its_way_others_are_recorded_and_no_end_is_sent_twice(worker_id: int):
+    first, second = claimed(2, worker_id=worker_id)
+
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
+        completions.add([Waiting(end_of(first, worker_id=worker_id))], left_to_claim=True)
+        async with completions.along(most=100) as ends:
+            completions.add([Waiting(end_of(second, worker_id=worker_id))])
+            await completions.run_once()
+            assert (len(ends), completions.job_ids()) == (1, {first})
+        await completions.settle_through(completions._link)
+
+    with_settlements(work)
+
+    assert [len(outcomes_of(job_id)) for job_id in (first, second)] == [1, 1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 from unittest.mock import AsyncMock, create_autospec, patch
 
@@ -24,9 +25,11 @@ class EmptyQueue:
 
     def __init__(self) -> None:
         self.asked_for: list[int] = []
+        self.took_along: list[int] = []
 
-    async def claim(self, *, worker_id: int, slots: int) -> list[ClaimedJob]:
+    async def claim(self, *, worker_id: int, slots: int, ends: Sequence[object]) -> list[ClaimedJob]:
         self.asked_for.append(slots)
+        self.took_along.append(len(ends))
         return []
 
     async def look_ahead(self) -> Outlook:
@@ -49,14 +52,16 @@ def make_loop(
     concurrency: int,
     free_slots: int,
     ends: int = 0,
+    at_hand: int = 0,
     is_overdue: bool = False,
     open_sessions: Callable[[], Awaitable[None]] | None = None,
 ) -> ClaimLoop:
     children = create_autospec(
         Children, instance=True, free_slots=free_slots, running_count=concurrency - free_slots
     )
-    settlements = create_autospec(CompletionLoop, instance=True, is_overdue=is_overdue)
+    settlements = create_autospec(CompletionLoop, instance=True, is_overdue=is_overdue, at_hand=at_hand)
     settlements.__len__.return_value = ends
+    settlements.along = lambda *, most: lend(min(most, at_hand))
     children.start.return_value = []
     registration = create_autospec(Registration, instance=True, worker_id=7)
     claims: Any = queue
@@ -70,6 +75,11 @@ def make_loop(
         open_sessions=open_sessions or AsyncMock(),
         on_dry=lambda: None,
     )
+
+
+@contextlib.asynccontextmanager
+async def lend(ends: int) -> AsyncIterator[Sequence[object]]:
+    yield [object()] * ends
 
 
 async def turns() -> None:
@@ -162,7 +172,7 @@ def test_news_that_comes_while_a_claim_is_under_way_is_followed_by_another_claim
     loop = make_loop(queue, concurrency=4, free_slots=4)
     clock = Clock()
 
-    async def claim_while_news_comes(**_: int) -> list[ClaimedJob]:
+    async def claim_while_news_comes(**_: Any) -> list[ClaimedJob]:
         if comes_during_the_claim:
             loop.wake()
         clock.now += 1
@@ -200,6 +210,43 @@ def test_an_end_that_is_not_recorded_keeps_its_slot(ends: int, slots: list[int])
     loop = make_loop(queue, concurrency=4, free_slots=4, ends=ends)
 
     assert asked_within_some_turns(loop, queue) == slots
+
+
+@pytest.mark.parametrize(
+    ("ends", "at_hand", "asked_for", "took_along"),
+    [(4, 4, [4], [4]), (4, 1, [1], [1]), (3, 2, [3], [2])],  # the others are on their way already
+)
+def test_a_claim_takes_ends_along_and_fills_their_slots(
+    ends: int, at_hand: int, asked_for: list[int], took_along: list[int]
+):
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=4, free_slots=4, ends=ends, at_hand=at_hand)
+
+    asked_within_some_turns(loop, queue)
+
+    assert (queue.asked_for, queue.took_along) == (asked_for, took_along)
+
+
+def test_no_end_is_left_to_a_claim_after_one_that_failed():
+    queue = EmptyQueue()
+    open_sessions = AsyncMock(side_effect=[OSError("no place left"), None])
+    loop = make_loop(queue, concurrency=4, free_slots=4, ends=1, at_hand=1, open_sessions=open_sessions)
+
+    with pytest.raises(OSError, match="no place left"):
+        asyncio.run(loop.run_once())
+
+    assert loop.wake_for_room() is False
+    assert asked_within_some_turns(loop, queue) == [3]
+    assert queue.took_along == [0]
+
+
+def test_a_loop_that_was_closed_claims_nothing_and_leaves_no_end_to_a_claim():
+    queue = EmptyQueue()
+    loop = make_loop(queue, concurrency=4, free_slots=0)
+    asyncio.run(loop.close())
+
+    assert asked_within_some_turns(loop, queue) == []
+    assert loop.wake_for_room() is False
 
 
 def test_nothing_is_claimed_while_an_end_waits_for_too_long():

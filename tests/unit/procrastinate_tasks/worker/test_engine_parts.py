@@ -13,6 +13,7 @@ from unittest.mock import AsyncMock, create_autospec
 
 import pytest
 from procrastinate.contrib.django import app
+from procrastinate.jobs import DeleteJobCondition
 
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.management.commands.procrastinate import worker_defaults
@@ -21,6 +22,7 @@ from procrastinate_tasks.worker.child.process import EXIT_BROKEN, ManyJobsChild
 from procrastinate_tasks.worker.children import Children, Running
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
 from procrastinate_tasks.worker.completion_loop import CompletionLoop
+from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.heartbeat import Beat, ClaimAudit
 from procrastinate_tasks.worker.messages import Channel, FrameReader, RunJobs, encode
 from procrastinate_tasks.worker.options import InvalidWorkerOption, WorkerOptions, read_options
@@ -195,7 +197,9 @@ def claim_loop(options: WorkerOptions, children: Children, claims: Claims) -> Cl
         claims=claims,
         children=children,
         pool=Pool(options=options, children=children, channel=channel),
-        completions=create_autospec(CompletionLoop, instance=True, is_overdue=False),
+        completions=CompletionLoop(
+            create_autospec(WorkerConnection, instance=True), delete_jobs=DeleteJobCondition.NEVER
+        ),
         registration=create_autospec(Registration, instance=True, worker_id=1),
         open_sessions=AsyncMock(),
         on_dry=lambda: None,
