@@ -153,7 +153,7 @@ class DisputeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A webhook event whose signature was verified.
+    """An event that Stripe tells for certain: a webhook whose signature was verified, or one of its list.
 
     Attributes:
         problem: why it cannot be applied, empty when it can.
@@ -260,6 +260,12 @@ class Gateway(Protocol):
 
     def list_refunds(self, *, since: datetime) -> Iterator[RefundAnswer]:
         """Yield every refund made since then, newest first, whoever made it."""
+
+    def list_events(self, *, since: datetime, until: datetime) -> Iterator[Event]:
+        """Yield every event of a span, newest first; Stripe keeps them for thirty days."""
+
+    def cause_events(self) -> str:
+        """Make Stripe tell of something that can take no money, and return the id of that."""
 
     def read_event(self, *, payload: bytes, signature: str) -> Event:
         """Verify a webhook, and read it as far as it can be.

@@ -184,6 +184,22 @@ describe_task(
 )
 
 describe_task(
+    "payments.tasks.fetch_missed_events",
+    TaskDescription(
+        title=_("Fetch missed events of Stripe's"),
+        kind=Kind.MONEY,
+        describe=describe_alike(
+            sentence=_("Reads in Stripe's list of events what no webhook brought"),
+            retry_reason=_("An event that is here already is left alone."),
+            runbook=_(
+                "It runs again within 5 minutes and goes on where it was. If it keeps failing, look at "
+                "status.stripe.com."
+            ),
+        ),
+    ),
+)
+
+describe_task(
     "payments.tasks.reconcile_with_stripe",
     TaskDescription(
         title=_("Compare with Stripe"),

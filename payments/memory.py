@@ -29,6 +29,7 @@ import logging
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from payments.deferred_jobs import QUEUE
@@ -113,3 +114,14 @@ def note_compared(*, account_id: str, epoch: str, is_whole: bool = True, now: da
         row.compared_at = now if is_whole else row.compared_at
         row.save(update_fields=("account_id", "compared_at", "epoch"))
     return True
+
+
+def read_events_until() -> datetime | None:
+    """Return until when whatever Stripe told is in the inbox; ``None`` before that was looked at first."""
+    return read().events_until
+
+
+def note_events_until(until: datetime) -> None:
+    """Note that whatever Stripe told until an instant is in the inbox; it never goes back."""
+    row = StripeMemory.objects.filter(pk=read().pk)
+    row.filter(Q(events_until__isnull=True) | Q(events_until__lt=until)).update(events_until=until)

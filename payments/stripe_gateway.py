@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -32,20 +33,20 @@ from payments.gateway import (
     Event,
     Intent,
     IntentRequest,
-    Marks,
     RefundAnswer,
     Session,
     SessionRequest,
 )
-from payments.policies import CHARGE_DISPUTED, IntentStatus
+from payments.policies import CHARGE_DISPUTED
 from payments.stripe_readings import (
     ATTEMPT_KEY,
     BOOKING_KEY,
     PAYMENT_KEY,
     REFUND_KEY,
-    id_of,
-    our_key,
+    advice_code_of,
+    decline_code_of,
     read_dispute,
+    read_intent,
     read_refund,
     read_session,
 )
@@ -58,6 +59,9 @@ NETWORK_RETRIES = 1
 SIGNATURE_TOLERANCE = timedelta(seconds=300)
 
 _Read = TypeVar("_Read")
+
+# Without customer and card, and cancelled at once: nothing can ever be charged by it.
+_NO_PAYMENT: Any = {"amount": 10_00, "currency": "mxn", "description": "verify_setup"}
 
 _STATE_CODES = frozenset(
     {
@@ -87,7 +91,7 @@ class StripeGateway:
 
     def create_intent(self, request: IntentRequest) -> Intent:
         with _translating("create intent"):
-            return _read_intent(
+            return read_intent(
                 self._api.payment_intents.create(
                     {
                         "amount": request.amount_minor,
@@ -104,18 +108,18 @@ class StripeGateway:
 
     def retrieve_intent(self, intent_id: str) -> Intent:
         with _translating("retrieve intent"):
-            return _read_intent(self._api.payment_intents.retrieve(intent_id))
+            return read_intent(self._api.payment_intents.retrieve(intent_id))
 
     def confirm_intent(self, *, intent_id: str, attempt_key: str, confirm_n: int = 1) -> Intent:
         key = f"{attempt_key}:confirm" + (f":{confirm_n}" if confirm_n > 1 else "")
         with _translating("confirm intent"):
-            return _read_intent(
+            return read_intent(
                 self._api.payment_intents.confirm(intent_id, {"off_session": True}, {"idempotency_key": key})
             )
 
     def cancel_intent(self, *, intent_id: str, attempt_key: str) -> Intent:
         with _translating("cancel intent"):
-            return _read_intent(
+            return read_intent(
                 self._api.payment_intents.cancel(intent_id, {}, {"idempotency_key": f"{attempt_key}:cancel"})
             )
 
@@ -185,7 +189,7 @@ class StripeGateway:
     def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
         with _translating("list intents"):
             listed = self._api.payment_intents.list(_page_of(since, customer_id))
-            yield from _read_each(listed.auto_paging_iter(), _read_intent, "list intents")
+            yield from _read_each(listed.auto_paging_iter(), read_intent, "list intents")
 
     def list_open_pages(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Session]:
         with _translating("list sessions"):
@@ -209,6 +213,17 @@ class StripeGateway:
             created = int(since.timestamp())
             listed = self._api.refunds.list({"created": {"gte": created}, "limit": 100})
             yield from _read_each(listed.auto_paging_iter(), read_refund, "list refunds")
+
+    def list_events(self, *, since: datetime, until: datetime) -> Iterator[Event]:
+        with _translating("list events"):
+            span: Any = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+            for each in self._api.events.list({"created": span, "limit": 100}).auto_paging_iter():
+                yield read_event(json.dumps(each.to_dict(for_json=True)).encode(), now=until)
+
+    def cause_events(self) -> str:
+        with _translating("cause events"):
+            intent = self._api.payment_intents.create(_NO_PAYMENT)
+            return self._api.payment_intents.cancel(intent.id).id
 
     def read_event(self, *, payload: bytes, signature: str) -> Event:
         if not any(_is_signed(payload, signature, secret) for secret in self._webhook_secrets):
@@ -266,31 +281,6 @@ def _session_params(request: SessionRequest) -> Any:
         "locale": "es-419",
         **payer,
     }
-
-
-def _read_intent(intent: stripe.PaymentIntent) -> Intent:
-    error = intent.last_payment_error
-    return Intent(
-        id=intent.id,
-        status=IntentStatus(intent.status),
-        amount_minor=intent.amount,
-        currency=intent.currency,
-        customer_id=id_of(intent.customer),
-        payment_method_id=id_of(intent.payment_method),
-        attempt_key=our_key(intent, ATTEMPT_KEY),
-        decline_code=_decline_code(error) if error else "",
-        advice_code=_advice_code(error),
-        has_charge=intent.latest_charge is not None,
-        marks=Marks(booking=our_key(intent, BOOKING_KEY), payment=our_key(intent, PAYMENT_KEY)),
-    )
-
-
-def _decline_code(error: Any) -> str:
-    return getattr(error, "decline_code", None) or getattr(error, "code", None) or "declined"
-
-
-def _advice_code(error: Any) -> str:
-    return str(getattr(error, "advice_code", None) or "")[:40]
 
 
 @contextmanager
@@ -359,8 +349,8 @@ def _fault(kind: Callable[..., Exception]) -> Callable[[stripe.StripeError, str]
 
 def _declined(error: stripe.StripeError, operation: str) -> Exception:
     said = error.error
-    code = _decline_code(said) if said else error.code or "declined"
-    return CardDeclined(code=code, advice=_advice_code(said))
+    code = decline_code_of(said) if said else error.code or "declined"
+    return CardDeclined(code=code, advice=advice_code_of(said))
 
 
 def _missing(error: stripe.StripeError, operation: str) -> Exception:

@@ -1,4 +1,4 @@
-"""How Stripe's sessions, refunds and disputes are read, and by which keys we know what we made."""
+"""How Stripe's intents, sessions, refunds and disputes are read, and by which keys we know what we made."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 from payments.gateway import (
     DisputeAnswer,
     DisputeMovement,
+    Intent,
     Marks,
     RefundAnswer,
     RefundStatus,
     Session,
     SessionStatus,
 )
-from payments.policies import DisputeStatus
+from payments.policies import DisputeStatus, IntentStatus
 
 # The names in the metadata of everything that we create.
 ATTEMPT_KEY = "attempt"
@@ -53,6 +54,31 @@ def _status_of(status: str) -> DisputeStatus:
 def _instant(seconds: int | None) -> datetime | None:
     """Source: Stripe's ``due_by`` is 0 where the bank takes no answer."""
     return datetime.fromtimestamp(seconds, tz=UTC) if seconds else None
+
+
+def read_intent(intent: Any) -> Intent:
+    error = intent.last_payment_error
+    return Intent(
+        id=intent.id,
+        status=IntentStatus(intent.status),
+        amount_minor=intent.amount,
+        currency=intent.currency,
+        customer_id=id_of(intent.customer),
+        payment_method_id=id_of(intent.payment_method),
+        attempt_key=our_key(intent, ATTEMPT_KEY),
+        decline_code=decline_code_of(error) if error else "",
+        advice_code=advice_code_of(error),
+        has_charge=intent.latest_charge is not None,
+        marks=Marks(booking=our_key(intent, BOOKING_KEY), payment=our_key(intent, PAYMENT_KEY)),
+    )
+
+
+def decline_code_of(error: Any) -> str:
+    return getattr(error, "decline_code", None) or getattr(error, "code", None) or "declined"
+
+
+def advice_code_of(error: Any) -> str:
+    return str(getattr(error, "advice_code", None) or "")[:40]
 
 
 def read_session(session: Any) -> Session:

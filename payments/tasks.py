@@ -34,6 +34,7 @@ from payments.protocols import (
     charge,
     guest_email,
     hold,
+    inbox,
     janitor,
     memory,
     notice,
@@ -178,6 +179,14 @@ def reconcile_with_stripe() -> str:
     """Compare what Stripe took and paid back with what we have. Returns ``compared=N repaired=M open=K``."""
     report = reconcile.reconcile(gateway=get_gateway(), now=timezone.now())
     return f"compared={report.compared} repaired={report.repaired} open={report.open_breaks}"
+
+
+@periodic(cron="*/5 * * * *", catch_up=CatchUp.LAST)
+@task(name="payments.tasks.fetch_missed_events", queue=QUEUE, task_middleware=AT_STRIPE)
+def fetch_missed_events() -> str:
+    """Take in what Stripe told and no webhook brought. Returns ``listed=N missed=M``."""
+    fetched = inbox.fetch_missed(gateway=get_gateway(), now=timezone.now())
+    return f"listed={fetched.listed} missed={fetched.missed}"
 
 
 # Not of the queue of payments: while that is paused, it is most wanted.

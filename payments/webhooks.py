@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import DataError, transaction
@@ -32,16 +33,26 @@ def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: date
         InvalidSignature: Stripe did not send this.
     """
     event = gateway.read_event(payload=payload, signature=signature)
+    return take_in(event, body=payload, now=now)
+
+
+def take_in(event: Event, *, body: bytes, now: datetime, is_fetched: bool = False) -> bool:
+    """Store an event whose sender is known, and defer its job; False when it was here already.
+
+    Args:
+        body: as it came.
+        is_fetched: it was read from Stripe's list, as no webhook had brought it.
+    """
     try:
-        return _store(event, payload=event.payload, problem=event.problem, body=event.body, now=now)
+        return _store(event, body=event.body, now=now, is_fetched=is_fetched)
     except (DataError, ValueError, RecursionError) as error:  # JSON that Python reads and Postgres does not
         problem = f"it cannot be stored as JSON: {type(error).__name__}"
-        return _store(event, payload={}, problem=problem, body=payload, now=now)
+        unread = replace(event, payload={}, problem=problem)
+        return _store(unread, body=body, now=now, is_fetched=is_fetched)
 
 
-def _store(
-    event: Event, *, payload: dict[str, object], problem: str, body: bytes | None, now: datetime
-) -> bool:
+def _store(event: Event, *, body: bytes | None, now: datetime, is_fetched: bool) -> bool:
+    problem = event.problem
     with transaction.atomic():
         _, is_new = StripeEvent.objects.get_or_create(
             event_id=event.id,
@@ -49,10 +60,11 @@ def _store(
                 "type": event.type,
                 "object_id": event.object_id,
                 "api_version": event.api_version,
-                "payload": payload,
+                "payload": event.payload,
                 "body": body,
                 "state": StripeEvent.State.PARKED if problem else StripeEvent.State.RECEIVED,
                 "note": problem,
+                "is_fetched": is_fetched,
                 "created_at": event.created_at,
                 "received_at": now,
             },

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.deferred_jobs import CHARGE_BALANCE, DEFERRED_BY_NAME
 from payments.exceptions import GatewayRefused, ObjectMissing, PaymentError
 from payments.gateway import get_gateway
-from payments.models import StripeMemory
+from payments.models import StripeEvent, StripeMemory
 from payments.policies import base_url_problem, stripe_key_problem
 from procrastinate_tasks.models import JobAttempt, Outcome
 from procrastinate_tasks.verification.queue_checks import Expected, refuses, verdict_of_messages
@@ -22,7 +25,9 @@ from reyes_estancias.gunicorn_conf import threads
 
 TIME_ZONE = "America/Mexico_City"
 _NO_SUCH_INTENT = "pi_verify_setup"
-_LIVE_HOST = "api.stripe.com"
+# Stripe sends a webhook within seconds.
+WEBHOOK_WITHIN = timedelta(seconds=15)
+_LOOK_EVERY_SECONDS = 0.2
 
 
 def expected() -> Expected:
@@ -36,6 +41,7 @@ def expected() -> Expected:
         "payments.tasks.scan_and_charge_balances",
         "payments.tasks.defer_unfinished_work",
         "payments.tasks.resolve_unfinished_payments",
+        "payments.tasks.fetch_missed_events",
         "payments.tasks.reconcile_with_stripe",
         "payments.tasks.check_invariants",
         "bookings.tasks.mark_expired_bookings",
@@ -167,6 +173,44 @@ def check_stripe_memory() -> Verdict:
     return ok(account_id)
 
 
+def check_webhook() -> Verdict:
+    """See whether what Stripe tells arrives: have it tell something, or with a live key look at the last day.
+
+    What it is made to tell of is a payment of no customer and no card, cancelled at once.
+    """
+    if "_live_" in settings.STRIPE_SECRET_KEY:
+        return _judge_last_day(now=timezone.now())
+    try:
+        object_id = get_gateway().cause_events()
+    except PaymentError as error:
+        return fail(_("Stripe does not take a payment: %s") % error, fix=_("See the check of Stripe."))
+    delivered = StripeEvent.objects.filter(object_id=object_id, is_fetched=False)
+    begun = time.monotonic()
+    while time.monotonic() < begun + WEBHOOK_WITHIN.total_seconds():
+        if delivered.exists():
+            return ok(_("A webhook of Stripe's arrived after %.1f s.") % (time.monotonic() - begun))
+        time.sleep(_LOOK_EVERY_SECONDS)
+    sentence = _("No webhook of Stripe's arrived within %d s.") % WEBHOOK_WITHIN.total_seconds()
+    return warn(sentence, fix=_webhook_fix())
+
+
+def _judge_last_day(*, now: datetime) -> Verdict:
+    """Nothing is made with a live key: what came by itself has to do."""
+    lately = StripeEvent.objects.filter(received_at__gte=now - timedelta(days=1))
+    delivered, fetched = lately.filter(is_fetched=False).count(), lately.filter(is_fetched=True).count()
+    if fetched:
+        sentence = _("Of the events of the last day webhooks brought %(delivered)d, and not %(fetched)d.")
+        return warn(sentence % {"delivered": delivered, "fetched": fetched}, fix=_webhook_fix())
+    return ok(_("Nothing is tried with a live key. Webhooks of the last day: %d, none missed.") % delivered)
+
+
+def _webhook_fix() -> str:
+    return _(
+        "Look at the endpoint %s/webhooks/stripe/ on Stripe's page: its address, its events, its secret, and"
+        " what the site answered. Until it works, events are fetched every five minutes."
+    ) % str(settings.SITE_BASE_URL)
+
+
 def check_email() -> Verdict:
     """See whether guests get their e-mail, and the office its alerts."""
     if not settings.EMAIL_IS_SENT:
@@ -213,6 +257,7 @@ SITE_CHECKS = (
     ),
     Check(name="stripe", title=gettext_lazy("Stripe"), run=check_stripe_answers, needs_database=False),
     Check(name="stripe_account", title=gettext_lazy("Account at Stripe"), run=check_stripe_memory),
+    Check(name="webhook", title=gettext_lazy("Round trip of a webhook"), run=check_webhook),
     Check(name="email", title=gettext_lazy("E-mail"), run=check_email, needs_database=False),
 )
 

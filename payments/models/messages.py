@@ -32,6 +32,8 @@ class StripeEvent(models.Model):
     created_at = models.DateTimeField(_("happened"))
     received_at = models.DateTimeField(_("received"))
     applied_at = models.DateTimeField(_("applied"), null=True, blank=True)
+    # A webhook did not bring it in time: it was read from Stripe's list.
+    is_fetched = models.BooleanField(_("fetched by ourselves"), db_default=False, default=False)
     repetitions = models.PositiveIntegerField(_("repetitions"), db_default=0, default=0)
 
     class Meta:

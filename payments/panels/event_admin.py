@@ -68,7 +68,7 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
         "job_link",
         "received",
     )
-    list_filter = ("state", FamilyFilter, "received_at")
+    list_filter = ("state", FamilyFilter, "is_fetched", "received_at")
     search_fields = ("event_id__exact", "object_id__exact")
     search_help_text = _("An id of Stripe's")
     actions = ("apply_again",)
@@ -83,6 +83,7 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
         "happened",
         "received",
         "done",
+        "is_fetched",
         "repeated",
         "version",
     )

@@ -30,6 +30,7 @@ FROZEN_TASK_NAMES = {
     "payments.tasks.charge_payment",
     "payments.tasks.defer_unfinished_work",
     "payments.tasks.end_unpaid_hold",
+    "payments.tasks.fetch_missed_events",
     "payments.tasks.look_at_payment_page",
     "payments.tasks.reconcile_with_stripe",
     "payments.tasks.refund_payment",
