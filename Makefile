@@ -9,6 +9,7 @@
 ## make bench-pages  what each page of the admin costs with a million jobs
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
+## make deploys  rolling deploys between two checkouts, with kills; the report goes to docs/deploys.md   (DEPLOYS=300 ARGS="--seed 7")
 ## make mutants  is each guard missed by a test when it is gone?   (writes docs/mutants.md; ARGS="jobs/policies")
 ## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
@@ -16,11 +17,12 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test check audit bench bench-pages load drill soak dev stop lock messages mutants test-newest
+.PHONY: help screenshots demo test check audit bench bench-pages load drill soak deploys dev stop lock messages mutants test-newest
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
 ARGS ?=
+DEPLOYS ?= 300
 MINUTES ?= 30
 IN_PARALLEL ?= --numprocesses logical --maxprocesses 4
 
@@ -43,6 +45,9 @@ test: $(INSTALLED)
 
 soak: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.workers.storm --minutes $(MINUTES) $(ARGS)
+
+deploys: $(INSTALLED)
+	@$(VENV)/bin/python -m tests.workers.deploys --deploys $(DEPLOYS) $(ARGS)
 
 screenshots: export SCREENSHOTS := $(CURDIR)/.local/screenshots
 screenshots: $(INSTALLED)

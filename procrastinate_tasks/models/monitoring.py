@@ -123,11 +123,13 @@ class RollupProgress(models.Model):
 class Release(models.Model):
     """A release of the project, and when a worker of it was first seen: a mark in the charts.
 
-    ``tasks`` are the names that it knows; they stay known when its last worker is gone.
+    ``tasks`` are the names that it knows; they stay known when its last worker is gone. ``last_seen_at`` is
+    when it was announced, or when a worker of it began or ended, whichever came last.
     """
 
     name = models.CharField(_("release"), max_length=100, primary_key=True)
     first_seen_at = models.DateTimeField(_("first seen at"))
+    last_seen_at = models.DateTimeField(_("last seen at"), null=True)
     tasks = models.JSONField(_("tasks"), null=True)
 
     class Meta:

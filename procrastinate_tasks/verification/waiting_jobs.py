@@ -18,10 +18,10 @@ NO_SUCH_TASK = "this release has no task of that name"
 
 _ANNOUNCE_RELEASE = """
 -- Tell the workers that live of a release whose own are still to come, and what it knows.
-INSERT INTO procrastinate_tasks_release AS known (name, first_seen_at, tasks)
-SELECT %(release)s::text, now(), %(tasks)s::jsonb
+INSERT INTO procrastinate_tasks_release AS known (name, first_seen_at, last_seen_at, tasks)
+SELECT %(release)s::text, now(), now(), %(tasks)s::jsonb
 WHERE %(release)s::text <> ''
-ON CONFLICT (name) DO UPDATE SET tasks = excluded.tasks
+ON CONFLICT (name) DO UPDATE SET tasks = excluded.tasks, last_seen_at = excluded.last_seen_at
 """
 
 

@@ -35,7 +35,17 @@ _RESCUE_WITHIN = timedelta(seconds=10)
 # Killing, recording and parting share four seconds.
 _PART_WITHIN = timedelta(seconds=2)
 
-_FORGET_WORKERS = "DELETE FROM procrastinate_workers WHERE id = ANY(%(worker_ids)s::bigint[]) RETURNING id"
+_FORGET_WORKERS = """
+-- Forgets workers that are gone, and notes when their releases were last seen.
+WITH seen AS (
+    UPDATE procrastinate_tasks_release
+    SET last_seen_at = now()
+    WHERE name IN (
+        SELECT release FROM procrastinate_tasks_liveworker WHERE worker_id = ANY(%(worker_ids)s::bigint[])
+    )
+)
+DELETE FROM procrastinate_workers WHERE id = ANY(%(worker_ids)s::bigint[]) RETURNING id
+"""
 
 _ADOPT_JOBS = """
 -- Takes jobs over that this worker runs, or has ended and not recorded yet, but whose worker row was pruned,

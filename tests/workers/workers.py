@@ -106,6 +106,7 @@ def started_worker(
     wait_until_up: bool = True,
     settings_module: str = "tests.workers.settings",
     environment: Mapping[str, str] | None = None,
+    checkout: Path = ROOT,
 ) -> Iterator[StartedWorker]:
     """Runs a worker on the test database until the block ends."""
     whole_environment = {
@@ -117,7 +118,7 @@ def started_worker(
     }
     command = [sys.executable, "manage.py", "procrastinate", "worker", *options]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=whole_environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=checkout, env=whole_environment, stdout=output, stderr=output)
     worker = StartedWorker(process, log)
     try:
         if wait_until_up:

@@ -2,8 +2,9 @@
 
 In a deploy two releases share the queue for a while, and a job may come to the one that cannot call its task.
 Its body did not run, so it costs no attempt: the job waits a little and is claimed again, by whoever comes
-first. Nobody else alive has other code, no other release was announced in the last quarter of an hour (see
-``manage.py check_waiting_jobs``), or a quarter of an hour has passed? Then it fails, and says why.
+first. It waits for a quarter of an hour where somebody alive has other code, or another release was announced
+(see ``manage.py check_waiting_jobs``) or seen lately; for half a minute otherwise, since a new release's web
+processes may defer before anything of it has reached the database. After that it fails, and says why.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from procrastinate_tasks.tasks_api.fitting import find_misfit
 logger = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(minutes=15)
+_PATIENCE_WITH_NOBODY = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=1)
+# Whoever knows better lives and claims as often as we do: about every other time the job comes to them.
+_LONGEST_PAUSE_BESIDE_OTHERS = timedelta(seconds=5)
 _CLASS = f"{JobDoesNotFit.__module__}.{JobDoesNotFit.__qualname__}"
 
 
@@ -62,14 +66,19 @@ def put_back_if_known_elsewhere(end: Completion) -> Completion:
     except DATABASE_FAULTS as fault:
         logger.warning("Nobody could say whether another release knows job %d: %s", end.job_id, fault)
         return _put_back(end, retry_at=None)
-    if row["is_known_elsewhere"] and (row["lasted"] is None or row["lasted"] < _PATIENCE):
-        return _put_back(end, retry_at=row["now"] + _pause(row["times"]))
-    return end
+    if (row["lasted"] or timedelta()) >= _patience_with(row):
+        return end
+    longest = _LONGEST_PAUSE_BESIDE_OTHERS if row["lives_elsewhere"] else _LONGEST_PAUSE
+    return _put_back(end, retry_at=row["now"] + _pause(row["times"], longest=longest))
 
 
-def _pause(times: int) -> timedelta:
+def _patience_with(row: Mapping[str, Any]) -> timedelta:
+    return _PATIENCE if row["lives_elsewhere"] or row["was_seen_lately"] else _PATIENCE_WITH_NOBODY
+
+
+def _pause(times: int, *, longest: timedelta) -> timedelta:
     jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, keeps no secret
-    return min(timedelta(seconds=2.0 ** min(times, 10)), _LONGEST_PAUSE) * jitter
+    return min(timedelta(seconds=2.0 ** min(times, 10)), longest) * jitter
 
 
 def _put_back(end: Completion, *, retry_at: datetime | None) -> Completion:

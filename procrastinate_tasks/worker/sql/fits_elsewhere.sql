@@ -1,5 +1,5 @@
 -- Whether somebody may have code that takes a job which does not fit here: a living worker whose code is another, or a
--- release that was announced lately and whose workers are still to come. And what was made of the misfit before.
+-- release that was announced or seen lately, whose workers are still to come or were just killed. And what was made of the misfit before.
 WITH before AS MATERIALIZED (
     SELECT count(*) AS times, now() - min(finished_at) AS lasted
     FROM procrastinate_tasks_jobattempt
@@ -15,10 +15,11 @@ SELECT
         WHERE worker.last_heartbeat >= now() - live.orphaned_after
           AND (live.release, live.code) <> (%(release)s::text, %(code)s::text)
           AND jsonb_exists(live.tasks, %(task_name)s::text)
-    ) OR EXISTS (
+    ) AS lives_elsewhere,
+    EXISTS (
         SELECT FROM procrastinate_tasks_release
         WHERE name <> %(release)s::text
-          AND first_seen_at > now() - %(patience)s::interval
+          AND coalesce(last_seen_at, first_seen_at) > now() - %(patience)s::interval
           AND jsonb_exists(tasks, %(task_name)s::text)
-    ) AS is_known_elsewhere
+    ) AS was_seen_lately
 FROM before

@@ -3,11 +3,10 @@ WITH registered AS MATERIALIZED (
     SELECT worker_id FROM procrastinate_register_worker_v1()
 ),
 noted AS (
-    INSERT INTO procrastinate_tasks_release AS known (name, first_seen_at, tasks)
-    SELECT %(release)s::text, now(), %(tasks)s::jsonb
+    INSERT INTO procrastinate_tasks_release AS known (name, first_seen_at, last_seen_at, tasks)
+    SELECT %(release)s::text, now(), now(), %(tasks)s::jsonb
     WHERE %(release)s::text <> ''
-    ON CONFLICT (name) DO UPDATE SET tasks = excluded.tasks
-    WHERE known.tasks IS DISTINCT FROM excluded.tasks
+    ON CONFLICT (name) DO UPDATE SET tasks = excluded.tasks, last_seen_at = excluded.last_seen_at
 )
 INSERT INTO procrastinate_tasks_liveworker (
     worker_id, host, pid, release, project, code, queues, tasks, limits, capacity, running, memory_bytes,

@@ -14,6 +14,8 @@ from django.test import override_settings
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
+from procrastinate_tasks import database
+from procrastinate_tasks.database import database_now
 from procrastinate_tasks.exceptions import JobDoesNotFit
 from procrastinate_tasks.jobs.calls import Call
 from procrastinate_tasks.jobs.completion import Completion
@@ -22,6 +24,7 @@ from procrastinate_tasks.queries.system import list_unknown_tasks
 from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.verification.waiting_jobs import announce_release
 from procrastinate_tasks.worker.child.misfits import misfit_or, put_back_if_known_elsewhere
+from procrastinate_tasks.worker.registration import _FORGET_WORKERS
 from tests.integration.procrastinate_tasks import sample_django_tasks
 from tests.integration.procrastinate_tasks.claiming import claim, execute, look_ahead, register_worker
 from tests.integration.procrastinate_tasks.monitoring.faults import look, settings_at_once
@@ -134,40 +137,65 @@ def announce() -> None:
         announce_release()
 
 
-@pytest.mark.parametrize(
-    ("prepare", "status"),
-    [
-        (lambda: None, "failed"),
-        (lambda: register_worker(release="other", tasks=[TASK]), "todo"),
-        (lambda: register_worker(code="other", tasks=[TASK]), "todo"),
-        (lambda: register_worker(release="other", tasks=["sample.other"]), "failed"),
-        (announce, "todo"),
-    ],
-)
-def test_it_waits_for_whoever_may_know_better_and_fails_where_nobody_does(
-    prepare: Callable[[], Any], status: str
-):
-    prepare()
-
-    end = put_back_if_known_elsewhere(misfit_end(waiting_job()))
-
-    assert end.status == status
-    assert end.counts_attempt == (status == "failed")
-    assert (end.retry_at is None) == (status == "failed")
+def worker_that_ended(*, minutes: int) -> None:
+    """A worker of another release that was forgotten so long ago; the release was first seen days before."""
+    worker_id = register_worker(release="other", tasks=[TASK])
+    database.execute(_FORGET_WORKERS, worker_ids=[worker_id])
+    execute(
+        "UPDATE procrastinate_tasks_release SET first_seen_at = now() - interval '3 days',"
+        " last_seen_at = last_seen_at - make_interval(mins => %s) WHERE name = 'other'",
+        minutes,
+    )
 
 
-def test_after_a_quarter_of_an_hour_it_fails_although_another_release_lives():
-    register_worker(release="other", tasks=[TASK])
-    job_id = waiting_job()
+def did_not_fit(job_id: int, *, ago: timedelta) -> None:
     execute(
         "INSERT INTO procrastinate_tasks_jobattempt (job_id, attempt, task_name, queue_name, host, release,"
         " started_at, finished_at, outcome, exception_class, message, traceback, fingerprint)"
-        " SELECT %s, 1, '', '', '', '', now(), now() - interval '16 minutes', 'interrupted', %s, '', '', ''",
+        " SELECT %s, 1, '', '', '', '', now(), now() - %s, 'interrupted', %s, '', '', ''",
         job_id,
+        ago,
         "procrastinate_tasks.exceptions.JobDoesNotFit",
     )
 
-    assert put_back_if_known_elsewhere(misfit_end(job_id)).status == "failed"
+
+@pytest.mark.parametrize(
+    ("prepare", "fails_after"),
+    [
+        (lambda: None, timedelta(seconds=30)),
+        (lambda: register_worker(release="other", tasks=[TASK]), timedelta(minutes=15)),
+        (lambda: register_worker(code="other", tasks=[TASK]), timedelta(minutes=15)),
+        (lambda: register_worker(release="other", tasks=["sample.other"]), timedelta(seconds=30)),
+        (announce, timedelta(minutes=15)),
+        (lambda: worker_that_ended(minutes=14), timedelta(minutes=15)),
+        (lambda: worker_that_ended(minutes=16), timedelta(seconds=30)),
+    ],
+)
+def test_it_waits_for_whoever_may_know_better_and_fails_where_nobody_does(
+    prepare: Callable[[], Any], fails_after: timedelta
+):
+    prepare()
+    fresh, young, old = (waiting_job() for _ in range(3))
+    did_not_fit(young, ago=fails_after - timedelta(seconds=5))
+    did_not_fit(old, ago=fails_after + timedelta(seconds=5))
+
+    ends = [put_back_if_known_elsewhere(misfit_end(job_id)) for job_id in (fresh, young, old)]
+
+    assert [end.status for end in ends] == ["todo", "todo", "failed"]
+    assert [end.counts_attempt for end in ends] == [False, False, True]
+    assert [end.retry_at is None for end in ends] == [False, False, True]
+
+
+def test_beside_a_living_worker_that_may_know_it_the_pauses_stay_short():
+    register_worker(release="other", tasks=[TASK])
+    job_id = waiting_job()
+    for _ in range(6):
+        did_not_fit(job_id, ago=timedelta(minutes=1))
+
+    retry_at = put_back_if_known_elsewhere(misfit_end(job_id)).retry_at
+
+    assert retry_at is not None
+    assert retry_at - database_now() < timedelta(seconds=8)
 
 
 def test_a_type_error_of_the_task_itself_stays_one():

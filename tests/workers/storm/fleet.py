@@ -55,10 +55,10 @@ class Fleet:
         host = dice.choice(self._hosts)
         if kind is FaultKind.FREEZE:
             return self._freeze(host)
-        victims = _victims(host, kind)
-        if not victims:
+        pids = victims(host, kind)
+        if not pids:
             return False
-        send([dice.choice(victims)], signal.SIGKILL)
+        send([dice.choice(pids)], signal.SIGKILL)
         return True
 
     def _freeze(self, host: StartedWorker) -> bool:
@@ -83,7 +83,7 @@ class Fleet:
         )
 
 
-def _victims(host: StartedWorker, kind: FaultKind) -> list[int]:
+def victims(host: StartedWorker, kind: FaultKind) -> list[int]:
     """Whom a kill may meet; a supervisor only once it has a worker, or it would be killed at its start."""
     if kind is FaultKind.KILL_CHILD:
         return host.fork_named("queue child")

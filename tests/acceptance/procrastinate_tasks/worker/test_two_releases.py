@@ -90,10 +90,21 @@ def test_a_job_whose_arguments_fit_no_living_release_fails_with_a_clear_sentence
     (job_id,) = insert_jobs("release.greet", {"name": "Ana", "greeting": "good day"})
 
     with worker_of("first", tmp_path):
+        wait_for(lambda: outcomes_of(job_id))
+        assert status_of(job_id) == "todo"
+        query(
+            "UPDATE procrastinate_tasks_jobattempt SET finished_at = finished_at - interval '30 seconds'"
+            " WHERE job_id = %s RETURNING id",
+            job_id,
+        )
         wait_for(lambda: status_of(job_id) == "failed")
 
-    ((outcome, exception_class, _),) = outcomes_of(job_id)
-    ((message,),) = query("SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
+    *before, (outcome, exception_class, _) = outcomes_of(job_id)
+    assert {each[0] for each in before} == {"interrupted"}
+    ((message,),) = query(
+        "SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s ORDER BY id DESC LIMIT 1",
+        job_id,
+    )
     assert outcome == "failed"
     assert exception_class == "procrastinate_tasks.exceptions.JobDoesNotFit"
     assert "unexpected keyword argument 'greeting'" in message
