@@ -18,7 +18,7 @@ from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos
 from bookings.nights_calendar import NightState, read_first, read_month
-from bookings.read_only import OfficeList, ReadOnly, column, instant, link_to
+from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
 
 
@@ -147,8 +147,8 @@ class NightBlockAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[t
         return formats.date_format(block.nights.upper)
 
     @admin.display(description=_("booking"))
-    def booking_link(self, block: NightBlock) -> SafeString:
-        return link_to(block.booking)
+    def booking_link(self, block: NightBlock) -> SafeString | str:
+        return link_to(block.booking) if block.booking else NOTHING
 
 
 @admin.register(BookingChangeLog)

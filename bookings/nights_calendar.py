@@ -25,6 +25,7 @@ class NightState(TextChoices):
     HELD = "held", _("held")
     BOOKED = "booked", _("booked")
     STAYED = "stayed", _("stayed")
+    MANUAL = "manual", _("closed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class Night:
 class NightsMonth:
     """A month in weeks from Sunday to Saturday; days of the neighbouring months are None.
 
-    ``bookings`` are those with a night in it, the earliest first; ``taken`` counts the nights of all.
+    ``bookings`` are those with a night in it, the earliest first, ``closures`` what staff closed;
+    ``taken`` counts the nights of all.
     """
 
     home: Property
@@ -51,6 +53,7 @@ class NightsMonth:
     later: date
     weeks: tuple[tuple[Night | None, ...], ...]
     bookings: tuple[Booking, ...]
+    closures: tuple[NightBlock, ...]
     taken: int
     nights: int
 
@@ -77,7 +80,8 @@ def read_month(*, home: Property, first: date, now: datetime) -> NightsMonth:
             tuple(_night(day, owners.get(day), today) if day.month == first.month else None for day in week)
             for week in _WEEKS.monthdatescalendar(first.year, first.month)
         ),
-        bookings=tuple(block.booking for block in blocks),
+        bookings=tuple(block.booking for block in blocks if block.booking is not None),
+        closures=tuple(block for block in blocks if block.booking is None),
         taken=len(owners),
         nights=(next_month(first) - first).days,
     )
@@ -103,7 +107,9 @@ def _blocks(home: Property, first: date, now: datetime) -> Sequence[NightBlock]:
     return [block for block in blocks.order_by("nights") if not _has_lapsed(block.booking, now)]
 
 
-def _has_lapsed(booking: Booking, now: datetime) -> bool:
+def _has_lapsed(booking: Booking | None, now: datetime) -> bool:
+    if booking is None:
+        return False
     is_hold = booking.status == BookingStatus.PENDING and not booking.checkout_open
     return is_hold and booking.hold_expires_at <= now
 
@@ -113,11 +119,19 @@ def _night(day: date, block: NightBlock | None, today: date) -> Night:
         return Night(date=day, state=NightState.FREE, is_today=day == today)
     return Night(
         date=day,
-        state=_STATES.get(BookingStatus(block.booking.status), NightState.BOOKED),
+        state=_state_of(block),
         booking=block.booking,
         is_arrival=day == block.nights.lower,
         is_today=day == today,
     )
+
+
+def _state_of(block: NightBlock) -> NightState:
+    if block.booking is None:
+        return NightState.MANUAL
+    if block.kind == NightBlock.Kind.CHANGE:
+        return NightState.HELD
+    return _STATES.get(BookingStatus(block.booking.status), NightState.BOOKED)
 
 
 def _each_night(first: date, until: date) -> list[date]:

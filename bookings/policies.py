@@ -133,6 +133,19 @@ def amount_kept_on_cancellation(*, total_minor: int, paid_minor: int, share_bps:
     return max(share_half_up(total_minor, share_bps), paid_minor) if share_bps else 0
 
 
+def amount_kept_of_nights_given_up(*, given_up_minor: int, paid_beyond_minor: int, share_bps: int) -> int:
+    """Return what is kept of nights that are given up: what cancelling them would cost, and no more.
+
+    Args:
+        given_up_minor: by how much the stay gets cheaper.
+        paid_beyond_minor: what was paid beyond what the nights that remain cost.
+    """
+    if given_up_minor <= 0 or not share_bps:
+        return 0
+    kept = max(share_half_up(given_up_minor, share_bps), paid_beyond_minor)
+    return min(kept, given_up_minor)
+
+
 def arrival_that_decides(*, check_in: date, recent_check_ins: list[date]) -> date:
     """Return the arrival the cancellation rule counts from.
 

@@ -5,35 +5,25 @@ Rows are locked in one order everywhere: the booking, then its property's adviso
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 
 from bookings import policies
-from bookings.exceptions import (
-    HoldExpired,
-    NotConfirmed,
-    SleptNightsMoved,
-    StayUnavailable,
-)
+from bookings.exceptions import HoldExpired
 from bookings.hold_caps import require_room
-from bookings.models import (
-    NIGHT_BLOCKS_NEVER_OVERLAP,
-    Booking,
-    BookingChangeLog,
-    BookingStatus,
-    NightBlock,
-    Property,
-    Quote,
-    nights_between,
+from bookings.models import Booking, BookingStatus, Property, Quote
+from bookings.rows import (
+    block_nights,
+    instants_of,
+    make_quote,
+    queue_for_property,
+    refusing_overlap,
+    release_nights,
 )
-from bookings.rules import check_guests, check_nights, check_price
+from bookings.rules import check_guests, check_nights
 
-# The first key of the advisory lock that queues the writers of one property; the second is its id.
-_PROPERTY_LOCK_SPACE = 7_301
 _EXPIRY_BATCH = 500
 
 
@@ -75,12 +65,12 @@ def hold_stay(
     nights = (check_out - check_in).days
     with transaction.atomic():
         require_room(home=home, nights=nights, held_by=held_by, email=guest.email, now=now)
-        _queue_for_property(home.pk)
+        queue_for_property(home.pk)
         expire_holds(now=now, home=home)
-        quote = _make_quote(home=home, check_in=check_in, check_out=check_out, guests=guests, now=now)
+        quote = make_quote(home=home, check_in=check_in, check_out=check_out, guests=guests, now=now)
         booking = _make_booking(quote=quote, guest=guest, held_by=held_by, now=now)
-        with _refusing_overlap():
-            _block_nights(booking=booking, quote=quote, now=now)
+        with refusing_overlap():
+            block_nights(booking=booking, quote=quote, now=now)
     return booking
 
 
@@ -143,6 +133,12 @@ def confirm_booking(*, booking: Booking, now: datetime) -> None:
     booking.save(update_fields=("status", "confirmed_at", "checkout_open"))
 
 
+def unsettle_booking(*, booking: Booking) -> None:
+    """Note that something is owed again; call it with the booking locked."""
+    booking.settled_at = None
+    booking.save(update_fields=("settled_at",))
+
+
 def settle_booking(*, booking: Booking, now: datetime) -> None:
     """Note that nothing is owed any more; call it with the booking locked."""
     booking.settled_at = now
@@ -163,7 +159,7 @@ def request_cancellation(*, booking: Booking, now: datetime) -> bool:
 
 def cancel_booking(*, booking: Booking, proof: str, now: datetime) -> None:
     """End a booking and release its nights; call it with the booking locked."""
-    _release_nights([booking.pk], proof=proof, now=now)
+    release_nights([booking.pk], proof=proof, now=now)
     booking.status = BookingStatus.CANCELLED
     booking.cancelled_at = now
     booking.checkout_open = False
@@ -172,44 +168,10 @@ def cancel_booking(*, booking: Booking, proof: str, now: datetime) -> None:
 
 def expire_hold(*, booking: Booking, proof: str, now: datetime) -> None:
     """End a hold whose Checkout Session is over, on proof; call it with the booking locked."""
-    _release_nights([booking.pk], proof=proof, now=now)
+    release_nights([booking.pk], proof=proof, now=now)
     booking.status = BookingStatus.EXPIRED
     booking.checkout_open = False
     booking.save(update_fields=("status", "checkout_open"))
-
-
-def change_nights(*, booking: Booking, check_in: date, check_out: date, now: datetime) -> Quote:
-    """Move a confirmed stay to other nights at the agreed price per night; call it with the booking locked.
-
-    Returns:
-        The new quote; the booking carries it already.
-
-    Raises:
-        NotConfirmed: only a confirmed booking moves.
-        SleptNightsMoved: the change would move nights already slept.
-        NightsRefused, PriceRefused, StayUnavailable: as for a new stay.
-    """
-    if booking.status != BookingStatus.CONFIRMED or booking.cancel_requested_at is not None:
-        raise NotConfirmed(status=booking.status)
-    _check_change(booking, check_in, check_out, today=now.astimezone(booking.home.tz).date())
-    with transaction.atomic():
-        _queue_for_property(booking.home.pk)
-        expire_holds(now=now, home=booking.home)
-        old_quote = booking.quote
-        quote = _make_quote(
-            home=booking.home,
-            check_in=check_in,
-            check_out=check_out,
-            guests=old_quote.guests,
-            now=now,
-            agreed=old_quote,
-        )
-        _release_nights([booking.pk], proof="dates changed", now=now)
-        with _refusing_overlap():
-            _block_nights(booking=booking, quote=quote, now=now)
-        _carry_quote(booking, quote)
-        BookingChangeLog.objects.create(booking=booking, old_quote=old_quote, new_quote=quote, applied_at=now)
-    return quote
 
 
 def expire_holds(*, now: datetime, home: Property | None = None) -> int:
@@ -234,76 +196,24 @@ def complete_departed(*, now: datetime) -> int:
     return departed.update(status=BookingStatus.COMPLETED)
 
 
-def price_change(*, booking: Booking, check_in: date, check_out: date) -> policies.Price:
-    """Price other nights for a booking at the rates it was agreed at, without changing anything.
-
-    Raises:
-        PriceRefused: no card can be charged that.
-    """
-    agreed = booking.quote
-    price = policies.price_stay(
-        nights=(check_out - check_in).days,
-        nightly_rate_minor=agreed.nightly_rate_minor,
-        cleaning_fee_minor=agreed.cleaning_minor,
-        tax_bps=agreed.tax_bps,
+def _expire_some_holds(*, now: datetime, home: Property | None) -> int:
+    overdue = Booking.objects.filter(
+        status=BookingStatus.PENDING,
+        checkout_open=False,
+        hold_expires_at__lte=now,
+        cancel_requested_at__isnull=True,
     )
-    check_price(price)
-    return price
-
-
-def _check_change(booking: Booking, check_in: date, check_out: date, *, today: date) -> None:
-    old_check_in = booking.quote.check_in
-    if policies.moves_slept_nights(
-        old_check_in=old_check_in, check_in=check_in, check_out=check_out, today=today
-    ):
-        raise SleptNightsMoved
-    # A stay that has begun keeps its arrival, which is then no longer "in the past".
-    check_nights(home=booking.home, check_in=check_in, check_out=check_out, today=min(today, old_check_in))
-
-
-def _queue_for_property(home_id: int) -> None:
-    """Let the writers of one property pass one at a time: without it, overlapping inserts deadlock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_PROPERTY_LOCK_SPACE, home_id))
-
-
-def _make_quote(
-    *,
-    home: Property,
-    check_in: date,
-    check_out: date,
-    guests: int,
-    now: datetime,
-    agreed: Quote | None = None,
-) -> Quote:
-    rate = agreed.nightly_rate_minor if agreed else home.nightly_rate_minor
-    tax_bps = agreed.tax_bps if agreed else home.tax_bps
-    price = policies.price_stay(
-        nights=(check_out - check_in).days,
-        nightly_rate_minor=rate,
-        cleaning_fee_minor=agreed.cleaning_minor if agreed else home.cleaning_fee_minor,
-        tax_bps=tax_bps,
-    )
-    check_price(price)
-    return Quote.objects.create(
-        home=home,
-        nights=nights_between(check_in, check_out),
-        guests=guests,
-        nightly_rate_minor=rate,
-        tax_bps=tax_bps,
-        lodging_minor=price.lodging_minor,
-        discount_minor=price.discount_minor,
-        cleaning_minor=price.cleaning_minor,
-        tax_minor=price.tax_minor,
-        total_minor=price.total_minor,
-        deposit_minor=price.deposit_minor,
-        currency=home.currency,
-        created_at=now,
-    )
+    if home is not None:
+        overdue = overdue.filter(quote__home=home)
+    with transaction.atomic():
+        locked = overdue.select_for_update(of=("self",), skip_locked=True, no_key=True)
+        ids = list(locked.values_list("pk", flat=True)[:_EXPIRY_BATCH])
+        release_nights(ids, proof="held without a Checkout Session", now=now)
+        return Booking.objects.filter(pk__in=ids).update(status=BookingStatus.EXPIRED)
 
 
 def _make_booking(*, quote: Quote, guest: Guest, held_by: str, now: datetime) -> Booking:
-    instants = _instants(quote)
+    instants = instants_of(quote)
     return Booking.objects.create(
         quote=quote,
         guest_name=guest.name,
@@ -317,58 +227,3 @@ def _make_booking(*, quote: Quote, guest: Guest, held_by: str, now: datetime) ->
         held_by=held_by,
         created_at=now,
     )
-
-
-def _carry_quote(booking: Booking, quote: Quote) -> None:
-    instants = _instants(quote)
-    booking.quote = quote
-    booking.arrival_at = instants.arrival_at
-    booking.departure_at = instants.departure_at
-    booking.balance_due_at = instants.balance_due_at
-    booking.save(update_fields=("quote", "arrival_at", "departure_at", "balance_due_at"))
-
-
-def _instants(quote: Quote) -> policies.StayInstants:
-    return policies.stay_instants(check_in=quote.check_in, check_out=quote.check_out, timezone=quote.home.tz)
-
-
-def _block_nights(*, booking: Booking, quote: Quote, now: datetime) -> None:
-    NightBlock.objects.create(home=quote.home, booking=booking, nights=quote.nights, created_at=now)
-
-
-def _release_nights(booking_ids: list[int], *, proof: str, now: datetime) -> None:
-    NightBlock.objects.filter(booking_id__in=booking_ids, active=True).update(
-        active=False, released_at=now, release_proof=proof
-    )
-
-
-def _expire_some_holds(*, now: datetime, home: Property | None) -> int:
-    overdue = Booking.objects.filter(
-        status=BookingStatus.PENDING,
-        checkout_open=False,
-        hold_expires_at__lte=now,
-        cancel_requested_at__isnull=True,
-    )
-    if home is not None:
-        overdue = overdue.filter(quote__home=home)
-    with transaction.atomic():
-        locked = overdue.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        ids = list(locked.values_list("pk", flat=True)[:_EXPIRY_BATCH])
-        _release_nights(ids, proof="held without a Checkout Session", now=now)
-        return Booking.objects.filter(pk__in=ids).update(status=BookingStatus.EXPIRED)
-
-
-@contextmanager
-def _refusing_overlap() -> Iterator[None]:
-    """Turn the database's refusal of overlapping nights into a kind error.
-
-    Raises:
-        StayUnavailable: somebody else has one of the nights.
-    """
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        if NIGHT_BLOCKS_NEVER_OVERLAP in str(error):
-            raise StayUnavailable from error
-        raise

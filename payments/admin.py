@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from bookings.admin import BookingAdmin
-from bookings.models import Booking
+from bookings.models import Booking, DateChange
 from bookings.money import format_pesos
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
@@ -39,6 +39,7 @@ from payments.models import (
 )
 from payments.panels import explanation
 from payments.panels.booking_file import read_file, read_jobs
+from payments.panels.date_changes import DateChangeAdmin
 from payments.panels.debts import OverdueFilter, tell_next
 from payments.panels.email_preview import PreviewEmails
 from payments.panels.event_admin import StripeEventAdmin
@@ -48,6 +49,7 @@ from payments.panels.try_again import TryAgain
 from procrastinate_tasks.actions.permissions import VIEW_JOBS
 
 admin.site.register(StripeEvent, StripeEventAdmin)
+admin.site.register(DateChange, DateChangeAdmin)
 
 
 class _HasAmount(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from bookings import policies as house
-from bookings.models import Booking, BookingStatus, Quote
+from bookings.models import Booking, BookingChangeLog, BookingStatus, DateChange, Quote
 from payments.models import Account, BookingAccount, LedgerTransfer, Payment
 from payments.policies import PaymentKind
 
@@ -43,6 +43,43 @@ def credit_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
             amount_minor=amount,
             now=now,
         )
+
+
+def bill_nights_given_up(*, booking: Booking, quote: Quote, amount_minor: int, now: datetime) -> None:
+    """Make a guest owe what the house keeps of nights that the stay lost when it took this quote."""
+    if amount_minor:
+        _post(
+            booking=booking,
+            source=("nights_given_up", str(quote.pk)),
+            debit=Account.RECEIVABLE,
+            credit=Account.CANCELLATION,
+            amount_minor=amount_minor,
+            now=now,
+        )
+
+
+def bill_change(*, booking: Booking, change: DateChange, now: datetime) -> None:
+    """Make a guest owe what is to be paid before other dates apply; until then the stay is as it was."""
+    _post(
+        booking=booking,
+        source=("date_change", str(change.pk)),
+        debit=Account.RECEIVABLE,
+        credit=Account.LODGING,
+        amount_minor=change.charge_minor,
+        now=now,
+    )
+
+
+def credit_change(*, booking: Booking, change: DateChange, now: datetime) -> None:
+    """Take back what ``bill_change`` billed: the dates apply with a quote of their own, or not at all."""
+    _post(
+        booking=booking,
+        source=("date_change_credit", str(change.pk)),
+        debit=Account.LODGING,
+        credit=Account.RECEIVABLE,
+        amount_minor=change.charge_minor,
+        now=now,
+    )
 
 
 def bill_cancellation(*, booking: Booking, amount_minor: int, now: datetime) -> None:
@@ -206,25 +243,48 @@ class CancellationCost:
 
 def arrival_that_decides(booking: Booking, *, asked_at: datetime) -> date:
     """Return the arrival the rule counts from, for a guest who asks to cancel at ``asked_at``."""
-    recent = booking.changes.filter(applied_at__gte=asked_at - house.CHANGE_MEMORY).select_related(
-        "old_quote"
-    )
-    return house.arrival_that_decides(
-        check_in=booking.quote.check_in, recent_check_ins=[change.old_quote.check_in for change in recent]
-    )
+    return _arrival_that_decides(booking, _changes(booking), asked_at)
+
+
+def share_kept(booking: Booking, *, asked_at: datetime) -> int:
+    """Return the share of the total that cancelling costs on the local date on which it is asked for."""
+    return _share_kept(booking, _changes(booking), asked_at)
+
+
+def kept_of_nights_given_up(booking: Booking) -> int:
+    """Return what was kept of nights that earlier changes gave up: no cancellation brings it back."""
+    return sum(change.kept_minor for change in _changes(booking))
 
 
 def cancellation_cost(booking: Booking, *, paid_minor: int, asked_at: datetime) -> CancellationCost:
     """Return what cancelling costs on the local date on which it is asked for; a hold costs nothing."""
     if booking.status == BookingStatus.PENDING:
         return CancellationCost(paid_minor=paid_minor, kept_minor=0)
-    share_bps = house.cancellation_share_bps(
-        check_in=arrival_that_decides(booking, asked_at=asked_at),
-        today=asked_at.astimezone(booking.home.tz).date(),
-    )
-    kept = house.amount_kept_on_cancellation(
-        total_minor=booking.quote.total_minor, paid_minor=paid_minor, share_bps=share_bps
+    changes = _changes(booking)
+    kept_before = sum(change.kept_minor for change in changes)
+    kept = kept_before + house.amount_kept_on_cancellation(
+        total_minor=booking.quote.total_minor,
+        paid_minor=max(paid_minor - kept_before, 0),
+        share_bps=_share_kept(booking, changes, asked_at),
     )
     if 0 < kept - paid_minor < house.LEAST_CHARGE_MINOR:
         kept = paid_minor  # No card can be charged so little: it is waived, and nobody is sent a link.
     return CancellationCost(paid_minor=paid_minor, kept_minor=kept)
+
+
+def _changes(booking: Booking) -> list[BookingChangeLog]:
+    return list(booking.changes.select_related("old_quote"))
+
+
+def _arrival_that_decides(booking: Booking, changes: list[BookingChangeLog], asked_at: datetime) -> date:
+    recent = [change for change in changes if change.applied_at >= asked_at - house.CHANGE_MEMORY]
+    return house.arrival_that_decides(
+        check_in=booking.quote.check_in, recent_check_ins=[change.old_quote.check_in for change in recent]
+    )
+
+
+def _share_kept(booking: Booking, changes: list[BookingChangeLog], asked_at: datetime) -> int:
+    return house.cancellation_share_bps(
+        check_in=_arrival_that_decides(booking, changes, asked_at),
+        today=asked_at.astimezone(booking.home.tz).date(),
+    )

@@ -15,7 +15,7 @@ from payments.policies import HARMLESS_DISPUTES, PaymentKind, PaymentStatus
 IS_OVERDUE_PARAMETER = "overdue"
 
 _OF_A_STAY = Q(
-    kind__in=(PaymentKind.BALANCE, PaymentKind.TOPUP, PaymentKind.EXTENSION),
+    kind=PaymentKind.BALANCE,  # What other dates cost is owed by nobody who does not want them.
     booking__status__in=(BookingStatus.CONFIRMED, BookingStatus.COMPLETED),
     booking__cancel_requested_at=None,
 )

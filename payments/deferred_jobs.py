@@ -145,6 +145,11 @@ def end_hold(*, booking_id: int, at: datetime) -> None:
     defer(END_HOLD, {"booking_id": booking_id}, schedule_at=at, queueing_lock=f"hold:{booking_id}")
 
 
+def end_change(*, change_id: int, at: datetime) -> None:
+    """Give up dates that are held at their hour, unless they are paid for or being paid for then."""
+    defer(END_CHANGE, {"change_id": change_id}, schedule_at=at, queueing_lock=f"change:{change_id}")
+
+
 # The queue of everything that moves money: pausing it stops every charge, also of jobs that run already.
 QUEUE = "payments"
 
@@ -171,6 +176,9 @@ LOOK_AT_PAGE = "payments.tasks.look_at_payment_page"
 
 END_HOLD = "payments.tasks.end_unpaid_hold"
 
+
+END_CHANGE = "payments.tasks.end_unpaid_change"
+
 # Before the charges of balances: a guest who has just paid looks at the page until it says so.
 GUEST_WAITS_PRIORITY = 20
 
@@ -183,4 +191,5 @@ DEFERRED_BY_NAME = (
     SEND_GUEST_EMAIL,
     LOOK_AT_PAGE,
     END_HOLD,
+    END_CHANGE,
 )

@@ -242,9 +242,9 @@ class RefundDisputed(PaymentRefused):
 
 
 class ChangeNeedsPayment(PaymentRefused):
-    """The new dates cost more, or something is to be paid back that cannot be computed yet."""
+    """Something else is to be paid for the new dates than was agreed, or nothing can be paid now."""
 
     def __init__(self) -> None:
         super().__init__(
-            _("The new dates change the price in a way that cannot be settled here. Write to us.")
+            _("The price of these dates cannot be settled here now. Look again, or write to us.")
         )

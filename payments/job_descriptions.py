@@ -13,6 +13,7 @@ from payments.deferred_jobs import (
     APPLY_STRIPE_EVENT,
     CHARGE_BALANCE,
     CHARGE_PAYMENT,
+    END_CHANGE,
     END_HOLD,
     LOOK_AT_PAGE,
     REFUND_PAYMENT,
@@ -104,6 +105,18 @@ describe_task(
             sentence=_("Gives up the deposit of a hold whose hour is over, and frees its nights"),
             retry_reason=_("It ends nothing that is paid or being paid, and nothing twice."),
             runbook=_("The nights are free for others all the same. Read the error of the attempt."),
+        ),
+    ),
+)
+describe_task(
+    END_CHANGE,
+    TaskDescription(
+        title=_("End a change of dates that was not paid"),
+        kind=Kind.MONEY,
+        describe=describe_alike(
+            sentence=_("Closes the payment page of dates whose hour is over, and leaves the stay as it was"),
+            retry_reason=_("It takes no money, and ends nothing that is paid or being paid."),
+            runbook=_("The new nights stay held until it succeeds. Look at status.stripe.com."),
         ),
     ),
 )

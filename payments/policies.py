@@ -18,7 +18,7 @@ from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3  # Of 3 are payments that other dates wait for: to capture one applies them.
 MARKED_SINCE_VERSION = 2  # What older attempts asked of Stripe named the attempt only, and is asked the same.
 # Source: Stripe refuses a Checkout Session shorter than 30 minutes by its own clock, when the call arrives.
 SESSION_LIFETIME = timedelta(minutes=35)
@@ -38,6 +38,10 @@ class PaymentKind(StrEnum):
     TOPUP = "topup"
     EXTENSION = "extension"
     FEE = "fee"
+
+
+# What is paid before other dates apply.
+SURCHARGES = (PaymentKind.TOPUP, PaymentKind.EXTENSION)
 
 
 class PaymentStatus(StrEnum):

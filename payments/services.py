@@ -1,93 +1,32 @@
-"""What a guest asks for: to pay on a page of Stripe's, to move a stay, to cancel it.
+"""What a guest asks for: to pay on a page of Stripe's, to cancel a stay.
 
-Obligation and attempt are stored before Stripe's page exists. Nights, price, balance and its charge change in
-one transaction, or not at all: changes that cost no more are applied at once (cases B and C3), the others
-need money to move first. After a cancellation nothing new is charged; its settlement follows in a worker.
+Obligation and attempt are stored before Stripe's page exists. After a cancellation nothing new is charged;
+its settlement follows in a worker.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 
 from bookings import hold_time
-from bookings import policies as house
 from bookings import services as bookings
-from bookings.models import Booking, BookingStatus, Quote
+from bookings.models import Booking, BookingStatus
 from payments import billing, driver
-from payments.deferred_jobs import look_at_page_now, move, request_email, unschedule
-from payments.exceptions import ChangeNeedsPayment, NothingToPay, PaymentUnderWay
+from payments.deferred_jobs import look_at_page_now, request_email, unschedule
+from payments.exceptions import NothingToPay, PaymentUnderWay
 from payments.gateway import Gateway
-from payments.ledger import claims, locking, refunds
-from payments.models import BookingAccount, GuestEmail, Payment, PaymentAttempt
-from payments.policies import DEAD_STATES, LIVE_STATES, AttemptState, PaymentKind, PaymentStatus
+from payments.ledger import claims, locking
+from payments.models import GuestEmail, Payment, PaymentAttempt
+from payments.policies import (
+    DEAD_STATES,
+    LIVE_STATES,
+    SURCHARGES,
+    AttemptState,
+    Channel,
+    PaymentKind,
+    PaymentStatus,
+)
 from payments.unfinished import defer_settlement
-
-
-def change_dates(*, booking: Booking, check_in: date, check_out: date, base_url: str, now: datetime) -> Quote:
-    """Move a confirmed stay.
-
-    Raises:
-        ChangeRefused: the booking is not confirmed, or nights already slept would move.
-        StayRefused: the new nights break a rule or belong to somebody else.
-        ChangeNeedsPayment: the new dates cost more, or less than what was paid in full.
-        PaymentUnderWay: money for this booking is moving at this moment.
-    """
-    with locking.locked_booking(booking.pk) as locked:
-        if PaymentAttempt.objects.filter(payment__booking=locked, state__in=list(LIVE_STATES)).exists():
-            raise PaymentUnderWay
-        balance = locked.payments.filter(kind=PaymentKind.BALANCE).exclude(status=PaymentStatus.VOID).first()
-        old_quote = locked.quote
-        new_quote = bookings.change_nights(booking=locked, check_in=check_in, check_out=check_out, now=now)
-        _check_price(balance, old_quote, new_quote)
-        if new_quote.total_minor != old_quote.total_minor:
-            _reprice(locked, balance, old_quote, now)
-        _move_charge(locked, base_url=base_url)
-        locking.settle_if_nothing_is_due(booking=locked, now=now)
-        request_email(
-            kind=GuestEmail.Kind.CHANGED,
-            booking=locked,
-            base_url=base_url,
-            now=now,
-            version=locked.changes.count(),
-            replaced=old_quote,
-        )
-    return new_quote
-
-
-def _check_price(balance: Payment | None, old_quote: Quote, new_quote: Quote) -> None:
-    if new_quote.total_minor == old_quote.total_minor:
-        return
-    is_paid = balance is None or balance.status == PaymentStatus.PAID
-    if is_paid or new_quote.total_minor > old_quote.total_minor:
-        raise ChangeNeedsPayment
-
-
-def _reprice(booking: Booking, balance: Payment | None, old_quote: Quote, now: datetime) -> None:
-    """Bill the new before crediting the old, and refund before owing less: the bounds hold throughout."""
-    paid = BookingAccount.objects.get(booking=booking).paid_minor
-    total = booking.quote.total_minor
-    if balance is not None:
-        locking.void_payment(payment=balance)
-    if paid > total:
-        refunds.request_refund(booking=booking, amount_minor=paid - total, reason="change of dates", now=now)
-    billing.bill_quote(booking=booking, quote=booking.quote, now=now)
-    billing.credit_quote(booking=booking, quote=old_quote, now=now)
-    if 0 < total - paid < house.LEAST_CHARGE_MINOR:
-        billing.waive(
-            booking=booking, amount_minor=total - paid, now=now
-        )  # No card can be charged so little.
-    elif total > paid:
-        billing.open_obligation(booking=booking, kind=PaymentKind.BALANCE, amount_minor=total - paid, now=now)
-
-
-def _move_charge(booking: Booking, *, base_url: str) -> None:
-    unpaid = booking.payments.filter(kind=PaymentKind.BALANCE).exclude(
-        status__in=(PaymentStatus.PAID, PaymentStatus.VOID)
-    )
-    if unpaid.exists():
-        move(booking=booking, base_url=base_url)
-    else:
-        unschedule(booking=booking)
 
 
 def request_cancellation(*, booking: Booking, base_url: str, now: datetime) -> bool:
@@ -124,6 +63,20 @@ def open_checkout(*, booking: Booking, base_url: str, gateway: Gateway, now: dat
     if attempt.state not in LIVE_STATES:
         raise NothingToPay
     return attempt.session_url
+
+
+def close_pages(*, booking: Booking, gateway: Gateway, now: datetime) -> None:
+    """Close the payment pages of a booking, whose guest wants something else now; or learn that they paid.
+
+    Raises:
+        TransientFault: Stripe cannot be reached.
+        RequestRejected: Stripe refuses to say.
+    """
+    live = PaymentAttempt.objects.filter(
+        payment__booking=booking, channel=Channel.CHECKOUT, state__in=list(LIVE_STATES)
+    )
+    for attempt in live.select_related("payment__booking__quote__home"):
+        driver.close(attempt=attempt, gateway=gateway, now=now)
 
 
 def look_at_pages(*, booking: Booking) -> None:
@@ -175,10 +128,17 @@ def correct_email(*, booking: Booking, email: str, base_url: str, now: datetime)
 
 
 def find_payable(*, booking: Booking) -> Payment | None:
-    """Return the payment a guest can make now: an open deposit, or what the saved card did not pay."""
-    payments = booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID))
-    deposit = payments.filter(kind=PaymentKind.DEPOSIT).first()
-    return deposit or payments.filter(status__in=_WAITING).order_by("pk").first()
+    """Return what a guest can pay now: a deposit, what other dates cost, what the card did not pay."""
+    unpaid = booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)).order_by("pk")
+    payable = [each for each in unpaid if each.kind == PaymentKind.DEPOSIT or each.status in _WAITING]
+    return min(payable, key=_urgency, default=None)
+
+
+def _urgency(payment: Payment) -> int:
+    """A hold ends soon, and so do dates that are held; a balance waits."""
+    if payment.kind == PaymentKind.DEPOSIT:
+        return 0
+    return 1 if payment.kind in SURCHARGES else 2
 
 
 def _claim_page(booking: Booking, base_url: str, now: datetime) -> PaymentAttempt:

@@ -19,6 +19,7 @@ from payments.deferred_jobs import (
     APPLY_STRIPE_EVENT,
     CHARGE_BALANCE,
     CHARGE_PAYMENT,
+    END_CHANGE,
     END_HOLD,
     LOOK_AT_PAGE,
     QUEUE,
@@ -32,6 +33,7 @@ from payments.invariants import checking
 from payments.protocols import (
     cancellation,
     charge,
+    date_change,
     guest_email,
     hold,
     inbox,
@@ -257,6 +259,14 @@ def look_at_payment_page(attempt_id: int, looks: int | None = None) -> str:
 def end_unpaid_hold(booking_id: int) -> str:
     """End a hold that nobody paid. Returns ``ended`` or ``kept``."""
     return hold.end_unpaid_hold(booking_id=booking_id, now=timezone.now())
+
+
+@task(
+    name=END_CHANGE, queue=QUEUE, retry=PATIENT_RETRIES, task_middleware=AT_STRIPE, log_fields=("change_id",)
+)
+def end_unpaid_change(change_id: int) -> str:
+    """Give up other dates that nobody paid for. Returns the state of the change, or ``not_found``."""
+    return date_change.end_unpaid_change(change_id=change_id, gateway=get_gateway(), now=timezone.now())
 
 
 @task(name=SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))

@@ -20,8 +20,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from bookings.models import Booking, BookingStatus
-from payments.deferred_jobs import APPLY_STRIPE_EVENT, REFUND_PAYMENT, SEND_GUEST_EMAIL, SETTLE_CANCELLATION
+from bookings.models import Booking, BookingStatus, DateChange
+from payments.deferred_jobs import (
+    APPLY_STRIPE_EVENT,
+    END_CHANGE,
+    REFUND_PAYMENT,
+    SEND_GUEST_EMAIL,
+    SETTLE_CANCELLATION,
+)
 from payments.models import GuestEmail, Refund, StripeEvent
 from payments.policies import RefundState
 from procrastinate_tasks import Call, defer, defer_many
@@ -205,7 +211,31 @@ EMAILS = Work(
     page="admin:payments_guestemail_changelist",
     query={"sent_at__isnull": "1", "dropped_at__isnull": "1"},
 )
-WORK = (CANCELLATIONS, EVENTS, REFUNDS, EMAILS)
+CHANGES = Work(
+    name="changes_waiting",
+    label=_("Changes of dates to end"),
+    title=_("Dates that nobody paid for are still held"),
+    advice=_(
+        "The nights cannot be let meanwhile. Read the error of the job, and look whether Stripe can be"
+        " reached; the change is ended again by itself, and by the button of the list."
+    ),
+    describe=lambda count: (
+        ngettext(
+            "%(count)d change of dates is held beyond its hour.",
+            "%(count)d changes of dates are held beyond their hour.",
+            count,
+        )
+        % {"count": count}
+    ),
+    task_name=END_CHANGE,
+    call=lambda pk: Call(args={"change_id": pk}, queueing_lock=f"change:{pk}"),
+    rows=lambda: DateChange.objects.filter(state=DateChange.State.OPEN),
+    asked_at="expires_at",
+    patience=timedelta(minutes=30),
+    page="admin:bookings_datechange_changelist",
+    query={"state__exact": DateChange.State.OPEN},
+)
+WORK = (CANCELLATIONS, EVENTS, REFUNDS, EMAILS, CHANGES)
 # Nobody tries these again: what they say is not understood, or contradicts what we have.
 PARKED = Work(
     name="events_parked",

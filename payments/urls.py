@@ -13,6 +13,7 @@ urlpatterns = [
     path("reserva/<str:token>/estado/", views.show_state, name="booking_state"),
     path("reserva/<str:token>/tiempo/", views.extend, name="extend_hold"),
     path("reserva/<str:token>/correo/", views.correct_address, name="correct_email"),
+    path("reserva/<str:token>/fechas/conservar/", views.keep_dates, name="keep_dates"),
     path("reserva/<str:token>/fechas/", views.ChangeDatesView.as_view(), name="change_dates"),
     path("reserva/<str:token>/cancelar/", views.CancelView.as_view(), name="cancel_booking"),
     path("webhooks/stripe/", views.receive_stripe_event, name="stripe_webhook"),

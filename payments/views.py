@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import wraps
 from typing import Any
 
@@ -29,7 +29,7 @@ from bookings.forms import EmailForm, NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
 from bookings.templatetags.lodging import clock
-from payments import queries, webhooks
+from payments import date_changes, queries, webhooks
 from payments.billing import cancellation_cost
 from payments.exceptions import (
     InvalidSignature,
@@ -40,9 +40,10 @@ from payments.exceptions import (
 )
 from payments.gateway import get_gateway
 from payments.panels import guest_page
+from payments.policies import PaymentKind
 from payments.requests import RETURNED_FROM_PAYING, RETURNED_UNPAID
 from payments.services import (
-    change_dates,
+    close_pages,
     correct_email,
     extend_hold,
     look_at_pages,
@@ -155,25 +156,62 @@ def correct_address(request: HttpRequest, token: str) -> HttpResponse:
 
 @method_decorator(private_page, name="dispatch")
 class ChangeDatesView(View):
-    """Move a stay: first what it would cost, then the change."""
+    """Move a stay: first what it would cost, then the change, or the way to pay for it first."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         booking, now = _find_booking(token), timezone.now()
         form = _nights_form(booking, request.GET if "check_in" in request.GET else None, now)
         return _render_change(request, booking, form, now)
 
-    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+    def post(self, request: HttpRequest, token: str) -> HttpResponseBase:
         booking, now = _find_booking(token), timezone.now()
         form = _nights_form(booking, request.POST, now)
-        if form.is_valid():
-            try:
-                change_dates(booking=booking, **form.cleaned_data, base_url=settings.SITE_BASE_URL, now=now)
-            except (BookingError, PaymentError) as error:
-                form.add_error(None, _explain(error, booking))
-            else:
-                messages.success(request, _("Your stay has new dates."))
-                return SeeOther(booking.get_absolute_url())
-        return _render_change(request, booking, form, now)
+        if not form.is_valid():
+            return _render_change(request, booking, form, now)
+        try:
+            return self._change(request, booking, form.cleaned_data, now)
+        except (BookingError, PaymentError) as error:
+            form.add_error(None, _explain(error, booking))
+            return _render_change(request, booking, form, now)
+
+    def _change(
+        self, request: HttpRequest, booking: Booking, dates: dict[str, date], now: datetime
+    ) -> HttpResponseBase:
+        """Make the change that the guest has read. An open payment page is closed for them first."""
+        close_pages(booking=booking, gateway=get_gateway(), now=now)
+        preview = date_changes.preview_change(booking=booking, **dates, now=now)
+        if request.POST.get("sums") != preview.sums:
+            messages.warning(request, _("The sums have changed since you opened this page. Read them again."))
+            return _render_change(request, booking, _nights_form(booking, request.POST, now), now)
+        charge = preview.money.charge_minor
+        date_changes.change_dates(
+            booking=booking,
+            **dates,
+            base_url=settings.SITE_BASE_URL,
+            agreed_charge_minor=charge,
+            now=now,
+        )
+        if preview.money.kind == PaymentKind.TOPUP:
+            return pay(request, booking.access_token)
+        if not charge:
+            messages.success(request, _("Your stay has new dates."))
+        return SeeOther(booking.get_absolute_url())
+
+
+@private_page
+def keep_dates(request: HttpRequest, token: str) -> HttpResponse:
+    """Give up dearer dates that are held, and keep the stay as it is."""
+    booking = _find_booking(token)
+    if request.method != "POST":
+        return redirect(booking)
+    now = timezone.now()
+    try:
+        close_pages(booking=booking, gateway=get_gateway(), now=now)
+        if date_changes.give_up_change(booking=booking, now=now):
+            messages.success(request, _("Your stay keeps its dates. Nothing was charged."))
+    except (BookingError, PaymentError) as error:
+        messages.warning(request, _explain(error, booking))
+    return SeeOther(booking.get_absolute_url())
 
 
 @method_decorator(private_page, name="dispatch")
@@ -261,7 +299,7 @@ def _render_change(request: HttpRequest, booking: Booking, form: NightsForm, now
     preview = None
     if form.is_bound and form.is_valid():
         try:
-            preview = queries.preview_change(booking=booking, **form.cleaned_data, now=now)
+            preview = date_changes.preview_change(booking=booking, **form.cleaned_data, now=now)
         except StayUnavailable:
             form.add_error(None, _("Some of these nights are already taken."))
         except BookingError as refusal:

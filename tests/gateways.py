@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -45,6 +45,9 @@ class FakeGateway:
 
     def retrieve_session(self, session_id: str) -> Session:
         return self.sessions[session_id]
+
+    def expire_session(self, session_id: str) -> None:
+        self.sessions[session_id] = replace(self.sessions[session_id], status=SessionStatus.EXPIRED)
 
     def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
         return iter(())

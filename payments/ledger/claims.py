@@ -11,7 +11,7 @@ from bookings.models import Booking
 from payments import memory, policies
 from payments.exceptions import CollectionLocked, NothingToPay, PaymentUnderWay
 from payments.gateway import Intent
-from payments.ledger import dunning, locking, mismatches
+from payments.ledger import changes, dunning, locking, mismatches
 from payments.models import BookingAccount, Payment, PaymentAttempt
 from payments.policies import AttemptState, Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
 
@@ -58,7 +58,7 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
     Raises:
         NothingToPay: the payment is paid or void, or the booking is being cancelled.
         PaymentUnderWay: the saved card is being charged.
-        HoldExpired: the deposit came too late.
+        HoldExpired: the deposit, or what other dates cost, came too late.
         NewerRelease: a newer release has opened the page.
         CollectionLocked: Stripe may have taken this money already.
     """
@@ -171,6 +171,8 @@ def _open_checkout(booking: Booking, payment: Payment, base_url: str, now: datet
     expires_at = now + policies.SESSION_LIFETIME
     if payment.kind == PaymentKind.DEPOSIT:
         bookings.keep_hold(booking=booking, now=now)
+    elif payment.kind in policies.SURCHARGES:
+        changes.require_time(booking=booking, now=now)
     return PaymentAttempt.objects.create(
         payment=payment,
         n=payment.attempts.count() + 1,

@@ -60,12 +60,19 @@ def _step(payment: Payment, decline_class: DeclineClass, code: str, now: datetim
     # The schedule ends before the bound; a refusal is recorded whatever happens.
     dunning.step = min(dunning.step + 1, MOST_STEPS)
     dunning.decline_class, dunning.last_code, dunning.updated_at = decline_class, code, now
-    dunning.next_at = dunning_policies.next_try(
-        decline_class=decline_class, step=dunning.step, declined_at=now, timezone=payment.booking.home.tz
-    )
+    dunning.next_at = _next_try(payment, decline_class, dunning.step, now)
     dunning.payment = payment
     dunning.save()
     return dunning
+
+
+def _next_try(payment: Payment, decline_class: DeclineClass, step: int, now: datetime) -> datetime | None:
+    """Return when the card is asked again; what other dates cost is the guest's to pay before their hour."""
+    if payment.kind in policies.SURCHARGES:
+        return None
+    return dunning_policies.next_try(
+        decline_class=decline_class, step=step, declined_at=now, timezone=payment.booking.home.tz
+    )
 
 
 def _wait_for_the_guest(dunning: Dunning, status: PaymentStatus, base_url: str, now: datetime) -> None:

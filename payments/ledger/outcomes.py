@@ -14,7 +14,7 @@ from payments import billing, policies
 from payments.deferred_jobs import look_at_page, request_email, schedule
 from payments.exceptions import ContradictoryEvidence
 from payments.gateway import Intent, Session
-from payments.ledger import dunning, holds, locking
+from payments.ledger import changes, dunning, holds, locking
 from payments.models import BookingAccount, GuestEmail, PaymentAttempt
 from payments.policies import AttemptState, Channel, IntentStatus, Objection, PaymentKind, PaymentStatus
 
@@ -39,6 +39,8 @@ def store_session(*, attempt_id: int, session: Session, now: datetime) -> Paymen
             locking.move(attempt, AttemptState.OPEN, now)
             if attempt.payment.kind == PaymentKind.DEPOSIT:
                 bookings.prolong_hold(booking=attempt.payment.booking, until=attempt.check_at)
+            elif attempt.payment.kind in policies.SURCHARGES:
+                changes.prolong(booking=attempt.payment.booking, until=attempt.check_at)
             look_at_page(attempt_id=attempt.pk, looks=0, now=now)
         return attempt
 
@@ -175,6 +177,8 @@ def _capture(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
         _confirm(attempt, intent, now)
     else:
         _request_email(GuestEmail.Kind.RECEIPT, attempt, now)
+    if payment.kind in policies.SURCHARGES:
+        changes.conclude(payment=payment, base_url=attempt.base_url, now=now)
     if payment.booking.status != BookingStatus.PENDING:
         locking.settle_if_nothing_is_due(booking=payment.booking, now=now)
 

@@ -137,6 +137,12 @@ class Payment(models.Model):
                 fields=("booking",),
                 condition=Q(kind=PaymentKind.BALANCE) & ~Q(status=PaymentStatus.VOID),
             ),
+            models.UniqueConstraint(
+                name="payments_one_open_surcharge_per_booking",
+                fields=("booking",),
+                condition=Q(kind__in=list(policies.SURCHARGES))
+                & ~Q(status__in=[PaymentStatus.PAID, PaymentStatus.VOID]),
+            ),
             models.CheckConstraint(name="payments_payment_is_positive", condition=Q(amount_minor__gt=0)),
             models.CheckConstraint(
                 name="payments_payment_kind_known", condition=Q(kind__in=list(PaymentKind))

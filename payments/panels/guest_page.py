@@ -9,8 +9,9 @@ from enum import StrEnum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from bookings import date_changes
 from bookings import queries as bookings
-from bookings.models import Booking, BookingStatus
+from bookings.models import Booking, BookingStatus, DateChange
 from bookings.templatetags.lodging import day
 from bookings.terms import CancellationTerms, cancellation_terms
 from payments import queries
@@ -85,6 +86,7 @@ class BookingPage:
         can_hold_again: the nights of a hold that is over are free.
         stay_is: whether the stay is ahead, goes on, or has ended.
         terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
+        change: other dates that are held until they are paid for.
     """
 
     booking: Booking
@@ -105,6 +107,7 @@ class BookingPage:
     can_hold_again: bool
     stay_is: StayIs
     terms: CancellationTerms | None
+    change: DateChange | None
     can_change: bool
     can_cancel: bool
 
@@ -121,7 +124,8 @@ def describe_booking(
     payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
     live = _live_attempt(payments)
     payable = find_payable(booking=booking)
-    stage = stage_of(_facts(booking, live, payable, now, has_paid=has_paid))
+    change = date_changes.find_open(booking) if booking.status == BookingStatus.CONFIRMED else None
+    stage = stage_of(_facts(booking, live, payable, change, now, has_paid=has_paid))
     is_page_open = live is not None and live.state == AttemptState.OPEN
     is_processing = live is not None and (has_paid or live.state == AttemptState.PROCESSING)
     return BookingPage(
@@ -143,13 +147,20 @@ def describe_booking(
         can_hold_again=stage == Stage.HOLD_OVER and _is_free_again(booking, now),
         stay_is=_stay_is(booking, now),
         terms=_terms(booking, now) if queries.can_change(booking) else None,
+        change=change,
         can_change=queries.can_change(booking),
         can_cancel=queries.can_cancel(booking) and stage != Stage.HOLD_OVER,
     )
 
 
 def _facts(
-    booking: Booking, live: PaymentAttempt | None, payable: Payment | None, now: datetime, *, has_paid: bool
+    booking: Booking,
+    live: PaymentAttempt | None,
+    payable: Payment | None,
+    change: DateChange | None,
+    now: datetime,
+    *,
+    has_paid: bool,
 ) -> StageFacts:
     """Read what decides the stage. A page that is open pays nothing, until somebody says it was paid."""
     is_waiting = live is not None and live.state == AttemptState.OPEN and not has_paid
@@ -160,6 +171,7 @@ def _facts(
         hold_is_over=not booking.checkout_open and booking.hold_expires_at <= now,
         live_channel=Channel(live.channel) if live and not is_waiting and not is_begun else None,
         is_payable=payable is not None,
+        is_changing=change is not None,
     )
 
 
@@ -170,7 +182,8 @@ def _refused_email(booking: Booking, live: PaymentAttempt | None, payable: Payme
 
 def _state(booking: Booking, live: PaymentAttempt | None, stage: Stage, now: datetime) -> PageState:
     begun_at = live.created_at if live else booking.cancel_requested_at or booking.created_at
-    is_expecting = stage in (Stage.PAYING, Stage.CANCELLING)
+    is_charged = live is not None and live.channel == Channel.OFF_SESSION and stage == Stage.CHANGING
+    is_expecting = is_charged or stage in (Stage.PAYING, Stage.CANCELLING)
     look_after = refresh_after(begun_at=begun_at, now=now) if is_expecting else timedelta(0)
     return PageState(
         stage=stage,
@@ -193,7 +206,7 @@ def _stay_is(booking: Booking, now: datetime) -> StayIs:
 
 def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:
     return stage == Stage.HELD or (
-        payable is not None and stage in (Stage.PAYING, Stage.PAYMENT_NEEDED, Stage.CANCELLED)
+        payable is not None and stage in (Stage.PAYING, Stage.CHANGING, Stage.PAYMENT_NEEDED, Stage.CANCELLED)
     )
 
 
@@ -284,6 +297,7 @@ class Stage(StrEnum):
     HELD = "held"
     HOLD_OVER = "hold_over"
     PAYING = "paying"
+    CHANGING = "changing"
     PAYMENT_NEEDED = "payment_needed"
     CONFIRMED = "confirmed"
     CANCELLING = "cancelling"
@@ -299,6 +313,7 @@ class StageFacts:
         hold_is_over: the time to pay has run out and no payment page is open.
         live_channel: how money is being taken at this moment, ``None`` when it is not.
         is_payable: the guest can pay something now.
+        is_changing: other dates are held until they are paid for.
     """
 
     status: BookingStatus
@@ -306,6 +321,7 @@ class StageFacts:
     hold_is_over: bool
     live_channel: Channel | None
     is_payable: bool
+    is_changing: bool = False
 
 
 def stage_of(facts: StageFacts) -> Stage:
@@ -315,6 +331,8 @@ def stage_of(facts: StageFacts) -> Stage:
         return Stage.CANCELLING
     if facts.live_channel == Channel.CHECKOUT:
         return Stage.PAYING
+    if facts.is_changing:
+        return Stage.CHANGING
     if facts.status == BookingStatus.PENDING:
         return Stage.HOLD_OVER if facts.hold_is_over else Stage.HELD
     if facts.status == BookingStatus.CONFIRMED and facts.is_payable:

@@ -13,7 +13,7 @@ from payments.billing import cancellation_cost
 from payments.deferred_jobs import charge_now, request_email
 from payments.exceptions import SettlementWaits
 from payments.gateway import Gateway
-from payments.ledger import locking, refunds
+from payments.ledger import changes, locking, refunds
 from payments.models import BookingAccount, GuestEmail, PaymentAttempt
 from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
 
@@ -41,6 +41,7 @@ def _settle(booking: Booking, *, base_url: str, now: datetime) -> BookingStatus:
         return status
     if _live_attempts(booking.pk).exists():
         raise SettlementWaits(booking_id=booking.pk)
+    changes.abandon_open(booking=booking, proof="cancelled before it was paid", now=now)
     account = BookingAccount.objects.filter(booking=booking).first()
     if account is not None:
         _settle_account(booking, account, base_url, now)
@@ -57,14 +58,24 @@ def _settle_account(booking: Booking, account: BookingAccount, base_url: str, no
         locking.void_payment(payment=payment)
     if kept < paid:
         refunds.request_refund(booking=booking, amount_minor=paid - kept, reason="cancellation", now=now)
-    if kept:
-        billing.bill_cancellation(booking=booking, amount_minor=kept, now=now)
+    _bill(booking, account, kept, paid, now)
     billing.credit_quote(booking=booking, quote=booking.quote, now=now)
     if kept > paid:
         fee = billing.open_obligation(
             booking=booking, kind=PaymentKind.FEE, amount_minor=kept - paid, now=now
         )
         charge_now(payment=fee, base_url=base_url)
+
+
+def _bill(booking: Booking, account: BookingAccount, kept: int, paid: int, now: datetime) -> None:
+    """Owe what is kept, less what earlier changes have billed; what was waived too, if it was paid."""
+    already = billing.kept_of_nights_given_up(booking)
+    owed = account.owed_minor - booking.quote.total_minor + kept - already
+    amount = kept - already + max(min(paid, kept) - owed, 0)
+    if amount > 0:
+        billing.bill_cancellation(booking=booking, amount_minor=amount, now=now)
+    elif amount < 0:
+        billing.waive(booking=booking, amount_minor=-amount, now=now)
 
 
 def _live_attempts(booking_id: int) -> QuerySet[PaymentAttempt]:

@@ -16,10 +16,11 @@ from bookings import services
 from bookings import tasks as booking_tasks
 from bookings.models import Booking, NightBlock, Property
 from payments import driver, tasks, webhooks
+from payments.date_changes import change_dates
 from payments.gateway import Gateway
 from payments.models import GuestEmail, PaymentAttempt, Refund
 from payments.policies import LIVE_STATES
-from payments.services import change_dates, open_checkout, request_cancellation
+from payments.services import open_checkout, request_cancellation
 from reyes_estancias.demo.stays import Booker, make_guest
 from reyes_estancias.local_stripe.control import OPENER, Control
 from reyes_estancias.local_stripe.errors import Document

@@ -13,9 +13,10 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from payments import gateway, tasks
+from payments.date_changes import change_dates
 from payments.exceptions import OutcomeUnknown
 from payments.policies import AttemptState
-from payments.services import change_dates, request_cancellation
+from payments.services import request_cancellation
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.acceptance.live_house import row_locked
 from tests.factories import BASE_URL

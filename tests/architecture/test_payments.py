@@ -18,6 +18,7 @@ WRITERS_OF_STATE = {
     "payments/ledger/disputes.py": {"dispute"},
     "payments/protocols/stripe_event.py": {"event"},
     "bookings/services.py": {"booking"},
+    "bookings/date_changes.py": {"change"},
 }
 
 FROZEN_TASK_NAMES = {
@@ -29,6 +30,7 @@ FROZEN_TASK_NAMES = {
     "payments.tasks.charge_balance_for_booking",
     "payments.tasks.charge_payment",
     "payments.tasks.defer_unfinished_work",
+    "payments.tasks.end_unpaid_change",
     "payments.tasks.end_unpaid_hold",
     "payments.tasks.fetch_missed_events",
     "payments.tasks.look_at_payment_page",

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from bookings import services
+from bookings import date_changes
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property
 from payments.models import GuestEmail, LedgerTransfer, Payment, Refund, StripeEvent
 from payments.policies import PaymentKind
@@ -68,7 +68,7 @@ def booking() -> Booking:
 @pytest.fixture
 def rows(booking) -> dict[type, object]:
     """Return one row of every read-only model."""
-    services.change_nights(
+    date_changes.change_nights(
         booking=booking, check_in=date(2026, 12, 10), check_out=date(2026, 12, 13), now=NOW
     )
     cancel(booking)

@@ -9,7 +9,10 @@ LEFT JOIN LATERAL (
     FROM payments_payment payment
     WHERE payment.booking_id = booking.id AND payment.status NOT IN ('paid', 'void')
 ) unpaid ON true
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(kept_minor), 0) AS minor FROM bookings_bookingchangelog WHERE booking_id = booking.id
+) kept ON true
 WHERE booking.status = 'cancelled'
     AND (account.owed_minor - account.captured_minor + account.refunding_minor + account.refunded_minor
         NOT BETWEEN unpaid.minor - account.lost_minor AND unpaid.minor
-        OR account.owed_minor > quote.total_minor)
+        OR account.owed_minor > quote.total_minor + kept.minor)

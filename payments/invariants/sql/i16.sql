@@ -5,6 +5,8 @@ WITH expected (name) AS (
         'bookings_block_belongs_to_a_living_booking',
         'bookings_booking_blocks_its_nights',
         'bookings_booking_transition',
+        'bookings_change_ends_once',
+        'bookings_change_holds_its_nights',
         'bookings_quote_keeps_the_rules',
         'bookings_quote_never_changes',
         'payments_account_is_derived',

@@ -1,22 +1,28 @@
 -- Two bookings share a night; a living booking does not block its nights; nights are blocked for nobody.
 WITH blocks AS (
-    SELECT id, home_id, booking_id, nights FROM bookings_nightblock WHERE active
+    SELECT id, home_id, booking_id, coalesce(booking_id, -id) AS owner, kind, nights
+    FROM bookings_nightblock WHERE active
 ), suspects AS (
     SELECT *, lower(nights) < max(upper(nights)) OVER (
         PARTITION BY home_id ORDER BY lower(nights), id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS is_suspect
     FROM blocks
 )
-SELECT 'booking', suspect.booking_id
+SELECT 'booking', suspect.owner
 FROM suspects suspect
 JOIN bookings_nightblock other ON other.home_id = suspect.home_id AND other.nights && suspect.nights
-    AND other.booking_id <> suspect.booking_id AND other.active
+    AND coalesce(other.booking_id, -other.id) <> suspect.owner AND other.active
 WHERE suspect.is_suspect
 UNION
 SELECT 'booking', coalesce(living.id, blocks.booking_id)
 FROM (
-    SELECT booking.id, quote.nights
+    SELECT booking.id, quote.nights, 'stay' AS kind
     FROM bookings_booking booking JOIN bookings_quote quote ON quote.id = booking.quote_id
     WHERE booking.status IN ('pending', 'confirmed', 'completed')
-) living FULL JOIN blocks ON blocks.booking_id = living.id
+    UNION ALL
+    SELECT change.booking_id, quote.nights, 'change'
+    FROM bookings_datechange change JOIN bookings_quote quote ON quote.id = change.quote_id
+    WHERE change.state = 'open'
+) living FULL JOIN (SELECT * FROM blocks WHERE kind <> 'manual') blocks
+    ON blocks.booking_id = living.id AND blocks.kind = living.kind
 WHERE living.nights IS DISTINCT FROM blocks.nights

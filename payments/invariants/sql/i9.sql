@@ -1,5 +1,5 @@
 -- A job runs on a worker that is dead for long; or a balance is due for long, and neither was it tried nor is
--- it written down why not: a dispute, a difference with Stripe, a lock of all charging, a paused queue.
+-- it written down why not: other dates that are being paid for, a dispute, a difference with Stripe, a lock of all charging, a paused queue.
 SELECT 'job', job.id
 FROM procrastinate_jobs job
 WHERE job.status = 'doing'
@@ -25,6 +25,8 @@ WHERE booking.status = 'confirmed' AND booking.settled_at IS NULL AND booking.ca
     AND NOT EXISTS (
         SELECT FROM payments_reconciliationbreak difference
         WHERE difference.booking_id = booking.id AND difference.closed_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM bookings_datechange change WHERE change.booking_id = booking.id AND change.state = 'open')
     AND NOT EXISTS (SELECT FROM payments_stripememory WHERE locked_at IS NOT NULL)
     AND NOT EXISTS (
         SELECT FROM procrastinate_tasks_queuerule

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from bookings import policies, services
+from bookings import date_changes, policies
 from bookings.availability import Stay
 from bookings.exceptions import PriceRefused
 from bookings.models import Booking
@@ -53,7 +53,7 @@ def test_other_dates_are_priced_by_the_same_rule():
     first = booking.quote.check_in
 
     with pytest.raises(PriceRefused):
-        services.price_change(booking=booking, check_in=first, check_out=first.replace(day=28))
+        date_changes.price_change(booking=booking, check_in=first, check_out=first.replace(day=28))
 
 
 @pytest.mark.parametrize("rate", [1, 90_000_000])

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import translation
 
-from bookings import queries, services
+from bookings import date_changes, queries, services
 from bookings.exceptions import (
     HoldExpired,
     NightsRefused,
@@ -148,7 +148,7 @@ def test_a_stay_moves_to_other_nights_at_the_agreed_price():
     home.nightly_rate_minor *= 2
     home.save()
 
-    quote = services.change_nights(
+    quote = date_changes.change_nights(
         booking=services.lock_booking(booking.pk),
         check_in=date(2026, 12, 2),
         check_out=date(2026, 12, 5),
@@ -169,7 +169,7 @@ def test_a_stay_does_not_move_onto_somebody_elses_nights():
     make_hold(now=NOW, home=home, check_in=date(2026, 12, 10))
 
     with pytest.raises(StayUnavailable):
-        services.change_nights(
+        date_changes.change_nights(
             booking=services.lock_booking(booking.pk),
             check_in=date(2026, 12, 9),
             check_out=date(2026, 12, 12),
@@ -183,7 +183,7 @@ def test_nights_already_slept_are_not_moved():
     booking = make_confirmed_booking(now=NOW, check_in=date(2026, 11, 10), nights=5)
 
     with pytest.raises(SleptNightsMoved):
-        services.change_nights(
+        date_changes.change_nights(
             booking=services.lock_booking(booking.pk),
             check_in=date(2026, 11, 13),
             check_out=date(2026, 11, 16),
@@ -194,7 +194,7 @@ def test_nights_already_slept_are_not_moved():
 def test_a_stay_that_has_begun_may_end_earlier_or_later():
     booking = make_confirmed_booking(now=NOW, check_in=date(2026, 11, 10), nights=5)
 
-    quote = services.change_nights(
+    quote = date_changes.change_nights(
         booking=services.lock_booking(booking.pk),
         check_in=date(2026, 11, 10),
         check_out=date(2026, 11, 13),
@@ -208,7 +208,7 @@ def test_a_hold_is_not_moved():
     booking = make_hold(now=NOW)
 
     with pytest.raises(NotConfirmed):
-        services.change_nights(
+        date_changes.change_nights(
             booking=booking, check_in=date(2026, 12, 1), check_out=date(2026, 12, 4), now=NOW
         )
 

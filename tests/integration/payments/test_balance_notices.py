@@ -9,8 +9,9 @@ from django.core import mail
 
 from bookings.models import Booking
 from payments import tasks
+from payments.date_changes import change_dates
 from payments.models import GuestEmail
-from payments.services import change_dates, request_cancellation
+from payments.services import request_cancellation
 from tests.factories import BASE_URL
 from tests.house import House
 

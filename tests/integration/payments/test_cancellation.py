@@ -8,10 +8,11 @@ import pytest
 
 from bookings.models import Booking, BookingStatus
 from payments import tasks
+from payments.date_changes import change_dates
 from payments.exceptions import NothingToPay, OutcomeUnknown
 from payments.models import GuestEmail, Refund
 from payments.policies import PaymentKind, PaymentStatus, RefundState
-from payments.services import change_dates, request_cancellation
+from payments.services import request_cancellation
 from procrastinate_tasks.jobs import deferring
 from procrastinate_tasks.testing import refute_enqueued
 from reyes_estancias.local_stripe.faults import FaultKind

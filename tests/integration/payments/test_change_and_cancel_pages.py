@@ -66,7 +66,8 @@ def test_a_cheaper_stay_shows_before_and_after_and_is_changed_in_a_second_step(c
     page = f"{booking.get_absolute_url()}fechas/"
 
     preview = read(client.get(page, nights("2026-12-10", "2026-12-13")))
-    answer = client.post(page, nights("2026-12-10", "2026-12-13"), follow=True)
+    agreed = {**nights("2026-12-10", "2026-12-13"), "sums": "0-0-321320-0"}
+    answer = client.post(page, agreed, follow=True)
 
     assert "jue 10 dic – dom 13 dic" in preview
     assert "Total $7,076.00 MXN $5,336.00 MXN" in preview
@@ -88,16 +89,66 @@ def test_the_own_nights_of_a_booking_are_free_for_it(client, booking):
     assert "Cambiar a estas fechas" in text
 
 
-def test_a_dearer_stay_is_referred_to_people_before_anything_is_tried(client, booking):
+def test_a_dearer_stay_says_what_is_paid_now_and_leads_to_its_page_once_agreed_to(client, booking, gateway):
+    page = f"{booking.get_absolute_url()}fechas/"
+    dearer = nights("2026-12-01", "2026-12-07")
+
+    preview = read(client.get(page, dearer))
+    answer = client.post(page, {**dearer, "sums": "104400-0-738920-0"})
+
+    assert "Total $7,076.00 MXN $10,556.00 MXN" in preview
+    assert "Pagas $1,044.00 MXN ahora" in preview
+    assert "Pagar $1,044.00 MXN y cambiar" in preview
+    assert [request.amount_minor for request in gateway.requests] == [104_400]
+    assert answer.headers["Location"].startswith("https://checkout")
+    text = read(client.get(booking.get_absolute_url()))
+    assert "Tus fechas nuevas están apartadas hasta las 12:35" in text
+    assert "en cuanto pagues $1,044.00 MXN" in text
+    assert Booking.objects.get(pk=booking.pk).quote_id == booking.quote_id
+
+
+@pytest.mark.parametrize("sums", ["", "0-0-0-0", "104400-0-738920-1"])
+def test_sums_that_the_guest_has_not_read_change_nothing(client, booking, gateway, sums):
     page = f"{booking.get_absolute_url()}fechas/"
 
-    preview = read(client.get(page, nights("2026-12-01", "2026-12-08")))
-    forced = read(client.post(page, nights("2026-12-01", "2026-12-08")))
+    text = read(client.post(page, {**nights("2026-12-01", "2026-12-07"), "sums": sums}))
 
-    assert "Elige fechas que no cuesten más, o escríbenos." in preview
-    assert "Cambiar a estas fechas" not in preview
-    assert "Escríbenos." in forced
-    assert Booking.objects.get(pk=booking.pk).quote_id == booking.quote_id
+    assert "Los montos cambiaron desde que abriste esta página." in text
+    assert "Pagar $1,044.00 MXN y cambiar" in text
+    assert not gateway.requests
+    assert not booking.date_changes.exists()
+
+
+def test_a_guest_keeps_the_dates_they_have(client, booking, gateway):
+    page = f"{booking.get_absolute_url()}fechas/"
+    client.post(page, {**nights("2026-12-01", "2026-12-07"), "sums": "104400-0-738920-0"})
+
+    text = read(client.post(f"{page}conservar/", follow=True))
+
+    assert "Tu estancia conserva sus fechas." in text
+    assert "Tu reserva está confirmada" in text
+    assert booking.date_changes.get().state == "abandoned"
+
+
+def test_a_page_that_is_open_for_other_dates_is_closed_for_a_guest_who_chooses_anew(client, booking, gateway):
+    page = f"{booking.get_absolute_url()}fechas/"
+    client.post(page, {**nights("2026-12-01", "2026-12-07"), "sums": "104400-0-738920-0"})
+
+    client.post(page, {**nights("2026-12-10", "2026-12-13"), "sums": "0-0-321320-0"})
+
+    moved = Booking.objects.get(pk=booking.pk)
+    assert moved.quote.check_in == date(2026, 12, 10)
+    assert [session.status for session in gateway.sessions.values()] == ["expired"]
+
+
+def test_nights_given_up_shortly_before_arrival_say_what_is_kept(client, booking):
+    page = f"{booking.get_absolute_url()}fechas/"
+
+    with freeze_time(datetime(2026, 11, 28, 18, tzinfo=UTC)):
+        text = read(client.get(page, nights("2026-12-01", "2026-12-03")))
+
+    assert "Dejas 2 noches con tan poca anticipación que cancelarlas costaría $1,740.00 MXN" in text
+    assert "El saldo de $3,213.20 MXN se cobra a tu tarjeta" in text
 
 
 @pytest.mark.parametrize(

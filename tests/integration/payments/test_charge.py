@@ -9,10 +9,11 @@ import pytest
 from django.core import mail
 
 from payments import billing, tasks
+from payments.date_changes import change_dates
 from payments.gateway import Intent
 from payments.models import BookingAccount, GuestEmail
 from payments.policies import AttemptState, IntentStatus, PaymentKind, PaymentStatus
-from payments.services import change_dates, request_cancellation
+from payments.services import request_cancellation
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CANCEL_INTENT, House, last_attempt

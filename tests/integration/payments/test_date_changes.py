@@ -10,9 +10,10 @@ from django.db import transaction
 from bookings.exceptions import NotConfirmed, SleptNightsMoved, StayUnavailable
 from bookings.models import Booking, Quote
 from payments import tasks
+from payments.date_changes import change_dates
 from payments.exceptions import ChangeNeedsPayment, OutcomeUnknown, PaymentUnderWay
 from payments.policies import PaymentKind, PaymentStatus
-from payments.services import change_dates, request_cancellation
+from payments.services import request_cancellation
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
@@ -119,7 +120,7 @@ def test_moving_back_and_forth_leaves_one_job_and_one_balance(house: House):
     assert house.taken(booking) == booking.quote.total_minor
 
 
-def test_a_stay_that_costs_more_is_refused_with_what_to_do_and_nothing_moves(house: House):
+def test_a_stay_that_costs_more_is_not_moved_unless_the_guest_agreed_to_pay_and_nothing_moves(house: House):
     booking = house.book(check_in=ARRIVAL, nights=3)
     quote_id = booking.quote_id
 
@@ -130,17 +131,6 @@ def test_a_stay_that_costs_more_is_refused_with_what_to_do_and_nothing_moves(hou
     assert booking.quote_id == quote_id
     assert not booking.changes.exists()
     assert booking.night_blocks.get(active=True).nights == booking.quote.nights
-
-
-@pytest.mark.parametrize("nights", [2, 6])
-def test_another_price_after_the_balance_was_paid_is_refused_and_nothing_moves(house: House, nights: int):
-    booking = house.book_due(nights=4)
-    house.charge(booking)
-
-    with pytest.raises(ChangeNeedsPayment):
-        move(house, booking, check_in=booking.quote.check_in, nights=nights)
-
-    assert house.taken(booking) == booking.quote.total_minor
 
 
 def test_other_nights_at_the_same_price_after_everything_was_paid_are_applied(house: House):
@@ -175,15 +165,16 @@ def test_dates_do_not_change_while_a_payment_page_is_open(house: House):
         move(house, booking, check_in=booking.quote.check_in, nights=3)
 
 
-def test_a_declined_balance_is_superseded_by_a_smaller_one_that_is_charged(house: House):
+def test_a_declined_balance_of_a_stay_that_is_shortened_after_arrival_is_owed_in_full(house: House):
     booking = house.book_due(card=DECLINED, nights=5)
+    total = booking.quote.total_minor
     house.charge(booking)
     house.change_card(booking, "pm_card_visa")
 
-    quote = move(house, booking, check_in=booking.quote.check_in, nights=3)
+    move(house, booking, check_in=booking.quote.check_in, nights=3)
     house.run_jobs()
 
-    assert house.taken(booking) == quote.total_minor
+    assert house.taken(booking) == total
 
 
 def test_nights_already_slept_do_not_move(house: House):

@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from bookings.models import Booking
 from payments import driver, tasks
+from payments.date_changes import change_dates
 from payments.dunning_policies import MOST_STEPS, DeclineClass
 from payments.exceptions import OutcomeUnknown
 from payments.ledger import claims, locking
 from payments.models import Dunning, GuestEmail, PaymentAttempt
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus
-from payments.services import change_dates, request_cancellation
+from payments.services import request_cancellation
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CANCEL_INTENT, CONFIRM_INTENT, House, last_attempt, live_attempt

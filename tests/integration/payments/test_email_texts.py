@@ -12,6 +12,7 @@ from django.core import mail
 from bookings import services
 from bookings.models import Booking
 from bookings.money import format_pesos
+from payments.date_changes import change_dates
 from payments.deferred_jobs import request_email
 from payments.email_facts import EmailFacts, take_facts
 from payments.ledger import claims, dunning, outcomes
@@ -20,7 +21,7 @@ from payments.models import GuestEmail, Refund
 from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
 from payments.protocols.guest_email import send_guest_email
-from payments.services import announce_hold, change_dates, request_cancellation
+from payments.services import announce_hold, request_cancellation
 from tests.factories import (
     BASE_URL,
     balance_of,

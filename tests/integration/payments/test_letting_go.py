@@ -11,9 +11,9 @@ from django.test import Client
 
 from bookings import policies as house_rules
 from bookings.models import Booking, Quote
-from payments import billing, services
+from payments import billing
 from payments.exceptions import NothingToPay, RefundNotOwed
-from payments.ledger import debts, locking, refunds
+from payments.ledger import changes, debts, locking, refunds
 from payments.models import BookingAccount, Refund
 from payments.policies import PaymentKind, RefundState
 from tests.factories import make_confirmed_booking
@@ -129,7 +129,8 @@ def test_a_rest_that_no_card_can_pay_is_waived_when_the_dates_change():
     booking.quote = cheaper
 
     with locking.locked_booking(booking.pk):
-        services._reprice(booking, booking.payments.get(kind=PaymentKind.BALANCE), old, NOW)
+        billing.bill_quote(booking=booking, quote=cheaper, now=NOW)
+        changes.reprice(booking=booking, old_quote=old, kept_minor=0, now=NOW)
 
     assert due_of(booking) == 0
     assert not booking.payments.filter(kind=PaymentKind.BALANCE).exclude(status="void").exists()

@@ -1,107 +1,23 @@
-"""Properties, quotes, bookings and the nights they block.
-
-Migration 0002 adds what a model cannot say: quotes never change, a booking moves only along its state
-machine, and a living booking blocks exactly the nights of its quote.
-"""
+"""Quotes and the bookings that carry them."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import date
 from typing import cast
-from zoneinfo import ZoneInfo, available_timezones
 
-from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.contrib.postgres.fields import DateRangeField
 from django.core import signing
-from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from bookings import policies
+from bookings.models.homes import Property
 
-NIGHT_BLOCKS_NEVER_OVERLAP = "bookings_night_blocks_never_overlap"
 _ACCESS_SALT = "bookings.access"
-
-
-def validate_timezone(name: str) -> None:
-    if name not in available_timezones():
-        raise ValidationError(
-            _("“%(name)s” is not a time zone. Use a name such as America/Cancun."), params={"name": name}
-        )
-
-
-class Property(models.Model):
-    """A home that is let, with its prices and rules."""
-
-    name = models.CharField(_("name"), max_length=120)
-    slug = models.SlugField(_("address on the site"), unique=True)
-    town = models.CharField(_("town"), max_length=120)
-    summary = models.TextField(_("description"))
-    timezone = models.CharField(
-        _("time zone"), max_length=64, default="America/Mexico_City", validators=[validate_timezone]
-    )
-    currency = models.CharField(_("currency"), max_length=3, default="mxn")
-    nightly_rate_minor = models.BigIntegerField(
-        _("price per night (centavos)"), validators=[MinValueValidator(1)]
-    )
-    cleaning_fee_minor = models.BigIntegerField(
-        _("cleaning fee (centavos)"), default=10_000, validators=[MinValueValidator(0)]
-    )
-    tax_bps = models.PositiveIntegerField(_("tax (hundredths of a percent)"), default=1_600)
-    min_nights = models.PositiveSmallIntegerField(_("fewest nights"), default=policies.MIN_NIGHTS)
-    max_nights = models.PositiveSmallIntegerField(_("most nights"), default=policies.MAX_NIGHTS)
-    capacity = models.PositiveSmallIntegerField(_("most guests"))
-    is_listed = models.BooleanField(_("shown on the site"), default=True)
-
-    class Meta:
-        verbose_name = _("property")
-        verbose_name_plural = _("properties")
-        ordering = ("name",)
-        constraints = (
-            models.CheckConstraint(
-                name="bookings_property_amounts_make_sense",
-                condition=Q(
-                    nightly_rate_minor__gt=0, cleaning_fee_minor__gte=0, tax_bps__lte=policies.BASIS_POINTS
-                ),
-            ),
-            models.CheckConstraint(
-                name="bookings_property_rules_make_sense",
-                condition=Q(
-                    min_nights__gte=policies.MIN_NIGHTS,
-                    min_nights__lte=F("max_nights"),
-                    max_nights__lte=policies.MAX_NIGHTS,
-                    capacity__gte=1,
-                ),
-            ),
-            models.CheckConstraint(name="bookings_property_lets_in_pesos", condition=Q(currency="mxn")),
-        )
-
-    def __str__(self) -> str:
-        return self.name
-
-    def clean(self) -> None:
-        """Refuse prices at which no card could be charged even the shortest stay."""
-        if self.nightly_rate_minor is None or self.cleaning_fee_minor is None:
-            return  # The form says so already.
-        shortest = policies.price_stay(
-            nights=self.min_nights or policies.MIN_NIGHTS,
-            nightly_rate_minor=self.nightly_rate_minor,
-            cleaning_fee_minor=self.cleaning_fee_minor,
-            tax_bps=self.tax_bps or 0,
-        )
-        if not shortest.can_be_charged:
-            message = _("A card cannot be charged the shortest stay at this price: its deposit or balance.")
-            raise ValidationError({"nightly_rate_minor": message})
-
-    @property
-    def tz(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
 
 
 class Quote(models.Model):
@@ -312,70 +228,3 @@ class Booking(models.Model):
             django.core.signing.BadSignature: the token was not made by this site.
         """
         return uuid.UUID(hex=signing.Signer(salt=_ACCESS_SALT, sep=".").unsign(access_token))
-
-
-class NightBlock(models.Model):
-    """Nights of a property that one booking keeps from all others; ``nights`` is half-open, ``[)``."""
-
-    home = models.ForeignKey(
-        Property, models.PROTECT, related_name="night_blocks", verbose_name=_("property")
-    )
-    booking = models.ForeignKey(
-        Booking, models.PROTECT, related_name="night_blocks", verbose_name=_("booking")
-    )
-    nights = DateRangeField(_("nights"))
-    active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("created"))
-    released_at = models.DateTimeField(_("released"), null=True, blank=True)
-    release_proof = models.CharField(_("why they could be released"), max_length=200, blank=True)
-
-    class Meta:
-        verbose_name = _("blocked nights")
-        verbose_name_plural = _("blocked nights")
-        constraints = (
-            ExclusionConstraint(
-                name=NIGHT_BLOCKS_NEVER_OVERLAP,
-                expressions=(
-                    ("home", RangeOperators.EQUAL),
-                    ("nights", RangeOperators.OVERLAPS),
-                    ("booking", RangeOperators.NOT_EQUAL),
-                ),
-                condition=Q(active=True),
-            ),
-            models.CheckConstraint(
-                name="bookings_released_nights_have_a_proof",
-                condition=Q(active=True, released_at__isnull=True)
-                | (Q(active=False, released_at__isnull=False) & ~Q(release_proof="")),
-            ),
-            models.CheckConstraint(
-                name="bookings_night_block_is_not_empty",
-                condition=Q(nights__isempty=False, nights__lower_inf=False, nights__upper_inf=False),
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.home} {self.nights.lower} – {self.nights.upper}"
-
-
-class BookingChangeLog(models.Model):
-    """A change of dates that was applied: which quote took the place of which."""
-
-    booking = models.ForeignKey(Booking, models.PROTECT, related_name="changes", verbose_name=_("booking"))
-    old_quote = models.OneToOneField(
-        Quote, models.PROTECT, related_name="replaced_by", verbose_name=_("before")
-    )
-    new_quote = models.OneToOneField(Quote, models.PROTECT, related_name="replaces", verbose_name=_("after"))
-    applied_at = models.DateTimeField(_("applied"))
-
-    class Meta:
-        verbose_name = _("change of dates")
-        verbose_name_plural = _("changes of dates")
-        ordering = ("-applied_at",)
-
-    def __str__(self) -> str:
-        return f"{self.old_quote.check_in} → {self.new_quote.check_in}"
-
-
-def nights_between(check_in: date, check_out: date) -> DateRange:
-    """Return the half-open range of nights of a stay."""
-    return DateRange(check_in, check_out, "[)")

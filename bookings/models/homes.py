@@ -1,0 +1,88 @@
+"""The homes that are let."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from bookings import policies
+
+
+def validate_timezone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError(
+            _("“%(name)s” is not a time zone. Use a name such as America/Cancun."), params={"name": name}
+        )
+
+
+class Property(models.Model):
+    """A home that is let, with its prices and rules."""
+
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(_("address on the site"), unique=True)
+    town = models.CharField(_("town"), max_length=120)
+    summary = models.TextField(_("description"))
+    timezone = models.CharField(
+        _("time zone"), max_length=64, default="America/Mexico_City", validators=[validate_timezone]
+    )
+    currency = models.CharField(_("currency"), max_length=3, default="mxn")
+    nightly_rate_minor = models.BigIntegerField(
+        _("price per night (centavos)"), validators=[MinValueValidator(1)]
+    )
+    cleaning_fee_minor = models.BigIntegerField(
+        _("cleaning fee (centavos)"), default=10_000, validators=[MinValueValidator(0)]
+    )
+    tax_bps = models.PositiveIntegerField(_("tax (hundredths of a percent)"), default=1_600)
+    min_nights = models.PositiveSmallIntegerField(_("fewest nights"), default=policies.MIN_NIGHTS)
+    max_nights = models.PositiveSmallIntegerField(_("most nights"), default=policies.MAX_NIGHTS)
+    capacity = models.PositiveSmallIntegerField(_("most guests"))
+    is_listed = models.BooleanField(_("shown on the site"), default=True)
+
+    class Meta:
+        verbose_name = _("property")
+        verbose_name_plural = _("properties")
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                name="bookings_property_amounts_make_sense",
+                condition=Q(
+                    nightly_rate_minor__gt=0, cleaning_fee_minor__gte=0, tax_bps__lte=policies.BASIS_POINTS
+                ),
+            ),
+            models.CheckConstraint(
+                name="bookings_property_rules_make_sense",
+                condition=Q(
+                    min_nights__gte=policies.MIN_NIGHTS,
+                    min_nights__lte=F("max_nights"),
+                    max_nights__lte=policies.MAX_NIGHTS,
+                    capacity__gte=1,
+                ),
+            ),
+            models.CheckConstraint(name="bookings_property_lets_in_pesos", condition=Q(currency="mxn")),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse prices at which no card could be charged even the shortest stay."""
+        if self.nightly_rate_minor is None or self.cleaning_fee_minor is None:
+            return  # The form says so already.
+        shortest = policies.price_stay(
+            nights=self.min_nights or policies.MIN_NIGHTS,
+            nightly_rate_minor=self.nightly_rate_minor,
+            cleaning_fee_minor=self.cleaning_fee_minor,
+            tax_bps=self.tax_bps or 0,
+        )
+        if not shortest.can_be_charged:
+            message = _("A card cannot be charged the shortest stay at this price: its deposit or balance.")
+            raise ValidationError({"nightly_rate_minor": message})
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
