@@ -10,7 +10,7 @@ import payments.policies
 class Migration(migrations.Migration):
     dependencies = [
         ("bookings", "0010_change_guards"),
-        ("payments", "0019_memory_epoch"),
+        ("payments", "0020_events_until"),
     ]
 
     operations = [
