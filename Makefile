@@ -1,6 +1,10 @@
 ## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
 ## make test    run the tests                              (ARGS="-k charge": some of them)
-## make check   lint, types, layers, migrations
+## make test-fast   the tests that need no database, in ten seconds   (ARGS="-k redaction")
+## make check   lint, types, layers, migrations, documentation: all of it, and at the end what is not in order
+## make format  put the code into its form
+## make docs    the documentation of procrastinate_tasks, to read in .local/site/index.html
+## make stop    stop the private Postgres, and what a demo left running
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
 ## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
@@ -11,20 +15,22 @@
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make deploys  rolling deploys between two checkouts, with kills; the report goes to docs/deploys.md   (DEPLOYS=300 ARGS="--seed 7")
 ## make mutants  is each guard missed by a test when it is gone?   (writes docs/mutants.md; ARGS="jobs/policies")
-## make lock    rewrite requirements.txt and requirements-dev.txt from pyproject.toml
+## make lock    rewrite the locks of the project, its development and its documentation
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
 ## make test-newest   the tests on the newest Django and Python 3.13
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test check audit bench bench-pages load drill soak deploys dev stop lock messages mutants test-newest
+.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages load drill soak deploys dev stop lock messages mutants \
+	test-newest check-lint check-form check-types check-layers check-django check-migrations check-docs
 
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
 ARGS ?=
 DEPLOYS ?= 300
 MINUTES ?= 30
-IN_PARALLEL ?= --numprocesses logical --maxprocesses 4
+# A few tests are done before more processes have begun.
+IN_PARALLEL ?= $(if $(filter -k,$(ARGS)),,--numprocesses logical --maxprocesses 4)
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -33,6 +39,8 @@ NEWEST := .local/newest
 CELERY := .local/bench/celery
 LOCUST := .local/bench/locust
 AUDIT := .local/audit
+DOCS := .local/docs
+SITE := .local/site
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -53,15 +61,53 @@ screenshots: export SCREENSHOTS := $(CURDIR)/.local/screenshots
 screenshots: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -m slow tests/browser/test_gallery.py $(ARGS)
 
-# The checks read the settings as the tests see them, so that no database server is started for them.
-check: export DJANGO_SETTINGS_MODULE = tests.settings
+# No server is started for them: nobody answers at this address.
+test-fast: export DATABASE_URL = postgres://nobody@127.0.0.1:1/none
+test-fast: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest --quiet --numprocesses logical --maxprocesses 4 tests/unit $(ARGS)
+
+CHECKS := check-lint check-form check-types check-layers check-django check-migrations check-docs
+
 check: $(INSTALLED)
+	@failed=; for check in $(CHECKS); do $(MAKE) --no-print-directory $$check || failed="$$failed $$check"; done; \
+	if [ -n "$$failed" ]; then echo "make check: not in order:$$failed" >&2; exit 1; fi; echo 'make check: all in order'
+
+check-lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
+
+check-form: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
+
+check-types: $(INSTALLED)
 	$(VENV)/bin/mypy .
+
+check-layers: $(INSTALLED)
 	$(VENV)/bin/lint-imports
+
+# These read the settings as the tests see them, so that no database server is started for them.
+check-django check-migrations check-types: export DJANGO_SETTINGS_MODULE = tests.settings
+check-django: $(INSTALLED)
 	$(VENV)/bin/python manage.py check
+
+check-migrations: $(INSTALLED)
 	$(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+check-docs: docs
+
+format: $(INSTALLED)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# Strict: a link that leads nowhere, or a page that nothing leads to, is an error.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(INSTALLED) $(DOCS)/installed
+	@$(DOCS)/bin/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+	@$(VENV)/bin/python -m tests.docs.reference $(SITE)
+
+$(DOCS)/installed: docs/requirements.txt
+	@$(call make-venv,PYTHON,$(DOCS))
+	$(DOCS)/bin/python -m pip install --quiet --require-hashes --requirement docs/requirements.txt
+	@touch $@
 
 # A machine without a way to the advisories says so; it does not pass for one without faults.
 audit: $(AUDIT)/installed
@@ -116,6 +162,7 @@ lock: $(TOOLS)/installed
 	$(TOOLS)/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) --output-file requirements.txt
 	$(TOOLS)/bin/uv pip compile pyproject.toml $(LOCK_OPTIONS) --extra dev --constraints requirements.txt \
 		--output-file requirements-dev.txt
+	$(TOOLS)/bin/uv pip compile docs/requirements.in $(LOCK_OPTIONS) --output-file docs/requirements.txt
 
 LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
@@ -123,6 +170,7 @@ LOCK_OPTIONS = --quiet --upgrade --upgrade-package 'django<5.3' --universal --py
 MESSAGES := bookings payments procrastinate_tasks reyes_estancias
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings
+messages: export PYTHONPATH = $(CURDIR)
 messages: $(INSTALLED)
 	for app in $(MESSAGES); do (cd $$app && ../$(VENV)/bin/django-admin makemessages --locale es \
 		--add-location file --no-wrap --no-obsolete) || exit; done

@@ -45,8 +45,8 @@ def imported_modules(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
             yield node, "." * node.level + (node.module or "")
 
 
-def committed_files() -> list[Path]:
-    """Return the files that git keeps, or would keep once added; skips the test outside of a git checkout."""
+def committed_files(*, and_new: bool = True) -> list[Path]:
+    """Return the files that git keeps, and those it would keep once added; skips where there is no git."""
     # git distrusts a checkout that belongs to somebody else, as root's view of a user's does
     command = [
         "git",
@@ -55,8 +55,7 @@ def committed_files() -> list[Path]:
         "ls-files",
         "-z",
         "--cached",
-        "--others",
-        "--exclude-standard",
+        *(["--others", "--exclude-standard"] if and_new else []),
     ]
     listing = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if listing.returncode != 0:

@@ -8,8 +8,13 @@ from tests.architecture.source import REPOSITORY, committed_files
 
 TOP_LEVEL = {
     ".ci",
+    ".editorconfig",
     ".env.example",
+    ".gitattributes",
+    ".github",
     ".gitignore",
+    ".pre-commit-config.yaml",
+    ".python-version",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
@@ -47,8 +52,9 @@ def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
-def test_nothing_unexpected_lies_at_the_top():
-    names = {path.relative_to(REPOSITORY).parts[0] for path in committed_files()}
+def test_nothing_unexpected_is_committed_at_the_top():
+    """A file of one's own, a log or an editor's folder, is nobody's business until it is added."""
+    names = {path.relative_to(REPOSITORY).parts[0] for path in committed_files(and_new=False)}
 
     assert names - TOP_LEVEL == set()
 

@@ -1,4 +1,4 @@
-"""The Python examples of the queue app's README, by the file that each names."""
+"""The Python examples of the queue app's README and documentation, by the file that each names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,25 @@ from typing import Any
 import django
 
 README = Path(__file__).parents[2] / "procrastinate_tasks" / "README.md"
+PAGES = Path(__file__).parents[2] / "docs" / "queue"
+
+
+def documents() -> list[Path]:
+    """Return what is read: the README and the pages; Start is followed by a test of its own."""
+    return [README, *sorted(path for path in PAGES.rglob("*.md") if path != PAGES / "index.md")]
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Yield the file of each example ("" where it names none), and its code."""
-    for code in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL):
+    """Yield the file of each example ("" where it names none), and its code; what was before is left out."""
+    for code in (code for path in documents() for code in python_blocks(path)):
         header = re.match(r"# ([\w/]+\.py)", code)
-        yield header[1] if header else "", _for_this_django(code)
+        if header is None or not header[1].startswith("before/"):
+            yield header[1] if header else "", _for_this_django(code)
+
+
+def python_blocks(document: Path) -> list[str]:
+    """Return the Python code that a document shows."""
+    return re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def _for_this_django(code: str) -> str:

@@ -1,4 +1,4 @@
-"""Makes the shop of the README's examples, and uses it: each function is called, on a real database."""
+"""Makes the shop of the documents' examples, and uses it: each function is called, on a real database."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from procrastinate_tasks.jobs.descriptions import JobArgs, find_description
 from procrastinate_tasks.models import AuditEntry, Job
 from procrastinate_tasks.monitoring.metrics import collect, render
 from procrastinate_tasks.schedule.periodic import find_schedule
-from procrastinate_tasks.testing import drain_queue
+from procrastinate_tasks.testing import drain_queue, empty_queue
 from tests.tiny_project.readme import examples, run
 
 defined: dict[str, dict[str, Any]] = {}
+TESTS = ("shop/tests.py", "shop/receipt_tests.py", "shop/live_tests.py")
 
 
 class Orders:
@@ -87,10 +88,24 @@ BANK = {
 }
 
 
+class Booking:
+    """A model of the stays."""
+
+    @staticmethod
+    def due() -> Orders:
+        return Orders()
+
+    @staticmethod
+    def expire_holds() -> int:
+        return 4
+
+
 def make() -> None:
     """Execute the modules of the examples, in their order; a later example of a file adds to it."""
     add_module("shop.models", {"Order": Order, "Cart": Order})
     add_module("shop.bank", BANK)
+    add_module("stays.models", {"Booking": Booking})
+    add_module("stays.payments", {"charge": lambda booking_id, base_url: f"charged {booking_id}"})
     for file, code in examples():
         if file != "settings.py":
             name = file.removesuffix(".py").replace("/", ".") or "shop.example"
@@ -115,6 +130,7 @@ def use() -> None:
     assert find_schedule("shop.tasks.close_old_carts").cron_expression == "0 3 * * *"
     assert app.tasks["shop.tasks.close_old_carts"].func() == "closed=3"
     run_its_tests()
+    use_guides()
     defined["shop/services.py"]["pay"](Order(pk=7), "ana@example.com")
     defined["shop/receipts.py"]["send_tomorrow"](Order(pk=7))
     defined["shop/operations.py"]["hold_mail"](Job.objects.get(task_name="shop.send_receipt").id)
@@ -138,9 +154,26 @@ def use_calls() -> None:
 
 
 def run_its_tests() -> None:
-    loaded = unittest.defaultTestLoader.loadTestsFromTestCase(defined["shop/tests.py"]["ReceiptTest"])
-    result = unittest.TextTestRunner(stream=sys.stdout).run(loaded)
-    assert (result.testsRun, result.wasSuccessful()) == (1, True)
+    shown = {name: case for file in TESTS for name, case in defined[file].items() if name.endswith("Test")}
+    assert len(shown) >= 2
+    for case in shown.values():
+        loaded = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        result = unittest.TextTestRunner(stream=sys.stdout).run(loaded)
+        assert (result.testsRun, result.wasSuccessful()) == (1, True), case
+
+
+def use_guides() -> None:
+    """Call what the guides show."""
+    defined["shop/buying.py"]["buy"](Order(pk=8), "ana@example.com")
+    assert defined["shop/buying.py"]["remind"]([Order(pk=9), Order(pk=10)], "ana@example.com") == 2
+    assert defined["shop/vault.py"]["slow_down"]() is True
+    assert defined["shop/deliveries.py"]["deliver"].retry_strategy.backoff == 2
+    assert find_schedule("shop.nightly.clean#weekly").zone == "Europe/Berlin"
+    stays = defined["stays/tasks.py"]
+    assert stays["scan_and_charge_balances"]() == "enqueued=2"
+    assert stays["mark_expired_holds"]() == "holds_expired=4"
+    assert drain_queue().failed == 0
+    empty_queue()
 
 
 def use_descriptions() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 
+from tests.acceptance.procrastinate_tasks.package import build_wheel
 from tests.acceptance.tiny import TinyProject, tiny_project
 
 
@@ -22,3 +24,9 @@ def tiny(_tiny_session: TinyProject) -> Iterator[TinyProject]:
     _tiny_session.forget_everything()
     yield _tiny_session
     _tiny_session.stop_workers()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The queue app's package, as it would be uploaded."""
+    return build_wheel(tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built"))

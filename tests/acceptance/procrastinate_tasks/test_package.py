@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +15,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.acceptance.procrastinate_tasks.package import PACKAGE, lend_dependencies, run
 from tests.acceptance.tiny import TinyProject, drop, of_the_server, recreate, wait_until
 from tests.architecture.source import REPOSITORY, committed_files
 
-PACKAGE = REPOSITORY / "procrastinate_tasks"
 NOT_INSTALLED = {"LICENSE", "README.md", "pyproject.toml"}
 SETTINGS = """
 INSTALLED_APPS[0] = "project.apps.OfficeConfig"
@@ -88,24 +87,6 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the sdist, which is built from the files that git keeps."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
-    for path in committed_files():
-        if path.is_relative_to(PACKAGE):
-            copy = source / path.relative_to(PACKAGE)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, copy)
-    make_sdist = f"from setuptools import build_meta; build_meta.build_sdist({str(built)!r})"
-    run(sys.executable, "-c", make_sdist, cwd=source)
-    (sdist,) = built.glob("*.tar.gz")
-    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--quiet"]
-    run(sys.executable, "-m", "pip", "wheel", *offline, "--wheel-dir", str(built), str(sdist), cwd=source)
-    (made,) = built.glob("*.whl")
-    return made
-
-
-@pytest.fixture(scope="module")
 def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A bare project of Django's, with an app, its tasks and the viewer's site."""
     folder = tmp_path_factory.mktemp("shop")
@@ -137,18 +118,10 @@ def environment_with(wheel: Path, folder: Path) -> Path:
     """Make an environment with the wheel, and with what the tests have installed; return its interpreter."""
     run(sys.executable, "-m", "venv", "--without-pip", str(folder), cwd=folder.parent)
     python = folder / "bin" / "python"
-    purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip()
-    dependencies = [path for path in sys.path if path.endswith("site-packages")]
-    (Path(purelib) / "dependencies.pth").write_text("\n".join(dependencies))
+    lend_dependencies(folder)
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     run(*pip, "--no-index", "--no-deps", str(wheel), cwd=folder)
     return python
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_wheel_holds_every_file_of_the_app_and_nothing_else(wheel: Path):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+import procrastinate_tasks
 from procrastinate_tasks.coming_from_celery.counterparts import SECTIONS, Fit, counterpart_of
 from procrastinate_tasks.coming_from_celery.survey import Survey, look_through
 
@@ -261,3 +263,12 @@ def test_no_key_stands_in_two_rows():
     keys = [key for rows in SECTIONS.values() for row in rows for key in row.keys]
 
     assert len(keys) == len(set(keys))
+
+
+def test_what_a_row_imports_of_ours_is_at_the_front_door():
+    shown = " ".join(row.here for rows in SECTIONS.values() for row in rows)
+
+    named = set(re.findall(r"`(?:raise |@)?([A-Z]\w+)\(", shown))
+
+    assert {"Retries", "QueueLimit", "Retry", "Snooze"} <= named
+    assert named <= set(procrastinate_tasks.__all__)
