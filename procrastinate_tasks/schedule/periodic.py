@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from django.conf import settings as django_settings
 from procrastinate.contrib.django import app
@@ -15,14 +15,18 @@ from procrastinate.tasks import Task
 from procrastinate_tasks.database import database_now
 from procrastinate_tasks.exceptions import ScheduleNameTaken, UnknownSchedule
 from procrastinate_tasks.jobs import deferring
+from procrastinate_tasks.jobs.calls import require_options
 from procrastinate_tasks.schedule.adopted_tasks import AdoptedTask, adopted_tasks
 from procrastinate_tasks.schedule.cron import Cron
+from procrastinate_tasks.schedule.interval import Interval, find_interval
 from procrastinate_tasks.schedule.policies import CatchUp
 
 AnyTask = TypeVar("AnyTask", bound=Task[..., Any, ...])
 
 
-_build_cron = cache(Cron)
+@cache
+def _build_times(expression: str, zone: str) -> Cron | Interval:
+    return find_interval(expression) or Cron(expression, zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +51,13 @@ class Schedule:
         return self.zone_name or django_settings.TIME_ZONE
 
     @property
-    def cron(self) -> Cron:
-        """The cron expression in its zone.
+    def cron(self) -> Cron | Interval:
+        """Its times: the cron expression in its zone, or an interval.
 
         Raises:
             InvalidCron, UnknownTimeZone: reported by the system checks too.
         """
-        return _build_cron(self.cron_expression, self.zone)
+        return _build_times(self.cron_expression, self.zone)
 
     @property
     def definition(self) -> str:
@@ -61,20 +65,49 @@ class Schedule:
         return f"{self.cron_expression} {self.zone}"
 
 
+class ScheduleOptions(TypedDict, total=False):
+    """What ``@periodic(…)`` takes beside its times.
+
+    Attributes:
+        catch_up: what happens to ticks that passed while no worker ran, by default ``CatchUp.LAST``.
+        schedule_id: tells several schedules of one task apart.
+        args: the arguments of the jobs.
+        queueing_lock: a tick is skipped while a job with it waits; by default the task's, or else the name of
+            the schedule, so that ticks do not pile up behind a pause. With ``CatchUp.ALL``, which wants them
+            all, there is none by default.
+        priority: of the jobs, by default the task's.
+    """
+
+    catch_up: CatchUp
+    schedule_id: str
+    args: Mapping[str, object] | None
+    queueing_lock: str | None
+    priority: int | None
+
+
 _schedules_by_name: dict[str, Schedule] = {}
+
+
+@overload
+def periodic(
+    *, cron: str, timezone: str | None = ..., **options: Unpack[ScheduleOptions]
+) -> Callable[[AnyTask], AnyTask]: ...
+
+
+@overload
+def periodic(
+    *, every: float | timedelta, **options: Unpack[ScheduleOptions]
+) -> Callable[[AnyTask], AnyTask]: ...
 
 
 def periodic(
     *,
-    cron: str,
-    catch_up: CatchUp = CatchUp.LAST,
+    cron: str | None = None,
+    every: float | timedelta | None = None,
     timezone: str | None = None,
-    schedule_id: str = "",
-    args: Mapping[str, object] | None = None,
-    queueing_lock: str | None = None,
-    priority: int | None = None,
+    **options: Unpack[ScheduleOptions],
 ) -> Callable[[AnyTask], AnyTask]:
-    """Defer a task by itself, at the times of a cron expression.
+    """Defer a task by itself, at the times of a cron expression or every so often.
 
     Where clocks change: a schedule at fixed times runs once for each of its times, a skipped one at the first
     moment after the gap, a repeated one at its first occurrence; a schedule whose minute or hour field starts
@@ -83,35 +116,47 @@ def periodic(
 
     Args:
         cron: minute, hour, day of month, month, day of week, and seconds as an optional sixth field.
-        catch_up: what happens to ticks that passed while no worker ran.
-        timezone: by default the project's ``TIME_ZONE``.
-        schedule_id: tells several schedules of one task apart.
-        args: the arguments of the jobs.
-        queueing_lock: a tick is skipped while a job with it waits; by default the task's, or else the name of
-            the schedule, so that ticks do not pile up behind a pause. With ``CatchUp.ALL``, which wants them
-            all, there is none by default.
+        every: seconds, or a timedelta, from one tick to the next; they are counted from 1970, so that a
+            restart moves none.
+        timezone: of the cron expression, by default the project's ``TIME_ZONE``.
+        options: see ``ScheduleOptions``.
 
     Raises:
         ScheduleNameTaken: the task has a schedule with this ``schedule_id``.
+        ValueError: there is neither ``cron`` nor ``every``, or both, or ``every`` is out of bounds.
     """
+    if (cron is None) == (every is None):
+        raise ValueError("A schedule has times: either cron or every.")
+    require_options(options, known=ScheduleOptions.__annotations__, of="schedule")
+    if every is not None:
+        span = every if isinstance(every, timedelta) else timedelta(seconds=every)
+        cron, timezone = Interval(span).expression, "UTC"
 
     def declare(task: AnyTask) -> AnyTask:
-        name = f"{task.name}#{schedule_id}" if schedule_id else task.name
-        if name in _schedules_by_name:
-            raise ScheduleNameTaken(name)
-        _schedules_by_name[name] = Schedule(
-            name=name,
-            task_name=task.name,
-            cron_expression=cron,
-            catch_up=catch_up,
-            zone_name=timezone,
-            args=args or {},
-            queueing_lock=queueing_lock or task.queueing_lock or (None if catch_up is CatchUp.ALL else name),
-            priority=priority,
-        )
+        _declare(task, cron or "", timezone, options)
         return task
 
     return declare
+
+
+def _declare(
+    task: Task[..., Any, ...], expression: str, zone_name: str | None, options: ScheduleOptions
+) -> None:
+    schedule_id, catch_up = options.get("schedule_id", ""), options.get("catch_up", CatchUp.LAST)
+    name = f"{task.name}#{schedule_id}" if schedule_id else task.name
+    if name in _schedules_by_name:
+        raise ScheduleNameTaken(name)
+    own_lock = options.get("queueing_lock") or task.queueing_lock
+    _schedules_by_name[name] = Schedule(
+        name=name,
+        task_name=task.name,
+        cron_expression=expression,
+        catch_up=catch_up,
+        zone_name=zone_name,
+        args=options.get("args") or {},
+        queueing_lock=own_lock or (None if catch_up is CatchUp.ALL else name),
+        priority=options.get("priority"),
+    )
 
 
 def all_schedules() -> tuple[Schedule, ...]:

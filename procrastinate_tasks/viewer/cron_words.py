@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from procrastinate_tasks.formatting import list_in_words
+from procrastinate_tasks.formatting import duration_in_words, list_in_words
 
 _EVERY = re.compile(r"\*/(\d+)$")
+_INTERVAL = re.compile(r"every ([\d.]+) s$")
 _RANGE = re.compile(r"(\d+)-(\d+)$")
 _DAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _FIELDS = 5
@@ -19,6 +21,8 @@ _ONE_O_CLOCK = 1
 
 def schedule_in_words(*, cron: str, zone: str) -> str:
     """Return ``Every day at 04:00, Mexico City time``; without the zone where the clock does not matter."""
+    if every := _INTERVAL.match(cron):
+        return _("Every %(span)s") % {"span": duration_in_words(timedelta(seconds=float(every[1])))}
     words, needs_zone = _in_words(cron.upper().split())
     if not words:
         words = _("At the times of %(cron)s") % {"cron": cron}

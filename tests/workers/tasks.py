@@ -12,20 +12,22 @@ import socket
 import stat
 import subprocess
 import time
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import sentry_sdk
 from asgiref.sync import sync_to_async
 from django.db import connection
 from procrastinate.exceptions import JobAborted
-from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
-from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
+from procrastinate_tasks.exceptions import Retry, Snooze, SoftTimeLimitExceeded
+from procrastinate_tasks.jobs.context import JobContext
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.tasks import task
 
@@ -278,3 +280,49 @@ def write_garbage(seconds: float = 0.0) -> None:
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 os.write(descriptor, b"\xff" * 8)
     time.sleep(30)
+
+
+@task(name="engine.typed")
+def typed(amount: Decimal, due: date | None, keys: list[UUID], number: signal.Signals) -> str:
+    return repr((amount, due, keys, number))
+
+
+@task(name="engine.typed_async")
+async def typed_async(at: datetime) -> str:
+    return repr(at)
+
+
+@task(name="engine.ask_again", pass_context=True)
+def ask_again(context: JobContext) -> str:
+    if context.job.attempts == 0:
+        raise Retry(in_=timedelta(milliseconds=200))
+    return f"attempts={context.job.attempts}"
+
+
+@task(name="engine.put_off")
+def put_off(path: str) -> str:
+    with Path(path).open("a+") as file:
+        file.write("x")
+        if file.tell() < 3:
+            raise Snooze(in_=timedelta(milliseconds=200))
+    return "open"
+
+
+@task(name="engine.count_up", pass_context=True)
+def count_up(context: JobContext, seconds: float, fails: bool = False) -> None:
+    """Tell a progress as fast as Python can, until the time is over."""
+    ends_at = time.monotonic() + seconds
+    for done in itertools.count():
+        context.progress(done, text="counting")
+        if time.monotonic() > ends_at:
+            break
+    context.progress(100, 100, "counted")
+    if fails:
+        raise LookupError
+
+
+@task(name="engine.count_once", pass_context=True)
+async def count_once(context: JobContext) -> None:
+    context.progress(1, 3, "one")
+    context.progress(2, 3, "two")
+    await asyncio.sleep(60)

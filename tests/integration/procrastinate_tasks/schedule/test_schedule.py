@@ -147,7 +147,7 @@ def test_schedule_and_rescue_share_their_thread_with_nothing():
     prompt = {routine.name for routine in maintenance.prompt_routines()}
     patient = {routine.name for routine in maintenance.patient_routines()}
 
-    assert prompt == {"schedule", "rescue"}
+    assert prompt == {"schedule", "rescue", "expiry", "pauses"}
     assert patient == {"alerts", "limits", "retention", "roll-up"}
 
 
@@ -335,3 +335,21 @@ def test_the_database_s_clock_is_the_default():
     assert abs(report.now - datetime.now(UTC)) < MINUTE
     assert report.next_at is not None
     assert report.next_at - report.now <= timedelta(seconds=1)
+
+
+def test_a_schedule_has_either_a_cron_expression_or_an_interval():
+    for times in ({}, {"cron": "0 3 * * *", "every": 90}, {"every": 0.5}):
+        with pytest.raises(ValueError, match="every"):
+            periodic(**times)
+
+
+def test_an_interval_s_ticks_are_deferred_once_each_and_shown_as_such():
+    periodic(every=90, args={"number": 1}, catch_up=CatchUp.ALL)(remember)
+    run_once(MIDNIGHT_UTC)
+
+    ticks = [tick.tick_at for tick in run_once(MIDNIGHT_UTC + 5 * MINUTE).deferred]
+
+    assert ticks == [MIDNIGHT_UTC + timedelta(seconds=90 * number) for number in (1, 2, 3)]
+    assert run_once(MIDNIGHT_UTC + 5 * MINUTE).deferred == ()
+    (info,) = list_schedule(MIDNIGHT_UTC + 5 * MINUTE)
+    assert (info.cron, info.next_at) == ("every 90 s", MIDNIGHT_UTC + 6 * MINUTE)

@@ -10,6 +10,8 @@ from procrastinate_tasks.viewer.cron_words import schedule_in_words
 ZONE = "America/Mexico_City"
 
 IN_ENGLISH = {
+    "every 90 s": "Every 1 min 30 s",
+    "every 0.5 s": "Every 500 ms",
     "* * * * *": "Every minute",
     "*/15 * * * *": "Every 15 minutes",
     "0 * * * *": "Every hour, on the hour",
@@ -26,6 +28,7 @@ IN_ENGLISH = {
 }
 AS_WRITTEN = ("0 3 1 1 *", "0 3 1 * 1", "0 0 * * 1#2", "0 3 * * * 30", "5-10 * * * *", "0 */2 * * *")
 IN_SPANISH = {
+    "every 90 s": "Cada 1 min 30 s",
     "* * * * *": "Cada minuto",
     "*/15 * * * *": "Cada 15 minutos",
     "0 * * * *": "Cada hora en punto",
