@@ -88,6 +88,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     ERROR = 1
+    DATABASE_FAULT = 2
     NONE_MATCHED = 3
     NOT_FOUND = 4
     SOME_SKIPPED = 5

@@ -6,7 +6,8 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from procrastinate_tasks.command_line import (
     acting,
@@ -17,7 +18,8 @@ from procrastinate_tasks.command_line import (
     schedules,
     showing,
 )
-from procrastinate_tasks.command_line.output import Output, Verb
+from procrastinate_tasks.command_line.output import ExitCode, Output, Verb
+from procrastinate_tasks.database import DATABASE_FAULTS
 
 _MODULES = (overview, listing, showing, acting, queues, schedules, audit_listing)
 VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in module.VERBS}
@@ -26,13 +28,15 @@ VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in mod
 class Command(BaseCommand):
     """Shows the queue and its jobs, and acts on them; whoever acts is written down.
 
-    The exit code is 0 when all went as asked, 1 on an error, 3 when nothing matched, 4 when something named
-    does not exist, 5 when an action skipped some jobs and 6 when it was possible for none.
+    The exit code is 0 when all went as asked, 1 on an error, 2 when the database cannot be asked, 3 when
+    nothing matched, 4 when something named does not exist, 5 when an action skipped some jobs and 6 when it
+    was possible for none.
     """
 
     help = (
         "Shows the queue and its jobs, and acts on them.\n\n"
-        "Exit codes: 0 all done, 1 error, 3 none matched, 4 not found, 5 some skipped, 6 none done."
+        "Exit codes: 0 all done, 1 error, 2 database down, 3 none matched, 4 not found, 5 some skipped,"
+        " 6 none done."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,6 +53,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Run the verb; any code but 0 ends the process."""
-        code = VERBS[verb].run(Output(self.stdout, as_json=options["json"]), options)
+        try:
+            code = VERBS[verb].run(Output(self.stdout, as_json=options["json"]), options)
+        except DATABASE_FAULTS as error:
+            cause = " ".join(str(error.__cause__ or error).split())
+            raise CommandError(
+                _("The database cannot be asked: %s") % cause, returncode=ExitCode.DATABASE_FAULT
+            ) from error
         if code:
             sys.exit(code)
