@@ -113,6 +113,16 @@ def request_email(
     return is_new
 
 
+def send_access_link(*, link_id: int) -> None:
+    """Have a link to a guest's bookings sent once this transaction commits, before other e-mails."""
+    defer(
+        SEND_ACCESS_LINK,
+        {"link_id": link_id},
+        queueing_lock=f"access-link:{link_id}",
+        priority=GUEST_WAITS_PRIORITY,
+    )
+
+
 # After how long Stripe is asked about an open payment page, once and again, without waiting for its webhook.
 LOOKS_AT_A_PAGE = tuple(timedelta(minutes=m) for m in (1, 1, 2, 4, 8, 16))
 
@@ -171,6 +181,9 @@ APPLY_STRIPE_EVENT = "payments.tasks.apply_stripe_event"
 SEND_GUEST_EMAIL = "payments.tasks.send_guest_email"
 
 
+SEND_ACCESS_LINK = "payments.tasks.send_access_link"
+
+
 LOOK_AT_PAGE = "payments.tasks.look_at_payment_page"
 
 
@@ -189,6 +202,7 @@ DEFERRED_BY_NAME = (
     REFUND_PAYMENT,
     APPLY_STRIPE_EVENT,
     SEND_GUEST_EMAIL,
+    SEND_ACCESS_LINK,
     LOOK_AT_PAGE,
     END_HOLD,
     END_CHANGE,

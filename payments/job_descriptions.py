@@ -160,6 +160,21 @@ describe_task(
     ),
 )
 describe_task(
+    "payments.tasks.send_access_link",
+    TaskDescription(
+        title=_("Send a link to a guest's bookings"),
+        kind=Kind.MAIL,
+        describe=describe_alike(
+            sentence=_("Sends a guest the link to their bookings, if the address has any"),
+            retry_reason=_("What was sent is not sent again, and a link that is over is not sent at all."),
+            runbook=_(
+                "If it failed, the mail server could not be reached. The guest asks for a new link: this one "
+                "ends after half an hour."
+            ),
+        ),
+    ),
+)
+describe_task(
     "payments.tasks.defer_unfinished_work",
     TaskDescription(
         title=_("Find what is not done yet"),

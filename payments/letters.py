@@ -87,6 +87,20 @@ def render_letter(letter: Letter, *, name: str, link: str) -> WrittenLetter:
     )
 
 
+def access_letter() -> Letter:
+    """Write the letter with the link to all bookings of an address; it tells of none of them."""
+    return Letter(
+        subject=_("Your bookings at Reyes Estancias"),
+        heading=_("See your bookings"),
+        paragraphs=(
+            _("Somebody, probably you, asked for a link to the bookings made with this address."),
+            _("It can be used once, within half an hour."),
+        ),
+        button=_("See my bookings"),
+        notes=(_("If it was not you, there is nothing to do: without this e-mail nobody gets in."),),
+    )
+
+
 def _hold(facts: EmailFacts) -> Letter:
     at = facts.hold_expires_at
     return Letter(

@@ -24,6 +24,7 @@ from payments.deferred_jobs import (
     LOOK_AT_PAGE,
     QUEUE,
     REFUND_PAYMENT,
+    SEND_ACCESS_LINK,
     SEND_GUEST_EMAIL,
     SETTLE_CANCELLATION,
 )
@@ -31,6 +32,7 @@ from payments.exceptions import GatewayRefused, TransientFault
 from payments.gateway import get_gateway
 from payments.invariants import checking
 from payments.protocols import (
+    access_link,
     cancellation,
     charge,
     date_change,
@@ -267,6 +269,12 @@ def end_unpaid_hold(booking_id: int) -> str:
 def end_unpaid_change(change_id: int) -> str:
     """Give up other dates that nobody paid for. Returns the state of the change, or ``not_found``."""
     return date_change.end_unpaid_change(change_id=change_id, gateway=get_gateway(), now=timezone.now())
+
+
+@task(name=SEND_ACCESS_LINK, queue="emails", retry=PATIENT_RETRIES, log_fields=("link_id",))
+def send_access_link(link_id: int) -> str:
+    """Send a guest the link to their bookings. Returns ``sent``, or why it was not."""
+    return access_link.send_access_link(link_id=link_id, now=timezone.now())
 
 
 @task(name=SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))

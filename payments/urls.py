@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments import views
+from payments import access_views, views
 
 urlpatterns = [
     path("reserva/<str:token>/", views.show_booking, name="booking"),
@@ -16,5 +16,8 @@ urlpatterns = [
     path("reserva/<str:token>/fechas/conservar/", views.keep_dates, name="keep_dates"),
     path("reserva/<str:token>/fechas/", views.ChangeDatesView.as_view(), name="change_dates"),
     path("reserva/<str:token>/cancelar/", views.CancelView.as_view(), name="cancel_booking"),
+    path("mis-reservas/", access_views.MyBookingsView.as_view(), name="my_bookings"),
+    path("mis-reservas/salir/", access_views.leave, name="leave"),
+    path("mis-reservas/entrar/<str:token>/", access_views.OpenAccessView.as_view(), name="open_access"),
     path("webhooks/stripe/", views.receive_stripe_event, name="stripe_webhook"),
 ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import date, datetime
-from functools import wraps
 from typing import Any
 
 from django import forms
@@ -18,7 +16,6 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import View
@@ -41,6 +38,7 @@ from payments.exceptions import (
 from payments.gateway import get_gateway
 from payments.panels import guest_page
 from payments.policies import PaymentKind
+from payments.private_pages import private_page
 from payments.requests import RETURNED_FROM_PAYING, RETURNED_UNPAID
 from payments.services import (
     close_pages,
@@ -54,21 +52,6 @@ from payments.services import (
 logger = logging.getLogger(__name__)
 
 MOST_EVENT_BYTES = 512 * 1024
-
-
-def private_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Keep a page with a secret address out of search engines, caches and other sites' logs."""
-
-    @never_cache
-    @wraps(view)
-    def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = view(request, *args, **kwargs)
-        response.headers["X-Robots-Tag"] = "noindex"
-        # Stricter would be "no-referrer", but then browsers send "Origin: null" and no form passes CSRF.
-        response.headers["Referrer-Policy"] = "same-origin"
-        return response
-
-    return respond
 
 
 @private_page

@@ -203,6 +203,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 100 * 1024
 # How many forms one visitor may send, by the name of the page's address; "" is every other page.
 FORM_LIMITS = {
     "login": Rate(10, per=timedelta(minutes=5)),
+    "my_bookings": Rate(5, per=timedelta(minutes=15)),
+    "open_access": Rate(10, per=timedelta(minutes=5)),
     "property": Rate(10, per=timedelta(minutes=10)),
     "": Rate(60, per=timedelta(minutes=1)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from payments.models.access import AccessLink, GuestVisit
 from payments.models.dunning import Debt, Dunning
 from payments.models.memory import InvariantCheck, StripeMemory
 from payments.models.messages import GuestEmail, StripeEvent
@@ -9,12 +10,14 @@ from payments.models.movements import Dispute, LedgerTransfer, ReconciliationBre
 from payments.models.obligations import Account, BookingAccount, Payment, PaymentAttempt
 
 __all__ = [
+    "AccessLink",
     "Account",
     "BookingAccount",
     "Debt",
     "Dispute",
     "Dunning",
     "GuestEmail",
+    "GuestVisit",
     "InvariantCheck",
     "LedgerTransfer",
     "Payment",

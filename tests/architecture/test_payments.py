@@ -39,6 +39,7 @@ FROZEN_TASK_NAMES = {
     "payments.tasks.check_invariants",
     "payments.tasks.resolve_unfinished_payments",
     "payments.tasks.scan_and_charge_balances",
+    "payments.tasks.send_access_link",
     "payments.tasks.send_guest_email",
     "payments.tasks.settle_cancellation",
 }
