@@ -9,6 +9,13 @@ import sys
 import threading
 
 import django
+from django.db import connection
+
+from procrastinate_tasks import defer
+
+django.setup()
+
+from tests.workers.deploys.shop import ORDERS  # noqa: E402 - tasks need the apps
 
 # Beyond this many unfinished jobs no more are ordered: this is about deploys, not about a flood.
 _MOST_UNFINISHED = 200
@@ -17,10 +24,6 @@ _PAUSE_SECONDS = 0.15
 
 def main() -> None:
     """Orders one job of each kind every ``_PAUSE_SECONDS``; keys are told apart by this process's pid."""
-    django.setup()
-    from procrastinate_tasks import defer
-    from tests.workers.deploys.shop import ORDERS
-
     told_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
     for number in itertools.count():
@@ -32,8 +35,6 @@ def main() -> None:
 
 
 def _count_unfinished() -> int:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")
         return int(cursor.fetchone()[0])
