@@ -95,6 +95,12 @@ def atomic() -> transaction.Atomic:
     return transaction.atomic(using=database_alias())
 
 
+def in_transaction() -> bool:
+    """Return whether what is done now becomes final later."""
+    in_block: bool = transaction.get_connection(using=database_alias()).in_atomic_block
+    return in_block
+
+
 def fetch_rows(sql: LiteralString, **parameters: object) -> list[dict[str, Any]]:
     return _connector().execute_query_all(sql, **parameters)
 

@@ -18,7 +18,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.tasks import Task
 from procrastinate.types import JSONDict
 
-from procrastinate_tasks.database import atomic, fetch_rows, statement
+from procrastinate_tasks.database import atomic, fetch_rows, in_transaction, statement
 from procrastinate_tasks.exceptions import InvalidTaskArguments, UnknownTask
 from procrastinate_tasks.jobs.calls import (
     Call,
@@ -81,7 +81,10 @@ def defer_many(
     *,
     priority: int | None = None,
 ) -> int:
-    """Defer many jobs, a statement for each two thousand; a generator is never held whole.
+    """Defer many jobs, a statement for each two thousand, so that a generator is not held whole.
+
+    In a transaction those from the first with a queueing lock or a unique key on are one statement: two who
+    defer the same ones wait for each other in turn, and never in a circle.
 
     Either calls of any tasks, ``defer_many(send_receipt.call(order_id=pk) for pk in ids)``, or one task's
     name and its ``Call``s.
@@ -182,7 +185,17 @@ def _queueing_lock_of(bound: TaskCall) -> str | None:
 def _chunks(calls: Iterable[TaskCall]) -> Iterator[list[TaskCall]]:
     iterator = iter(calls)
     while chunk := list(islice(iterator, CHUNK)):
+        # A transaction keeps what each statement took, and only within one statement is there an order.
+        if in_transaction() and any(map(_excludes_others, chunk)):
+            chunk += iterator
         yield chunk
+
+
+def _excludes_others(bound: TaskCall) -> bool:
+    """Whether a job may stand in the way of one that others defer; what is no call is refused later."""
+    if not isinstance(bound, TaskCall):
+        return False
+    return bound.call.unique_for is not None or _queueing_lock_of(bound) is not None
 
 
 class JobManager(manager.JobManager):

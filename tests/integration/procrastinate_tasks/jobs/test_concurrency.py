@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier, Event
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import connection, connections, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import DeleteJobCondition
 
+from procrastinate_tasks.jobs import deferring
 from procrastinate_tasks.jobs.calls import Call
 from procrastinate_tasks.jobs.deferring import cancel, defer, defer_many
 from procrastinate_tasks.jobs.policies import LossCause
@@ -145,6 +147,28 @@ def test_two_who_defer_the_same_queueing_locks_in_opposite_orders_both_end():
         assert sum(counts) == 300
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_jobs")
+
+
+@pytest.mark.parametrize("taken_by", ["queueing_lock", "unique_for"])
+def test_two_who_defer_more_than_a_chunk_of_the_same_in_a_transaction_both_end(
+    taken_by: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(deferring, "CHUNK", 10)
+
+    def call_of(number: int) -> Call:
+        if taken_by == "unique_for":
+            return Call({"number": number}, unique_for=timedelta(minutes=5))
+        return Call({"number": number}, queueing_lock=f"lock-{number:04}")
+
+    def defer_in(numbers: Sequence[int]) -> int:
+        with transaction.atomic():
+            return defer_many("sample.remember", map(call_of, numbers))
+
+    for _ in range(8):
+        counts = in_threads(lambda: defer_in(range(300)), lambda: defer_in(range(300)[::-1]))
+        assert sum(counts) == 300
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_tasks_uniquejob")
 
 
 def test_jobs_run_in_the_order_they_were_deferred_whatever_their_queueing_locks():
