@@ -47,6 +47,28 @@ _SHARED: dict[str, LiteralString] = {
     SELECT %(tasks)s::jsonb - coalesce(array_agg(pause.task_name::text), '{}')
     FROM procrastinate_tasks_taskpause AS pause
 )""",
+    # The job has no lock, or no other with its lock runs, or is due and comes before it. Each kind of other
+    # has an index of its own, which answers at once.
+    "is_next_of_its_lock": """(
+    job.lock IS NULL
+    OR NOT EXISTS (
+        SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
+    )
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_jobs AS other
+        WHERE other.lock = job.lock
+          AND other.status = 'todo'
+          AND other.scheduled_at IS NULL
+          AND (-other.priority, other.id) < (-job.priority, job.id)
+    )
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_jobs AS other
+        WHERE other.lock = job.lock
+          AND other.status = 'todo'
+          AND other.scheduled_at <= now()
+          AND (-other.priority, other.id) < (-job.priority, job.id)
+    )
+)""",
     # The due job waits for the other one with its lock, as the claim has it.
     "is_blocked": """(
     other.lock = job.lock

@@ -17,8 +17,8 @@ OUTSIDE_OF_ITS_ROOM = {"jobs/claim_next": "testing.py"}
 SHORTEST = 9
 # They speak of workers of ours only, which say themselves how long they may be silent.
 OWN_WORDS_FOR_ALIVE = {"queues/lift_limits", "worker/fits_elsewhere"}
-# Their plans depend on their own form of the lock's rule; test_lock_order.py compares the answers.
-OWN_WORDS_FOR_BLOCKED = {"worker/claim_jobs", "jobs/claim_next"}
+# Its plan depends on its own form of the lock's rule; test_lock_order.py compares the answers.
+OWN_WORDS_FOR_BLOCKED = {"jobs/claim_next"}
 
 
 def sql_files() -> dict[str, Path]:

@@ -4,7 +4,10 @@
 -- Each queue is probed through its own index range, so neither another queue's backlog nor jobs due next month
 -- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs: those
 -- behind it are passed over by an index, however many (of up to 10,000 locks).
--- Scheduled jobs that are due come in the order they fell due, at most 1,000 a probe, then by priority.
+-- Scheduled jobs that are due come in the order they fell due, then by priority: at most 1,000 without a lock a probe,
+-- and of the locks those of the first 1,000 jobs; when too few of these may run, the first job of each other lock.
+-- A worker that claims again and again says where the last claim of a queue ended: what it passed stays
+-- in the index while any transaction may still see it. From there on, jobs of higher priority are new ones.
 -- A paused queue is left out, and of a paused task all jobs. Of a limited queue as many jobs are taken as it has room for, under the lock of its
 -- rule; a queue without a rule costs neither lock nor write.
 WITH RECURSIVE known_queue (name) AS (
@@ -25,10 +28,33 @@ open_queue AS MATERIALIZED (
         CASE
             WHEN rule.rate_limit IS NULL AND rule.concurrency_limit IS NULL THEN %(slots)s
             ELSE procrastinate_tasks_lock_room_v1(served_queue.name, %(slots)s)
-        END AS room
+        END AS room,
+        coalesce(past.priority, 2147483647) AS past_priority,
+        coalesce(past.id, 0) AS past_id
     FROM served_queue
+    LEFT JOIN unnest(%(past_queues)s::text[], %(past_priorities)s::integer[], %(past_ids)s::bigint[])
+        AS past (name, priority, id) ON past.name = served_queue.name
     LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = served_queue.name
     WHERE rule.paused_at IS NULL
+),
+urgent AS (
+    SELECT ready.id, ready.priority, open_queue.name, open_queue.room
+    FROM open_queue
+    CROSS JOIN LATERAL (
+        SELECT job.id, job.priority
+        FROM procrastinate_jobs AS job
+        WHERE job.status = 'todo'
+          AND job.queue_name = open_queue.name
+          AND job.scheduled_at IS NULL
+          AND job.lock IS NULL
+          AND -job.priority < -open_queue.past_priority
+          AND job.id > open_queue.past_id
+          AND jsonb_exists({{open_tasks}}, job.task_name)
+        ORDER BY -job.priority, job.id -- as the index has it, and no other: the planner must not read past it
+        LIMIT %(slots)s
+        FOR UPDATE OF job SKIP LOCKED
+    ) AS ready
+    WHERE open_queue.room > 0
 ),
 free AS (
     SELECT ready.id, ready.priority, open_queue.name, open_queue.room
@@ -40,6 +66,7 @@ free AS (
           AND job.queue_name = open_queue.name
           AND job.scheduled_at IS NULL
           AND job.lock IS NULL
+          AND (-job.priority, job.id) > (-open_queue.past_priority, open_queue.past_id)
           AND jsonb_exists({{open_tasks}}, job.task_name)
         ORDER BY -job.priority, job.id -- as the index has it, and no other: the planner must not read past it
         LIMIT %(slots)s
@@ -66,26 +93,32 @@ front AS MATERIALIZED (
         ))
           AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
           AND jsonb_exists({{open_tasks}}, job.task_name)
-          AND (
-              job.lock IS NULL
-              OR NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
-              )
-              AND NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status = 'todo'
-                    AND other.scheduled_at IS NULL
-                    AND (-other.priority, other.id) < (-job.priority, job.id)
-              )
-              AND NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status = 'todo'
-                    AND other.scheduled_at <= now()
-                    AND (-other.priority, other.id) < (-job.priority, job.id)
-              )
-          )
+          AND {{is_next_of_its_lock}}
+        ORDER BY job.priority DESC, job.id
+        LIMIT %(slots)s
+        FOR UPDATE OF job SKIP LOCKED
+    ) AS ready
+    WHERE open_queue.room > 0
+),
+due_front AS MATERIALIZED (
+    SELECT ready.id, ready.priority, open_queue.name, open_queue.room
+    FROM open_queue
+    CROSS JOIN LATERAL (
+        SELECT job.id, job.priority
+        FROM procrastinate_jobs AS job
+        WHERE job.id = ANY(ARRAY(
+            SELECT waiting.id
+            FROM procrastinate_jobs AS waiting
+            WHERE waiting.status = 'todo'
+              AND waiting.queue_name = open_queue.name
+              AND waiting.scheduled_at <= now()
+              AND waiting.lock IS NOT NULL
+              AND jsonb_exists({{open_tasks}}, waiting.task_name)
+            ORDER BY waiting.scheduled_at
+            LIMIT 1000
+        ))
+          AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
+          AND {{is_next_of_its_lock}}
         ORDER BY job.priority DESC, job.id
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
@@ -121,6 +154,34 @@ lock_in_use (name) AS (
     FROM lock_in_use
     WHERE lock_in_use.name IS NOT NULL
 ),
+lock_of_due (name) AS (
+    (
+        SELECT min(lock) FROM procrastinate_jobs
+        WHERE status = 'todo' AND scheduled_at IS NOT NULL AND lock IS NOT NULL
+          AND (SELECT count(*) FROM due_front) < %(slots)s
+          AND EXISTS (
+              SELECT FROM open_queue
+              WHERE room > 0
+                AND (
+                    SELECT true FROM procrastinate_jobs AS waiting
+                    WHERE waiting.status = 'todo'
+                      AND waiting.queue_name = open_queue.name
+                      AND waiting.scheduled_at <= now()
+                      AND waiting.lock IS NOT NULL
+                    ORDER BY waiting.scheduled_at
+                    OFFSET 1000
+                    LIMIT 1
+                )
+          )
+    )
+    UNION ALL
+    SELECT (
+        SELECT min(lock) FROM procrastinate_jobs
+        WHERE status = 'todo' AND scheduled_at IS NOT NULL AND lock IS NOT NULL AND lock > lock_of_due.name
+    )
+    FROM lock_of_due
+    WHERE lock_of_due.name IS NOT NULL
+),
 first_of_lock AS (
     SELECT job.id, job.priority, open_queue.name, open_queue.room
     FROM procrastinate_jobs AS job
@@ -134,35 +195,25 @@ first_of_lock AS (
             LIMIT 1
         )
         FROM (SELECT name FROM lock_in_use WHERE name IS NOT NULL LIMIT 10000) AS lock_in_use
+        UNION ALL
+        SELECT (
+            SELECT waiting.id
+            FROM procrastinate_jobs AS waiting
+            WHERE waiting.status = 'todo' AND waiting.scheduled_at <= now() AND waiting.lock = lock_of_due.name
+            ORDER BY -waiting.priority, waiting.id
+            LIMIT 1
+        )
+        FROM (SELECT name FROM lock_of_due WHERE name IS NOT NULL LIMIT 10000) AS lock_of_due
     ))
       AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
-      AND job.id NOT IN (SELECT id FROM front)
+      AND job.id NOT IN (SELECT id FROM front UNION ALL SELECT id FROM due_front)
       AND jsonb_exists({{open_tasks}}, job.task_name)
-      AND (
-          job.lock IS NULL
-          OR NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
-              )
-              AND NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status = 'todo'
-                    AND other.scheduled_at IS NULL
-                    AND (-other.priority, other.id) < (-job.priority, job.id)
-              )
-              AND NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status = 'todo'
-                    AND other.scheduled_at <= now()
-                    AND (-other.priority, other.id) < (-job.priority, job.id)
-              )
-      )
+      AND {{is_next_of_its_lock}}
     ORDER BY job.priority DESC, job.id
     LIMIT %(slots)s
     FOR UPDATE OF job SKIP LOCKED
 ),
-due AS (
+due_free AS (
     SELECT ready.id, ready.priority, open_queue.name, open_queue.room
     FROM open_queue
     CROSS JOIN LATERAL (
@@ -174,31 +225,12 @@ due AS (
             WHERE waiting.status = 'todo'
               AND waiting.queue_name = open_queue.name
               AND waiting.scheduled_at <= now()
+              AND waiting.lock IS NULL
               AND jsonb_exists({{open_tasks}}, waiting.task_name)
             ORDER BY waiting.scheduled_at
             LIMIT 1000
         ))
           AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
-          AND (
-              job.lock IS NULL
-              OR NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
-              )
-              AND NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status = 'todo'
-                    AND other.scheduled_at IS NULL
-                    AND (-other.priority, other.id) < (-job.priority, job.id)
-              )
-              AND NOT EXISTS (
-                  SELECT FROM procrastinate_jobs AS other
-                  WHERE other.lock = job.lock
-                    AND other.status = 'todo'
-                    AND other.scheduled_at <= now()
-                    AND (-other.priority, other.id) < (-job.priority, job.id)
-              )
-          )
         ORDER BY job.priority DESC, job.id
         LIMIT %(slots)s
         FOR UPDATE OF job SKIP LOCKED
@@ -209,8 +241,9 @@ chosen AS (
     SELECT id, name
     FROM (
         SELECT *, row_number() OVER (PARTITION BY name ORDER BY priority DESC, id) AS place
-        FROM (SELECT * FROM free UNION ALL SELECT * FROM front UNION ALL SELECT * FROM first_of_lock
-            UNION ALL SELECT * FROM due) AS ready
+        FROM (SELECT * FROM urgent UNION ALL SELECT * FROM free UNION ALL SELECT * FROM front
+            UNION ALL SELECT * FROM due_free UNION ALL SELECT * FROM due_front
+            UNION ALL SELECT * FROM first_of_lock) AS ready
     ) AS candidate
     WHERE place <= room
     ORDER BY priority DESC, id

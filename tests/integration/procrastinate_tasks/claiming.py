@@ -51,8 +51,18 @@ def claim(
     tasks: Sequence[str] | None = None,
 ) -> list[int]:
     """Claim up to so many jobs and return their ids; by default of each task that this process knows."""
-    rows = run("worker/claim_jobs", queues=queues, worker_id=worker_id, slots=slots, tasks=known(tasks))
+    rows = run(
+        "worker/claim_jobs",
+        queues=queues,
+        worker_id=worker_id,
+        slots=slots,
+        tasks=known(tasks),
+        **NOTHING_PASSED,
+    )
     return [row[0] for row in rows]
+
+
+NOTHING_PASSED: dict[str, list[Any]] = {"past_queues": [], "past_priorities": [], "past_ids": []}
 
 
 def known(tasks: Sequence[str] | None = None) -> Jsonb:

@@ -100,6 +100,21 @@ def test_a_claim_takes_what_a_look_at_every_job_would(seed: int):
         assert sorted(claim(slots, worker_id=worker_id)) == sorted(wanted)
 
 
+def test_due_jobs_behind_a_thousand_due_ones_that_are_blocked_are_claimed():
+    worker_id = register_worker()
+    empty()
+    insert_blocked(1100)
+    execute("UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1 hour' WHERE status = 'todo'")
+    execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, scheduled_at)"
+        " SELECT 'sample', 'sample.remember', lock, now() + due"
+        " FROM (VALUES (NULL, interval '-1 s'), ('two', '-1 s'), ('two', '-1 s'), ('three', '1 s'))"
+        " AS item (lock, due)"
+    )
+
+    assert len(claim(10, worker_id=worker_id)) == 2
+
+
 def test_what_stands_behind_many_blocked_jobs_is_claimed():
     worker_id = register_worker()
     empty()

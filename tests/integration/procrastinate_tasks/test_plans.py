@@ -9,7 +9,14 @@ import pytest
 from django.db import connection
 
 from procrastinate_tasks.database import statement
-from tests.integration.procrastinate_tasks.claiming import claim, execute, known, register_worker, run
+from tests.integration.procrastinate_tasks.claiming import (
+    NOTHING_PASSED,
+    claim,
+    execute,
+    known,
+    register_worker,
+    run,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +68,7 @@ def nodes_of(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def claim_of(slots: int, *, worker_id: int) -> dict[str, Any]:
-    return {"queues": None, "worker_id": worker_id, "slots": slots, "tasks": known()}
+    return {"queues": None, "worker_id": worker_id, "slots": slots, "tasks": known()} | NOTHING_PASSED
 
 
 def rows_read(access: dict[str, Any]) -> float:

@@ -20,7 +20,14 @@ from procrastinate_tasks.models import Outcome, QueueRule
 from procrastinate_tasks.queues import control, pauses
 from procrastinate_tasks.queues.control import is_paused, list_queue_rules
 from tests.integration.constraints import assert_only_the_database_prevents, drop_constraint
-from tests.integration.procrastinate_tasks.claiming import claim, execute, known, look_ahead, register_worker
+from tests.integration.procrastinate_tasks.claiming import (
+    NOTHING_PASSED,
+    claim,
+    execute,
+    known,
+    look_ahead,
+    register_worker,
+)
 from tests.integration.procrastinate_tasks.ending import end_of
 
 pytestmark = pytest.mark.django_db
@@ -357,6 +364,7 @@ def test_claims_from_queues_without_limits_neither_lock_nor_wait_for_a_rule():
                     "worker_id": None,
                     "slots": 10,
                     "tasks": known(),
+                    **NOTHING_PASSED,
                 }
                 cursor.execute(statement("worker/claim_jobs"), parameters)
                 queues = [row[2] for row in cursor.fetchall()]

@@ -23,6 +23,8 @@ from procrastinate_tasks.worker.registration import Registration
 class EmptyQueue:
     """Answers every claim with nothing, and notes how many slots it was for."""
 
+    saw_all = True
+
     def __init__(self) -> None:
         self.asked_for: list[int] = []
         self.took_along: list[int] = []
