@@ -32,7 +32,7 @@ from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import MOST_REFUSALS, Completion
 from procrastinate_tasks.jobs.context import Progress
 from procrastinate_tasks.jobs.parameters import Unfit
-from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.recording import record
 from procrastinate_tasks.jobs.task_options import find_options
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queue_reset import EmptyQueueMixin, empty_queue
@@ -148,7 +148,7 @@ class _LastWord:
 
 
 class _Drain:
-    """Runs claimed jobs here as a worker's child does, and settles them as the worker does."""
+    """Runs claimed jobs here as a worker's child does, and records their ends as the worker does."""
 
     def __init__(self) -> None:
         self._progress = _LastWord()
@@ -158,19 +158,19 @@ class _Drain:
         self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB)
 
     def run_job(self, assignment: ClaimedJob) -> Outcome:
-        """Run one claimed job and settle it."""
+        """Run one claimed job and record its end."""
         end = fresh_context().run(self._run, assignment)
         if said := self._progress.take():
             progress.store([said])
         settings = queue_settings()
-        (settled,) = settle(
+        (recorded,) = record(
             [end],
             host=_HOST,
             release=settings.release,
             now=timezone.now(),
         )
-        log_end(assignment, end, settled)
-        return settled.outcome
+        log_end(assignment, end, recorded)
+        return recorded.outcome
 
     def _run(self, assignment: ClaimedJob) -> Completion:
         slot = Slot(index=0, async_context=None)

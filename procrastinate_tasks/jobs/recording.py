@@ -115,7 +115,7 @@ def tell_refused(end: Completion) -> None:
     logger.error("The database refuses every end of job %d, which stays as it is", end.job_id)
 
 
-def settle(
+def record(
     ends: Sequence[Completion],
     *,
     host: str = "",
@@ -123,9 +123,9 @@ def settle(
     now: datetime | None = None,
     on_refused: Callable[[Completion], None] = tell_refused,
 ) -> list[Recorded]:
-    """Settle jobs in Django's transaction; the answer leaves out those their worker had lost.
+    """Record ends in Django's transaction; the answer leaves out those their worker had lost.
 
-    One that the database refuses is settled in our words, and costs the others nothing.
+    One that the database refuses is recorded in our words, and costs the others nothing.
 
     Args:
         host: where the runs were; of lost ones their worker's row tells it.
@@ -135,10 +135,10 @@ def settle(
     """
     own = {"host": host, "release": release, "deletes_job": False, "as_of": now}
     portions = Portions(ends)
-    settled: list[Recorded] = []
+    recorded: list[Recorded] = []
     while (portion := portions.next) is not None:
         try:
-            settled += _settle_together(portion, own)
+            recorded += _record_together(portion, own)
         except Exception as error:
             if (reason := why_refused(error)) is None:
                 raise
@@ -147,11 +147,11 @@ def settle(
             portions.accept()
     for end in portions.refused_for_good:
         on_refused(end)
-    return settled
+    return recorded
 
 
-def _settle_together(ends: Sequence[Completion], own: Mapping[str, object]) -> list[Recorded]:
-    """Settle jobs in one statement; when it is refused, the surrounding transaction stays usable."""
+def _record_together(ends: Sequence[Completion], own: Mapping[str, object]) -> list[Recorded]:
+    """Record ends in one statement; when it is refused, the surrounding transaction stays usable."""
     parameter = encode({**end._asdict(), **own} for end in ends)
     # A job with the same queueing lock may be committed while the statement runs.
     return read_answer(retry_clash(lambda: fetch_rows(COMPLETE_JOBS, ends=parameter)))

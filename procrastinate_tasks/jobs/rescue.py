@@ -18,7 +18,7 @@ from procrastinate_tasks.exceptions import QueueError, WorkerDied, WorkerLost
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.policies import LossCause, LossDecision, decide_loss
-from procrastinate_tasks.jobs.recording import settle, tell_refused
+from procrastinate_tasks.jobs.recording import record, tell_refused
 from procrastinate_tasks.models import Outcome
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ def _rescue(
     with atomic():
         rows = _lock(wanted)
         lost = [_lost_run(row, cause) for row in rows]
-        recorded = settle(
+        recorded = record(
             [judge(each, decision=decision) for each in lost],
             now=rows[0]["now"] if rows else None,
             on_refused=refused.add,

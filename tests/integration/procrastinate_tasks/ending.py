@@ -8,7 +8,7 @@ from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.jobs.completion import Completion, Recorded
-from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.recording import record
 from procrastinate_tasks.models import Outcome
 
 _STATUS = {
@@ -48,4 +48,4 @@ def end_of(job_id: int | None, outcome: Outcome) -> Completion:
 
 def settle_one(end: Completion) -> Recorded | None:
     """Settle one run; None if the database refuses it."""
-    return next(iter(settle([end])), None)
+    return next(iter(record([end])), None)

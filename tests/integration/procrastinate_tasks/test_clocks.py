@@ -22,7 +22,7 @@ from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.jobs import rescue, retention
 from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.recording import record
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.models import BulkOperation, Channel, JobAttempt, LiveWorker, Outcome
 from procrastinate_tasks.queries.workers import list_workers
@@ -66,7 +66,7 @@ def test_a_retry_20_s_later_is_due_20_s_later(skew: timedelta, strategy: str):
     start(job_id)
 
     with host_clock(skew):
-        settle([a_retry(job_id, strategy)])
+        record([a_retry(job_id, strategy)])
 
     due = ProcrastinateJob.objects.get(id=job_id).scheduled_at
     assert near(due, timezone.now() + timedelta(seconds=20))
@@ -89,7 +89,7 @@ def test_a_run_is_stored_when_it_was(skew: timedelta):
 
     with host_clock(skew):
         end = end_of(job_id, Outcome.SUCCEEDED)
-        settle([end._replace(started_at=end.started_at - 30)])
+        record([end._replace(started_at=end.started_at - 30)])
 
     attempt = JobAttempt.objects.get()
     assert near(attempt.finished_at, timezone.now())

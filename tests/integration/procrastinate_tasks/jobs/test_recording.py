@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.recording import record
 from procrastinate_tasks.models import JobAttempt, Outcome
 from tests.integration.procrastinate_tasks.ending import end_of, settle_one, start
 
@@ -80,7 +80,7 @@ def test_two_retries_with_one_queueing_lock_in_one_statement_leave_one_waiting()
     first = retry_of(defer("sample.locked"))
     second = retry_of(defer("sample.locked"))
 
-    settled = settle([first, second])
+    settled = record([first, second])
 
     assert {item.job_id: item.status for item in settled} == {first.job_id: "todo", second.job_id: "failed"}
     assert {item.sibling_id for item in settled} == {None, first.job_id}
@@ -89,7 +89,7 @@ def test_two_retries_with_one_queueing_lock_in_one_statement_leave_one_waiting()
 def test_many_jobs_without_a_queueing_lock_are_put_back_together():
     ends = [retry_of(defer("sample.remember", {"number": n})) for n in range(3)]
 
-    settled = settle(ends)
+    settled = record(ends)
 
     assert [item.status for item in settled] == ["todo", "todo", "todo"]
 

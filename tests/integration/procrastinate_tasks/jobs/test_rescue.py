@@ -17,7 +17,7 @@ from procrastinate_tasks.actions.services import act
 from procrastinate_tasks.jobs import rescue as rescue_module
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.policies import LossCause
-from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.recording import record
 from procrastinate_tasks.jobs.rescue import (
     LostRun,
     RefusedRuns,
@@ -206,7 +206,7 @@ def lose(job_id: int, *, worker_id: int, cause: LossCause) -> None:
         lost = LostRun(
             cause=cause, job_id=job_id, worker_id=worker_id, attempts=0, started_at=time.monotonic()
         )
-        settle([judge(lost)])
+        record([judge(lost)])
 
 
 def test_whoever_waits_for_rows_waits_five_seconds_at_most_and_what_is_tighter_stands():
