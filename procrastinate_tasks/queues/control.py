@@ -21,7 +21,7 @@ LIFT_LIMITS = statement("queues/lift_limits")
 def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None = None) -> None:
     """Limit a queue on all workers together, instead of what the settings say; at once, through restarts.
 
-    Without any limit the settings hold again.
+    Without any limit the settings hold again; where they have none, what another project's settings say.
 
     Args:
         rate: how many of its jobs may start within a period.
@@ -45,6 +45,7 @@ def limit_queue(*, queue: str, rate: Rate | None = None, concurrency: int | None
         rate_period=limit_in_force.rate and limit_in_force.rate.per,
         concurrency_limit=limit_in_force.concurrency,
         by_hand=is_by_hand,
+        is_said=limit_in_force != QueueLimit(),
         project="" if is_by_hand else project_name(),
     )
 

@@ -15,7 +15,7 @@ from procrastinate_tasks.database import statement
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.jobs.calls import Call
 from procrastinate_tasks.jobs.deferring import defer_many
-from procrastinate_tasks.jobs.recording import settle
+from procrastinate_tasks.jobs.recording import record
 from procrastinate_tasks.models import Outcome, QueueRule
 from procrastinate_tasks.queues import control, pauses
 from procrastinate_tasks.queues.control import is_paused, list_queue_rules
@@ -50,7 +50,7 @@ def wait_elsewhere(count: int) -> None:
 
 def finish(*job_ids: int, worker_id: int) -> None:
     ends = [end_of(job_id, Outcome.SUCCEEDED)._replace(worker_id=worker_id) for job_id in job_ids]
-    assert len(settle(ends)) == len(job_ids)
+    assert len(record(ends)) == len(job_ids)
 
 
 def may_start_now() -> bool:
@@ -287,6 +287,38 @@ def test_a_worker_that_declares_no_limit_lifts_none_while_one_lives_that_does(se
     control.declare_limits()
 
     assert limit_of("sample") == QueueLimit(rate=Rate(20), concurrency=5)
+
+
+def as_another_project(settings) -> None:
+    settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {}
+    settings.PROCRASTINATE_TASKS_PROJECT = "another"
+
+
+@pytest.mark.usefixtures("_declared")
+def test_a_limit_taken_back_where_the_settings_have_none_leaves_what_another_project_declared(settings):
+    as_another_project(settings)
+
+    control.limit_queue(queue="sample")
+
+    assert limit_of("sample") == QueueLimit(rate=Rate(20), concurrency=5)
+
+
+@pytest.mark.parametrize(("lives", "stays"), [(True, QueueLimit(concurrency=1)), (False, QueueLimit())])
+@pytest.mark.usefixtures("_declared")
+def test_staff_s_limit_stays_until_the_project_that_declares_one_says_so_again(
+    settings, lives: bool, stays: QueueLimit
+):
+    if lives:
+        register_worker(project=project_name(), limits=["sample"])
+    as_another_project(settings)
+    control.limit_queue(queue="sample", concurrency=1)
+    control.limit_queue(queue="sample")
+    control.lift_limits()
+    assert limit_of("sample") == stays
+
+    settings.PROCRASTINATE_TASKS_QUEUE_LIMITS = {"sample": QueueLimit(concurrency=5)}
+    control.declare_limits()
+    assert limit_of("sample") == QueueLimit(concurrency=5)
 
 
 @pytest.mark.usefixtures("_declared")
