@@ -44,6 +44,7 @@ from payments.panels.debts import OverdueFilter, tell_next
 from payments.panels.email_preview import PreviewEmails
 from payments.panels.event_admin import StripeEventAdmin
 from payments.panels.letting_go import GiveUp, WaiveDebt
+from payments.panels.money_today import BalancesOfDayFilter, FailedChargeFilter
 from payments.panels.pay_again import PayAgain
 from payments.panels.try_again import TryAgain
 from procrastinate_tasks.actions.permissions import VIEW_JOBS
@@ -177,7 +178,7 @@ class DoubtFilter(admin.SimpleListFilter):
 @admin.register(Payment)
 class PaymentAdmin(MoneyAdmin):
     list_display = ("id", "booking_link", "kind", "amount", "shown_status", "made")
-    list_filter = ("status", "kind", DoubtFilter, "created_at")
+    list_filter = ("status", "kind", BalancesOfDayFilter, FailedChargeFilter, DoubtFilter, "created_at")
     list_select_related = ("booking",)
     search_fields = ("attempts__stripe_intent_id__exact", "attempts__stripe_session_id__exact")
     readonly_fields = ("booking_link", "kind", "seq", "amount", "shown_status", "reason", "made")

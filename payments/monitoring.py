@@ -12,16 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from payments import attention, memory, unfinished
-from payments.deferred_jobs import CHARGE_BALANCE, CHARGE_PAYMENT
-from payments.doubts import IN_DOUBT
+from payments.doubts import IN_DOUBT, IN_DOUBT_PARAMETER
+from payments.failed_charges import FAILED_SINCE_PARAMETER, find_failed_charges
 from payments.models import Payment, PaymentAttempt, Refund, StripeEvent
-from payments.policies import AttemptState, Channel, PaymentStatus, RefundState
-from procrastinate_tasks.models import JobAttempt, Outcome
+from payments.policies import Channel, PaymentStatus, RefundState
 from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding, register_rule
 from procrastinate_tasks.monitoring.metrics import Metric, gauge, register_metrics, single
 from procrastinate_tasks.monitoring.snapshot import Snapshot
 
-_CHARGES = (CHARGE_BALANCE, CHARGE_PAYMENT)
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +39,8 @@ def charges_in_doubt(*, before: datetime) -> ChargesInDoubt:
     return ChargesInDoubt(**found)
 
 
-def count_failed_charges(*, since: datetime) -> int:
-    """Count the charges to saved cards that the bank declined or that failed for good since an instant."""
-    declined = PaymentAttempt.objects.filter(
-        state=AttemptState.DECLINED, channel=Channel.OFF_SESSION, updated_at__gte=since
-    )
-    broken = JobAttempt.objects.filter(
-        outcome__in=(Outcome.FAILED, Outcome.PARKED), finished_at__gte=since, task_name__in=_CHARGES
-    )
-    return declined.count() + broken.count()
-
-
 def find_failing_charges(snapshot: Snapshot) -> Iterator[Finding]:
-    failed = count_failed_charges(since=snapshot.taken_at - timedelta(hours=1))
+    failed = find_failed_charges(since=snapshot.taken_at - _HOUR).count()
     if failed > settings.PAYMENTS_ALERT_FAILED_PER_HOUR:
         yield Finding(
             sentence=ngettext(
@@ -103,7 +91,8 @@ ALERT_RULES = (
             " our fault, pause the queue: manage.py jobs pause payments."
         ),
         find=find_failing_charges,
-        page="admin:queue_failures",
+        page="admin:payments_payment_changelist",
+        query=lambda told: {FAILED_SINCE_PARAMETER: (told.told_at - _HOUR).isoformat()},
     ),
     AlertRule(
         name="charge_unknown",
@@ -114,6 +103,7 @@ ALERT_RULES = (
         ),
         find=find_charges_in_doubt,
         page="admin:payments_payment_changelist",
+        query=lambda told: {IN_DOUBT_PARAMETER: "yes"},
     ),
 )
 
@@ -125,6 +115,7 @@ def _rule_of(work: unfinished.Work) -> AlertRule:
         advice=work.advice,
         find=lambda snapshot: _find_overdue(work, snapshot),
         page=work.page,
+        query=lambda told: unfinished.overdue_query(work, now=told.told_at),
     )
 
 
@@ -141,6 +132,7 @@ def _rule_of_concern(concern: attention.Concern) -> AlertRule:
         advice=concern.advice,
         find=lambda snapshot: _find_concern(concern),
         page=concern.page,
+        query=lambda told: concern.query,
     )
 
 
@@ -166,8 +158,8 @@ def payment_metrics() -> Iterator[Metric]:
     )
     yield single(
         "payments_charges_failed_last_hour",
-        "Charges to saved cards that were declined, or failed for good, within the last hour.",
-        count_failed_charges(since=now - timedelta(hours=1)),
+        "Payments whose charge to a saved card was declined, or failed for good, within the last hour.",
+        find_failed_charges(since=now - _HOUR).count(),
     )
     yield gauge("payments_open", "Payments that are neither paid nor void.", _open_payments(), label="status")
     yield single(

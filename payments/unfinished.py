@@ -83,10 +83,14 @@ def overdue_rows(work: Work, *, now: datetime) -> QuerySet[Any]:
     return work.waiting(until=now - work.patience).order_by()
 
 
+def overdue_query(work: Work, *, now: datetime) -> dict[str, str]:
+    """Return what the list of a kind is filtered by, to show just what waits for too long."""
+    return {**work.query, f"{work.asked_at}__lte": (now - work.patience).isoformat()}
+
+
 def overdue_of(work: Work, *, count: int, now: datetime) -> Overdue:
     """Return so many rows as the sentence and the list that tell of them."""
-    query = {**work.query, f"{work.asked_at}__lte": (now - work.patience).isoformat()}
-    address = f"{reverse(work.page)}?{urlencode(query)}"
+    address = f"{reverse(work.page)}?{urlencode(overdue_query(work, now=now))}"
     return Overdue(count=count, sentence=work.describe(count), address=address)
 
 

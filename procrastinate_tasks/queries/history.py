@@ -22,6 +22,7 @@ class ToldAlert:
     """An alert that was told and is not over, as it was told."""
 
     rule: str
+    subject: str
     sentence: str
     told_at: datetime
 

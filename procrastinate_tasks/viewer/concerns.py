@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
@@ -13,13 +14,15 @@ from django.utils.translation import ngettext
 
 from procrastinate_tasks.formatting import age_in_words, count_in_words, span_in_words
 from procrastinate_tasks.jobs.descriptions import moves_money, title_of
-from procrastinate_tasks.monitoring.alerts.rules import all_rules
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, all_rules
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot
-from procrastinate_tasks.queries.history import DashboardFacts
+from procrastinate_tasks.queries.history import DashboardFacts, ToldAlert
 from procrastinate_tasks.queues.pauses import Pause, PauseKind
 from procrastinate_tasks.schedule.state import ScheduleInfo
 from procrastinate_tasks.viewer.cron_words import schedule_in_words
 from procrastinate_tasks.viewer.navigation import Links
+
+logger = logging.getLogger(__name__)
 
 MOST_SENTENCES = 7
 SLOW_WAIT = timedelta(minutes=1)
@@ -67,7 +70,17 @@ def _of_alerts(facts: DashboardFacts, links: Links) -> Iterator[Concern]:
     for alert in facts.alerts:
         if (rule := rules.get(alert.rule)) is not None:
             heading = _("Alert: %s") % rule.title
-            yield _concern(Urgency.NOW, f"{heading}. {alert.sentence}", links.named(rule.page))
+            url = links.named(rule.page, **_query_of(rule, alert))
+            yield _concern(Urgency.NOW, f"{heading}. {alert.sentence}", url)
+
+
+def _query_of(rule: AlertRule, alert: ToldAlert) -> Mapping[str, str]:
+    """Ask the rule, which may be a project's: one that fails is left with its whole page."""
+    try:
+        return rule.query(alert)
+    except Exception:
+        logger.exception("An alert rule could not name its list", extra={"rule": rule.name})
+        return {}
 
 
 def _of_workers(snapshot: Snapshot, links: Links) -> Iterator[Concern]:

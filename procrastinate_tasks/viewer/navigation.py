@@ -111,9 +111,10 @@ class Links:
         ]
         return f"{reverse('admin:queue_confirm', current_app=self.site_name)}?{urlencode(query)}"
 
-    def named(self, url_name: str) -> str:
+    def named(self, url_name: str, **filters: str) -> str:
         """Return the address of any page without arguments, such as ``admin:queue_workers``."""
-        return reverse(url_name, current_app=self.site_name)
+        address = reverse(url_name, current_app=self.site_name)
+        return f"{address}?{urlencode(filters)}" if filters else address
 
     def to_job(self, job_id: int) -> str:
         return reverse("admin:queue_job", args=[job_id], current_app=self.site_name)

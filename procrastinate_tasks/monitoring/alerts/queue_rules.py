@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -241,7 +242,12 @@ QUEUE_RULES = (
             " manage.py jobs retry."
         ),
         find=find_failing_jobs,
-        page="admin:queue_failures",
+        page="admin:queue_jobs",
+        query=lambda told: {
+            "tab": "failed",
+            "queue": told.subject,
+            "ended_from": (told.told_at - timedelta(hours=1)).isoformat(),
+        },
     ),
     AlertRule(
         name="worker_refused",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
 from procrastinate_tasks.monitoring.snapshot import Snapshot
+from procrastinate_tasks.queries.history import ToldAlert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class AlertRule:
     """A fault worth telling somebody, and what to do about it.
 
     ``find`` looks for it in a snapshot of the queue, or in its own tables; it is called every few seconds.
-    ``page`` names the address of the page that shows more; the system page does without one.
+    ``page`` names the address of the page that shows more; the system page does without one. ``query`` is
+    what that page is filtered by, to show just what the sentence counts.
     """
 
     name: str
@@ -36,6 +38,7 @@ class AlertRule:
     advice: str | Promise
     find: Callable[[Snapshot], Iterable[Finding]]
     page: str = "admin:queue_system"
+    query: Callable[[ToldAlert], Mapping[str, str]] = lambda _told: {}
 
 
 _rules_by_name: dict[str, AlertRule] = {}

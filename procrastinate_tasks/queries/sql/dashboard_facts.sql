@@ -14,7 +14,7 @@ SELECT
     )::text AS releases_of_day,
     (
         SELECT coalesce(
-            jsonb_agg(jsonb_build_object('rule', rule, 'sentence', sentence, 'told_at', fired_at) ORDER BY fired_at, rule, subject), '[]'
+            jsonb_agg(jsonb_build_object('rule', rule, 'subject', subject, 'sentence', sentence, 'told_at', fired_at) ORDER BY fired_at, rule, subject), '[]'
         )
         FROM procrastinate_tasks_alertstate
         WHERE fired_at IS NOT NULL

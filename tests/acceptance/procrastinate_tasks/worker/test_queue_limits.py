@@ -125,7 +125,11 @@ def test_a_pause_lets_running_jobs_finish_and_survives_a_restart(tmp_path: Path)
 def test_a_pause_of_a_task_holds_no_other_up_and_ends_by_itself_at_its_time(tmp_path: Path):
     with started_worker(tmp_path / "worker.log", *NO_POLLING):
         until = datetime.now(UTC) + 3 * SECOND
-        pauses.pause_task(task="engine.async_no_op", by="Ana", until=until)
+        query(
+            "INSERT INTO procrastinate_tasks_taskpause (task_name, paused_by, pause_reason, paused_until)"
+            " VALUES ('engine.async_no_op', 'Ana', '', %s) RETURNING task_name",
+            until.isoformat(),
+        )
         (paused,) = insert_jobs("engine.async_no_op", queue="payments")
         (other,) = insert_jobs("engine.no_op", queue="payments")
         wait_for(lambda: status_of(other) == "succeeded")
