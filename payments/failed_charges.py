@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
 from payments.deferred_jobs import CHARGE_BALANCE, CHARGE_PAYMENT
 from payments.models import Payment, PaymentAttempt
 from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus
-from procrastinate_tasks.jobs.arguments import find_arguments
 from procrastinate_tasks.models import Job, JobAttempt, Outcome
 
 # By which the list of payments shows them alone.
 FAILED_SINCE_PARAMETER = "charge_failed_since"
 
 _MOST_JOBS = 1_000
-_LARGEST_ID = 2**63 - 1
+# Of an id that a column can hold, whatever its first.
+_DIGITS = 19
 
 
 def find_failed_charges(*, since: datetime) -> QuerySet[Payment]:
@@ -36,12 +37,16 @@ def _of_broken_jobs(since: datetime) -> Q:
         task_name__in=(CHARGE_BALANCE, CHARGE_PAYMENT),
     )
     job_ids = set(runs.order_by("-finished_at").values_list("job_id", flat=True)[:_MOST_JOBS])
-    jobs = Job.objects.filter(pk__in=job_ids).annotate(args_text=Cast("args", TextField()))
-    calls = [find_arguments(text) for text in jobs.values_list("args_text", flat=True)]
-    balances = Q(kind=PaymentKind.BALANCE, booking_id__in=_ids(calls, "booking_id"))
-    return Q(pk__in=_ids(calls, "payment_id")) | (balances & ~Q(status=PaymentStatus.VOID))
+    calls = Job.objects.filter(pk__in=job_ids).values_list(
+        KeyTextTransform("booking_id", "args"), KeyTextTransform("payment_id", "args")
+    )
+    booking_ids, payment_ids = map(_ids, zip(*calls, strict=True)) if calls else (set(), set())
+    balances = Q(kind=PaymentKind.BALANCE, booking_id__in=booking_ids) & ~Q(status=PaymentStatus.VOID)
+    return balances | Q(pk__in=payment_ids)
 
 
-def _ids(calls: list[dict[str, object]], argument: str) -> set[int]:
-    values = (call.get(argument) for call in calls)
-    return {value for value in values if isinstance(value, int) and 0 < value <= _LARGEST_ID}
+def _ids(texts: Iterable[str | None]) -> set[int]:
+    """Read what arguments name; any client may have written them."""
+    return {
+        int(text) for text in texts if text and text.isascii() and text.isdecimal() and len(text) < _DIGITS
+    }

@@ -22,6 +22,8 @@ _CODENAMES: Mapping[Action, str] = {
     Action.PAUSE_TASK: "pause_queue",
     Action.RESUME_TASK: "pause_queue",
     Action.LIMIT: "limit_queue",
+    Action.MUTE_FAULT: "retry_job",
+    Action.UNMUTE_FAULT: "retry_job",
     Action.RUN_SCHEDULE: "run_schedule",
     Action.DISABLE_SCHEDULE: "disable_schedule",
     Action.ENABLE_SCHEDULE: "disable_schedule",

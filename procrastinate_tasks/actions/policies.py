@@ -26,6 +26,8 @@ class Action(StrEnum):
     PAUSE_TASK = "pause_task"
     RESUME_TASK = "resume_task"
     LIMIT = "limit"
+    MUTE_FAULT = "mute_fault"
+    UNMUTE_FAULT = "unmute_fault"
     RUN_SCHEDULE = "run_schedule"
     DISABLE_SCHEDULE = "disable_schedule"
     ENABLE_SCHEDULE = "enable_schedule"
@@ -36,6 +38,7 @@ class Action(StrEnum):
 JOB_ACTIONS = (Action.RETRY, Action.RUN_NOW, Action.CANCEL, Action.ABORT, Action.RELEASE, Action.RESCUE)
 QUEUE_ACTIONS = (Action.PAUSE, Action.RESUME, Action.LIMIT)
 TASK_ACTIONS = (Action.PAUSE_TASK, Action.RESUME_TASK)
+FAULT_ACTIONS = (Action.MUTE_FAULT, Action.UNMUTE_FAULT)
 SCHEDULE_ACTIONS = (Action.RUN_SCHEDULE, Action.DISABLE_SCHEDULE, Action.ENABLE_SCHEDULE)
 
 
@@ -62,6 +65,9 @@ class Refusal(StrEnum):
     NOT_PAUSED = "not_paused"
     UNKNOWN_TASK = "unknown_task"
     OVER_ALREADY = "over_already"
+    UNKNOWN_FAULT = "unknown_fault"
+    MUTED_ALREADY = "muted_already"
+    NOT_MUTED = "not_muted"
     INVALID_LIMIT = "invalid_limit"
     UNKNOWN_SCHEDULE = "unknown_schedule"
     DISABLED_ALREADY = "disabled_already"
@@ -206,6 +212,8 @@ _TIERS: Mapping[Action, Tier] = {
     Action.PAUSE_TASK: Tier.DRY_RUN,
     Action.RESUME_TASK: Tier.BUTTON,
     Action.LIMIT: Tier.DRY_RUN,
+    Action.MUTE_FAULT: Tier.DRY_RUN,
+    Action.UNMUTE_FAULT: Tier.BUTTON,
     Action.RUN_SCHEDULE: Tier.BUTTON,
     Action.DISABLE_SCHEDULE: Tier.TYPED,
     Action.ENABLE_SCHEDULE: Tier.BUTTON,

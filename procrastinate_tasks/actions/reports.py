@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from procrastinate_tasks.actions.policies import (
+    FAULT_ACTIONS,
     JOB_ACTIONS,
     QUEUE_ACTIONS,
     SCHEDULE_ACTIONS,
@@ -39,6 +40,7 @@ TARGET_TYPES: Mapping[Action, TargetType] = {
     **dict.fromkeys(JOB_ACTIONS, TargetType.JOB),
     **dict.fromkeys(QUEUE_ACTIONS, TargetType.QUEUE),
     **dict.fromkeys(TASK_ACTIONS, TargetType.TASK),
+    **dict.fromkeys(FAULT_ACTIONS, TargetType.FAULT),
     **dict.fromkeys(SCHEDULE_ACTIONS, TargetType.SCHEDULE),
     **dict.fromkeys((Action.START_BULK, Action.STOP_BULK), TargetType.BULK),
 }
@@ -175,6 +177,8 @@ ACTION_LABELS: Mapping[Action, Promise] = {
     Action.PAUSE_TASK: _("Pause the task"),
     Action.RESUME_TASK: _("Resume the task"),
     Action.LIMIT: _("Limit"),
+    Action.MUTE_FAULT: _("Mute"),
+    Action.UNMUTE_FAULT: _("Tell of it again"),
     Action.RUN_SCHEDULE: _("Run now"),
     Action.DISABLE_SCHEDULE: _("Disable"),
     Action.ENABLE_SCHEDULE: _("Enable"),
@@ -194,6 +198,8 @@ _APPLIED: Mapping[Action, Promise] = {
     Action.PAUSE_TASK: _("The task is paused: running jobs finish, none starts."),
     Action.RESUME_TASK: _("The task runs again."),
     Action.LIMIT: _("The queue's limits were changed."),
+    Action.MUTE_FAULT: _("The fault is muted until a later release has it too."),
+    Action.UNMUTE_FAULT: _("The fault is told of again."),
     Action.RUN_SCHEDULE: _("Job %(job_id)s was deferred. The next regular run stays where it was."),
     Action.DISABLE_SCHEDULE: _("The schedule is disabled: it defers nothing until it is enabled."),
     Action.ENABLE_SCHEDULE: _("The schedule is enabled, from its next time on."),
@@ -221,6 +227,9 @@ _REFUSED: Mapping[Refusal, Promise] = {
     Refusal.PAUSED_ALREADY: _("It is paused already."),
     Refusal.NOT_PAUSED: _("It is not paused."),
     Refusal.UNKNOWN_TASK: _("There is no such task."),
+    Refusal.UNKNOWN_FAULT: _("There is no such fault, or its runs were pruned."),
+    Refusal.MUTED_ALREADY: _("It is muted already."),
+    Refusal.NOT_MUTED: _("It is not muted."),
     Refusal.OVER_ALREADY: _("That time has passed: nothing was paused."),
     Refusal.INVALID_LIMIT: _("This is no limit: %(problem)s."),
     Refusal.UNKNOWN_SCHEDULE: _("There is no such schedule."),

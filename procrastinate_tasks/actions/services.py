@@ -19,10 +19,12 @@ from procrastinate_tasks.exceptions import (
     InvalidQueueLimit,
     InvalidTaskArguments,
     PauseAlreadyOver,
+    UnknownFault,
     UnknownQueue,
     UnknownSchedule,
     UnknownTask,
 )
+from procrastinate_tasks.jobs.faults import mute_fault, unmute_fault
 from procrastinate_tasks.models import ActionOutcome, TargetType
 from procrastinate_tasks.queues.control import limit_facts, limit_queue, list_queue_rules
 from procrastinate_tasks.queues.pauses import pause_queue, pause_task, resume_queue, resume_task
@@ -230,6 +232,19 @@ def _resume_task(request: ActionRequest) -> tuple[TargetReport, ...]:
     return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_PAUSED)
 
 
+def _mute_fault(request: ActionRequest) -> tuple[TargetReport, ...]:
+    try:
+        has_changed = mute_fault(key=request.targets[0], by=request.actor.name, reason=request.reason)
+    except UnknownFault:
+        return refuse_all(request, Refusal.UNKNOWN_FAULT)
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.MUTED_ALREADY)
+
+
+def _unmute_fault(request: ActionRequest) -> tuple[TargetReport, ...]:
+    has_changed = unmute_fault(key=request.targets[0])
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_MUTED)
+
+
 def _limit(request: ActionRequest) -> tuple[TargetReport, ...]:
     (queue,) = request.targets
     before = _limit_of(queue)
@@ -263,6 +278,8 @@ _CHANGES: Mapping[Action, Callable[[ActionRequest], tuple[TargetReport, ...]]] =
     Action.PAUSE_TASK: _pause_task,
     Action.RESUME_TASK: _resume_task,
     Action.LIMIT: _limit,
+    Action.MUTE_FAULT: _mute_fault,
+    Action.UNMUTE_FAULT: _unmute_fault,
     Action.RUN_SCHEDULE: _run_schedule,
     Action.DISABLE_SCHEDULE: _disable_schedule,
     Action.ENABLE_SCHEDULE: _enable_schedule,

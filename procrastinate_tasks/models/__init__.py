@@ -11,6 +11,7 @@ from procrastinate_tasks.models.actions import (
     Channel,
     TargetType,
 )
+from procrastinate_tasks.models.faults import Fault
 from procrastinate_tasks.models.jobs import Job, JobAttempt, JobExpiry, JobProgress, Outcome, UniqueJob
 from procrastinate_tasks.models.monitoring import (
     AlertNotice,
@@ -32,6 +33,7 @@ __all__ = [
     "BulkOperation",
     "BulkState",
     "Channel",
+    "Fault",
     "Job",
     "JobAttempt",
     "JobExpiry",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import atomic, database_now, execute, fetch_row, fetch_rows, statement
+from procrastinate_tasks.jobs.faults import note_faults
 from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring.policies import decide_rollup_window
 
@@ -87,6 +88,7 @@ def _roll_up(*, rolled_up_to: datetime | None, now: datetime) -> RollupReport:
     )
     execute(_NOTE_RELEASES)
     execute(statement("monitoring/roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until)
+    note_faults(from_at=window.from_at, until=window.until)
     execute(_ADVANCE, rolled_up_to=window.until)
     pruned = fetch_row(
         statement("monitoring/prune_rollups"), before=now - KEPT_FOR, batch=settings.retention_batch

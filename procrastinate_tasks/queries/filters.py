@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from procrastinate_tasks.jobs.descriptions import JobSearch, Kind, described_tasks, find_jobs_meant
+from procrastinate_tasks.queries.failures import find_struck_by
 from procrastinate_tasks.queries.jobs import TAB_LABELS, JobQuery, Tab, job_id_at, job_id_since
 from procrastinate_tasks.queries.queues import list_tasks
 
@@ -144,7 +145,7 @@ def _narrow_to_object(query: JobQuery, about: str) -> tuple[JobQuery, str]:
 
 
 def _search(query: JobQuery, term: str) -> tuple[JobQuery, str]:
-    """Narrow a query by a term: what the project knows, a job's number, a task's name, or else a lock."""
+    """Narrow a query by a term: what the project knows, a job, a task's name, an error, or else a lock."""
     meant = find_jobs_meant(term)
     job_id = read_whole(term)
     job_ids = () if job_id is None else (job_id,)
@@ -157,6 +158,11 @@ def _search(query: JobQuery, term: str) -> tuple[JobQuery, str]:
         return replace(query, tasks=_both(query.tasks, tasks)), _("tasks: %(names)s") % {
             "names": ", ".join(tasks)
         }
+    struck = find_struck_by(term)
+    if struck == "fingerprint":
+        return replace(query, fault=term), _("the fault %(fault)s") % {"fault": term}
+    if struck == "error":
+        return replace(query, error=term), _("errors with “%(text)s”") % {"text": term}
     return replace(query, lock=term), _("the lock “%(lock)s”") % {"lock": term}
 
 

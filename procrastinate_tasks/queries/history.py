@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 
 from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.models.monitoring import SLOT
+from procrastinate_tasks.queries.failures import MOST_NEW, NewFault
 
 DAY = timedelta(days=1)
+
+_FACTS = statement("queries/dashboard_facts").replace("{new_faults}", statement("queries/new_faults"))
 
 
 HOUR = timedelta(hours=1)
@@ -31,7 +34,8 @@ class ToldAlert:
 class DashboardFacts:
     """What the dashboard tells beside the snapshot.
 
-    ``rolled_up_to`` is None before the first roll-up; ``alerts`` begin with the one told first.
+    ``rolled_up_to`` is None before the first roll-up; ``alerts`` begin with the one told first,
+    ``new_faults``, of the newest release, with the worst.
     """
 
     rolled_up_to: datetime | None
@@ -39,6 +43,7 @@ class DashboardFacts:
     release_since: datetime | None
     releases_of_day: Mapping[str, datetime]
     alerts: tuple[ToldAlert, ...] = ()
+    new_faults: tuple[NewFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +84,13 @@ class DayOfRuns:
 
 def read_facts() -> DashboardFacts:
     """Read the facts in one statement."""
-    row = fetch_row(statement("queries/dashboard_facts"))
+    row = fetch_row(_FACTS, at_most=MOST_NEW)
+    new_faults = tuple(NewFault(**fault) for fault in json.loads(row.pop("new_faults")))
     releases, alerts = json.loads(row.pop("releases_of_day")), json.loads(row.pop("alerts"))
     return DashboardFacts(
         **row,
         releases_of_day={name: datetime.fromisoformat(at) for name, at in releases.items()},
+        new_faults=new_faults,
         alerts=tuple(
             ToldAlert(**{**alert, "told_at": datetime.fromisoformat(alert["told_at"])}) for alert in alerts
         ),

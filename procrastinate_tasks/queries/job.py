@@ -54,8 +54,8 @@ LIMIT %(limit)s
 _ATTEMPTS = """
 -- A job's latest attempts, the latest first. The result is text: not all that Postgres holds is read here.
 SELECT
-    id, attempt, worker_id, host, release, started_at, finished_at, outcome, result::text AS result,
-    exception_class, message, traceback, fingerprint
+    id, task_name, attempt, worker_id, host, release, started_at, finished_at, outcome,
+    result::text AS result, exception_class, message, traceback, fingerprint
 FROM procrastinate_tasks_jobattempt
 WHERE job_id = %(job_id)s
 ORDER BY id DESC
@@ -68,6 +68,7 @@ class Attempt:
     """One run of a job, as it is shown; ``result`` is what it returned, as JSON."""
 
     id: int
+    task_name: str
     attempt: int
     worker_id: int | None
     host: str

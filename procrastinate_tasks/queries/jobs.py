@@ -139,8 +139,8 @@ class JobQuery:
     ``ids`` and ``arguments``, the values that an argument may have, find a job by either; of arguments there
     are three at most. ``until_id`` itself is left out. ``lock`` is the whole text of a lock or a queueing
     lock. ``fault`` finds the jobs that it struck: a fingerprint, or one and an exception, as in
-    ``1f2e:shop.Broken``. The last end of a job, if it was retried since or not, was within ``ended_within``
-    or after ``ended_from`` and until ``ended_to``.
+    ``1f2e:shop.Broken``; ``error`` those that an error struck in which it is. The last end of a job, if it
+    was retried since or not, was within ``ended_within`` or after ``ended_from`` and until ``ended_to``.
     """
 
     tab: Tab = Tab.ALL
@@ -154,6 +154,7 @@ class JobQuery:
     lock: str = ""
     min_attempts: int = 0
     fault: str = ""
+    error: str = ""
     ended_within: timedelta | None = None
     ended_from: datetime | None = None
     ended_to: datetime | None = None
@@ -288,6 +289,7 @@ def _parameters(query: JobQuery) -> dict[str, object]:
         "since_id": query.since_id,
         "until_id": query.until_id,
         **_argument_parameters(query.arguments),
+        "error": query.error or None,
         "by_end": query.has_an_end,
         "ended_within": query.ended_within,
         "ended_from": query.ended_from,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -52,14 +53,21 @@ SELECT 'task', task_name FROM procrastinate_tasks_taskpause WHERE paused_until <
 """
 
 _PAUSES = """
--- What is paused, since when, by whom, why and until when: queues first, each kind by name.
-SELECT 'queue' AS kind, queue_name AS name, paused_at, paused_by, pause_reason AS reason, paused_until
-FROM procrastinate_tasks_queuerule
-WHERE paused_at IS NOT NULL
-UNION ALL
-SELECT 'task', task_name, paused_at, paused_by, pause_reason, paused_until
-FROM procrastinate_tasks_taskpause
-ORDER BY kind, name
+-- What time it is, and what is paused, since when, by whom, why and until when: queues first, by name.
+SELECT
+    clock_timestamp() AS now,
+    (
+        SELECT coalesce(jsonb_agg(pause ORDER BY kind, name), '[]')
+        FROM (
+            SELECT
+                'queue' AS kind, queue_name AS name, paused_at, paused_by, pause_reason AS reason, paused_until
+            FROM procrastinate_tasks_queuerule
+            WHERE paused_at IS NOT NULL
+            UNION ALL
+            SELECT 'task', task_name, paused_at, paused_by, pause_reason, paused_until
+            FROM procrastinate_tasks_taskpause
+        ) AS pause
+    )::text AS pauses
 """
 
 
@@ -145,7 +153,25 @@ def end_lapsed_pauses() -> int:
 
 def list_pauses() -> tuple[Pause, ...]:
     """Return what is paused, in one look at two small tables."""
-    return tuple(Pause(**{**row, "kind": PauseKind(row["kind"])}) for row in fetch_rows(_PAUSES))
+    return read_pauses()[1]
+
+
+def read_pauses() -> tuple[datetime, tuple[Pause, ...]]:
+    """Return what time it is, by the clock that every process shares, and what is paused."""
+    row = fetch_row(_PAUSES)
+    return row["now"], tuple(map(_pause_of, json.loads(row["pauses"])))
+
+
+def _pause_of(facts: dict[str, str]) -> Pause:
+    until = facts["paused_until"]
+    return Pause(
+        kind=PauseKind(facts["kind"]),
+        name=facts["name"],
+        paused_at=datetime.fromisoformat(facts["paused_at"]),
+        paused_by=facts["paused_by"],
+        reason=facts["reason"],
+        paused_until=datetime.fromisoformat(until) if until else None,
+    )
 
 
 def _known_task(name: str) -> str:

@@ -55,6 +55,7 @@ def find_concerns(snapshot: Snapshot, facts: DashboardFacts, *, links: Links) ->
         *_of_alerts(facts, links),
         *_of_workers(snapshot, links),
         *_of_money(snapshot, links),
+        *_of_new_faults(facts, links),
         *(concern for queue in snapshot.queues for concern in _of_queue(queue, snapshot, links)),
         *(concern for pause in snapshot.pauses for concern in _of_pause(pause, snapshot, links)),
         *(concern for item in snapshot.schedule for concern in _of_schedule(item, snapshot, links)),
@@ -122,6 +123,25 @@ def _of_queue(queue: QueueLoad, snapshot: Snapshot, links: Links) -> Iterator[Co
         text = _("Queue %(queue)s: the oldest ready job has waited for %(span)s.")
         values = {"queue": queue.queue, "span": span_in_words(queue.oldest_wait)}
         yield _concern(Urgency.SOON, text % values, links.to("queues"))
+
+
+def _of_new_faults(facts: DashboardFacts, links: Links) -> Iterator[Concern]:
+    faults = facts.new_faults
+    if not faults:
+        return
+    worst = faults[0]
+    text = ngettext(
+        "%(count)s fault is new since %(release)s: %(error)s in “%(task)s”.",
+        "%(count)s faults are new since %(release)s, the worst is %(error)s in “%(task)s”.",
+        len(faults),
+    )
+    values = {
+        "count": count_in_words(len(faults)),
+        "release": worst.release,
+        "error": worst.exception_name,
+        "task": title_of(worst.task_name),
+    }
+    yield _concern(Urgency.NOW, text % values, links.to("failures", new="yes"))
 
 
 def _of_pause(pause: Pause, snapshot: Snapshot, links: Links) -> Iterator[Concern]:

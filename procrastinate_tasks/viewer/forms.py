@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from procrastinate_tasks.actions.policies import (
+    FAULT_ACTIONS,
     JOB_ACTIONS,
     QUEUE_ACTIONS,
     SCHEDULE_ACTIONS,
@@ -76,6 +77,9 @@ _DEFAULT_PERIOD_SECONDS = 60.0
 _LONGEST_PAUSE_MINUTES = 60 * 24 * 365
 
 
+_LONGEST_FAULT = 400
+
+
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -110,6 +114,7 @@ class _Seconds(_ZeroIfUnreadable, forms.FloatField):
 _NAMED_BY = {
     **dict.fromkeys(QUEUE_ACTIONS, "queue"),
     **dict.fromkeys(TASK_ACTIONS, "task"),
+    **dict.fromkeys(FAULT_ACTIONS, "fault"),
     **dict.fromkeys(SCHEDULE_ACTIONS, "schedule"),
 }
 
@@ -126,6 +131,7 @@ class ActionForm(forms.Form):
     job = _JobIds(required=False)
     queue = ShortText(most=255)
     task = ShortText(most=255)
+    fault = ShortText(most=_LONGEST_FAULT)
     schedule = ShortText(most=255)
     minutes = _Count(required=False, min_value=0, max_value=_LONGEST_PAUSE_MINUTES)
     until = ShortText(most=40)

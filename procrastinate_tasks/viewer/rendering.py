@@ -48,7 +48,7 @@ def render_page(
     everything = {
         **site.each_context(request),
         "is_nav_sidebar_enabled": False,
-        "pauses": list_pauses(),
+        "pauses": context["pauses"] if "pauses" in context else list_pauses(),
         "frame": f"{_FOLDER}/region.html" if is_region else "admin/base_site.html",
         **context,
     }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from procrastinate_tasks.conf import AlertThresholds, queue_settings
 from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
 from procrastinate_tasks.monitoring.snapshot import Snapshot
+from procrastinate_tasks.queries.failures import list_new_faults
 from procrastinate_tasks.queries.system import list_unknown_tasks, read_oldest_transaction
 
 _MEGABYTE = 1024 * 1024
@@ -80,6 +81,23 @@ def find_failing_jobs(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             subject=queue.queue, sentence=sentence % {"failed": queue.failed_last_hour, "queue": queue.queue}
         )
+
+
+def find_new_faults(snapshot: Snapshot) -> Iterator[Finding]:
+    """Find what the newest release broke, until it is muted or was not seen for a day."""
+    for fault in list_new_faults():
+        sentence = ngettext(
+            "New since %(release)s: %(error)s in %(task)s, in %(jobs)d job.",
+            "New since %(release)s: %(error)s in %(task)s, in %(jobs)d jobs.",
+            fault.jobs,
+        )
+        facts = {
+            "release": fault.release,
+            "error": fault.exception_name,
+            "task": fault.task_name,
+            "jobs": fault.jobs,
+        }
+        yield Finding(subject=f"{fault.task_name} {fault.fingerprint}", sentence=sentence % facts)
 
 
 def find_refused_workers(snapshot: Snapshot) -> Iterator[Finding]:
@@ -248,6 +266,17 @@ QUEUE_RULES = (
             "queue": told.subject,
             "ended_from": (told.told_at - timedelta(hours=1)).isoformat(),
         },
+    ),
+    AlertRule(
+        name="faults_new",
+        title=gettext_lazy("A release brought a new fault"),
+        advice=gettext_lazy(
+            "Read the error on the page of failures. If the release broke the task, roll it back and retry"
+            " the jobs that failed; if it is harmless, mute the fault there."
+        ),
+        find=find_new_faults,
+        page="admin:queue_failures",
+        query=lambda told: {"new": "yes"},
     ),
     AlertRule(
         name="worker_refused",

@@ -1,5 +1,5 @@
 -- What the dashboard tells beside the snapshot: how far the roll-up has come, the newest release, those of the last 24
--- hours, and the alerts that were told.
+-- hours, the alerts that were told, and the faults that the newest release brought.
 WITH newest_release AS (
     SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC LIMIT 1
 )
@@ -14,10 +14,18 @@ SELECT
     )::text AS releases_of_day,
     (
         SELECT coalesce(
-            jsonb_agg(jsonb_build_object('rule', rule, 'subject', subject, 'sentence', sentence, 'told_at', fired_at) ORDER BY fired_at, rule, subject), '[]'
+            jsonb_agg(
+                jsonb_build_object('rule', rule, 'subject', subject, 'sentence', sentence, 'told_at', fired_at)
+                ORDER BY fired_at, rule, subject
+            ),
+            '[]'
         )
         FROM procrastinate_tasks_alertstate
         WHERE fired_at IS NOT NULL
-    )::text AS alerts
+    )::text AS alerts,
+    (
+        SELECT coalesce(jsonb_agg(new_fault ORDER BY jobs DESC), '[]')
+        FROM ({new_faults}) AS new_fault
+    )::text AS new_faults
 FROM (SELECT max(rolled_up_to) AS rolled_up_to FROM procrastinate_tasks_rollupprogress) AS progress
 LEFT JOIN newest_release ON true

@@ -36,3 +36,11 @@
               )
         )
     )
+    AND (
+        %(error)s::text IS NULL
+        OR job.id IN (
+            SELECT run.job_id FROM procrastinate_tasks_jobattempt AS run
+            WHERE run.exception_class > ''
+              AND strpos(lower(run.exception_class || ': ' || run.message), lower(%(error)s)) > 0
+        )
+    )

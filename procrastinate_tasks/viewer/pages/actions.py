@@ -41,6 +41,10 @@ _CONSEQUENCES: Mapping[Action, str | Promise] = {
     ),
     Action.RESUME_TASK: gettext_lazy("Workers will start the task's jobs again, at once."),
     Action.LIMIT: gettext_lazy("The limits hold for all workers together, at once and through restarts."),
+    Action.MUTE_FAULT: gettext_lazy(
+        "Nobody is told of this fault any more, until a later release has it too. Its jobs fail as before."
+    ),
+    Action.UNMUTE_FAULT: gettext_lazy("The fault is told of again, from now on."),
     Action.RUN_SCHEDULE: gettext_lazy("One job will be deferred now; the next regular run stays as it is."),
     Action.DISABLE_SCHEDULE: gettext_lazy("It will defer nothing, through restarts, until it is enabled."),
     Action.ENABLE_SCHEDULE: gettext_lazy("It will defer again, from its next time on."),
@@ -249,6 +253,7 @@ def _name_of(wanted: ActionRequest, target: str) -> str:
         TargetType.JOB: _("job %(name)s"),
         TargetType.QUEUE: _("queue %(name)s"),
         TargetType.TASK: _("task %(name)s"),
+        TargetType.FAULT: _("fault %(name)s"),
         TargetType.SCHEDULE: _("schedule %(name)s"),
     }
-    return words[wanted.target_type] % {"name": target}
+    return words[wanted.target_type] % {"name": " ".join(target.split("\t"))}

@@ -33,6 +33,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context = {
         "title": _("Dashboard"),
         "taken_at": snapshot.taken_at,
+        "pauses": snapshot.pauses,
         "concerns": concerns[:MOST_SENTENCES],
         "concerns_left_out": max(0, len(concerns) - MOST_SENTENCES),
         "cards": build_cards(snapshot, facts, totals, links=links),

@@ -64,6 +64,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "tasks": _tasks(snapshot, request, links),
         "a_task_is_paused": any(pause.kind is PauseKind.TASK for pause in snapshot.pauses),
         "taken_at": snapshot.taken_at,
+        "pauses": snapshot.pauses,
         "rolled_up_to": facts.rolled_up_to,
     }
     return render_page(request, site, "queues.html", context)

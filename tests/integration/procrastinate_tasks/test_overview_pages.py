@@ -321,8 +321,10 @@ def test_the_state_is_there_for_programs_too(viewer):
 
 
 def test_failures_are_grouped_by_task_and_fault_over_four_times(viewer, now):
-    for age in (10 * MINUTE, timedelta(hours=5), timedelta(days=3), timedelta(days=10)):
-        a_failure(finished_at=now - age)
+    ages = (10 * MINUTE, timedelta(hours=5), timedelta(days=3), timedelta(days=10))
+    for job_id, age in enumerate(ages, start=1):
+        a_failure(finished_at=now - age, job_id=job_id)
+        a_failure(finished_at=now - age, job_id=job_id)
     a_failure(finished_at=now - 2 * MINUTE, fingerprint="f2", outcome=Outcome.RETRYING)
     an_attempt(finished_at=now)
 

@@ -176,7 +176,7 @@ def test_the_plan_s_limit_counts_when_it_is_nearer_than_the_server_s():
     assert plan.used >= 1
 
 
-def test_a_look_takes_eight_statements_whatever_the_queue_holds():
+def test_a_look_takes_seven_statements_whatever_the_queue_holds():
     defer("sample.remember", {"number": 1})
 
     with CaptureQueriesContext(
@@ -184,4 +184,4 @@ def test_a_look_takes_eight_statements_whatever_the_queue_holds():
     ) as captured:
         take_snapshot()
 
-    assert len(captured) == 8
+    assert len(captured) == 7

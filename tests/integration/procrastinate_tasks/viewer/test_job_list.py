@@ -305,7 +305,7 @@ def test_the_list_takes_few_queries_and_reads_no_distinct_values(query: dict[str
         response = client.get(address("queue_jobs"), query)
 
     assert len(response.context["rows"]) == 50
-    assert len(taken) <= 12
+    assert sum("SAVEPOINT" not in query["sql"] for query in taken) <= 10
     assert not any("DISTINCT" in query["sql"] or "OFFSET" in query["sql"] for query in taken)
 
 
