@@ -57,13 +57,6 @@ class UnknownQueue(QueueError, LookupError):
 class UnknownFault(QueueError, LookupError):
     """No kept attempt has this fault."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(key)
-
-    def __str__(self) -> str:
-        return "No kept attempt has this fault."
-
 
 class PauseAlreadyOver(QueueError, ValueError):
     """A pause until an instant that has passed."""

@@ -13,6 +13,8 @@ JOBS_PER_PAGE = 50
 HOURS = 24
 MOST_NEW = 100
 
+NEW_FAULTS = statement("queries/new_faults")
+
 _STRUCK_BY = """
 -- What a searched term is of the errors there were.
 SELECT CASE
@@ -159,7 +161,7 @@ def find_struck_by(term: str) -> str:
 
 def list_new_faults() -> tuple[NewFault, ...]:
     """Return what the newest release brought, the worst first; as the roll-up knows it, minutes later."""
-    return tuple(NewFault(**row) for row in fetch_rows(statement("queries/new_faults"), at_most=MOST_NEW))
+    return tuple(NewFault(**row) for row in fetch_rows(NEW_FAULTS, at_most=MOST_NEW))
 
 
 def _parameters(key: FaultKey) -> dict[str, object]:

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.models.monitoring import SLOT
-from procrastinate_tasks.queries.failures import MOST_NEW, NewFault
+from procrastinate_tasks.queries.failures import MOST_NEW, NEW_FAULTS, NewFault
 
 DAY = timedelta(days=1)
 
-_FACTS = statement("queries/dashboard_facts").replace("{new_faults}", statement("queries/new_faults"))
+_FACTS = statement("queries/dashboard_facts").replace("{new_faults}", NEW_FAULTS)
 
 
 HOUR = timedelta(hours=1)

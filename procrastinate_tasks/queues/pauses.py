@@ -60,7 +60,8 @@ SELECT
         SELECT coalesce(jsonb_agg(pause ORDER BY kind, name), '[]')
         FROM (
             SELECT
-                'queue' AS kind, queue_name AS name, paused_at, paused_by, pause_reason AS reason, paused_until
+                'queue' AS kind, queue_name AS name, paused_at, paused_by, pause_reason AS reason,
+                paused_until
             FROM procrastinate_tasks_queuerule
             WHERE paused_at IS NOT NULL
             UNION ALL
