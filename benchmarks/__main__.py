@@ -15,7 +15,18 @@ from pathlib import Path
 
 from benchmarks.database import BenchServer, bench_server
 from benchmarks.machine import describe_load, describe_machine, describe_versions, load_average
-from benchmarks.measurements import claim, cost, drain, footprint, pickup, waiting
+from benchmarks.measurements import (
+    blocked,
+    claim,
+    cost,
+    deferring,
+    drain,
+    footprint,
+    pickup,
+    pinned,
+    scaling,
+    waiting,
+)
 from benchmarks.peer import Peer, PeerUnavailable
 from benchmarks.peers.celery_redis import open_celery_redis
 from benchmarks.peers.ours import open_ours
@@ -31,6 +42,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "pickup": pickup.measure,
     "cost": cost.measure,
     "footprint": footprint.measure,
+    "deferring": deferring.measure,
+    "scaling": scaling.measure,
+    "pinned": pinned.measure,
+    "blocked": blocked.measure,
     "claim": claim.measure,
 }
 

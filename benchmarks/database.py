@@ -100,6 +100,43 @@ class PeerDatabase:
         )
         return count
 
+    def worker_backends(self) -> list[int]:
+        """Return the server's processes for the worker's connections."""
+        rows = self.connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE usename = %(role)s AND datname = current_database()",
+            {"role": WORKER_ROLE},
+        )
+        return [row["pid"] for row in rows]
+
+    @contextmanager
+    def without_triggers(self) -> Iterator[None]:
+        """Write rows without their events and notifications."""
+        self.connection.execute("SET session_replication_role = replica")
+        try:
+            yield
+        finally:
+            self.connection.execute("SET session_replication_role = DEFAULT")
+
+    def end_all_jobs(self) -> None:
+        """Have every waiting job claimed and ended, as far as its row tells."""
+        with self.without_triggers():
+            for status in ("doing", "succeeded"):
+                self.connection.execute(
+                    "UPDATE procrastinate_jobs SET status = %(status)s::procrastinate_job_status",
+                    {"status": status},
+                )
+
+    @contextmanager
+    def snapshot(self, *, is_pinned: bool) -> Iterator[None]:
+        """Keep a transaction open that may still see everything as it is now."""
+        if not is_pinned:
+            yield
+            return
+        with psycopg.connect(self.connection.info.dsn) as forgotten:
+            forgotten.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            forgotten.execute("SELECT 1 FROM procrastinate_jobs LIMIT 1")
+            yield
+
     def _wal_position(self) -> int:
         return int(self.value("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
 

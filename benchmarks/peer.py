@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +44,14 @@ class Peer(Protocol):
         """How many jobs at a time it is tried with when it drains no-op jobs; the best rate counts."""
 
     @property
+    def process_counts(self) -> tuple[int, ...]:
+        """With how many job processes one worker of its may be started, besides one."""
+
+    @property
+    def has_locks(self) -> bool:
+        """Whether its jobs are in Procrastinate's table, and may wait for a lock."""
+
+    @property
     def stamps(self) -> Path:
         """The file its ``STAMP`` jobs write to."""
 
@@ -50,8 +59,11 @@ class Peer(Protocol):
     def log(self) -> Path:
         """The file its worker writes its log to."""
 
-    def start(self, *, concurrency: int) -> None:
-        """Start the worker, and return at once."""
+    def start(self, *, concurrency: int, processes: int | None = None) -> None:
+        """Start the worker, and return at once; ``processes`` only if it may have so many."""
+
+    def seconds_to_defer(self, *, singles: int, bulk: int) -> Mapping[str, float]:
+        """Defer by the peer's own client: alone, beside a row, in bulk; return seconds a job, by the way."""
 
     def load(self, work: Work, count: int) -> None:
         """Enqueue jobs in bulk."""

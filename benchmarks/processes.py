@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -82,3 +83,21 @@ def bare_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a process inherits that says nothing of databases, Django or Stripe."""
     prefixes = ("PG", "DJANGO", "DATABASE", "STRIPE", "PROCRASTINATE")
     return {name: value for name, value in environment.items() if not name.startswith(prefixes)}
+
+
+def processor_seconds(pids: Sequence[int]) -> float:
+    """Return the processor time that processes have used, and those they started that are gone."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError):
+            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def read_json(command: Sequence[str], *, environment: Mapping[str, str]) -> dict[str, float]:
+    """Run a command that must succeed, and return the JSON it printed."""
+    run = subprocess.run(  # noqa: S603 - commands of our own
+        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    answer: dict[str, float] = json.loads(run.stdout)
+    return answer

@@ -18,6 +18,11 @@ class Scale:
     load_rate: int
     load_seconds: int
     cost_jobs: int
+    defers: int
+    bulk_defers: int
+    passed_jobs: int
+    pinned_concurrency: int
+    blocked_jobs: int
     finished_jobs: int = 0
     future_jobs: int = 0
 
@@ -32,6 +37,11 @@ USUAL = Scale(
     load_rate=100,
     load_seconds=10,
     cost_jobs=2000,
+    defers=500,
+    bulk_defers=10_000,
+    passed_jobs=100_000,
+    pinned_concurrency=100,
+    blocked_jobs=100_000,
 )
 QUICK = replace(
     USUAL,
@@ -43,5 +53,8 @@ QUICK = replace(
     load_rate=50,
     load_seconds=2,
     cost_jobs=500,
+    defers=100,
+    passed_jobs=30_000,
+    blocked_jobs=5_000,
 )
 FULL = replace(USUAL, rounds=5, pickups=1000, finished_jobs=1_000_000, future_jobs=100_000)

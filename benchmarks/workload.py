@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -46,3 +47,13 @@ def stamp(token: int) -> None:
     # One short write to a file opened for appending is atomic, whichever process makes it.
     with Path(os.environ[STAMPS_VARIABLE]).open("a", encoding="ascii") as stamps:
         stamps.write(f"{token} {reached:.6f}\n")
+
+
+def seconds_each(work: Callable[[], object], *, times: int) -> float:
+    """Return how long something takes, after a first time that does not count if there are several."""
+    if times > 1:
+        work()
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - began) / times

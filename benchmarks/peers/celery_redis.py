@@ -33,6 +33,8 @@ class CeleryRedis:
     claim_statement = ""
     # Processes, not threads or coroutines: a hundred only push each other off the processor.
     drain_concurrencies = (os.cpu_count() or 1, 20)
+    process_counts = ()  # its concurrency is one
+    has_locks = False
 
     def __init__(self, *, folder: Path, redis_socket: Path) -> None:
         self.stamps = folder / "celery.stamps"
@@ -47,7 +49,7 @@ class CeleryRedis:
         self._shortest = timedelta(0)
         self._worker: WorkerProcess | None = None
 
-    def start(self, *, concurrency: int) -> None:
+    def start(self, *, concurrency: int, processes: int | None = None) -> None:
         self._own_connections = self._client.ask("connections")["count"]
         options = ["--concurrency", str(concurrency), "--loglevel", "WARNING"]
         self._worker = WorkerProcess(
@@ -71,6 +73,9 @@ class CeleryRedis:
 
     def send(self, token: int) -> float:
         return float(self._client.ask("send", token=token)["sent"])
+
+    def seconds_to_defer(self, *, singles: int, bulk: int) -> dict[str, float]:
+        return {}  # its broker shares no transaction with a row
 
     def connections(self) -> int:
         return int(self._client.ask("connections")["count"]) - self._own_connections

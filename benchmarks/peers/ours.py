@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.database import BenchServer, PeerDatabase
 from benchmarks.job_table import JobTable
 from benchmarks.peer import Span
-from benchmarks.processes import WorkerProcess, run_to_end
+from benchmarks.processes import WorkerProcess, read_json, run_to_end
 from benchmarks.workload import STAMPS_VARIABLE, Work
 
 NAME = "this worker"
@@ -23,6 +23,8 @@ class Ours:
     name = NAME
     claim_statement = "%known_queue%"
     drain_concurrencies = (20, 100, 200)
+    process_counts = (2, 4)
+    has_locks = True
 
     def __init__(self, database: PeerDatabase, *, folder: Path, processes: int) -> None:
         self.database = database
@@ -36,10 +38,10 @@ class Ours:
         """Create the tables."""
         run_to_end([*_MANAGE, "migrate", "-v0"], environment=self._environment(as_worker=False))
 
-    def start(self, *, concurrency: int) -> None:
+    def start(self, *, concurrency: int, processes: int | None = None) -> None:
         """Start the worker; ``concurrency`` is that of all its children together."""
-        share = max(1, concurrency // self._processes)
-        options = ["--processes", str(self._processes), "--concurrency", str(share)]
+        count = processes or self._processes
+        options = ["--processes", str(count), "--concurrency", str(max(1, concurrency // count))]
         self._worker = WorkerProcess(
             [*_MANAGE, "procrastinate", "worker", *options],
             environment=self._environment(as_worker=True),
@@ -55,6 +57,10 @@ class Ours:
     def send(self, token: int) -> float:
         return self._jobs.send(token)
 
+    def seconds_to_defer(self, *, singles: int, bulk: int) -> dict[str, float]:
+        command = [sys.executable, "-m", "benchmarks.workers.ours_client", str(singles), str(bulk)]
+        return read_json(command, environment=self._environment(as_worker=False))
+
     def connections(self) -> int:
         return self.database.count_connections()
 
@@ -66,7 +72,7 @@ class Ours:
             self._worker.stop()
         self._worker = None
         self._jobs.clear()
-        self.database.connection.execute("TRUNCATE procrastinate_tasks_jobattempt")
+        self.database.connection.execute("TRUNCATE procrastinate_tasks_jobattempt, auth_group CASCADE")
         self.stamps.unlink(missing_ok=True)
 
     def _environment(self, *, as_worker: bool) -> dict[str, str]:

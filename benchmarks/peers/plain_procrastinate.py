@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.database import BenchServer, PeerDatabase
 from benchmarks.job_table import JobTable
 from benchmarks.peer import Span
-from benchmarks.processes import WorkerProcess, run_to_end
+from benchmarks.processes import WorkerProcess, read_json, run_to_end
 from benchmarks.workload import STAMPS_VARIABLE, Work
 
 NAME = "Procrastinate"
@@ -29,6 +29,8 @@ class PlainProcrastinate:
     name = NAME
     claim_statement = "%procrastinate_fetch_job%"
     drain_concurrencies = (20, 100, 200)
+    process_counts = ()
+    has_locks = True
 
     def __init__(self, database: PeerDatabase, *, folder: Path) -> None:
         self.database = database
@@ -41,7 +43,7 @@ class PlainProcrastinate:
         """Create the tables."""
         run_to_end([*_COMMAND, "schema", "--apply"], environment=self._environment(as_worker=False))
 
-    def start(self, *, concurrency: int) -> None:
+    def start(self, *, concurrency: int, processes: int | None = None) -> None:
         self._worker = WorkerProcess(
             [*_COMMAND, "worker", "--concurrency", str(concurrency)],
             environment=self._environment(as_worker=True),
@@ -56,6 +58,10 @@ class PlainProcrastinate:
 
     def send(self, token: int) -> float:
         return self._jobs.send(token)
+
+    def seconds_to_defer(self, *, singles: int, bulk: int) -> dict[str, float]:
+        command = [sys.executable, "-m", "benchmarks.workers.plain_client", str(singles), str(bulk)]
+        return read_json(command, environment=self._environment(as_worker=False))
 
     def connections(self) -> int:
         return self.database.count_connections()
