@@ -1,5 +1,6 @@
--- The ledger's balance at Stripe is not what our attempts and refunds moved; or a settled stay was charged
--- less than it costs. (What Stripe itself says is compared at night, and by the memory's guard.)
+-- What a booking's account took and gave back is not what our attempts and refunds moved; or a settled stay
+-- was charged less than it costs. (I8 holds the account against the ledger. What Stripe itself says is compared
+-- at night, and by the memory's guard.)
 WITH moved AS (
     SELECT payment.booking_id, sum(attempt.amount_minor) AS minor
     FROM payments_paymentattempt attempt JOIN payments_payment payment ON payment.id = attempt.payment_id
@@ -12,18 +13,12 @@ WITH moved AS (
     JOIN payments_payment payment ON payment.id = attempt.payment_id
     WHERE refund.state = 'succeeded'
     GROUP BY payment.booking_id
-), posted AS (
-    SELECT booking_id, sum(CASE WHEN debit = 'stripe' THEN amount_minor ELSE -amount_minor END) AS minor
-    FROM payments_ledgertransfer
-    WHERE source_type IN ('payment_intent', 'refund', 'refund_failure')
-    GROUP BY booking_id
 )
 SELECT 'booking', account.booking_id
 FROM payments_bookingaccount account
 LEFT JOIN moved ON moved.booking_id = account.booking_id
 LEFT JOIN returned ON returned.booking_id = account.booking_id
-LEFT JOIN posted ON posted.booking_id = account.booking_id
-WHERE coalesce(posted.minor, 0) <> coalesce(moved.minor, 0) - coalesce(returned.minor, 0)
+WHERE account.captured_minor <> coalesce(moved.minor, 0) OR account.refunded_minor <> coalesce(returned.minor, 0)
 UNION
 SELECT 'booking', booking.id
 FROM bookings_booking booking JOIN payments_bookingaccount account ON account.booking_id = booking.id

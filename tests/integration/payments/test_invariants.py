@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 from freezegun import freeze_time
 
 from bookings.models import Booking, NightBlock
@@ -22,6 +24,7 @@ from payments.invariants.catalogue import INVARIANTS, named
 from payments.ledger import claims, outcomes
 from payments.models import (
     BookingAccount,
+    Dunning,
     GuestEmail,
     InvariantCheck,
     LedgerTransfer,
@@ -34,6 +37,7 @@ from payments.models import (
 from payments.panels.unfinished import tell_unfinished
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
+from procrastinate_tasks import pause_queue
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ScheduleState
 from tests.factories import (
@@ -134,7 +138,7 @@ def test_a_house_in_order_breaks_none():
 def break_i1() -> str:
     booking = paid_stay()
     with unguarded():
-        transfer(booking, "payment_intent", "stripe", "receivable")
+        BookingAccount.objects.filter(booking=booking).update(captured_minor=F("captured_minor") - 700)
     return f"booking {booking.pk}"
 
 
@@ -235,6 +239,27 @@ def break_i9_by_a_job_on_a_dead_worker() -> str:
     return f"job {job_id}"
 
 
+def refused(*, next_at: datetime | None) -> Booking:
+    """Return a booking whose card said no, and whose next try is due at an instant."""
+    booking = make_confirmed_booking(now=NOW)
+    payment = booking.payments.get(kind="balance")
+    Payment.objects.filter(pk=payment.pk).update(status="failed", reason="insufficient_funds")
+    Dunning.objects.create(
+        payment=payment,
+        step=1,
+        decline_class="soft",
+        last_code="insufficient_funds",
+        next_at=next_at,
+        created_at=DUE,
+        updated_at=DUE,
+    )
+    return booking
+
+
+def break_i9_by_a_next_try_that_nobody_made() -> str:
+    return f"booking {refused(next_at=LATER - timedelta(hours=2)).pk}"
+
+
 def break_i10() -> str:
     event = StripeEvent.objects.create(
         event_id="evt_1", type="x", object_id="y", payload={}, created_at=NOW, received_at=NOW
@@ -323,6 +348,42 @@ def test_the_row_that_breaks_an_invariant_is_found(fault: Callable[[], str]):
     row = fault()
 
     assert row in broken()[name_of(fault)]
+
+
+@pytest.mark.parametrize("next_at", [LATER - timedelta(minutes=20), LATER + timedelta(days=1), None])
+def test_a_next_try_that_comes_yet_or_never_breaks_nothing(next_at: datetime | None):
+    refused(next_at=next_at)
+
+    assert broken() == {}
+
+
+def test_a_next_try_that_waits_for_a_reason_breaks_nothing():
+    refused(next_at=LATER - timedelta(hours=2))
+    pause_queue(queue="payments", by="Ana", reason="Closed.")
+
+    assert broken() == {}
+
+
+def test_a_transfer_that_was_posted_to_another_booking_is_found():
+    booking, other = paid_stay(), paid_stay()
+    with unguarded():
+        posted = LedgerTransfer.objects.filter(booking=booking, source_type="payment_intent")
+        posted.filter(pk=posted[0].pk).update(booking=other)
+
+    found = broken()["I8"]
+
+    assert {f"booking {each.pk}" for each in (booking, other)} <= set(found)
+
+
+@pytest.mark.parametrize("change", [{"amount_minor": 1}, {"source_id": "pi_other"}, {"currency": "usd"}])
+def test_a_transfer_that_is_not_its_attempt_s_is_found_by_its_fingerprint(change: dict[str, Any]):
+    paid_stay()
+    booking = paid_stay()
+    with unguarded():
+        posted = LedgerTransfer.objects.filter(booking=booking, source_type="payment_intent")
+        posted.filter(pk=posted[0].pk).update(**change)
+
+    assert broken()["I3"]
 
 
 def test_every_invariant_is_broken_by_a_test():
