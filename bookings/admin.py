@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from bookings import legal_admin  # noqa: F401 - registers its pages
 from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos

@@ -126,6 +126,26 @@ class ContactForm(EmailForm):
         return Guest(**details, language=get_language() or settings.LANGUAGE_CODE)
 
 
+class ConsentForm(forms.Form):
+    """That a guest accepts the terms and the privacy notice, in the versions that the page showed."""
+
+    accepts = forms.BooleanField(
+        error_messages={"required": _("Read them and tick the box: without it we cannot hold the dates.")}
+    )
+    versions = forms.CharField(max_length=20, widget=forms.HiddenInput())
+
+    def __init__(self, *args: Any, current: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.current = current
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("accepts") and self.cleaned_data.get("versions") != self.current:
+            self.add_error(
+                "accepts", _("These texts have changed since you opened the page. Please read them again.")
+            )
+        return self.cleaned_data
+
+
 class PesosField(forms.DecimalField):
     """Pesos and centavos on the screen, whole centavos behind it."""
 

@@ -8,6 +8,9 @@ from bookings import views
 
 urlpatterns = [
     path("", views.show_home, name="home"),
+    path("terminos/", views.show_legal_text, {"kind": "terms"}, name="terms"),
+    path("privacidad/", views.show_legal_text, {"kind": "privacy"}, name="privacy"),
+    path("cookies/", views.show_legal_text, {"kind": "cookies"}, name="cookies"),
     path("casas/<slug:slug>/", views.PropertyView.as_view(), name="property"),
     path("casas/<slug:slug>/espera/", views.wait_for_stay, name="wait_for_stay"),
 ]

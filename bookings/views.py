@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,11 +21,11 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_cookie
 from django.views.generic import View
 
-from bookings import hold_time, own_holds, policies, queries, quotes, services
+from bookings import hold_time, legal, own_holds, policies, queries, quotes, services
 from bookings.availability import Stay
 from bookings.exceptions import StayRefused, StayUnavailable
-from bookings.forms import ContactForm, SearchForm, StayForm
-from bookings.models import Booking, Property
+from bookings.forms import ConsentForm, ContactForm, SearchForm, StayForm
+from bookings.models import Booking, LegalText, Property
 from bookings.property_page import describe_property
 from bookings.responses import SeeOther
 from bookings.templatetags.lodging import query
@@ -64,16 +65,21 @@ class PropertyView(View):
         asked = request.GET if "check_in" in request.GET else None
         stay_form = StayForm(asked, today=now.astimezone(home.tz).date(), auto_id="%s")
         contact_form = ContactForm(initial=request.session.get(_CONTACT), auto_id="%s")
-        return _render_property(request, home, stay_form, contact_form, now=now)
+        consent_form = ConsentForm(current=legal.current_versions() if asked else "", auto_id="%s")
+        return _render_property(request, home, stay_form, contact_form, consent_form, now=now)
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
         home, now = _find_listed(slug), timezone.now()
         stay_form = StayForm(request.POST, today=now.astimezone(home.tz).date(), auto_id="%s")
         contact_form = ContactForm(request.POST, auto_id="%s")
+        consent_form = ConsentForm(request.POST, current=legal.current_versions(), auto_id="%s")
         refused = None
-        if stay_form.stay is not None and contact_form.is_valid():
+        if stay_form.stay is not None and contact_form.is_valid() & consent_form.is_valid():
+            asked = Asked(
+                home=home, stay=stay_form.stay, guest=contact_form.guest, consent=consent_form.current
+            )
             try:
-                booking = _hold(request, home, stay_form.stay, contact_form.guest, now)
+                booking = _hold(request, asked, now)
             except StayRefused as refusal:
                 refused = refusal
                 _keep_contact(request, contact_form)
@@ -81,7 +87,20 @@ class PropertyView(View):
                 response = SeeOther(booking.get_absolute_url())
                 own_holds.remember(response, request, booking)
                 return response
-        return _render_property(request, home, stay_form, contact_form, now=now, refused=refused)
+        return _render_property(
+            request, home, stay_form, contact_form, consent_form, now=now, refused=refused
+        )
+
+
+@require_safe
+def show_legal_text(request: HttpRequest, kind: str) -> HttpResponse:
+    """Show what guests agree to; ``?version=2`` shows what they agreed to then."""
+    asked = request.GET.get("version", "")
+    version = int(asked) if asked.isdecimal() and len(asked) < 6 else None
+    text = legal.show_text(LegalText.Kind(kind), version=version)
+    if text is None:
+        raise Http404
+    return render(request, "bookings/legal.html", {"text": text})
 
 
 @require_POST
@@ -117,15 +136,26 @@ def _visitor_of(request: HttpRequest) -> str:
     return visitor
 
 
-def _hold(request: HttpRequest, home: Property, stay: Stay, guest: services.Guest, now: datetime) -> Booking:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a guest asks for with the form, all of it valid; ``consent`` names the texts they accept."""
+
+    home: Property
+    stay: Stay
+    guest: services.Guest
+    consent: str
+
+
+def _hold(request: HttpRequest, asked: Asked, now: datetime) -> Booking:
+    home, stay = asked.home, asked.stay
     own = own_holds.find_same(own_holds.find(request, now=now), home=home, stay=stay)
     if own is not None:
         return own
     try:
-        return _hold_and_announce(home, stay, guest, _visitor_of(request), now)
+        return _hold_and_announce(asked, _visitor_of(request), now)
     except StayUnavailable:
         twin = queries.find_twin(
-            home=home, check_in=stay.check_in, check_out=stay.check_out, guest=guest, since=now - TWICE
+            home=home, check_in=stay.check_in, check_out=stay.check_out, guest=asked.guest, since=now - TWICE
         )
         if twin is None:
             _note_wanted(request, home, stay, now)
@@ -144,19 +174,19 @@ def _note_wanted(request: HttpRequest, home: Property, stay: Stay, now: datetime
 
 
 @transaction.atomic
-def _hold_and_announce(
-    home: Property, stay: Stay, guest: services.Guest, held_by: str, now: datetime
-) -> Booking:
-    """Hold the nights and have the guest written to, or neither."""
+def _hold_and_announce(asked: Asked, held_by: str, now: datetime) -> Booking:
+    """Hold the nights, write down the consent and have the guest written to, or none of it."""
+    stay = asked.stay
     booking = services.hold_stay(
-        home=home,
+        home=asked.home,
         check_in=stay.check_in,
         check_out=stay.check_out,
         guests=stay.guests,
-        guest=guest,
+        guest=asked.guest,
         now=now,
         held_by=held_by,
     )
+    legal.record_consent(booking=booking, versions=asked.consent, now=now)
     announce = import_string(settings.BOOKINGS_ANNOUNCE_HOLD)
     announce(booking=booking, base_url=settings.SITE_BASE_URL, now=now)
     return booking
@@ -167,6 +197,7 @@ def _render_property(
     home: Property,
     stay_form: StayForm,
     contact_form: ContactForm,
+    consent_form: ConsentForm,
     *,
     now: datetime,
     refused: StayRefused | None = None,
@@ -182,6 +213,7 @@ def _render_property(
         "stay": page.stay,
         "stay_form": stay_form,
         "contact_form": contact_form,
+        "consent_form": consent_form,
         "house": policies,
         "free_at": page.refusal and _free_at(home, page.stay, now),
         "hold_minutes": policies.HOLD_DURATION // timedelta(minutes=1),

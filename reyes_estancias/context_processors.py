@@ -9,5 +9,9 @@ from django.http import HttpRequest
 
 
 def describe_site(request: HttpRequest) -> dict[str, object]:
-    """Return the address guests write to and the languages they can choose."""
-    return {"contact_email": parseaddr(settings.DEFAULT_FROM_EMAIL)[1], "languages": settings.LANGUAGES}
+    """Return who lets the homes, the address guests write to and the languages they can choose."""
+    return {
+        "contact_email": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
+        "company": settings.COMPANY,
+        "languages": settings.LANGUAGES,
+    }

@@ -186,6 +186,16 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- The house --------------------------------------------------------------------------------------------
+
+# Who lets the homes, as the law wants it told: in the footer and above the legal texts.
+COMPANY = {
+    "name": env.str("COMPANY_NAME", default="Reyes Estancias"),
+    "rfc": env.str("COMPANY_RFC", default=""),
+    "address": env.str("COMPANY_ADDRESS", default=""),
+    "phone": env.str("COMPANY_PHONE", default=""),
+}
+
 # --- Visitors ---------------------------------------------------------------------------------------------
 
 # How many proxies of ours stand before the site: each has added the address it was asked from.

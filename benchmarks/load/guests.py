@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from locust import FastHttpUser, between, task
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+VERSIONS = re.compile(r'name="versions" value="([^"]*)"')
 FIRST_DAY, LAST_DAY = 5, 600
 HOMES = int(os.environ["LOAD_HOMES"])
 PATIENCE_SECONDS = 30.0
@@ -81,6 +82,7 @@ class Guest(FastHttpUser):
             return None
         self._think()
         guest = {"name": "Lucía Ramírez", "email": f"{uuid.uuid4().hex[:12]}@correo.example", "phone": ""}
+        guest |= {"accepts": "on", "versions": next(iter(VERSIONS.findall(shown)), "0-0")}
         fields = dict(part.split("=") for part in stay.split("&"))
         return self._send(f"{home}?{stay}", {**fields, **guest}, name="hold the nights")
 

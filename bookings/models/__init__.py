@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bookings.models.changes import BookingChangeLog, DateChange
 from bookings.models.homes import Property, validate_timezone
+from bookings.models.legal import Consent, LegalText
 from bookings.models.nights import NIGHT_BLOCKS_NEVER_OVERLAP, NightBlock, nights_between
 from bookings.models.stays import Booking, BookingStatus, Quote
 
@@ -16,7 +17,9 @@ __all__ = (
     "Booking",
     "BookingChangeLog",
     "BookingStatus",
+    "Consent",
     "DateChange",
+    "LegalText",
     "NightBlock",
     "Property",
     "Quote",

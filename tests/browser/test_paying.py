@@ -59,6 +59,7 @@ def hold(visitor: Visit, home: Property, *, days: int) -> str:
     arrival = timezone.localdate() + timedelta(days=days)
     visitor.go(f"/casas/{home.slug}/?check_in={arrival}&check_out={arrival + timedelta(days=3)}&guests=2")
     visitor.page.fill("#name", "Lucía Pérez")
+    visitor.page.check("#accepts")
     visitor.page.fill("#email", f"lucia{days}@correo.example")
     visitor.page.click("text=Apartar estas fechas")
     visitor.page.wait_for_url("**/reserva/**")

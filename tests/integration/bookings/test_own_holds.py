@@ -21,7 +21,8 @@ from tests.integration.pages import english_words, read
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)  # noon in Mexico City
 STAY = {"check_in": "2026-12-01", "check_out": "2026-12-04", "guests": "2"}
-CONTACT = {"name": "Lucía Pérez", "email": "lucia@correo.example", "phone": "55 1234 5678"}
+CONSENT = {"accepts": "on", "versions": "0-0"}
+CONTACT = {"name": "Lucía Pérez", "email": "lucia@correo.example", "phone": "55 1234 5678", **CONSENT}
 PAGE = "/casas/casa-caracol/"
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,8 @@ from tests.integration.pages import english_words, read
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)  # noon in Mexico City
 STAY = {"check_in": "2026-12-01", "check_out": "2026-12-04", "guests": "2"}
-CONTACT = {"name": "Lucía Pérez", "email": "lucia@correo.example", "phone": "55 1234 5678"}
+CONSENT = {"accepts": "on", "versions": "0-0"}
+CONTACT = {"name": "Lucía Pérez", "email": "lucia@correo.example", "phone": "55 1234 5678", **CONSENT}
 
 pytestmark = pytest.mark.django_db
 
@@ -221,8 +222,9 @@ def test_a_wrong_contact_is_refused_and_nothing_typed_is_lost(client, home, wron
     assert words in read(response)
     assert not Booking.objects.exists()
     body = response.content.decode()
-    kept = {**CONTACT, **wrong}
-    assert all(f'value="{kept[name]}"' in body for name in CONTACT if kept[name] and "\x00" not in kept[name])
+    kept = {name: value for name, value in {**CONTACT, **wrong}.items() if name != "accepts"}
+    assert 'name="accepts" id="accepts" required checked' in body
+    assert all(f'value="{kept[name]}"' in body for name in kept if kept[name] and "\x00" not in kept[name])
     assert 'name="check_in" value="2026-12-01"' in body
 
 
@@ -310,6 +312,6 @@ def test_the_number_of_queries_does_not_grow_with_the_homes(client, django_asser
         client.get("/", STAY)
 
 
-def test_a_home_takes_two_queries(client, home, django_assert_num_queries):
-    with django_assert_num_queries(2):
+def test_a_home_takes_three_queries(client, home, django_assert_num_queries):
+    with django_assert_num_queries(3):
         client.get("/casas/casa-caracol/", STAY)

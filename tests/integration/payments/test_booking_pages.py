@@ -204,6 +204,8 @@ def test_a_lapsed_hold_offers_the_same_dates_again(client, hold):
                 "name": hold.guest_name,
                 "email": hold.guest_email,
                 "phone": hold.guest_phone,
+                "accepts": "on",
+                "versions": "0-0",
             },
         )
 

@@ -18,7 +18,7 @@ from tests.integration.pages import english_words, read
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)  # noon in Mexico City
 ARRIVAL = date(2026, 12, 1)
 OVERLAPPING = {"check_in": "2026-12-02", "check_out": "2026-12-05", "guests": "2"}
-CONTACT = {"name": "Ana Ruiz", "email": "ana@correo.example"}
+CONTACT = {"name": "Ana Ruiz", "email": "ana@correo.example", "accepts": "on", "versions": "0-0"}
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("gateway")]
 
