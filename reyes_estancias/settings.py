@@ -40,6 +40,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "procrastinate.contrib.django",
     "procrastinate_tasks",
     "bookings",
@@ -55,9 +59,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "reyes_estancias.staff_sessions.StaffSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "reyes_estancias.form_limits.FormLimitMiddleware",
+    "reyes_estancias.second_factor.SecondFactorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "reyes_estancias.urls"
@@ -171,6 +179,8 @@ SILENCED_SYSTEM_CHECKS = [
     # Whether every other host of the domain speaks https too, for ever, is for the domain's owner to say.
     "security.W005",
     "security.W021",
+    # An account is locked whoever guesses: who rotates addresses gains nothing. FORM_LIMITS bound an address.
+    "axes.W006",
 ]
 
 # The pages need nothing but our own files. A form that leads to a payment page names that page's host too:
@@ -195,6 +205,44 @@ COMPANY = {
     "address": env.str("COMPANY_ADDRESS", default=""),
     "phone": env.str("COMPANY_PHONE", default=""),
 }
+
+# --- Staff ------------------------------------------------------------------------------------------------
+
+_VALIDATORS = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATORS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATORS}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATORS}.NumericPasswordValidator"},
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# Staff sign in again after so long without opening a page, and after so long in any case.
+STAFF_SESSION_IDLE = timedelta(hours=2)
+STAFF_SESSION_LONGEST = timedelta(hours=12)
+
+# An account is locked whoever guesses, from wherever; no address of anybody is kept for it.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = ["username"]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "reyes_estancias.visitors.no_address"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_TEMPLATE = "429.html"
+AXES_VERBOSE = False
+
+# Whoever holds one of these may have money moved, and signs in with a second factor.
+SECOND_FACTOR_PERMISSIONS = {
+    "procrastinate_tasks": ("retry_money_job",),
+    "payments": ("give_up_refund", "close_reconciliationbreak"),
+}
+SECOND_FACTOR_REQUIRED = env.bool("SECOND_FACTOR_REQUIRED", default=not DEBUG)
+OTP_TOTP_ISSUER = "Reyes Estancias"
 
 # --- Visitors ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
 from reyes_estancias.favicon import show_icon
+from reyes_estancias.second_factor import ask_for_second_factor
 
 admin.site.site_title = "Reyes Estancias"
 admin.site.site_header = _("Reyes Estancias, the office")
@@ -19,5 +20,6 @@ urlpatterns = [
     path("favicon.ico", show_icon),
     path("", include("procrastinate_tasks.monitoring.urls")),
     path("idioma/", set_language, name="set_language"),
+    path("admin/segundo-factor/", ask_for_second_factor, name="second_factor"),
     path("admin/", admin.site.urls),
 ]

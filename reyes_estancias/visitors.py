@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
@@ -25,15 +26,24 @@ def address_of(request: HttpRequest) -> str:
     return _network(hops[-proxies] if 0 < proxies <= len(hops) else direct)
 
 
+def no_address(request: HttpRequest) -> None:
+    """Stand for no address: an account is locked whoever guesses, and where from is not kept."""
+
+
 def pseudonym_of(request: HttpRequest) -> str:
     """Return what stands for a visitor in the database, from which no address can be read."""
     key = settings.SECRET_KEY.encode()
     return hmac.new(key, f"visitor:{address_of(request)}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
+# Some proxies add the port: 9.9.9.9:443, [2001:db8::1]:443.
+_WITH_PORT = re.compile(r"\[(?P<v6>[0-9a-fA-F:.]+)\](?::\d+)?|(?P<v4>\d+(?:\.\d+){3}):\d+")
+
+
 def _network(text: str) -> str:
+    found = _WITH_PORT.fullmatch(text)
     try:
-        address = ip_address(text)
+        address = ip_address((found["v6"] or found["v4"]) if found else text)
     except ValueError:
         return text
     if isinstance(address, IPv6Address) and address.ipv4_mapped is None:

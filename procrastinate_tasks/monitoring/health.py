@@ -150,7 +150,7 @@ def _judge_schedule(snapshot: Snapshot) -> HealthCheck:
 
 
 class Readiness:
-    """Tells whether this process can serve: the database answers soon, and has this code's tables.
+    """Tells whether this process can serve: the database answers, can be written, has this code's tables.
 
     Each look takes a connection of its own for a moment: the process's may hang. Migrations that were once
     applied are not looked for again.
@@ -171,8 +171,15 @@ class Readiness:
     def _look(self, connection: BaseDatabaseWrapper) -> Iterator[HealthCheck]:
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-            yield HealthCheck(name="database", is_ok=True, sentence=_("The database answers."))
+                cursor.execute("SHOW transaction_read_only")
+                is_writable = cursor.fetchone() == ("off",)
+            yield HealthCheck(
+                name="database",
+                is_ok=is_writable,
+                sentence=_("The database answers.")
+                if is_writable
+                else _("The database can only be read: a standby, or set to be read only."),
+            )
             self._is_migrated = self._is_migrated or not has_unapplied_migrations(connection)
         except DatabaseError:
             # Its words may name hosts and users, and this is shown to anybody.

@@ -43,7 +43,9 @@ def token_required(view: View) -> View:
         token = queue_settings().monitoring_token
         if not token:
             raise Http404
-        if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}"):
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        # The name of a scheme is written in any case, RFC 9110.
+        if scheme.lower() != "bearer" or not constant_time_compare(sent.strip(), token):
             return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
         return view(request)
 

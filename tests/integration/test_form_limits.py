@@ -129,3 +129,20 @@ def test_only_the_part_of_the_path_that_our_proxies_wrote_is_believed(settings, 
 
     assert address_of(request) == expected
     assert len(pseudonym_of(request)) == 32
+
+
+@pytest.mark.parametrize(
+    ("sent", "address"),
+    [
+        ("9.9.9.9:443", "9.9.9.9"),
+        ("9.9.9.9", "9.9.9.9"),
+        ("[2001:db8:1:2:3::4]:443", "2001:db8:1:2::"),
+        ("[2001:db8:1:2:3::4]", "2001:db8:1:2::"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::"),
+        ("9.9.9.9:443:1", "9.9.9.9:443:1"),
+    ],
+)
+def test_a_proxy_that_adds_the_port_makes_no_other_visitor_of_each_connection(rf, settings, sent, address):
+    settings.TRUSTED_PROXIES = 1
+
+    assert address_of(rf.get("/", headers={"x-forwarded-for": sent})) == address

@@ -106,6 +106,25 @@ def test_the_queue_s_state_needs_the_token(client: Client, path: str, token: str
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
+def test_the_scheme_is_written_in_any_case(client: Client, scheme: str):
+    assert client.get("/metrics", headers={"authorization": f"{scheme} {TOKEN}"}).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_database_that_can_only_be_read_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch):
+    options = connections["default"].settings_dict["OPTIONS"]
+    read_only = {**options, "options": "-c default_transaction_read_only=on"}
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", read_only)
+
+    response = client.get("/salud/listo")
+
+    assert response.status_code == 503
+    assert [check["ok"] for check in response.json()["checks"] if check["name"] == "database"] == [False]
+
+
+@pytest.mark.django_db
 @override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
 def test_the_queue_is_healthy_while_workers_take_its_jobs(client: Client):
     asking = {"authorization": f"Bearer {TOKEN}"}
