@@ -6,7 +6,7 @@
 ## make docs    the documentation of procrastinate_tasks, to read in .local/site/index.html
 ## make stop    stop the private Postgres, and what a demo left running
 ## make audit   known faults of the locked packages
-## make bench   this worker beside plain Procrastinate and Celery   (ARGS=--quick: a hint in two minutes)
+## make bench   this worker beside Procrastinate, Celery, PgQueuer  (ARGS=--quick: a hint in two minutes)
 ## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
 ## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
 ## make screenshots   a picture of every page, in .local/screenshots (ARGS="-k 1280-light-es")
@@ -37,6 +37,7 @@ INSTALLED := $(VENV)/installed
 TOOLS := .local/tools
 NEWEST := .local/newest
 CELERY := .local/bench/celery
+PGQUEUER := .local/bench/pgqueuer
 LOCUST := .local/bench/locust
 AUDIT := .local/audit
 DOCS := .local/docs
@@ -122,7 +123,7 @@ $(AUDIT)/installed:
 	$(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
 	@touch $@
 
-bench: $(INSTALLED) $(CELERY)/tried
+bench: $(INSTALLED) $(CELERY)/tried $(PGQUEUER)/tried
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 bench-pages: $(INSTALLED)
@@ -132,6 +133,11 @@ bench-pages: $(INSTALLED)
 $(CELERY)/tried: benchmarks/celery-requirements.txt
 	@$(call make-venv,PYTHON,$(CELERY))
 	$(CELERY)/bin/python -m pip install --quiet --requirement benchmarks/celery-requirements.txt || rm -r $(CELERY)/bin
+	@touch $@
+
+$(PGQUEUER)/tried: benchmarks/pgqueuer-requirements.txt
+	@$(call make-venv,PYTHON,$(PGQUEUER))
+	$(PGQUEUER)/bin/python -m pip install --quiet --requirement benchmarks/pgqueuer-requirements.txt || rm -r $(PGQUEUER)/bin
 	@touch $@
 
 load: $(INSTALLED) $(LOCUST)/installed

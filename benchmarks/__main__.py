@@ -30,6 +30,7 @@ from benchmarks.measurements import (
 from benchmarks.peer import Peer, PeerUnavailable
 from benchmarks.peers.celery_redis import open_celery_redis
 from benchmarks.peers.ours import open_ours
+from benchmarks.peers.pgqueuer import open_pgqueuer
 from benchmarks.peers.plain_procrastinate import open_plain_procrastinate
 from benchmarks.report import Run, render, replace_results
 from benchmarks.rounds import Measurement, run_rounds
@@ -126,6 +127,10 @@ def open_field(stack: ExitStack, *, server: BenchServer, folder: Path, options: 
     else:
         field.peers.append(celery)
         field.versions |= celery.versions()
+    try:
+        field.peers.append(stack.enter_context(open_pgqueuer(server, folder=folder)))
+    except PeerUnavailable as reason:
+        field.left_out.append(str(reason))
     return field
 
 

@@ -48,8 +48,8 @@ class Peer(Protocol):
         """With how many job processes one worker of its may be started, besides one."""
 
     @property
-    def has_locks(self) -> bool:
-        """Whether its jobs are in Procrastinate's table, and may wait for a lock."""
+    def has_job_table(self) -> bool:
+        """Whether its jobs are in Procrastinate's table, which some measurements fill."""
 
     @property
     def stamps(self) -> Path:

@@ -32,7 +32,7 @@ _FILL = """
 
 def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
     """Drain a few jobs behind them, and ask the server how long it executed its worker's claims."""
-    if peer.database is None or not peer.has_locks:
+    if peer.database is None or not peer.has_job_table:
         return
     _fill(peer.database, scale)
     peer.load(Work.NOOP_ASYNC, JOBS)

@@ -27,7 +27,7 @@ _FILL = """
 
 def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
     """Drain a few jobs twice, and ask the server how long it executed its worker's claims."""
-    if peer.database is None or not scale.finished_jobs:
+    if peer.database is None or not (peer.has_job_table and scale.finished_jobs):
         return
     milliseconds, _ = _drain(peer, peer.database, scale)
     yield Reading(EMPTY, milliseconds)

@@ -21,7 +21,7 @@ PINNED = Figure(
 
 def measure(peer: Peer, scale: Scale) -> Iterator[Reading]:
     """Drain twice; the second time under a transaction that may still see all the others waiting."""
-    if peer.database is None:
+    if not peer.has_job_table:
         return
     for figure, is_pinned in ((FREE, False), (PINNED, True)):
         yield Reading(figure, _rate(peer, scale, is_pinned=is_pinned))

@@ -34,7 +34,7 @@ class CeleryRedis:
     # Processes, not threads or coroutines: a hundred only push each other off the processor.
     drain_concurrencies = (os.cpu_count() or 1, 20)
     process_counts = ()  # its concurrency is one
-    has_locks = False
+    has_job_table = False
 
     def __init__(self, *, folder: Path, redis_socket: Path) -> None:
         self.stamps = folder / "celery.stamps"

@@ -24,7 +24,7 @@ class Ours:
     claim_statement = "%known_queue%"
     drain_concurrencies = (20, 100, 200)
     process_counts = (2, 4)
-    has_locks = True
+    has_job_table = True
 
     def __init__(self, database: PeerDatabase, *, folder: Path, processes: int) -> None:
         self.database = database

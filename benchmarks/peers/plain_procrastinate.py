@@ -30,7 +30,7 @@ class PlainProcrastinate:
     claim_statement = "%procrastinate_fetch_job%"
     drain_concurrencies = (20, 100, 200)
     process_counts = ()
-    has_locks = True
+    has_job_table = True
 
     def __init__(self, database: PeerDatabase, *, folder: Path) -> None:
         self.database = database
