@@ -30,6 +30,21 @@ _OF_A_WORKER = 5
 # During a restart old and new processes run side by side, with a release phase and somebody's console.
 _BESIDE_A_RESTART = 2
 
+# How Postgres refuses whom it has no connection left for.
+_ALL_TAKEN = ("connection slots are reserved", "too many clients already", "too many connections for")
+
+# One that somebody builds just now is not among them.
+_UNUSABLE_INDEXES = """
+SELECT quote_ident(space.nspname) || '.' || quote_ident(class.relname)
+FROM pg_index
+JOIN pg_class AS class ON class.oid = pg_index.indexrelid
+JOIN pg_namespace AS space ON space.oid = class.relnamespace
+WHERE NOT pg_index.indisvalid
+  AND pg_index.indrelid IN (SELECT to_regclass(quote_ident(name)) FROM unnest(%s::text[]) AS name)
+  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS build WHERE build.index_relid = class.oid)
+ORDER BY 1
+"""
+
 _SAYS_MORE = "manage.py check --deploy"
 
 
@@ -79,6 +94,7 @@ def queue_checks(expected: Expected) -> tuple[Check, ...]:
         Check(
             name="schedule", title=gettext_lazy("Schedule"), run=lambda: check_schedule(expected.schedules)
         ),
+        Check(name="indexes", title=gettext_lazy("Indexes"), run=check_indexes),
         Check(name="models", title=gettext_lazy("Tables"), run=lambda: check_models(expected.apps)),
         Check(
             name="connections",
@@ -99,16 +115,37 @@ def check_database(oldest: int) -> Verdict:
             cursor.execute("SHOW server_version")
             version: str = cursor.fetchone()[0]
     except DatabaseError as error:
-        return fail(
-            str(error).strip().partition("\n")[0],
-            fix=_("Look at DATABASE_URL, and whether the server runs and lets this machine in."),
-        )
+        return fail(str(error).strip().partition("\n")[0], fix=_remedy_for(str(error)))
     if int(version.partition(".")[0]) < oldest:
         return fail(
             _("The server is PostgreSQL %s.") % version,
             fix=_("Take version %d or newer.") % oldest,
         )
     return ok(_("PostgreSQL %s answers.") % version)
+
+
+def _remedy_for(refusal: str) -> str:
+    """Say what to do; a refused connection has no SQLSTATE, libpq only passes the server's words on."""
+    if any(words in refusal for words in _ALL_TAKEN):
+        return _("All connections are taken: stop a process that holds some, or allow more of them.")
+    return _("Look at DATABASE_URL, and whether the server runs and lets this machine in.")
+
+
+def check_indexes() -> Verdict:
+    names = ", ".join(find_unusable_indexes(_connection()))
+    if names:
+        return fail(
+            _("Left unusable by an interrupted build: %s.") % names,
+            fix=_("DROP INDEX CONCURRENTLY %s; and build it again.") % names,
+        )
+    return ok(_("Each can be used."))
+
+
+def find_unusable_indexes(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return what an interrupted CREATE INDEX CONCURRENTLY left: written to, never read, and in the way."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNUSABLE_INDEXES, [connection.introspection.django_table_names()])
+        return [name for (name,) in cursor.fetchall()]
 
 
 def check_extensions(names: Sequence[str]) -> Verdict:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 
 from bookings.models import Booking
 from payments.policies import PaymentStatus
+from procrastinate_tasks.verification.queue_checks import find_unusable_indexes
 from tests.acceptance.live_house import LiveHouse, wait_until
 from tests.factories import balance_of
 from tests.workers.workers import current_database_url, query
@@ -33,11 +35,12 @@ def _old_schema_afterwards(transactional_db: None) -> Iterator[None]:
 
 
 @contextmanager
-def releasing(*options: str) -> Iterator[subprocess.Popen[str]]:
+def releasing(*options: str, postgres_options: str = "") -> Iterator[subprocess.Popen[str]]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.acceptance.release_settings",
         "DATABASE_URL": current_database_url(),
+        "PGOPTIONS": postgres_options,
     }
     command = [sys.executable, "manage.py", "migrate_online", "--no-input", "--lock-timeout=0.5", *options]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as release:
@@ -107,3 +110,25 @@ def test_a_release_that_never_gets_its_lock_fails_and_says_why(transactional_db:
     assert (
         query("SELECT column_name FROM information_schema.columns WHERE column_name = 'next_release'") == []
     )
+
+
+def test_a_release_takes_the_time_it_needs_whatever_a_page_may_take(transactional_db: None):
+    with releasing(postgres_options="-c statement_timeout=150ms") as release:
+        _, complaint = release.communicate(timeout=60)
+
+    assert (release.returncode, complaint) == (0, "")
+
+
+def test_an_index_whose_build_was_interrupted_is_dropped_before_the_next_try(transactional_db: None):
+    with psycopg.connect(current_database_url(), autocommit=True) as owner:
+        owner.execute("CREATE INDEX half_built ON payments_payment (status)")
+        owner.execute("CREATE INDEX half_built_too ON django_session (session_key)")
+        owner.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'half_%'")
+    assert find_unusable_indexes(connection) == ["public.half_built", "public.half_built_too"]
+
+    with releasing() as release:
+        _, complaint = release.communicate(timeout=60)
+
+    assert (release.returncode, complaint) == (0, "")
+    assert find_unusable_indexes(connection) == []
+    assert query("SELECT 1 FROM pg_class WHERE relname LIKE %s", "half_built%") == []

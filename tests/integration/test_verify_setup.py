@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -27,9 +28,11 @@ from procrastinate_tasks.jobs.task_options import _options_by_name
 from procrastinate_tasks.models import JobAttempt
 from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.schedule import periodic
+from procrastinate_tasks.verification.queue_checks import check_database
 from tests.gateways import FakeGateway
 from tests.integration.procrastinate_tasks.monitoring.faults import insert_ready_jobs, register_worker
 from tests.integration.procrastinate_tasks.sample_tasks import remember
+from tests.workers.workers import current_database_url
 
 HOURLY = "bookings.tasks.mark_expired_holds"
 PRODUCTION = {
@@ -106,6 +109,39 @@ def test_a_database_that_is_away_is_named_and_nothing_else_is_blamed_for_it():
     assert failed(verdicts) == ["database", "worker_does_not_start"]
     assert_named(verdicts, "database", cause="Connection refused", fix="DATABASE_URL")
     assert verdicts["migrations"]["level"] == "skipped"
+
+
+@pytest.fixture
+def crowded_out() -> Iterator[str]:
+    """A role that has no connection left."""
+    with psycopg.connect(current_database_url(), autocommit=True) as owner:
+        owner.execute("CREATE ROLE crowded_out LOGIN CONNECTION LIMIT 0")
+        try:
+            yield "crowded_out"
+        finally:
+            owner.execute("DROP ROLE crowded_out")
+
+
+def test_a_database_without_a_free_connection_is_told_from_one_that_is_down(crowded_out: str):
+    kept = connections["default"]
+    crowded = kept.copy()
+    crowded.settings_dict["USER"] = crowded_out
+    connections["default"] = crowded
+    try:
+        with translation.override("en"):
+            verdict = check_database(13)
+    finally:
+        connections["default"] = kept
+
+    assert "too many connections" in verdict.sentence
+    assert verdict.fix == "All connections are taken: stop a process that holds some, or allow more of them."
+
+
+def test_an_index_that_cannot_be_used_is_named():
+    execute("CREATE INDEX half_built ON django_session (session_key)")
+    execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text = 'half_built'")
+
+    assert_named(verify(), "indexes", cause="public.half_built", fix="DROP INDEX CONCURRENTLY")
 
 
 def test_a_missing_extension_is_named():

@@ -11,4 +11,5 @@ class Migration(migrations.Migration):
     operations = (
         migrations.RunSQL("ALTER TABLE procrastinate_jobs ADD COLUMN next_release text"),
         migrations.RunSQL("ALTER TABLE payments_payment ADD COLUMN next_release text"),
+        migrations.RunSQL("SELECT pg_sleep(0.2)"),  # as long as a big table's index, in small
     )
