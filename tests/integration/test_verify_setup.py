@@ -22,7 +22,7 @@ from procrastinate.contrib.django import app
 from payments import gateway
 from payments.deferred_jobs import CHARGE_BALANCE
 from payments.exceptions import GatewayBusy, GatewayRefused, ObjectMissing
-from payments.models import StripeMemory
+from payments.models import StripeEvent, StripeMemory
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.task_options import _options_by_name
 from procrastinate_tasks.models import JobAttempt
@@ -47,7 +47,19 @@ Verdicts = dict[str, dict[str, str]]
 
 
 class Stripe(FakeGateway):
-    """A provider that has no object of any id."""
+    """A provider that has no object of any id; what it is made to tell of arrives at once."""
+
+    def cause_events(self) -> str:
+        now = timezone.now()
+        StripeEvent.objects.create(
+            event_id=f"evt_{now.timestamp()}",
+            type="payment_intent.canceled",
+            object_id="pi_seen",
+            payload={},
+            created_at=now,
+            received_at=now,
+        )
+        return "pi_seen"
 
     def retrieve_intent(self, intent_id: str) -> gateway.Intent:
         raise ObjectMissing(operation="retrieve intent", detail="no such intent", param="intent")
