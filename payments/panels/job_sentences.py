@@ -61,6 +61,21 @@ def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: 
     )
 
 
+def amounts_of_balances(jobs: Sequence[JobArgs]) -> dict[int, Amount]:
+    """Return what the charges of balances are about, for sums over many."""
+    ids = job_subjects.read_ids(jobs, "booking_id")
+    balances = job_subjects.find_balances(ids.values())
+    found = {job_id: _amount(balances.get(booking_id)) for job_id, booking_id in ids.items()}
+    return {job_id: amount for job_id, amount in found.items() if amount is not None}
+
+
+def amounts_of_payments(jobs: Sequence[JobArgs]) -> dict[int, Amount]:
+    ids = job_subjects.read_ids(jobs, "payment_id")
+    payments = job_subjects.find_payments(ids.values())
+    found = {job_id: _amount(payments.get(payment_id)) for job_id, payment_id in ids.items()}
+    return {job_id: amount for job_id, amount in found.items() if amount is not None}
+
+
 def describe_payment_charges(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "payment_id")
     payments = job_subjects.find_payments(ids.values())

@@ -43,11 +43,16 @@ from procrastinate_tasks.models import (
     Channel,
     Job,
 )
+from procrastinate_tasks.queries.money import Stake, find_stake
 
 MOST_JOBS = 100_000
 
 
 MOST_PREVIEWED = 10_000
+
+
+PACE_OF_MONEY = 60
+"""Jobs a minute, by default, where any of them moves money."""
 
 
 RUN_TASK = "procrastinate_tasks.run_bulk_operation"
@@ -65,7 +70,10 @@ _LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkPreview:
-    """What a bulk operation would come to now, judged by its first ``MOST_PREVIEWED`` jobs."""
+    """What a bulk operation would come to now, judged by its first ``MOST_PREVIEWED`` jobs.
+
+    ``stake`` is what money hangs on those for which it is possible.
+    """
 
     action: Action
     requested: int
@@ -73,6 +81,7 @@ class BulkPreview:
     possible: int
     refused: Mapping[Refusal, int]
     sample: tuple[TargetReport, ...]
+    stake: Stake
 
 
 def batch_of(operation: BulkOperation) -> Batch:
@@ -92,7 +101,13 @@ def preview(request: ActionRequest, *, may: May = anybody, sample: int = 20) -> 
         possible=len(targets) - refused.total(),
         refused=dict(refused.most_common()),
         sample=targets[:sample],
+        stake=find_stake([int(target.target) for target in targets if target.refusal is None]),
     )
+
+
+def usual_pace(job_ids: Sequence[int]) -> int | None:
+    """Return how many jobs a minute are taken unless somebody says otherwise: money goes slowly."""
+    return PACE_OF_MONEY if find_stake(job_ids[:MOST_PREVIEWED]).moves_money else None
 
 
 # --- Starting and stopping --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from procrastinate_tasks.actions.reports import TargetReport
 from procrastinate_tasks.command_line.filtering import Choice
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, code_of_counts
 from procrastinate_tasks.command_line.people import Person, person_of
+from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.jobs.states import STATE_LABELS, JobState
 from procrastinate_tasks.models import BulkOperation
 from procrastinate_tasks.queries.jobs import list_ids
@@ -68,6 +69,7 @@ def _write_preview(out: Output, preview: BulkPreview) -> None:
                 "looked_at": preview.looked_at,
                 "possible": preview.possible,
                 "refused": preview.refused,
+                "money_at_stake": preview.stake.amounts,
             }
         )
         return
@@ -78,6 +80,9 @@ def _write_preview(out: Output, preview: BulkPreview) -> None:
     out.line()
     for refusal, count in preview.refused.items():
         out.line(f"{count} × {reports.refused_sentence(refusal, {'twin_id': '…'})}")
+    if preview.stake.amounts:
+        stake = amounts_in_words(preview.stake.amounts)
+        out.line(_("Money at stake: %(stake)s") % {"stake": stake})
     values = {"possible": preview.possible, "looked_at": preview.looked_at, "requested": preview.requested}
     if preview.looked_at < preview.requested:
         out.line(_("%(requested)d jobs match; the first %(looked_at)d were looked at.") % values)
@@ -98,7 +103,7 @@ def _start(
         filters=choice.written,
         actor=person.actor,
         reason=person.reason,
-        pace_per_minute=options["pace"],
+        pace_per_minute=options["pace"] or bulk.usual_pace(job_ids),
         in_background=options["background"],
     )
     (target,) = report.targets

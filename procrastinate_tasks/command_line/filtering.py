@@ -28,6 +28,9 @@ _FIELDS = {
     "lock": "lock",
     "attempts": "attempts",
     "fault": "fault",
+    "ended": "ended",
+    "ended_from": "ended_from",
+    "ended_to": "ended_to",
 }
 
 
@@ -57,8 +60,13 @@ def add_filter_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--period", choices=list(PERIODS), help="deferred in the last hour, day, week or month"
     )
-    group.add_argument("--since", metavar="YYYY-MM-DD", help="deferred on this day or later")
-    group.add_argument("--until", metavar="YYYY-MM-DD", help="deferred on this day or earlier")
+    group.add_argument("--since", metavar="TIME", help="deferred then or later: 2026-11-29, or with T10:05")
+    group.add_argument("--until", metavar="TIME", help="deferred then or earlier; a day is whole")
+    group.add_argument(
+        "--ended", choices=list(PERIODS), help="ended in the last hour, day, week or month, and not since"
+    )
+    group.add_argument("--ended-from", metavar="TIME", help="ended then or later")
+    group.add_argument("--ended-to", metavar="TIME", help="ended then or earlier")
     group.add_argument("--lock", metavar="TEXT", help="with this whole lock or queueing lock")
     group.add_argument("--attempts", metavar="N", help="with this many attempts or more")
     group.add_argument(

@@ -245,6 +245,13 @@ def read_day(text: str) -> date | None:
     return day if day is not None and _FIRST_DAY <= day <= _LAST_DAY else None
 
 
+def local_time(text: str, *, is_end: bool = False) -> str:
+    """Return a time of a filter as a field for local times takes it; nothing of one that cannot be read."""
+    read = _read_end if is_end else _read_start
+    instant = read(text, [])
+    return timezone.localtime(instant).strftime("%Y-%m-%dT%H:%M") if instant else ""
+
+
 def start_of(day: date) -> datetime:
     """Return a day's first moment in the project's zone."""
     return timezone.make_aware(datetime.combine(day, time.min))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.database import fetch_rows, statement
 from procrastinate_tasks.formatting import Amount
-from procrastinate_tasks.jobs.arguments import arguments_to_show
-from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, sums_of
+from procrastinate_tasks.jobs.descriptions import sums_of
+from procrastinate_tasks.queries.money import JobOfMoney, money_tasks, read_job_of_money
 
 MOST_SUMMED = 10_000
 
@@ -26,15 +25,6 @@ WHERE job.status = 'todo'
   AND (job.scheduled_at IS NULL OR job.scheduled_at <= now() + interval '24 hours')
 LIMIT %(at_most)s
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOfMoney:
-    """A job as far as its amount needs it."""
-
-    id: int
-    task_name: str
-    args: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +64,7 @@ def _registered(*, queue: str | None, task: str | None) -> set[str]:
 
 
 def _sums(*, queue: str | None, task: str | None) -> dict[str, tuple[Amount, ...]]:
-    money = [name for name, each in described_tasks().items() if each.kind is Kind.MONEY]
     jobs: dict[str, list[JobOfMoney]] = defaultdict(list)
-    for row in fetch_rows(_OF_MONEY, queue=queue, task=task, money=money, at_most=MOST_SUMMED):
-        jobs[row["task_name"]].append(JobOfMoney(**{**row, "args": arguments_to_show(row["args"])}))
+    for row in fetch_rows(_OF_MONEY, queue=queue, task=task, money=money_tasks(), at_most=MOST_SUMMED):
+        jobs[row["task_name"]].append(read_job_of_money(row))
     return {name: sums_of(found) for name, found in jobs.items()}

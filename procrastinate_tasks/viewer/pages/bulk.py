@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -10,7 +10,9 @@ from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from procrastinate_tasks.actions import bulk
 from procrastinate_tasks.actions.audit import VIEW_AUDIT
@@ -19,7 +21,9 @@ from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionRequest
 from procrastinate_tasks.actions.services import record_refused
 from procrastinate_tasks.database import database_now
+from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.models import ActionOutcome, BulkItem, BulkOperation, BulkState
+from procrastinate_tasks.queries.aftermath import Aftermath, Became, End, read_aftermath
 from procrastinate_tasks.queries.filters import LARGEST_ID, describe_filter, read_whole
 from procrastinate_tasks.viewer.forms import actor_of, new_token, read_token
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal, stream_csv
@@ -44,6 +48,30 @@ class ShownOperation:
 class ShownItem:
     item: BulkItem
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownEnd:
+    """How many of an operation's jobs came to one end, and the money of these."""
+
+    label: str
+    count: int
+    amount: str
+    url: str
+    is_bad: bool
+
+
+_LETS_RUN = (Action.RETRY, Action.RELEASE, Action.RUN_NOW, Action.RESCUE)
+
+
+_ENDS: Mapping[Became, str | Promise] = {
+    Became.SUCCEEDED: pgettext_lazy("several jobs", "succeeded"),
+    Became.FAILED: gettext_lazy("failed again"),
+    Became.WAITING: gettext_lazy("waiting"),
+    Became.RUNNING: gettext_lazy("running now"),
+    Became.STOPPED: gettext_lazy("cancelled or stopped since"),
+    Became.UNKNOWN: gettext_lazy("pruned, and not known"),
+}
 
 
 # --- All of them ------------------------------------------------------------------------------------------
@@ -104,15 +132,24 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
     items = operation.items.order_by("id")
     if outcome in set(ActionOutcome):
         items = items.filter(outcome=outcome)
+    aftermath = _aftermath(operation)
+    became = request.GET.get("became", "")
+    ends = {end.became.value: end for end in aftermath.ends} if aftermath else {}
+    if became in ends:
+        items = items.filter(job_id__in=ends[became].job_ids)
     after = read_whole(request.GET.get("after", ""))
     found = list(items.filter(id__gt=after or 0)[: ITEMS_PER_PAGE + 1])
     shown = found[:ITEMS_PER_PAGE]
     chosen = f"outcome={outcome}&" if outcome in set(ActionOutcome) else ""
+    chosen += f"became={became}&" if became in ends else ""
     now = database_now()
     return {
         "title": _("Bulk operation %(id)d") % {"id": operation.pk},
         "shown": show_operation(operation),
         "items": [_show_item(item, action=Action(operation.action)) for item in shown],
+        "ends": [_show_end(end) for end in ends.values()],
+        "is_aftermath_cut": aftermath is not None and aftermath.is_cut,
+        "became": _ENDS[Became(became)] if became in ends else "",
         "outcome": outcome,
         "outcomes": ActionOutcome.choices,
         "more_url": f"?{chosen}after={shown[-1].pk}" if len(found) > ITEMS_PER_PAGE else "",
@@ -123,6 +160,21 @@ def _describe(request: HttpRequest, operation: BulkOperation) -> dict[str, objec
         "token": new_token(),
         "now": now,
     }
+
+
+def _aftermath(operation: BulkOperation) -> Aftermath | None:
+    """Return what came of an operation that lets jobs run; the others are done with their deed."""
+    return read_aftermath(operation.pk) if operation.action in _LETS_RUN else None
+
+
+def _show_end(end: End) -> ShownEnd:
+    return ShownEnd(
+        label=str(_ENDS[end.became]),
+        count=len(end.job_ids),
+        amount=amounts_in_words(end.amounts),
+        url=f"?became={end.became.value}",
+        is_bad=end.became is Became.FAILED,
+    )
 
 
 def _export(operation: BulkOperation) -> StreamingHttpResponse:

@@ -13,10 +13,12 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks.actions import bulk
+from procrastinate_tasks.actions.bulk import BulkPreview
 from procrastinate_tasks.actions.permissions import allowed_tasks, is_allowed
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS, ActionReport, ActionRequest, refused_sentence
 from procrastinate_tasks.actions.services import record_refused
+from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.queries.filters import JobFilter, filter_in_words, read_filter, understand
 from procrastinate_tasks.queries.jobs import list_ids
 from procrastinate_tasks.viewer.forms import ANY_REASON, LONGEST_REASON, actor_of, new_token, read_token
@@ -135,6 +137,8 @@ def _dry_run(request: HttpRequest, plan: Plan, action: Action) -> dict[str, obje
     preview = bulk.preview(wanted, may=allowed_tasks(request.user, action))
     return {
         "preview": preview,
+        "stake": amounts_in_words(preview.stake.amounts),
+        "chosen_pace": _chosen_pace(request, plan, preview),
         "label": ACTION_LABELS[action],
         "refused": [
             (refused_sentence(refusal, {"twin_id": "…"}), count) for refusal, count in preview.refused.items()
@@ -143,6 +147,13 @@ def _dry_run(request: HttpRequest, plan: Plan, action: Action) -> dict[str, obje
         "is_sample": preview.looked_at < preview.requested,
         "looked_at": number_format(preview.looked_at, force_grouping=True),
     }
+
+
+def _chosen_pace(request: HttpRequest, plan: Plan, preview: BulkPreview) -> int | None:
+    """Return the pace that stands in the form: money goes slowly unless somebody says otherwise."""
+    if request.method == "POST":
+        return plan.pace_per_minute
+    return bulk.PACE_OF_MONEY if preview.stake.moves_money else None
 
 
 def _count(plan: Plan) -> str:

@@ -17,7 +17,7 @@ from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, descriptions_of, title_of
-from procrastinate_tasks.queries.filters import JobFilter, read_filter, read_whole, understand
+from procrastinate_tasks.queries.filters import JobFilter, local_time, read_filter, read_whole, understand
 from procrastinate_tasks.queries.jobs import (
     TAB_LABELS,
     WINDOW,
@@ -166,6 +166,10 @@ def _form(chosen: JobFilter) -> dict[str, object]:
         if has_kinds
         else (),
         "periods": _choices(PERIOD_LABELS, chosen.period),
+        "ended": _choices(PERIOD_LABELS, chosen.ended),
+        **{name: local_time(getattr(chosen, name)) for name in ("ended_from", "ended_to")},
+        "since": local_time(chosen.since),
+        "until": local_time(chosen.until, is_end=True),
         "clear_url": JobFilter(tab=chosen.tab).address() or "?",
         "more_is_chosen": replace(chosen, tab="", q="", about="", fault="") != JobFilter(),
     }
