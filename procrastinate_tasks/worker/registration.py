@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Collection, Set
 from datetime import timedelta
 from functools import partial
@@ -19,9 +20,10 @@ from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs import rescue
 from procrastinate_tasks.jobs.fitting import fingerprint_of
 from procrastinate_tasks.jobs.policies import LossCause
+from procrastinate_tasks.jobs.rescue import LostRun
 from procrastinate_tasks.queues.control import DECLARE_LIMITS, LIFT_LIMITS, limit_columns
 from procrastinate_tasks.worker.children import Children
-from procrastinate_tasks.worker.completion_loop import CompletionLoop
+from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
 from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.maintenance import Upkeep
 from procrastinate_tasks.worker.messages import Channel, WorkerRegistered
@@ -45,6 +47,11 @@ WITH seen AS (
     )
 )
 DELETE FROM procrastinate_workers WHERE id = ANY(%(worker_ids)s::bigint[]) RETURNING id
+"""
+
+_HELD = """
+SELECT id, attempts, abort_requested FROM procrastinate_jobs
+WHERE status = 'doing' AND worker_id = %(worker_id)s
 """
 
 _ADOPT_JOBS = """
@@ -138,13 +145,37 @@ class Registration:
         """
         if self.worker_id is None:
             return
-        await self._end_workers(
-            [self.worker_id],
-            cause=LossCause.SHUTDOWN,
-            ended_job_ids=self._completions.job_ids(),
-            within=_PART_WITHIN,
-        )
+        try:
+            await self._end_workers(
+                [self.worker_id],
+                cause=LossCause.SHUTDOWN,
+                ended_job_ids=self._completions.job_ids(),
+                within=_PART_WITHIN,
+            )
+        except OSError:  # the upkeep has no session, and others would take for lost what never began
+            async with asyncio.timeout(_PART_WITHIN.total_seconds()):
+                await self._give_back_unanswered(self.worker_id)
+            raise
         await self._link.fetch(LIFT_LIMITS, {}, within=_PART_WITHIN)
+
+    async def _give_back_unanswered(self, worker_id: int) -> None:
+        """Gives back the jobs of claims whose answer never came, at no attempt's price."""
+        rows = await self._link.fetch(_HELD, {"worker_id": worker_id}, within=_PART_WITHIN)
+        known = self._children.attempts_by_job().keys() | self._completions.job_ids()
+        lost = [
+            LostRun(
+                cause=LossCause.ANSWER,
+                job_id=job_id,
+                worker_id=worker_id,
+                attempts=attempts,
+                started_at=time.monotonic(),
+                abort_requested=abort_requested,
+            )
+            for job_id, attempts, abort_requested in rows
+            if job_id not in known
+        ]
+        self._completions.add(Waiting(rescue.judge(each)) for each in lost)
+        await self._completions.settle_through(self._link)
 
     async def terminate_backends(self, application_name: str) -> None:
         """Ends the database sessions that a dead child left behind.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import create_autospec, patch
 
 import pytest
 from django.db import connections
@@ -168,6 +168,27 @@ def test_a_worker_that_parts_gives_back_what_did_not_end_and_nothing_that_did():
     assert (status_of(unfinished), attempts_of(unfinished)) == ("todo", 0)
     assert [row[0] for row in outcomes_of(unfinished)] == ["interrupted"]
     assert query("SELECT count(*) FROM procrastinate_workers") == [(0,)]
+
+
+def test_a_worker_that_parts_without_its_upkeep_gives_back_what_never_began_and_records_what_ended():
+    async def work(registration: Registration, completions: CompletionLoop) -> None:
+        worker_id = await registration.ensure()
+        ended = await in_database(lambda: claimed_by(worker_id))
+        await in_database(lambda: claimed_by(worker_id))
+        completions.add([Waiting(end_of(ended, worker_id=worker_id))])
+
+        with (
+            patch.object(Upkeep, "call", side_effect=ConnectionError("no place left")),
+            pytest.raises(ConnectionError, match="no place left"),
+        ):
+            await registration.leave()
+
+    registered(work)
+
+    ended, unanswered = (row[0] for row in query("SELECT id FROM procrastinate_jobs ORDER BY id"))
+    assert status_of(ended) == "succeeded"
+    assert (status_of(unanswered), attempts_of(unanswered)) == ("todo", 0)
+    assert [row[0] for row in outcomes_of(unanswered)] == ["interrupted"]
 
 
 def test_a_worker_gives_back_what_a_dead_predecessor_held_before_it_has_an_id():
