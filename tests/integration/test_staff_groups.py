@@ -22,6 +22,7 @@ SINCE = [
     ("reyes_estancias", "0004_staff_sees_invariants"),
     ("reyes_estancias", "0005_owner_lets_money_go"),
     ("reyes_estancias", "0006_staff_sees_debts"),
+    ("reyes_estancias", "0007_owner_writes_the_law"),
 ]
 MAY = {
     "Recepción": set(),
@@ -33,6 +34,7 @@ VIEWS = {
     f"{label}.view_{model._meta.model_name}"
     for label in ("bookings", "payments")
     for model in apps.get_app_config(label).get_models()
+    if "view" in model._meta.default_permissions
 }
 
 
