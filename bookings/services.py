@@ -121,6 +121,11 @@ def correct_email(*, booking: Booking, email: str) -> None:
     """
     if booking.status != BookingStatus.PENDING or booking.cancel_requested_at is not None:
         raise HoldExpired
+    replace_email(booking=booking, email=email)
+
+
+def replace_email(*, booking: Booking, email: str) -> None:
+    """Write to another address whatever became of the booking; call it with the booking locked."""
     booking.guest_email = email
     booking.save(update_fields=("guest_email",))
 

@@ -39,6 +39,7 @@ from payments.models import (
 )
 from payments.panels import explanation
 from payments.panels.booking_file import read_file, read_jobs
+from payments.panels.correct_address import CorrectAddress
 from payments.panels.date_changes import DateChangeAdmin
 from payments.panels.debts import OverdueFilter, tell_next
 from payments.panels.email_preview import PreviewEmails
@@ -99,7 +100,7 @@ class MoneyAdmin(AmountInPesos, OfficeList, ReadOnly, admin.ModelAdmin):  # type
 
 
 @admin.register(Booking)
-class BookingWithMoneyAdmin(WaiveDebt, TryAgain, BookingAdmin):
+class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, TryAgain, BookingAdmin):
     """A booking with its money, its jobs and its history on one page."""
 
     work = unfinished.CANCELLATIONS

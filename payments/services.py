@@ -127,6 +127,22 @@ def correct_email(*, booking: Booking, email: str, base_url: str, now: datetime)
         announce_hold(booking=locked, base_url=base_url, now=now)
 
 
+def replace_email(*, booking: Booking, email: str, base_url: str, now: datetime) -> None:
+    """Write to another address of the guest's, whatever the booking's state, and send what stands there now.
+
+    Raises:
+        BookingBusy: another transaction keeps the row; try again.
+    """
+    with locking.locked_booking(booking.pk) as locked:
+        bookings.replace_email(booking=locked, email=email)
+        if locked.status == BookingStatus.PENDING:
+            announce_hold(booking=locked, base_url=base_url, now=now)
+        elif locked.status == BookingStatus.CONFIRMED:
+            kind = GuestEmail.Kind.CONFIRMED
+            told = GuestEmail.objects.filter(booking=locked, kind=kind).count()
+            request_email(kind=kind, booking=locked, base_url=base_url, now=now, version=told)
+
+
 def find_payable(*, booking: Booking) -> Payment | None:
     """Return what a guest can pay now: a deposit, what other dates cost, what the card did not pay."""
     unpaid = booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)).order_by("pk")
