@@ -159,6 +159,7 @@ dev: $(INSTALLED)
 	$(VENV)/bin/python -m reyes_estancias.postgres stop --if-unused; [ $$status -eq 130 ] || exit $$status
 
 stop: $(INSTALLED)
+	@$(VENV)/bin/python -m reyes_estancias.demo.leftovers .local/demo
 	@$(VENV)/bin/python -m reyes_estancias.postgres stop
 
 mutants: $(INSTALLED)
@@ -186,6 +187,7 @@ test-newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 $(INSTALLED): requirements-dev.txt
+	@echo 'Installing what is needed into $(VENV): about a minute, once.'
 	@$(call make-venv,PYTHON,$(VENV))
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@

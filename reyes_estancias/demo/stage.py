@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from reyes_estancias.demo.leftovers import noted
+
 _START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 30.0
 
@@ -25,7 +27,7 @@ class PortTaken(Exception):
         self.port, self.option = port, option
         super().__init__(
             f"Port {port} is taken by another program. Stop it, or choose another port: "
-            f"make demo ARGS='{option} {port + 1}'"
+            + option.format(port=port + 1)
         )
 
 
@@ -46,7 +48,7 @@ class DoesNotAnswer(Exception):
 
 
 def check_port_is_free(*, port: int, option: str) -> None:
-    """Fail early, and say how to go on.
+    """Fail early, and say how to go on: ``option`` is the command that takes another ``{port}``.
 
     Raises:
         PortTaken: something listens there.
@@ -109,7 +111,8 @@ def _running(name: str, arguments: list[str], *, project: Path, logs: Path) -> I
     with path.open("wb") as log:
         child = _start(arguments, project, log)
         try:
-            yield Actor(name, path, child)
+            with noted(name.replace(" ", "-"), pid=child.pid, directory=logs):
+                yield Actor(name, path, child)
         finally:
             _stop(child)
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bookings import services
-from bookings.models import Booking, NightBlock, Property
+from bookings.models import Booking, BookingStatus, NightBlock, Property
 from bookings.services import Guest
 from payments import driver
 from payments.deferred_jobs import unschedule
 from payments.gateway import Gateway
-from payments.models import BookingAccount, PaymentAttempt
-from payments.policies import LIVE_STATES
+from payments.models import BookingAccount, Payment, PaymentAttempt
+from payments.policies import LIVE_STATES, PaymentKind, PaymentStatus
 from payments.services import open_checkout
 from reyes_estancias.local_stripe.control import Control
 
@@ -52,6 +53,16 @@ _LAST_NAMES = (
     "Quiroga",
     "Montes",
 )
+
+
+def balances_due() -> QuerySet[Payment]:
+    """Return the balances that a scan would find now, most likely what an interrupted demo has booked."""
+    return Payment.objects.filter(
+        kind=PaymentKind.BALANCE,
+        status__in=[PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN],
+        booking__status=BookingStatus.CONFIRMED,
+        booking__balance_due_at__lte=timezone.now(),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

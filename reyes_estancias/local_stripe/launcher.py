@@ -86,8 +86,15 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "reyes_estancias.local_stripe", "--until-stdin-closes", *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
+        # A session of its own: Ctrl-C reaches who started it alone, whose end it takes for its own.
         return subprocess.Popen(  # noqa: S603 - our own module, arguments of our own
-            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
         )
 
 

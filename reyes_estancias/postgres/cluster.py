@@ -91,6 +91,15 @@ def ensure_database(cluster: Cluster, *, database: str) -> None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
 
 
+def is_joinable(cluster: Cluster, *, database: str) -> bool:
+    """Whether a server of ours answers: whoever else listens at this predictable name is not even asked."""
+    if not os.path.lexists(cluster.socket_dir):
+        return False
+    if not cluster.account.owns_privately(cluster.socket_dir):
+        raise SocketDirectoryTaken(path=cluster.socket_dir)
+    return answers(cluster, database=database)
+
+
 def answers(cluster: Cluster, *, database: str) -> bool:
     """Whether the server lets us into ``database``: the only proof that it is up."""
     try:
@@ -124,7 +133,7 @@ def server_pid(data: Path) -> int | None:
     process that was started on this very directory counts.
     """
     pid = _recorded_pid(data)
-    return pid if pid is not None and str(data) in _command_line(pid) else None
+    return pid if pid is not None and str(data) in command_line(pid) else None
 
 
 def _claim_socket_dir(cluster: Cluster) -> None:
@@ -242,7 +251,7 @@ def _recorded_pid(data: Path) -> int | None:
     return int(first_line) if re.fullmatch(r"[1-9]\d*", first_line) else None
 
 
-def _command_line(pid: int) -> str:
+def command_line(pid: int) -> str:
     """Return how a process was started, or an empty string when there is no such process."""
     if Path("/proc/self/cmdline").exists():
         try:

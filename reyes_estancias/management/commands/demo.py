@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from argparse import ArgumentParser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from bookings.models import Booking
@@ -23,6 +26,7 @@ from payments.gateway import get_gateway
 from payments.models import Payment
 from payments.policies import PaymentKind
 from reyes_estancias.demo.homes import make_homes
+from reyes_estancias.demo.leftovers import DEMO, end, find_noted, noted
 from reyes_estancias.demo.report import ENDED, count_outcome, render_table
 from reyes_estancias.demo.stage import (
     Actor,
@@ -33,13 +37,14 @@ from reyes_estancias.demo.stage import (
     running_web,
     running_worker,
 )
-from reyes_estancias.demo.stays import Booker
+from reyes_estancias.demo.stays import Booker, balances_due
 from reyes_estancias.local_stripe.launcher import RunningSandbox, SandboxDidNotStart, start_sandbox
 from reyes_estancias.postgres.server import stop_if_unused
 
 LOGIN = "demo"
 LOCAL = Path(settings.BASE_DIR) / ".local" / "demo"
 CHARGES_TIMEOUT = timedelta(minutes=10)
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
@@ -66,23 +71,31 @@ class Command(BaseCommand):
         self._refuse_a_real_stripe()
         # The screen is for the demo; what its worker and web server log is in their files.
         logging.disable(logging.INFO)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in _ENDINGS:
+            signal.signal(number, _end)
         try:
             with ExitStack() as stage:
-                self._play(stage, options)
+                try:
+                    self._play(stage, options)
+                finally:
+                    _let_nothing_interrupt()
         except (DoesNotAnswer, PortTaken, ProcessDied, SandboxDidNotStart) as problem:
             raise CommandError(str(problem)) from problem
         except KeyboardInterrupt:
-            self.stdout.write("\nStopped.")
+            with suppress(OSError):  # the terminal may be gone
+                self.stdout.write("\nStopped.")
         finally:
             stop_if_unused(project=Path(settings.BASE_DIR))
 
     def _play(self, stage: ExitStack, options: dict[str, Any]) -> None:
         base_url = f"http://127.0.0.1:{options['port']}"
-        check_port_is_free(port=options["port"], option="--port")
+        self._end_leftovers(options["files"])
+        stage.enter_context(noted(DEMO, pid=os.getpid(), directory=options["files"]))
+        check_port_is_free(port=options["port"], option="make demo ARGS='--port {port}'")
         sandbox = self._start_stripe(stage, base_url, files=options["files"])
-        self.stdout.write("Preparing the database …")
+        self.stdout.write("Preparing the database; the first time takes half a minute …")
         call_command("migrate", verbosity=0)
+        self._charge_older(options)
         sample, due = self._book(sandbox, base_url, options)
         sandbox.control.set_latency(milliseconds=options["latency_ms"])
         inline_each = self._charge_one_after_another(sample, base_url)
@@ -116,8 +129,36 @@ class Command(BaseCommand):
                 "STRIPE_API_BASE from the environment and from .env, then run it again."
             )
 
+    def _end_leftovers(self, files: Path) -> None:
+        """End what an earlier demo left, which somebody may have killed; a demo that runs is not touched."""
+        found = find_noted(files)
+        running = [one for one in found if one.name == DEMO]
+        if running:
+            raise CommandError(f"A {running[0]} runs already. End it with Ctrl-C there, or with: make stop")
+        for one in found:
+            self.stdout.write(f"Ending the {one} that an earlier demo left.")
+            end(one)
+
+    def _charge_older(self, options: dict[str, Any]) -> None:
+        """Charge what an earlier demo booked and did not come to, lest it count as this one's."""
+        older = balances_due()
+        total = older.count()
+        if not total:
+            return
+        self.stdout.write(
+            f"{total} older balances are due: an earlier demo was interrupted. They are charged first."
+        )
+        project = Path(settings.BASE_DIR)
+        with running_worker(
+            project=project, logs=options["files"], concurrency=options["concurrency"]
+        ) as worker:
+            tasks.scan_and_charge_balances()
+            self._wait_until_charged(older, total, worker, label="Charging the older ones")
+
     def _start_stripe(self, stage: ExitStack, base_url: str, *, files: Path) -> RunningSandbox:
-        port = int(settings.STRIPE_API_BASE.rpartition(":")[2])
+        host, _, port_text = settings.STRIPE_API_BASE.rpartition(":")
+        port = int(port_text)
+        check_port_is_free(port=port, option=f"STRIPE_API_BASE={host}:{{port}} make demo")
         sandbox = start_sandbox(
             state=files / "stripe.jsonl",
             port=port,
@@ -160,16 +201,22 @@ class Command(BaseCommand):
         unfinished = Payment.objects.filter(booking__in=due, kind=PaymentKind.BALANCE).exclude(
             status__in=ENDED
         )
+        self._wait_until_charged(unfinished, len(due), worker, label="Charging through the queue")
+        return timedelta(seconds=time.monotonic() - started)
+
+    def _wait_until_charged(
+        self, unfinished: QuerySet[Payment], total: int, worker: Actor, *, label: str
+    ) -> None:
+        give_up_at = time.monotonic() + CHARGES_TIMEOUT.total_seconds()
         while left := unfinished.count():
-            self._show_progress("Charging through the queue", len(due) - left, len(due))
+            self._show_progress(label, total - left, total)
             worker.check_is_alive()
-            if time.monotonic() - started > CHARGES_TIMEOUT.total_seconds():
+            if time.monotonic() > give_up_at:
                 raise CommandError(
                     f"{left} charges have not ended after {CHARGES_TIMEOUT}; see {worker.log}."
                 )
             time.sleep(0.1)
-        self._show_progress("Charging through the queue", len(due), len(due))
-        return timedelta(seconds=time.monotonic() - started)
+        self._show_progress(label, total, total)
 
     def _serve(self, base_url: str, *, logs: Path) -> None:
         password = _make_login()
@@ -189,6 +236,17 @@ class Command(BaseCommand):
         bar = "█" * (width * done // max(total, 1))
         self.stdout.write(f"\r{label:<36} {bar:<{width}} {done}/{total}", ending="" if done < total else "\n")
         self.stdout.flush()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as at Ctrl-C, also when the terminal closes; what is stopped then is not interrupted again."""
+    _let_nothing_interrupt()
+    raise KeyboardInterrupt
+
+
+def _let_nothing_interrupt() -> None:
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _make_login() -> str:
