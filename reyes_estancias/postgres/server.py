@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -91,7 +92,7 @@ def start_or_join(*, project: Path, bindir: Path | None = None, database: str = 
     cluster = _project_cluster(home, account, bindir)
     if home.path not in _shares:
         _shares[home.path] = locks.acquire(home.users, shared=True)
-    if not clusters.answers(cluster, database=database):
+    if not clusters.is_joinable(cluster, database=database):
         with locks.exclusive(home.turn):
             clusters.bring_up(cluster)
             clusters.ensure_database(cluster, database=database)
@@ -258,7 +259,14 @@ def _sweep_abandoned() -> None:
 
 
 def _is_our_file(path: Path) -> bool:
+    """Whether the name itself is a file of ours in a folder of ours; a link tells nothing of its maker."""
     try:
-        return path.stat().st_uid == os.geteuid()
+        status, around = path.lstat(), path.parent.lstat()
     except OSError:  # gone this moment, or another user's
         return False
+    ours = os.geteuid()
+    return (
+        stat.S_ISREG(status.st_mode)
+        and status.st_uid == ours == around.st_uid
+        and stat.S_ISDIR(around.st_mode)
+    )

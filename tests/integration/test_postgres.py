@@ -301,6 +301,40 @@ def test_a_socket_directory_open_to_others_is_refused(project: Path):
     address.socket_dir.rmdir()
 
 
+def test_a_server_of_somebody_else_at_the_predictable_name_is_not_joined(project: Path):
+    """Another user made the directory first, with a server that would let anybody in."""
+    address = server.start_or_join(project=project)
+    stranger = address.socket_dir.lstat().st_uid + 1
+    os.chown(address.socket_dir, stranger, -1)
+
+    with pytest.raises(SocketDirectoryTaken, match=str(address.socket_dir)):
+        server.start_or_join(project=project)
+    os.chown(address.socket_dir, stranger - 1, -1)
+
+
+def test_a_link_of_somebody_else_to_a_file_of_ours_stops_no_test(tmp_path: Path):
+    ours = tmp_path / "users.lock"
+    ours.touch()
+    strange = server.SOCKETS / f"{server.THROW_AWAY_PREFIX}strange-{os.getpid()}"
+    strange.mkdir()
+    (strange / "users.lock").symlink_to(ours)
+
+    with server.throw_away_server():
+        assert (strange / "users.lock").is_symlink()
+    shutil.rmtree(strange)
+
+
+def test_a_directory_of_somebody_else_is_not_swept(tmp_path: Path):
+    strange = server.SOCKETS / f"{server.THROW_AWAY_PREFIX}foreign-{os.getpid()}"
+    strange.mkdir()
+    (strange / "users.lock").touch()
+    os.chown(strange, 12345, -1)
+
+    with server.throw_away_server():
+        assert strange.is_dir()
+    shutil.rmtree(strange)
+
+
 def test_a_socket_path_beyond_the_systems_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(server, "SOCKETS", tmp_path / ("long" * 25))
     server.SOCKETS.mkdir()
