@@ -14,6 +14,7 @@
 ## make dev     the web server and a worker, until Ctrl-C
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make deploys  rolling deploys between two checkouts, with kills; the report goes to docs/deploys.md   (DEPLOYS=300 ARGS="--seed 7")
+## make faults   does the house hold, whatever fails wherever?   (writes docs/faults.md; ARGS="--seed 7 --lives 1000")
 ## make mutants  is each guard missed by a test when it is gone?   (writes docs/mutants.md; ARGS="jobs/policies")
 ## make lock    rewrite the locks of the project, its development and its documentation
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
@@ -21,7 +22,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages load drill soak deploys dev stop lock messages mutants \
+.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages load drill faults soak deploys dev stop lock messages mutants \
 	test-newest check-lint check-form check-types check-layers check-django check-migrations check-docs
 
 PYTHON ?= python3
@@ -161,6 +162,9 @@ dev: $(INSTALLED)
 stop: $(INSTALLED)
 	@$(VENV)/bin/python -m reyes_estancias.demo.leftovers .local/demo
 	@$(VENV)/bin/python -m reyes_estancias.postgres stop
+
+faults: $(INSTALLED)
+	@$(VENV)/bin/python -m tests.faults $(ARGS)
 
 mutants: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.mutation $(ARGS)

@@ -323,18 +323,23 @@ def _look_at_session(attempt: PaymentAttempt, gateway: Gateway, now: datetime) -
         case SessionStatus.EXPIRED:
             return outcomes.record_session_expired(attempt_id=attempt.pk, session=session, now=now)
         case SessionStatus.COMPLETE if session.is_paid:
-            return _record_paid_session(attempt, session, gateway, now)
+            intent = gateway.retrieve_intent(session.intent_id)
+            return outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
         case SessionStatus.COMPLETE:
-            return outcomes.record_session_processing(attempt_id=attempt.pk, now=now)
+            return _record_unpaid_session(attempt, session, gateway, now)
         case SessionStatus.OPEN:
             return attempt
 
 
-def _record_paid_session(
+def _record_unpaid_session(
     attempt: PaymentAttempt, session: Session, gateway: Gateway, now: datetime
 ) -> PaymentAttempt:
-    intent = gateway.retrieve_intent(session.intent_id)
-    return outcomes.record_intent(attempt_id=attempt.pk, intent=intent, now=now)
+    """A page that is done with and not paid: its money is under way, or has failed to come."""
+    if attempt.state == policies.AttemptState.PROCESSING and attempt.updated_at + policies.LONGEST_LAG <= now:
+        intent = gateway.retrieve_intent(session.intent_id)
+        if intent.status == IntentStatus.REQUIRES_PAYMENT_METHOD:
+            return outcomes.record_session_expired(attempt_id=attempt.pk, session=session, now=now)
+    return outcomes.record_session_processing(attempt_id=attempt.pk, now=now)
 
 
 def _expire(session_id: str, gateway: Gateway) -> None:

@@ -25,6 +25,9 @@ SESSION_LIFETIME = timedelta(minutes=35)
 # Longer than the gateway's timeout: nobody interferes with a call under way.
 DRIVER_LEASE = timedelta(seconds=90)
 
+# What Stripe answers may be older than what it did: no money is given up for an answer younger than this.
+LONGEST_LAG = timedelta(hours=1)
+
 # Source: Stripe may forget an idempotency key after 24 hours, and until then replays a 500 too.
 KEY_LIFETIME = timedelta(hours=24)
 

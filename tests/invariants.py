@@ -61,9 +61,13 @@ def key_owners() -> dict[str, PaymentAttempt]:
 
 def _payable(client: stripe.StripeClient) -> dict[str, str]:
     intents = client.v1.payment_intents.list({"limit": 100}).auto_paging_iter()
-    sessions = client.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter()
+    sessions = list(client.v1.checkout.sessions.list({"limit": 100}).auto_paging_iter())
+    # Nobody is on a page that is complete, and nobody else has the secret of its intent.
+    left = {session.payment_intent for session in sessions if session.status == "complete"}
     payable: dict[str, stripe.StripeObject] = {
-        intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS
+        intent.id: intent
+        for intent in intents
+        if intent.status in _PAYABLE_INTENTS and intent.id not in left
     }
     payable |= {session.id: session for session in sessions if session.status == "open"}
     return {id_: str(made.to_dict()["metadata"].get("attempt")) for id_, made in payable.items()}

@@ -109,11 +109,14 @@ def record_session_processing(*, attempt_id: int, now: datetime) -> PaymentAttem
 
 
 def record_session_expired(*, attempt_id: int, session: Session, now: datetime) -> PaymentAttempt:
-    """Apply that a Checkout Session is closed for good; an unpaid hold ends at its own hour."""
+    """Apply that a Checkout Session is closed for good, or done with and its money did not come.
+
+    An unpaid hold ends at its own hour.
+    """
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state in policies.LIVE_STATES:
             attempt.stripe_session_id = session.id
-            _bury(attempt, AttemptState.EXPIRED, f"{session.id} expired", now)
+            _bury(attempt, AttemptState.EXPIRED, f"{session.id} {session.status}", now)
         elif attempt.state == AttemptState.SUCCEEDED:
             raise ContradictoryEvidence(
                 subject=f"attempt {attempt.pk}", stored=attempt.state, said=session.status

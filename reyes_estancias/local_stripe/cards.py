@@ -29,6 +29,14 @@ class RefundBehaviour(StrEnum):
     FAILS_LATER = "fails_later"
 
 
+class Settlement(StrEnum):
+    """When the money of an approved charge is there: cards have it at once, vouchers and banks take days."""
+
+    AT_ONCE = "at_once"
+    LATER = "later"
+    NEVER = "never"
+
+
 class DisputeBehaviour(StrEnum):
     NEVER = "never"
     CHARGEBACK = "chargeback"
@@ -90,6 +98,7 @@ class TestCard:
     authentication: Authentication = Authentication.NEVER
     refund: RefundBehaviour = RefundBehaviour.SUCCEEDS
     dispute: DisputeBehaviour = DisputeBehaviour.NEVER
+    settles: Settlement = Settlement.AT_ONCE
 
     @property
     def last4(self) -> str:
@@ -174,6 +183,19 @@ CARDS = (
         ("pm_card_createDisputeInquiry",),
         "Se aprueba; su banco pregunta por el cargo",
         dispute=DisputeBehaviour.INQUIRY,
+    ),
+    # Ours: Stripe has such charges with vouchers and bank debits only, which this site does not take.
+    TestCard(
+        "4000000000990018",
+        ("pm_card_settlesLater",),
+        "Queda en proceso; se cobra después",
+        settles=Settlement.LATER,
+    ),
+    TestCard(
+        "4000000000990026",
+        ("pm_card_neverSettles",),
+        "Queda en proceso; el dinero no llega",
+        settles=Settlement.NEVER,
     ),
 )
 

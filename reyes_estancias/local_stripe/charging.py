@@ -7,12 +7,16 @@ from reyes_estancias.local_stripe.calls import Call
 from reyes_estancias.local_stripe.cards import (
     AUTHENTICATION_FAILED,
     AUTHENTICATION_REQUIRED,
+    GENERIC,
     Decline,
     Presence,
+    Settlement,
     Verdict,
     judge_charge,
 )
 from reyes_estancias.local_stripe.errors import CardRefused, Document
+
+SETTLES_AFTER_SECONDS = 2 * 24 * 3600
 
 
 def attempt_charge(
@@ -27,7 +31,8 @@ def attempt_charge(
 ) -> None:
     """Charge the intent's amount to a card, once.
 
-    The intent ends as ``succeeded``, or as ``requires_action`` while the guest is asked for 3-D Secure.
+    The intent ends as ``succeeded``, as ``processing`` when its money takes its time, or as
+    ``requires_action`` while the guest is asked for 3-D Secure.
 
     Raises:
         CardRefused: the bank refused; the intent is back at ``requires_payment_method``.
@@ -41,6 +46,8 @@ def attempt_charge(
         is_saved=method["customer"] is not None,
     )
     match judge_charge(card, presence):
+        case Verdict.APPROVED if card.settles is not Settlement.AT_ONCE:
+            _process(call, intent, method)
         case Verdict.APPROVED:
             _succeed(call, intent, method)
         case Verdict.DECLINED:
@@ -61,6 +68,29 @@ def finish_authentication(call: Call, intent: Document, *, is_authorized: bool) 
     if not is_authorized:
         raise refuse(call, intent, method, AUTHENTICATION_FAILED, is_charge_made=False)
     attempt_charge(call, intent, method, is_off_session=False, is_authenticated=True)
+
+
+def settle(call: Call, intent: Document) -> bool:
+    """Bring an intent that is ``processing`` to its end. Returns whether its money came."""
+    method = payment_methods.find(call, intent["payment_method"])
+    if payment_methods.card_of(call, method).settles is Settlement.NEVER:
+        refuse(call, intent, method, GENERIC)
+        return False
+    _succeed(call, intent, method)
+    return True
+
+
+def _process(call: Call, intent: Document, method: Document) -> None:
+    intent |= {
+        "last_payment_error": None,
+        "next_action": None,
+        "payment_method": method["id"],
+        "status": "processing",
+    }
+    call.save(intent)
+    due = {"id": intent["id"], "due": call.now + SETTLES_AFTER_SECONDS}
+    call.store.put("waiting_charges", intent["id"], due)
+    call.emit("payment_intent.processing", intent)
 
 
 def _succeed(call: Call, intent: Document, method: Document) -> None:

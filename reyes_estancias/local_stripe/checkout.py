@@ -5,7 +5,7 @@ from __future__ import annotations
 from reyes_estancias.local_stripe import customers, payment_intents, payment_methods
 from reyes_estancias.local_stripe.calls import Call
 from reyes_estancias.local_stripe.cards import TestCard
-from reyes_estancias.local_stripe.charging import attempt_charge, finish_authentication
+from reyes_estancias.local_stripe.charging import attempt_charge, finish_authentication, settle
 from reyes_estancias.local_stripe.checkout_shape import blank_session, build_line_items
 from reyes_estancias.local_stripe.errors import (
     Document,
@@ -93,8 +93,8 @@ def pay(call: Call, session: Document, card: TestCard, *, email: str | None, nam
     details = {"email": session["customer_details"]["email"], "name": name}
     method = payment_methods.make(call, card, billing=details)
     attempt_charge(call, intent, method, is_off_session=False, return_url=session["success_url"])
-    if intent["status"] == "succeeded":
-        _complete(call, session)
+    if intent["status"] in ("succeeded", "processing"):
+        _complete(call, session, intent)
     return intent
 
 
@@ -110,8 +110,28 @@ def authenticate(call: Call, session: Document, *, is_authorized: bool) -> Docum
     if intent is None or intent["status"] != "requires_action":
         raise UnexpectedState("This Checkout Session awaits no 3-D Secure.")
     finish_authentication(call, intent, is_authorized=is_authorized)
-    _complete(call, session)
+    _complete(call, session, intent)
     return intent
+
+
+def settle_due(call: Call) -> None:
+    """Bring the charges that take their time to their end, and the sessions they were made on."""
+    for waiting in call.store.rows("waiting_charges"):
+        if call.now >= waiting["due"]:
+            call.store.remove("waiting_charges", waiting["id"])
+            has_paid = settle(call, call.find("payment_intent", waiting["id"]))
+            _tell_of_settlement(call, waiting["id"], has_paid=has_paid)
+
+
+def _tell_of_settlement(call: Call, intent_id: str, *, has_paid: bool) -> None:
+    made_on = call.store.get("checkout_intents", intent_id)
+    if made_on is None:
+        return
+    session = call.find("checkout.session", made_on["session"])
+    if has_paid:
+        session["payment_status"] = "paid"
+        call.save(session)
+    call.emit(f"checkout.session.async_payment_{'succeeded' if has_paid else 'failed'}", session)
 
 
 def success_url(session: Document) -> str:
@@ -183,8 +203,9 @@ def _find_or_make_intent(call: Call, session: Document) -> Document:
     return intent
 
 
-def _complete(call: Call, session: Document) -> None:
-    session |= {"payment_status": "paid", "status": "complete", "url": None}
+def _complete(call: Call, session: Document, intent: Document) -> None:
+    is_paid = intent["status"] == "succeeded"
+    session |= {"payment_status": "paid" if is_paid else "unpaid", "status": "complete", "url": None}
     call.save(session)
     call.store.remove("open_sessions", session["id"])
     call.emit("checkout.session.completed", session)

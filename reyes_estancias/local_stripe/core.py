@@ -127,7 +127,7 @@ class Core:
             plan_deliveries(self.store, call.events, now=now)
 
     def tick(self, *, now: float) -> None:
-        """Let what has come due happen: sessions expire, slow refunds settle."""
+        """Let what has come due happen: sessions expire, slow charges and refunds settle."""
         at = self.make_call(now=now).now
         if at != self._ticked_at:
             self._ticked_at = at
@@ -193,6 +193,7 @@ class Core:
 
 def _let_time_pass(call: Call) -> None:
     checkout.expire_due(call)
+    checkout.settle_due(call)
     refunds.settle_due(call)
 
 
@@ -203,6 +204,8 @@ def _act(call: Call, admitted: Admitted) -> tuple[int, Document, bool]:
         if kind is FaultKind.ERROR_BEFORE:
             raise InternalError
         document = admitted.route.endpoint(call)
+        if kind is FaultKind.STALE and admitted.request.method == "GET":
+            document = call.store.before(document)
         document = expand(call.store, document, call.params.get("expand", ()))
         if kind is FaultKind.ERROR_AFTER:
             raise InternalError

@@ -22,8 +22,9 @@ from reyes_estancias.local_stripe.errors import (
 class FaultKind(StrEnum):
     """``before`` and ``after`` say whether the request was carried out when the fault strikes.
 
-    The last four answer 200 to what was carried out: half a body, none, an object without its fields, and one
-    whose fields have other names, as after a release of Stripe's that nobody here has read of.
+    ``stale`` answers a GET of one object with what it was before its last change, as a replica that lags
+    does. The four before it answer 200 to what was carried out: half a body, none, an object without its
+    fields, and one whose fields have other names, as after a release of Stripe's that nobody has read of.
     """
 
     RATE_LIMITED = "rate_limited"
@@ -41,6 +42,7 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     BARE = "bare"
     RENAMED = "renamed"
+    STALE = "stale"
 
 
 REFUSALS: dict[FaultKind, Callable[[], ApiError]] = {

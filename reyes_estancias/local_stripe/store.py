@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import string
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +12,8 @@ from reyes_estancias.local_stripe.errors import Document
 ALPHABET = string.digits + string.ascii_letters
 ID_LENGTH = 24
 KEPT_TABLES = ("counters", "settings", "webhook_endpoint", "webhook_secrets")
+# Whose last version but one is known, for answers that are out of date.
+_VERSIONED = ("payment_intent", "checkout.session", "refund", "dispute")
 
 Change = tuple[str, str, Document | None]
 """A table's name, a row's id, and the row (``None`` when it was removed)."""
@@ -22,17 +25,25 @@ class Store:
     A row changed in place must be put again: ``take_changes`` reports only what was put or removed.
     """
 
-    __slots__ = ("_changed", "_tables", "seed")
+    __slots__ = ("_before", "_changed", "_latest", "_tables", "seed")
 
     def __init__(self, *, seed: str, rows: Iterable[Change] = ()) -> None:
         self.seed = seed
         self._tables: dict[str, dict[str, Document]] = {}
         self._changed: dict[tuple[str, str], None] = {}
+        self._latest: dict[str, str] = {}
+        self._before: dict[str, str] = {}
         for table, id_, row in rows:
             self._set(table, id_, row)
 
     def get(self, table: str, id_: str) -> Document | None:
         return self._tables.get(table, {}).get(id_)
+
+    def before(self, document: Document) -> Document:
+        """Return an object as it was before its last change, as far as this process has seen that."""
+        text = self._before.get(document.get("id", ""))
+        older: Document = json.loads(text) if text else document
+        return older
 
     def rows(self, table: str) -> list[Document]:
         """Return a table's rows, oldest first."""
@@ -43,6 +54,9 @@ class Store:
 
     def put(self, table: str, id_: str, row: Document) -> None:
         self._set(table, id_, row)
+        if table in _VERSIONED:
+            self._before[id_] = self._latest.get(id_, "")
+            self._latest[id_] = json.dumps(row)
         self._changed[table, id_] = None
 
     def remove(self, table: str, id_: str) -> None:

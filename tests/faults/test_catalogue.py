@@ -1,0 +1,42 @@
+"""The catalogue is whole, and each of its tests exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.faults.catalogue import CASES, POINTS
+from tests.faults.report import Result, write_report
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_every_case_has_tests_or_nothing_to_strike():
+    ids = [case.id for case in CASES]
+
+    assert len(ids) == len(set(ids)) == 84
+    assert [case.id for case in CASES if bool(case.tests) == bool(case.nothing)] == []
+    assert set(POINTS.values()) <= set(ids)
+
+
+@pytest.mark.parametrize("test", sorted({test for case in CASES for test in case.tests}))
+def test_the_test_of_a_case_exists(test: str):
+    file, _, name = test.partition("::")
+
+    assert re.search(rf"^def {name}\(", (PROJECT / file).read_text(), re.MULTILINE)
+
+
+def test_a_case_that_does_not_hold_is_told(tmp_path: Path):
+    names = {test for case in CASES for test in case.tests}
+    results = {name: Result(passed=True, problem="") for name in names}
+    page = tmp_path / "faults.md"
+    assert write_report(page, results, seed=1, lives=1, minutes=1)
+    assert "**not" not in page.read_text()
+
+    broken = next(case for case in CASES if case.tests)
+    results[broken.tests[0]] = Result(passed=False, problem="I2: charged twice")
+    assert not write_report(page, results, seed=1, lives=1, minutes=1)
+    assert "**not held**" in page.read_text()
+    assert "I2: charged twice" in page.read_text()
