@@ -15,6 +15,7 @@
 ## make soak    kills, stops and restarts under load, MINUTES=30 long; the report goes to docs/soak.md   (ARGS="--seed 7")
 ## make deploys  rolling deploys between two checkouts, with kills; the report goes to docs/deploys.md   (DEPLOYS=300 ARGS="--seed 7")
 ## make faults   does the house hold, whatever fails wherever?   (writes docs/faults.md; ARGS="--seed 7 --lives 1000")
+## make explore  guests, workers, bank and network in any order, HOURS=1 long   (ARGS="--seed 7")
 ## make mutants  is each guard missed by a test when it is gone?   (writes docs/mutants.md; ARGS="jobs/policies")
 ## make lock    rewrite the locks of the project, its development and its documentation
 ## make messages  update and compile the Spanish catalogues (needs GNU gettext)
@@ -22,7 +23,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages load drill faults soak deploys dev stop lock messages mutants \
+.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages load drill explore faults soak deploys dev stop lock messages mutants \
 	test-newest check-lint check-form check-types check-layers check-django check-migrations check-docs
 
 PYTHON ?= python3
@@ -30,6 +31,7 @@ NEWEST_PYTHON ?= python3.13
 ARGS ?=
 DEPLOYS ?= 300
 MINUTES ?= 30
+HOURS ?= 1
 # A few tests are done before more processes have begun.
 IN_PARALLEL ?= $(if $(filter -k,$(ARGS)),,--numprocesses logical --maxprocesses 4)
 
@@ -165,6 +167,9 @@ stop: $(INSTALLED)
 
 faults: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.faults $(ARGS)
+
+explore: $(INSTALLED)
+	@$(VENV)/bin/python -m tests.explore --hours $(HOURS) $(ARGS)
 
 mutants: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.mutation $(ARGS)

@@ -65,9 +65,7 @@ def _payable(client: stripe.StripeClient) -> dict[str, str]:
     # Nobody is on a page that is complete, and nobody else has the secret of its intent.
     left = {session.payment_intent for session in sessions if session.status == "complete"}
     payable: dict[str, stripe.StripeObject] = {
-        intent.id: intent
-        for intent in intents
-        if intent.status in _PAYABLE_INTENTS and intent.id not in left
+        intent.id: intent for intent in intents if intent.status in _PAYABLE_INTENTS and intent.id not in left
     }
     payable |= {session.id: session for session in sessions if session.status == "open"}
     return {id_: str(made.to_dict()["metadata"].get("attempt")) for id_, made in payable.items()}

@@ -26,7 +26,7 @@ def main() -> int:
         [*_OWN, *(test for case in CASES for test in case.tests if not test.startswith(_OWN))]
     )
     began = time.monotonic()
-    results = _run(list(tests), seed=options.seed, lives=options.lives)
+    results = _run(list(tests), seed=options.seed, lives=options.lives, is_thorough=options.thorough)
     minutes = (time.monotonic() - began) / 60
     is_held = write_report(PAGE, results, seed=options.seed, lives=options.lives, minutes=minutes)
     sys.stdout.write(f"{PAGE.relative_to(PROJECT)}: {'all held' if is_held else 'NOT ALL HELD'}\n")
@@ -36,21 +36,24 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults ARGS=")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other visits and answers")
-    parser.add_argument("--lives", type=int, default=100, help="how many lives are struck at random")
+    parser.add_argument("--thorough", action="store_true", help="strike each point in every scenario")
+    parser.add_argument("--lives", type=int, default=40, help="how many lives are struck at random")
     return parser.parse_args()
 
 
-def _run(tests: list[str], *, seed: int, lives: int) -> dict[str, Result]:
+def _run(tests: list[str], *, seed: int, lives: int, is_thorough: bool) -> dict[str, Result]:
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
+        record.write_text("{}")
         environment = os.environ | {
             "FAULTS_RECORD": str(record),
             "FAULTS_SEED": str(seed),
             "FAULTS_LIVES": str(lives),
+            "FAULTS_THOROUGH": "yes" if is_thorough else "",
         }
         command = [sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "tests.faults.record", "-n", "2"]
         subprocess.run([*command, "--show-capture=no", *tests], cwd=PROJECT, env=environment, check=False)
-        rows = json.loads(record.read_text()) if record.exists() else {}
+        rows = json.loads(record.read_text())
     return {name: Result(passed=row["passed"], problem=row["problem"]) for name, row in rows.items()}
 
 

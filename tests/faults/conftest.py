@@ -39,7 +39,7 @@ def new_house(
         empty_tables()
         mail.outbox.clear()
         _frozen_module.move_to(NOW)
-        guard.has_compared = False
+        guard._compared_at = None  # a house opens with workers that have just started
         with open_house_at_work(_frozen_module) as house, monkeypatch.context() as patch:
             patch.setattr(gateway, "_build_gateway", lambda path: house.gateway)
             yield house

@@ -62,7 +62,7 @@ class Life:
                 return action()
         except Died:
             self.deaths += 1
-            self._leave_jobs()
+            self.leave_jobs()
         except (PaymentError, CommandError, OperationalError) as error:
             self.refusals.append(f"{type(error).__name__}: {error}")
         return None
@@ -164,8 +164,8 @@ class Life:
                 return self.rng.sample(events, len(events))
         return events
 
-    def _leave_jobs(self) -> None:
-        """A worker's jobs after its death: rescued, or lost although nobody knows how they ended."""
+    def leave_jobs(self) -> None:
+        """Leave a worker's jobs after its death: rescued, or lost although nobody knows how they ended."""
         status = "failed" if self.are_jobs_lost else "todo"
         with connection.cursor() as cursor:
             cursor.execute("UPDATE procrastinate_jobs SET status = %s WHERE status = 'doing'", [status])

@@ -12,14 +12,13 @@ _results: dict[str, dict[str, object]] = {}
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep the worst of a test's phases."""
+    """Keep the worst of a test's phases, and write all down: a run that is cut short tells what it found.
+
+    Of several processes only the one that hears of all tests has its reports.
+    """
     kept = _results.setdefault(report.nodeid, {"passed": True, "problem": ""})
     if not report.passed:
         kept["passed"] = False
         kept["problem"] = (report.longreprtext.strip().splitlines() or [report.outcome])[-1][:300]
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the record; of several processes, the one that hears of all tests."""
-    if not hasattr(session.config, "workerinput"):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         Path(os.environ["FAULTS_RECORD"]).write_text(json.dumps(_results))

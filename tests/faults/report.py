@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.catalogue import CASES, POINTS, Case
+from tests.faults.case import Case
+from tests.faults.catalogue import CASES, POINTS
 from tests.faults.scenarios import SCENARIOS
 
 

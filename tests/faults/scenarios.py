@@ -9,18 +9,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from bookings.models import Booking, BookingStatus
 from payments import services
-from payments.models import Payment, PaymentAttempt, Refund
+from payments.models import Payment, PaymentAttempt, Refund, StripeMemory
 from payments.panels.pay_again import pay_again
 from payments.policies import AttemptState, ChargeAnswer, PaymentKind, PaymentStatus, RefundState
 from procrastinate_tasks.actions.reports import Actor
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL
 from tests.faults.life import Life
-from tests.house import CONFIRM_INTENT, account_of
+from tests.house import CONFIRM_INTENT, CREATE_INTENT, CREATE_SESSION, account_of
 
 Verdict = Callable[[], None]
 DECLINED = "pm_card_chargeCustomerFail"
@@ -33,22 +33,24 @@ def _refreshed(booking: Booking) -> Booking:
 
 def _pay_page(life: Life, booking: Booking, *, card: str = "pm_card_visa") -> None:
     """Pay what the guest is shown; a page that was made and never shown is paid by nobody."""
-    life.insist(
-        lambda: services.open_checkout(
-            booking=_refreshed(booking), base_url=BASE_URL, gateway=life.house.gateway, now=life.house.now
-        )
-    )
+    life.insist(lambda: _open(life, booking))
     life.house.pay_page(booking, card=card)
     life.work(minutes=2)
 
 
-def _pay_link(life: Life, booking: Booking) -> None:
+def _open(life: Life, booking: Booking) -> str:
+    return services.open_checkout(
+        booking=_refreshed(booking), base_url=BASE_URL, gateway=life.house.gateway, now=life.house.now
+    )
+
+
+def _pay_link(life: Life, booking: Booking, *, card: str = "pm_card_visa") -> None:
     """Pay by the link of a balance that the card did not pay, once there is one."""
     payments = Payment.objects.filter(booking=booking, kind=PaymentKind.BALANCE)
     for minutes in (5, 30, 60, 6 * 60, 25 * 60, 25 * 60):
         if not payments.filter(status__in=(PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION)).exists():
             life.work(minutes=minutes)
-    _pay_page(life, booking)
+    _pay_page(life, booking, card=card)
 
 
 def _book(life: Life, **hold: object) -> Booking:
@@ -128,11 +130,7 @@ def link_is_closed_for_the_card(life: Life) -> Verdict:
     life.house.change_card(booking, "pm_card_chargeDeclinedInsufficientFunds")
     _let_fall_due(life, booking)
     life.work(minutes=5 * 60 + 45)
-    life.insist(
-        lambda: services.open_checkout(
-            booking=_refreshed(booking), base_url=BASE_URL, gateway=life.house.gateway, now=life.house.now
-        )
-    )
+    life.insist(lambda: _open(life, booking))
     life.house.change_card(booking, "pm_card_visa")
     life.work(minutes=20)
     return lambda: _charged_once(life, booking)
@@ -141,11 +139,7 @@ def link_is_closed_for_the_card(life: Life) -> Verdict:
 def unpaid_hold(life: Life) -> Verdict:
     """A guest opens the page and leaves: the nights are free again, and nothing was taken."""
     booking = life.house.hold()
-    life.insist(
-        lambda: services.open_checkout(
-            booking=_refreshed(booking), base_url=BASE_URL, gateway=life.house.gateway, now=life.house.now
-        )
-    )
+    life.insist(lambda: _open(life, booking))
     for _ in range(3):
         life.work(minutes=20)
 
@@ -167,11 +161,7 @@ def _cancel(life: Life, booking: Booking) -> None:
 def cancelled_hold(life: Life) -> Verdict:
     """A hold whose page is open is given up."""
     booking = life.house.hold()
-    life.insist(
-        lambda: services.open_checkout(
-            booking=_refreshed(booking), base_url=BASE_URL, gateway=life.house.gateway, now=life.house.now
-        )
-    )
+    life.insist(lambda: _open(life, booking))
     _cancel(life, booking)
     life.work(minutes=1)
     return lambda: _nothing_kept(life, booking)
@@ -209,6 +199,16 @@ def late_cancellation(life: Life) -> Verdict:
         assert [fee.status for fee in fees] == [PaymentStatus.PAID]
 
     return verdict
+
+
+def resumed(life: Life) -> Verdict:
+    """Nobody knows whether an intent was made: it is looked for before another is."""
+    booking = _book(life)
+    life.house.wait_until(booking.balance_due_at)
+    life.house.arm(FaultKind.RESET_AFTER, path=CREATE_INTENT)
+    life.run_jobs()
+    life.work(minutes=2)
+    return lambda: _charged_once(life, booking)
 
 
 def cancelled_in_doubt(life: Life) -> Verdict:
@@ -314,10 +314,123 @@ def forgotten(life: Life) -> Verdict:
     with transaction.atomic():
         assert life.house.charge(booking) == ChargeAnswer.SUCCEEDED
         transaction.set_rollback(True)
+    _load_again()
     life.work(minutes=1)
     life.insist(lambda: (call_command("rebuild_from_stripe", "--apply", verbosity=0),))
     life.work(minutes=5)
     return lambda: _charged_once(life, booking)
+
+
+def customer_gone(life: Life) -> Verdict:
+    """The customer was deleted at Stripe; the guest pays by the link, as a new one."""
+    booking = _book(life)
+    life.house.stripe.client.v1.customers.delete(account_of(booking).stripe_customer_id)
+    _let_fall_due(life, booking)
+    _pay_link(life, booking)
+    return lambda: _charged_once(life, booking)
+
+
+def left_to_the_janitor(life: Life) -> Verdict:
+    """Every try of the job gets no answer: the janitor finds out that the money was taken."""
+    booking = _book(life)
+    life.house.wait_until(booking.balance_due_at)
+    life.house.arm(FaultKind.RESET_AFTER, path=CONFIRM_INTENT)
+    life.house.arm(FaultKind.UNAVAILABLE, method="GET", path=f"{CREATE_INTENT}/*", count=3)
+    for _ in range(5):
+        life.run_jobs()
+        life.house.wait(seconds=30)
+    life.work(minutes=2)
+    return lambda: _charged_once(life, booking)
+
+
+def page_without_an_answer(life: Life) -> Verdict:
+    """Nobody heard of the page that was made; the next click leads to it, or to another."""
+    booking = life.house.hold()
+    life.house.arm(FaultKind.RESET_AFTER, path=CREATE_SESSION)
+    life.act(lambda: _open(life, booking))
+    life.house.wait(minutes=2)
+    _pay_page(life, booking)
+    for minutes in (5, 35):
+        life.work(minutes=minutes)
+
+    def verdict() -> None:
+        assert life.house.charges(booking, PaymentKind.DEPOSIT) == [booking.quote.deposit_minor]
+
+    return verdict
+
+
+def hold_without_a_page(life: Life) -> Verdict:
+    """A guest holds nights and never opens a page, or closes one that could not be made."""
+    booking = life.house.hold()
+    life.house.arm(FaultKind.RESET_BEFORE, path=CREATE_SESSION, count=2)
+    life.act(lambda: _open(life, booking))
+    life.house.wait(minutes=2)
+    life.act(life.house.run_janitor)
+    for _ in range(3):
+        life.work(minutes=20)
+
+    def verdict() -> None:
+        assert life.house.lines(booking) == []
+        assert _refreshed(booking).status == BookingStatus.EXPIRED
+
+    return verdict
+
+
+def money_takes_days(life: Life) -> Verdict:
+    """The link is paid with what takes days, and the money comes."""
+    booking = _book(life)
+    life.house.change_card(booking, "pm_card_chargeDeclinedLostCard")
+    _let_fall_due(life, booking)
+    _pay_link(life, booking, card="pm_card_settlesLater")
+    for _ in range(3):
+        life.work(minutes=25 * 60)
+    return lambda: _charged_once(life, booking)
+
+
+def money_never_comes(life: Life) -> Verdict:
+    """The link is paid with what takes days, and the money does not come: another page takes it."""
+    booking = _book(life)
+    life.house.change_card(booking, "pm_card_chargeDeclinedLostCard")
+    _let_fall_due(life, booking)
+    _pay_link(life, booking, card="pm_card_neverSettles")
+    for _ in range(3):
+        life.work(minutes=25 * 60)
+    _pay_link(life, booking)
+    return lambda: _charged_once(life, booking)
+
+
+def refund_that_finds_nothing_left(life: Life) -> Verdict:
+    """All of the deposit was refunded in the dashboard, and nobody told us before our own refund."""
+    booking = _book(life, check_in=(life.house.now + timedelta(days=30)).date())
+    life.house.control.refund_by_hand(_intent_of(booking, PaymentKind.DEPOSIT))
+    _cancel(life, booking)
+    life.run_jobs()
+    life.work(minutes=5)
+    return lambda: _nothing_kept(life, booking)
+
+
+def refund_of_disputed_money(life: Life) -> Verdict:
+    """The deposit is disputed, and nobody told us before our refund: the bank has it already."""
+    booking = _book(life, check_in=(life.house.now + timedelta(days=30)).date())
+    life.house.control.open_dispute(_intent_of(booking, PaymentKind.DEPOSIT))
+    _cancel(life, booking)
+    life.run_jobs()
+    life.work(minutes=5)
+    life.work_at_night()
+
+    def verdict() -> None:
+        assert _refreshed(booking).status == BookingStatus.CANCELLED
+        assert life.house.refunds(booking) == []
+
+    return verdict
+
+
+def _load_again() -> None:
+    """Do to the tables what loading a backup does: rows as they were, in new files."""
+    known = StripeMemory.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE payments_stripememory")
+    known.save(force_insert=True)
 
 
 def _intent_of(booking: Booking, kind: PaymentKind) -> str:
@@ -340,6 +453,7 @@ SCENARIOS: dict[str, Callable[[Life], Verdict]] = {
         cancelled_hold,
         free_cancellation,
         late_cancellation,
+        resumed,
         cancelled_in_doubt,
         shorter_stay,
         dispute_lost,
@@ -347,5 +461,13 @@ SCENARIOS: dict[str, Callable[[Life], Verdict]] = {
         refund_by_hand,
         refund_comes_back,
         forgotten,
+        customer_gone,
+        left_to_the_janitor,
+        page_without_an_answer,
+        hold_without_a_page,
+        money_takes_days,
+        money_never_comes,
+        refund_that_finds_nothing_left,
+        refund_of_disputed_money,
     )
 }

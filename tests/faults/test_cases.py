@@ -18,7 +18,7 @@ from payments import services, tasks
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.protocols import janitor
-from procrastinate_tasks.queues import control
+from procrastinate_tasks.queues import pauses
 from reyes_estancias.local_stripe.faults import Fault, FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.faults.conftest import HouseMaker
@@ -152,6 +152,7 @@ def test_without_a_committed_last_look_nothing_is_confirmed(new_house: HouseMake
 # --- Stripe and the way to it -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_storm_of_429_delays_charges_and_loses_none(new_house: HouseMaker):
     with new_house() as house:
         life = begin(house)
@@ -187,6 +188,7 @@ def test_after_two_hours_without_stripe_all_is_charged_within_half_an_hour(new_h
         end_well(life)
 
 
+@pytest.mark.slow
 def test_an_outage_in_the_middle_of_many_confirmations_charges_each_once(new_house: HouseMaker):
     with new_house() as house:
         life = begin(house, events="lost")
@@ -219,6 +221,7 @@ def test_an_answer_after_29_seconds_meets_nobody_at_its_attempt(new_house: House
         end_well(life)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario", ["balance", "decline_then_link", "cancelled_in_doubt", "refund_comes_back"]
 )
@@ -369,6 +372,7 @@ def try_at_each_point(
             life.assert_all_holds()
 
 
+@pytest.mark.slow
 def test_a_cancellation_at_each_point_of_a_charge_is_settled_once(new_house: HouseMaker):
     def cancel(life: Life, booking: Booking) -> None:
         for _ in range(2):
@@ -384,6 +388,7 @@ def test_a_cancellation_at_each_point_of_a_charge_is_settled_once(new_house: Hou
     try_at_each_point(new_house, cancel, is_settled_once)
 
 
+@pytest.mark.slow
 def test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum(new_house: HouseMaker):
     def shorten(life: Life, booking: Booking) -> None:
         nights = booking.quote.nights
@@ -405,6 +410,7 @@ def test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum(new_house: H
     try_at_each_point(new_house, shorten, has_one_sum)
 
 
+@pytest.mark.slow
 def test_a_pause_at_each_point_of_a_charge_takes_nothing_until_it_ends(new_house: HouseMaker):
     for point in points_of_a_charge(new_house):
         with new_house() as house:
@@ -417,7 +423,7 @@ def _assert_a_pause_holds(life: Life, point: str) -> None:
     before: list[int] = []
 
     def pause() -> None:
-        control.pause_queue(queue="payments", by="Ana", reason="the bank is investigating")
+        pauses.pause_queue(queue="payments", by="Ana", reason="the bank is investigating")
         before.append(house.calls().count("payment_intents/pi/confirm"))
 
     life.visitor = at(point, Side.AFTER, pause)
@@ -427,7 +433,7 @@ def _assert_a_pause_holds(life: Life, point: str) -> None:
     # The one that was permitted already is on its way.
     permitted = 1 if point == LAST_LOOK else 0
     assert house.calls().count("payment_intents/pi/confirm") - before[0] <= permitted, point
-    control.resume_queue(queue="payments")
+    pauses.resume_queue(queue="payments")
 
     end_well(life)
     assert house.charges(booking) == [booking.quote.balance_minor]

@@ -99,3 +99,12 @@ def _outcome(call):
     except stripe.StripeError as error:
         return type(error).__name__
     return None
+
+
+def test_an_answer_that_is_out_of_date_tells_of_the_time_before_the_last_change(world):
+    intent = charge_saved_card(world)
+    world.arm(Fault(FaultKind.STALE, method="GET"))
+
+    read = world.client.v1.payment_intents.retrieve
+
+    assert [read(intent.id).status for _ in range(2)] == ["requires_confirmation", "succeeded"]
