@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bookings.exceptions import BookingError
 from bookings.models import Booking
 from payments import services, tasks
+from payments.date_changes import change_dates, preview_change
 from payments.exceptions import PaymentError
 from payments.invariants import checking
 from payments.invariants.catalogue import named
@@ -106,15 +107,13 @@ class Exploration(RuleBasedStateMachine):
         )
 
     @rule(number=a_booking, nights=st.integers(2, 5), later=st.integers(-1, 3))
-    def change_dates(self, number: int, nights: int, later: int) -> None:
+    def ask_for_dates(self, number: int, nights: int, later: int) -> None:
         def change(booking: Booking) -> object:
             check_in = booking.quote.nights.lower + timedelta(days=later)
-            return services.change_dates(
-                booking=booking,
-                check_in=check_in,
-                check_out=check_in + timedelta(days=nights),
-                base_url=BASE_URL,
-                now=self.house.now,
+            dates = {"check_in": check_in, "check_out": check_in + timedelta(days=nights)}
+            charge = preview_change(booking=booking, **dates, now=self.house.now).money.charge_minor
+            return change_dates(
+                booking=booking, **dates, base_url=BASE_URL, agreed_charge_minor=charge, now=self.house.now
             )
 
         self._ask(number, change)

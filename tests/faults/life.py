@@ -93,6 +93,8 @@ class Life:
             booking_tasks.mark_expired_holds,
         ):
             self.act(periodic)
+        if self.events != "lost":
+            self.act(tasks.fetch_missed_events)
         self.run_jobs()
 
     def work_at_night(self) -> None:
@@ -121,7 +123,10 @@ class Life:
             self._tell(event)
 
     def _tell(self, event: Document) -> None:
-        if self.events == "lost" or self.act(lambda: self.house.post_event(event)) == HTTPStatus.OK:
+        if (
+            self.events in ("lost", "fetched")
+            or self.act(lambda: self.house.post_event(event)) == HTTPStatus.OK
+        ):
             self.house.delivered.add(event["id"])
 
     def assert_all_holds(self) -> None:

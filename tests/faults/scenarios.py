@@ -11,8 +11,9 @@ from datetime import timedelta
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from bookings.models import Booking, BookingStatus
+from bookings.models import Booking, BookingStatus, Quote
 from payments import services
+from payments.date_changes import change_dates, preview_change
 from payments.models import Payment, PaymentAttempt, Refund, StripeMemory
 from payments.panels.pay_again import pay_again
 from payments.policies import AttemptState, ChargeAnswer, PaymentKind, PaymentStatus, RefundState
@@ -227,26 +228,74 @@ def cancelled_in_doubt(life: Life) -> Verdict:
     return verdict
 
 
+def _change_dates(life: Life, booking: Booking, *, nights: int) -> None:
+    """Ask for another length of stay like a guest who has read what it costs, until it is so or held."""
+
+    def change() -> Quote:
+        fresh = _refreshed(booking)
+        dates = {"check_in": fresh.quote.check_in, "check_out": fresh.quote.check_in + timedelta(days=nights)}
+        charge = preview_change(booking=fresh, **dates, now=life.house.now).money.charge_minor
+        return change_dates(
+            booking=fresh, **dates, base_url=BASE_URL, agreed_charge_minor=charge, now=life.house.now
+        )
+
+    life.insist(change)
+
+
 def shorter_stay(life: Life) -> Verdict:
     """A stay becomes so short that its deposit is more than its price: the rest goes back, once."""
-    check_in = (life.house.now + timedelta(days=40)).date()
-    booking = _book(life, check_in=check_in, nights=20)
-    life.insist(
-        lambda: services.change_dates(
-            booking=_refreshed(booking),
-            check_in=check_in,
-            check_out=check_in + timedelta(days=2),
-            base_url=BASE_URL,
-            now=life.house.now,
-        )
-    )
+    booking = _book(life, check_in=(life.house.now + timedelta(days=40)).date(), nights=20)
+    _change_dates(life, booking, nights=2)
     life.work(minutes=1)
+    return lambda: _paid_in_full_or_less(life, booking)
+
+
+def _paid_in_full_or_less(life: Life, booking: Booking) -> None:
+    assert life.house.taken(booking) <= account_of(booking).owed_minor
+
+
+def longer_stay(life: Life) -> Verdict:
+    """A stay becomes longer before its balance is paid: the deposit is topped up, then the dates apply."""
+    booking = _book(life)
+    _change_dates(life, booking, nights=6)
+    _pay_page(life, booking)
+    life.work(minutes=5)
+    life.work(minutes=40)
+    _let_fall_due(life, _refreshed(booking))
 
     def verdict() -> None:
-        total = _refreshed(booking).quote.total_minor
-        assert life.house.taken(booking) == total
+        assert _refreshed(booking).quote.night_count == 6
+        assert life.house.taken(booking) == _refreshed(booking).quote.total_minor
+        assert len(life.house.charges(booking, PaymentKind.TOPUP)) == 1
 
     return verdict
+
+
+def longer_paid_stay(life: Life) -> Verdict:
+    """A stay becomes longer after its balance was paid: the difference is charged to the card, once."""
+    booking = _book(life, nights=10)
+    _let_fall_due(life, booking)
+    _change_dates(life, booking, nights=12)
+    for minutes in (1, 5, 15):
+        life.work(minutes=minutes)
+
+    def verdict() -> None:
+        quote = _refreshed(booking).quote
+        assert life.house.taken(booking) == quote.total_minor
+        assert len(life.house.charges(booking, PaymentKind.EXTENSION)) == (quote.night_count == 12)
+
+    return verdict
+
+
+def unpaid_change(life: Life) -> Verdict:
+    """A guest asks for a longer stay and never pays for it: the stay is as it was."""
+    booking = _book(life)
+    _change_dates(life, booking, nights=6)
+    life.insist(lambda: _open(life, booking))
+    for _ in range(4):
+        life.work(minutes=20)
+    _let_fall_due(life, booking)
+    return lambda: _charged_once(life, booking)
 
 
 def dispute_lost(life: Life) -> Verdict:
@@ -456,6 +505,9 @@ SCENARIOS: dict[str, Callable[[Life], Verdict]] = {
         resumed,
         cancelled_in_doubt,
         shorter_stay,
+        longer_stay,
+        longer_paid_stay,
+        unpaid_change,
         dispute_lost,
         dispute_won,
         refund_by_hand,

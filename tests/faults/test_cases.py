@@ -15,6 +15,7 @@ from psycopg.errors import DeadlockDetected
 
 from bookings.models import Booking, BookingStatus
 from payments import services, tasks
+from payments.date_changes import change_dates
 from payments.models import GuestEmail
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.protocols import janitor
@@ -393,7 +394,7 @@ def test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum(new_house: H
     def shorten(life: Life, booking: Booking) -> None:
         nights = booking.quote.nights
         try:
-            services.change_dates(
+            change_dates(
                 booking=Booking.objects.get(pk=booking.pk),
                 check_in=nights.lower,
                 check_out=nights.upper - timedelta(days=1),
