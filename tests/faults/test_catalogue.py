@@ -35,6 +35,11 @@ def test_a_case_that_does_not_hold_is_told(tmp_path: Path):
     assert write_report(page, results, seed=1, lives=1, minutes=1)
     assert "**not" not in page.read_text()
 
+    name, kept = results.popitem()
+    assert not write_report(page, results, seed=1, lives=1, minutes=1)
+    assert "**not run**" in page.read_text()
+    results[name] = kept
+
     broken = next(case for case in CASES if case.tests)
     results[broken.tests[0]] = Result(passed=False, problem="I2: charged twice")
     assert not write_report(page, results, seed=1, lives=1, minutes=1)
