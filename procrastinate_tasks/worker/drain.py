@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 import psycopg
 
@@ -27,7 +28,8 @@ _LONGEST_NOTICE = 2.0
 class Drain:
     """Drains one worker; heartbeat, settle loop and watch loop go on meanwhile.
 
-    ``last_link`` is the session by which the worker parts; the last ends may be recorded through it.
+    ``last_link`` is the session by which the worker parts; the last ends may be recorded through it. Once it
+    ``is_hurried``, jobs get no more time.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Drain:
         registration: Registration,
         pool: Pool,
         last_link: WorkerConnection,
+        is_hurried: Callable[[], bool],
     ) -> None:
         self._grace = options.graceful_timeout.total_seconds()
         self._children = children
@@ -46,6 +49,7 @@ class Drain:
         self._registration = registration
         self._pool = pool
         self._last_link = last_link
+        self._is_hurried = is_hurried
 
     async def run(self) -> None:
         """Waits for the jobs, then parts from the database."""
@@ -72,7 +76,7 @@ class Drain:
 
     async def _jobs_ended(self, *, within: float) -> bool:
         deadline = time.monotonic() + within
-        while self._children.running_count and time.monotonic() < deadline:
+        while self._children.running_count and time.monotonic() < deadline and not self._is_hurried():
             await asyncio.sleep(_TICK)
         return not self._children.running_count
 

@@ -186,7 +186,9 @@ class ChildExited(NamedTuple):
 
 
 class Drain(NamedTuple):
-    """Supervisor to worker: claim no more, finish what runs, exit."""
+    """Supervisor to worker: claim no more, finish what runs, exit; ``at_once``: give back what runs."""
+
+    at_once: bool = False
 
 
 class Channel:

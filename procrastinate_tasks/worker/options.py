@@ -50,6 +50,7 @@ class WorkerOptions:
     max_memory_mb: int | None = 400
     delete_jobs: DeleteJobCondition = DeleteJobCondition.NEVER
     orphaned_after: timedelta = timedelta(seconds=3.5)
+    reload: bool = False
 
     def __post_init__(self) -> None:
         for option in ("processes", "concurrency", "max_jobs", "max_memory_mb"):

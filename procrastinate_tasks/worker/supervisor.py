@@ -24,6 +24,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from procrastinate.app import App
 
 from procrastinate_tasks.exceptions import CannotFork
 from procrastinate_tasks.worker.child.process import run_child
+from procrastinate_tasks.worker.greeting import say
 from procrastinate_tasks.worker.messages import (
     Channel,
     ChildExited,
@@ -59,6 +61,7 @@ from procrastinate_tasks.worker.processes import (
     require_fitness,
     set_sentry_aside,
 )
+from procrastinate_tasks.worker.reloading import EXIT_RELOAD, FileWatch
 from procrastinate_tasks.worker.sessions import close_connections, prepare_sessions
 from procrastinate_tasks.worker.worker import Worker
 
@@ -95,7 +98,10 @@ class WorkerProcess:
 
 
 class Supervisor:
-    """Runs one worker until SIGTERM or SIGINT; further ones change nothing."""
+    """Runs one worker until SIGTERM or SIGINT; further ones change nothing.
+
+    But for a second Ctrl-C at a terminal: somebody sits there, and means now.
+    """
 
     def __init__(self, *, app: App, options: WorkerOptions) -> None:
         self._app = app
@@ -111,6 +117,9 @@ class Supervisor:
         self._start_sentry: Callable[[], None] = lambda: None
         self._code_when_drained = 0
         self._exit_code: int | None = None
+        self._why = "no job is left"  # which only a worker that does not wait for more ends of
+        self._is_hurried = False
+        self._files = FileWatch() if options.reload else None
 
     def run(self) -> int:
         """Supervises until everything has ended, and returns the exit code.
@@ -130,8 +139,9 @@ class Supervisor:
             except CannotFork as hindrance:
                 logger.critical("%s The worker stops, to be started anew", hindrance)
                 self._code_when_drained = EXIT_FAILED
-                self._begin_to_stop()
+                self._begin_to_stop("it cannot fork")
         self._forget_signals()
+        say("Worker stopped with exit code %d: %s", self._exit_code, self._why)
         return self._exit_code
 
     def run_once(self) -> None:
@@ -145,6 +155,16 @@ class Supervisor:
                 self._read(key.data)
         self._reap()
         self._watch()
+        self._look_at_files()
+
+    def _look_at_files(self) -> None:
+        if self._files is None or self._stop_requested is not None:
+            return
+        if self._files.is_left_alone():
+            self._begin_to_stop("its parent is gone")
+        elif (changed := self._files.find_change()) is not None:
+            self._code_when_drained = EXIT_RELOAD
+            self._begin_to_stop(f"{changed.name} changed")
 
     # --- Signals --------------------------------------------------------------------------------------------
 
@@ -166,18 +186,26 @@ class Supervisor:
         self._wakeup_end.close()
 
     def _request_stop(self, signal_number: int, _frame: FrameType | None) -> None:
+        is_ctrl_c = signal_number == signal.SIGINT and sys.stdin.isatty()
         if self._stop_requested is None:
-            logger.info("%s received: stopping", signal.Signals(signal_number).name)
-            self._begin_to_stop()
+            self._begin_to_stop(signal.Signals(signal_number).name)
+            if is_ctrl_c:
+                say("Stopping: running jobs may finish. Ctrl-C again gives them back now.")
+        elif is_ctrl_c and not self._is_hurried:
+            self._is_hurried = True
+            say("Stopping now: running jobs are given back, and run again elsewhere.")
+            self._tell_to_drain()
 
-    def _begin_to_stop(self) -> None:
+    def _begin_to_stop(self, why: str) -> None:
         if self._stop_requested is None:
+            logger.info("%s: stopping", why)
+            self._why = why
             self._stop_requested = time.monotonic()
             self._tell_to_drain()
 
     def _tell_to_drain(self) -> None:
         if self._worker is not None:
-            self._send(self._worker, Drain())
+            self._send(self._worker, Drain(at_once=self._is_hurried))
 
     # --- The worker -----------------------------------------------------------------------------------------
 
@@ -349,6 +377,7 @@ class Supervisor:
         if self._stop_requested is not None and now - self._stop_requested > limit:
             logger.error("The worker did not stop within %g s; killing it", limit)
             os.kill(worker.pid, signal.SIGKILL)
+            self._why += ", which took too long"
             self._exit_code = 1
 
 

@@ -89,6 +89,7 @@ class Worker:
         self._options = options
         self._channel = channel
         self._drain_requested = asyncio.Event()
+        self._is_hurried = False
         self._background: set[asyncio.Task[None]] = set()
         claims, settles, beats = (self._link(purpose) for purpose in ("claims", "settles", "beats"))
         self._beats = beats
@@ -166,6 +167,7 @@ class Worker:
             registration=self._registration,
             pool=self._pool,
             last_link=self._beats,
+            is_hurried=lambda: self._is_hurried,
         )
 
     async def _open_sessions(self) -> None:
@@ -239,6 +241,7 @@ class Worker:
             elif isinstance(message, ChildExited):
                 self._on_child_exit(message)
             elif isinstance(message, DrainRequest):
+                self._is_hurried = self._is_hurried or message.at_once
                 self._drain_requested.set()
 
     def _attach(self, message: ChildForked) -> None:

@@ -26,6 +26,7 @@ DATES_BY_DJANGO = {"auto_now", "auto_now_add"}
 # Where a host's clock may be read, and why nothing is stored, due or deleted by it.
 ALLOWED = {
     "backend.enqueue": "a result's enqueued_at is told to who enqueued; enqueueing promises one statement",
+    "greeting._next_run_of": "words for whoever starts a worker; the database is not asked yet",
     "heartbeat.beat": "it is compared with the database's clock, which is what the skew is",
     "job_viewer.moment": "a template's default for words on a page",
     "retries.instant_of": "Procrastinate wants an instant; encode_ends turns it back into a wait",

@@ -14,7 +14,9 @@ from procrastinate.contrib.django.management.commands import procrastinate as up
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import CannotFork
+from procrastinate_tasks.worker.greeting import greet
 from procrastinate_tasks.worker.options import InvalidWorkerOption, read_options
+from procrastinate_tasks.worker.reloading import is_outer, run_reloading
 from procrastinate_tasks.worker.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ class Command(upstream.Command):
         except InvalidWorkerOption as error:
             raise CommandError(str(error)) from error
         app.perform_import_paths()
+        if worker_options.reload and is_outer():
+            sys.exit(run_reloading())
+        greet(worker_options)
         for queue in worker_options.queues or ():
             warn_of_unused_queue(queue)
         try:
@@ -105,4 +110,9 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SECONDS",
         help="on SIGTERM, give running jobs this long; then they run again elsewhere (default: 25)",
+    )
+    group.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: start anew when a Python file changes; running jobs finish first",
     )
