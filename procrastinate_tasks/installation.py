@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.core.checks import register
 from django.core.management import get_commands
 from procrastinate.app import App
@@ -16,7 +18,6 @@ from procrastinate_tasks.monitoring.alerts.queue_rules import QUEUE_RULES
 from procrastinate_tasks.monitoring.alerts.rules import register_rule
 from procrastinate_tasks.monitoring.logging import hide_arguments_in_procrastinate_logs
 from procrastinate_tasks.monitoring.metrics import register_metrics
-from procrastinate_tasks.tasks_api import api
 
 
 def install() -> None:
@@ -36,7 +37,7 @@ def install() -> None:
         "procrastinate_tasks.actions.bulk",
         "procrastinate_tasks.verification.probe",
     ]
-    if api.IS_AVAILABLE:
+    if find_spec("django.tasks") or find_spec("django_tasks"):
         # Only tasks that a worker has imported can run, and nothing else need import these.
         app.import_paths = [*app.import_paths, "procrastinate_tasks.tasks_api.runs"]
     app.job_manager = JobManager(app.connector)

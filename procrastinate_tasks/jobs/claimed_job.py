@@ -16,6 +16,12 @@ from procrastinate_tasks.jobs.values import show
 class HiddenArgumentsJob(Job):
     """A job in a worker, which keeps its arguments out of Procrastinate's own log lines."""
 
+    def __eq__(self, other: object) -> bool:
+        """It is the job, however little it shows."""
+        return self.asdict() == other.asdict() if isinstance(other, Job) else NotImplemented
+
+    __hash__ = Job.__hash__
+
     @property
     def call_string(self) -> str:
         return describe_call(self)

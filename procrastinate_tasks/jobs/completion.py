@@ -16,7 +16,7 @@ from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import Retry, Snooze, UnusableRetry
 from procrastinate_tasks.jobs.attempts import describe_failure, encode_result, was_stopped
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
-from procrastinate_tasks.jobs.retries import Retries, check_decision, instant_of
+from procrastinate_tasks.jobs.retries import check_decision, instant_of
 from procrastinate_tasks.models import Outcome
 
 # So often a job is given back by one worker because its process could not connect.
@@ -119,8 +119,9 @@ def _told_by(error: BaseException) -> BaseException:
 
 def _retry_as_asked(task: Task[..., object, ...], error: Retry, *, job: Job) -> RetryDecision | None:
     """Let the task say when, and its ``Retries`` how often."""
-    strategy = task.retry_strategy
-    if isinstance(strategy, Retries) and job.attempts >= strategy.max_retries:
+    most_retries = getattr(task.retry_strategy, "most_retries", None)
+    most: int | None = most_retries(job) if most_retries else None
+    if most is not None and job.attempts >= most:
         return None
     return check_decision(RetryDecision(retry_at=instant_of(error.in_, error.at)))
 

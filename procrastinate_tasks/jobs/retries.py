@@ -64,6 +64,10 @@ class Retries(BaseRetryStrategy):
             max_delay=self.max_delay,
         )
 
+    def most_retries(self, job: Job) -> int | None:
+        """Return how often a job may be tried again at most."""
+        return self.max_retries
+
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Answer Procrastinate's question after a failed attempt."""
         delay = delay_before_retry(

@@ -86,17 +86,31 @@ class ProbeFilter(logging.Filter):
         return match is None or match.app_name != "monitoring"
 
 
+class EmptyTracebackFilter(logging.Filter):
+    """Drops a traceback of nothing: Django's Tasks log a failure where no exception is being handled here."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[0] is None:
+            record.exc_info = None
+        return True
+
+
 def hide_arguments_in_procrastinate_logs() -> None:
-    """Put ``ProcrastinateFilter`` on the loggers of Procrastinate that name whole jobs, once."""
+    """Put filters, once, on the loggers of Procrastinate that name whole jobs, and on Django's Tasks'."""
+    for name in ("django_tasks", "django.tasks"):
+        _put_on(logging.getLogger(name), EmptyTracebackFilter)
     for name in (
         "procrastinate.jobs",
         "procrastinate.periodic",
         "procrastinate.worker",
         "procrastinate.worker.worker",
     ):
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, ProcrastinateFilter) for known in logger.filters):
-            logger.addFilter(ProcrastinateFilter())
+        _put_on(logging.getLogger(name), ProcrastinateFilter)
+
+
+def _put_on(logger: logging.Logger, kind: type[logging.Filter]) -> None:
+    if not any(isinstance(known, kind) for known in logger.filters):
+        logger.addFilter(kind())
 
 
 def logging_config(*, style: Literal["logfmt", "json"] = "logfmt", level: str = "INFO") -> dict[str, Any]:

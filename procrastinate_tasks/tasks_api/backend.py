@@ -20,6 +20,7 @@ from procrastinate_tasks.tasks_api.api import (
     normalize_json,
     task_enqueued,
 )
+from procrastinate_tasks.tasks_api.declaring import ProcrastinateTask, find_problem
 from procrastinate_tasks.tasks_api.results import AnyTask, load_task, read_result
 from procrastinate_tasks.tasks_api.runs import run_async_django_task, run_django_task
 
@@ -33,6 +34,7 @@ class ProcrastinateBackend(BaseTaskBackend):
     live as long as their jobs do: see ``PROCRASTINATE_TASKS_KEEP_SUCCESSES_FOR`` and ``KEEP_FAILURES_FOR``.
     """
 
+    task_class: type[Any] = ProcrastinateTask
     supports_defer = True
     supports_async_task = True
     supports_get_result = True
@@ -53,6 +55,8 @@ class ProcrastinateBackend(BaseTaskBackend):
             require_queue_name(task.queue_name)
         except InvalidQueueName as refusal:
             raise InvalidTask(str(refusal)) from refusal
+        if problem := find_problem(task):
+            raise InvalidTask(problem)
 
     def enqueue(self, task: AnyTask, args: Any, kwargs: Any) -> TaskResult[Any]:
         """Make the task a job, which exists when and only when the surrounding transaction commits.
@@ -72,6 +76,8 @@ class ProcrastinateBackend(BaseTaskBackend):
             "kwargs": normalize_json(kwargs),
             "enqueued_at": enqueued_at.isoformat(),
         }
+        if isinstance(task, ProcrastinateTask) and task.timeout_seconds is not None:
+            call["timeout"] = task.timeout_seconds
         result: TaskResult[Any] = TaskResult(
             task=task,
             id=str(_defer(task, call)),

@@ -22,6 +22,7 @@ from procrastinate_tasks.tasks_api.api import (
 
 RUNNER_NAMES = ["procrastinate_tasks.run_django_task", "procrastinate_tasks.run_async_django_task"]
 _LARGEST_ID = 2**63 - 1
+_LONGEST_ID = 100
 
 AnyTask: TypeAlias = "Task[..., Any]"  # only django_tasks has made it generic
 Row = Mapping[str, Any]
@@ -82,12 +83,19 @@ def set_return_value(result: TaskResult[Any], value: object) -> None:
 
 
 def _find_row(result_id: str, *, backend: str) -> Row | None:
-    if not (result_id.isascii() and result_id.isdigit()) or int(result_id) > _LARGEST_ID:
+    if not _is_id(result_id):
         return None
     rows = fetch_rows(
         statement("tasks_api/task_result"), job_id=int(result_id), task_names=RUNNER_NAMES, backend=backend
     )
     return rows[0] if rows else None
+
+
+def _is_id(result_id: object) -> bool:
+    """A project may ask with whatever came in an address."""
+    if not isinstance(result_id, str) or not (result_id.isascii() and result_id.isdigit()):
+        return False
+    return len(result_id) <= _LONGEST_ID and int(result_id) <= _LARGEST_ID
 
 
 def _task_of(row: Row, call: Mapping[str, Any]) -> AnyTask:

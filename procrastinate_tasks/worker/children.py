@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
 from typing import NamedTuple, cast
 
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
@@ -28,7 +27,7 @@ from procrastinate_tasks.worker.messages import (
     encode,
     longest_from_child,
 )
-from procrastinate_tasks.worker.options import WorkerOptions, time_limits_of
+from procrastinate_tasks.worker.options import JobLimits, WorkerOptions
 from procrastinate_tasks.worker.processes import end_group
 
 logger = logging.getLogger(__name__)
@@ -111,7 +110,7 @@ class Children:
     def __init__(self, options: WorkerOptions, *, on_ends: Callable[[Child, list[Waiting]], None]) -> None:
         self._options = options
         self._on_ends = on_ends
-        self._limits_of = lru_cache(maxsize=None)(partial(time_limits_of, options=options))
+        self._limits = JobLimits(options)
         self._by_number: dict[int, Child] = {}
         self._refusals: dict[int, int] = {}
         self._progress: dict[int, Progress] = {}
@@ -254,7 +253,7 @@ class Children:
         if self._refusals:
             assignments = [each._replace(refusals=self._refusals.get(each.job_id, 0)) for each in assignments]
         for assignment in assignments:
-            hard = self._limits_of(assignment.task_name).hard
+            hard = self._limits.of(assignment).hard
             child.running[assignment.job_id] = Running(assignment, now, hard)
         child.jobs_started += len(assignments)
         child.send(RunJobs(assignments))

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from functools import lru_cache, partial
 from typing import Any
 
 from procrastinate.jobs import DeleteJobCondition
 
+from procrastinate_tasks.jobs.arguments import find_arguments
+from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.task_options import find_options
+from procrastinate_tasks.tasks_api.declaring import SECONDS_TO_CLEAN_UP, timeout_in
+from procrastinate_tasks.tasks_api.results import RUNNER_NAMES
 
 # A beat may be late, and one may be lost, before others take the jobs over.
 _BEATS_IN_SILENCE = 3
@@ -163,6 +168,21 @@ def time_limits_of(task_name: str, options: WorkerOptions) -> TimeLimits:
     if soft is not None and hard is not None and soft >= hard:
         soft = task.soft_time_limit if task and task.soft_time_limit else None
     return TimeLimits(soft=_seconds(soft), hard=_seconds(hard))
+
+
+class JobLimits:
+    """The time limits of jobs under one worker's options; a Django task's timeout travels with its job."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self._of_task = lru_cache(maxsize=None)(partial(time_limits_of, options=options))
+
+    def of(self, assignment: ClaimedJob) -> TimeLimits:
+        """The limits of one job."""
+        if assignment.task_name in RUNNER_NAMES and '"timeout"' in assignment.args_json:
+            timeout = timeout_in(find_arguments(assignment.args_json))
+            if timeout is not None:
+                return TimeLimits(soft=timeout, hard=timeout + SECONDS_TO_CLEAN_UP)
+        return self._of_task(assignment.task_name)
 
 
 def _seconds(limit: timedelta | None) -> float | None:

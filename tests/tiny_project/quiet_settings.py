@@ -5,6 +5,6 @@ from __future__ import annotations
 from procrastinate_tasks import QueueLimit, Rate
 from tests.tiny_project.settings import *  # noqa: F403
 
-LOGGING: dict[str, object] = {}
+LOGGING = {}
 DATABASES["default"]["PASSWORD"] = "hidden-from-everybody"  # noqa: F405
 PROCRASTINATE_TASKS_QUEUE_LIMITS = {"default": QueueLimit(rate=Rate(20), concurrency=5)}

@@ -37,7 +37,7 @@ from procrastinate_tasks.worker.child.progress import ProgressReporter
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
 from procrastinate_tasks.worker.child.slots import JobThreads, Slot
 from procrastinate_tasks.worker.messages import RunJobs
-from procrastinate_tasks.worker.options import TimeLimits, WorkerOptions, time_limits_of
+from procrastinate_tasks.worker.options import JobLimits, WorkerOptions
 
 EXIT_BROKEN = 71
 
@@ -59,7 +59,7 @@ class ChildProcess(ABC):
             app=app, options=options, stop=self._outbox.ask_to_retire, progress=self._progress
         )
         self._runner = JobRunner(self._calls)
-        self._limits: dict[str, TimeLimits] = {}
+        self._limits = JobLimits(options)
         self._control = Control(
             link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._begin_to_leave
         )
@@ -104,13 +104,8 @@ class ChildProcess(ABC):
         """Gives each job its slot here already: limits count from now, and the control thread knows them."""
         for assignment in message.assignments:
             slot = self._free.pop()
-            slot.occupy(assignment, self._limits_of(assignment.task_name))
+            slot.occupy(assignment, self._limits.of(assignment))
             self._start(slot, assignment)
-
-    def _limits_of(self, task_name: str) -> TimeLimits:
-        if task_name not in self._limits:
-            self._limits[task_name] = time_limits_of(task_name, self._options)
-        return self._limits[task_name]
 
     def _end(self, slot: Slot, end: Completion) -> None:
         if os.getpid() != self._pid:

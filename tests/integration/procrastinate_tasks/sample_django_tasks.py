@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 
+from procrastinate_tasks.exceptions import Retry, Snooze
 from tests.django_tasks_api import TaskContext, task
 
 
@@ -64,3 +66,25 @@ def not_a_task() -> None:
 
 
 renamed = task(not_a_task)
+
+
+@task(max_attempts=3, backoff=30)
+def fail_thrice() -> None:
+    raise Unlucky
+
+
+@task(max_attempts=2)
+async def ask_again_async() -> None:
+    raise Retry(in_=timedelta(0))
+
+
+@task(timeout=timedelta(seconds=5))
+def patient() -> str:
+    return "done"
+
+
+@task
+def put_off_once(times: int) -> None:
+    if not Group.objects.filter(name="put off").exists():
+        Group.objects.create(name="put off")
+        raise Snooze(in_=timedelta(minutes=1))

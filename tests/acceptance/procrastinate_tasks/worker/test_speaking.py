@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from tests.acceptance.tiny import TinyProject, wait_until
+from tests.ports import free_port
 from tests.workers.workers import (
     ROOT,
     SLACK,
@@ -164,7 +165,8 @@ def test_a_reloading_worker_does_not_outlive_the_process_that_started_it(log: Pa
 
 
 def test_a_development_server_has_a_worker_beside_it(tiny: TinyProject):
-    server = tiny._start("-m", "django", "runserver_with_worker", "127.0.0.1:0")
+    command = ["-m", "django", "runserver_with_worker", f"127.0.0.1:{free_port()}"]
+    server = tiny._start(*command, DJANGO_SETTINGS_MODULE="tests.tiny_project.serving_settings")
     job_id = tiny.defer("notes.write", text="by the worker beside the server")
 
     wait_until(lambda: tiny.status_of(job_id) == "succeeded", what="the worker runs the job")

@@ -47,7 +47,7 @@ def test_an_argument_that_cannot_be_read_fails_its_job_alone(log: Path):
         wait_for(lambda: status_of(fine) == "succeeded")
         wait_for(lambda: status_of(senseless) == "failed")
 
-    ((_, name, _),) = outcomes_of(senseless)
+    *_, (_, name, _) = outcomes_of(senseless)  # another release might have read it
     assert name.endswith("JobDoesNotFit")
 
 
