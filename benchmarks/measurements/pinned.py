@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from benchmarks.figures import Better, Figure, Reading
 from benchmarks.peer import Peer
-from benchmarks.running import running
 from benchmarks.scale import Scale
 from benchmarks.workload import Work
 
@@ -31,9 +30,12 @@ def _rate(peer: Peer, scale: Scale, *, is_pinned: bool) -> float:
     if peer.database is None:
         return 0.0
     peer.load(Work.NOOP_ASYNC, scale.passed_jobs)
-    with peer.database.snapshot(is_pinned=is_pinned):
-        peer.database.end_all_jobs()
-        peer.load(Work.NOOP_ASYNC, scale.drain_jobs)
-        with running(peer, concurrency=scale.pinned_concurrency):
+    try:
+        with peer.database.snapshot(is_pinned=is_pinned):  # it ends first: tables it has read are not emptied
+            peer.database.end_all_jobs()
+            peer.load(Work.NOOP_ASYNC, scale.drain_jobs)
+            peer.start(concurrency=scale.pinned_concurrency)
             span = peer.wait(scale.drain_jobs)
+    finally:
+        peer.stop()
     return scale.drain_jobs / span.seconds
