@@ -37,7 +37,7 @@ from payments.models import (
     Refund,
     StripeEvent,
 )
-from payments.panels import explanation
+from payments.panels import charge_again, explanation
 from payments.panels.booking_file import read_file, read_jobs
 from payments.panels.correct_address import CorrectAddress
 from payments.panels.date_changes import DateChangeAdmin
@@ -188,7 +188,7 @@ class PaymentAdmin(MoneyAdmin):
 
 
 @admin.register(Debt)
-class DebtAdmin(MoneyAdmin):
+class DebtAdmin(charge_again.ChargeAgain, MoneyAdmin):
     """Who owes what, what the bank said, and what comes next. Each is a payment, with a page of its own."""
 
     list_display = ("owed_by", "booking_link", "kind", "amount", "owed", "bank_said", "comes_next")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from bookings.models import Booking, Quote
 from payments.email_facts import take_facts
 from payments.models import GuestEmail, Payment, Refund
+from payments.policies import PaymentKind
 from procrastinate_tasks import Call, cancel, defer, defer_many
 
 
@@ -53,6 +54,15 @@ def charge_payments_now(*, payment_ids: Iterable[int], base_url: str) -> int:
             for payment_id in payment_ids
         ),
     )
+
+
+def charge_at_once(*, payment: Payment, base_url: str) -> int | None:
+    """Charge a payment as soon as a worker is free. Returns the job, ``None`` when one waits already."""
+    if payment.kind == PaymentKind.BALANCE:
+        args, lock = _arguments(payment.booking_id, base_url), _lock(payment.booking_id)
+        return defer(CHARGE_BALANCE, args, queueing_lock=lock)
+    args = {"payment_id": payment.pk, "base_url": base_url}
+    return defer(CHARGE_PAYMENT, args, queueing_lock=f"charge-payment:{payment.pk}")
 
 
 def charge_many_now(*, booking_ids: Iterable[int], base_url: str) -> int:

@@ -13,7 +13,7 @@ from payments import dunning_policies, policies
 from payments.deferred_jobs import request_email
 from payments.dunning_policies import MOST_STEPS, DeclineClass
 from payments.ledger import locking
-from payments.models import Dunning, GuestEmail, Payment
+from payments.models import BookingAccount, Dunning, GuestEmail, Payment
 from payments.policies import PaymentStatus
 
 _REFUSED = (PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION)
@@ -36,6 +36,37 @@ def note_missing_card(*, payment: Payment, base_url: str, now: datetime) -> None
         dunning = _step(payment, DeclineClass.DATA, policies.MISSING_METHOD, now)
     dunning.payment = payment
     _wait_for_the_guest(dunning, PaymentStatus.REQUIRES_ACTION, base_url, now)
+
+
+def ask_again(*, payment_id: int, now: datetime) -> bool:
+    """Make the next try of a refused card due now, as a person wants it; False when there must be none.
+
+    What left it to the guest, such as a customer that another account did not know, is overruled; what the
+    bank forbade is not, nor is a card asked more often than the schedule allows.
+    """
+    booking_id = Payment.objects.values_list("booking_id", flat=True).get(pk=payment_id)
+    with locking.locked_booking(booking_id) as booking:
+        payment = Payment.objects.select_related("dunning").get(pk=payment_id)
+        dunning = getattr(payment, "dunning", None)
+        if payment.status not in _REFUSED or dunning is None or not locking.is_chargeable(booking, payment):
+            return False
+        if dunning.decline_class == DeclineClass.HARD or dunning.step >= MOST_STEPS:
+            return False
+        dunning.decline_class, dunning.next_at, dunning.updated_at = DeclineClass.SOFT, now, now
+        dunning.save(update_fields=("decline_class", "next_at", "updated_at"))
+        _remember_card(payment)
+    return True
+
+
+def _remember_card(payment: Payment) -> None:
+    """Give a booking back the card that was forgotten when Stripe did not know it."""
+    tried = payment.attempts.exclude(stripe_payment_method_id="").order_by("-n").first()
+    if tried is not None:
+        accounts = BookingAccount.objects.filter(booking=payment.booking, stripe_payment_method_id="")
+        accounts.update(
+            stripe_customer_id=tried.stripe_customer_id,
+            stripe_payment_method_id=tried.stripe_payment_method_id,
+        )
 
 
 def is_try_due(payment: Payment, now: datetime) -> bool:

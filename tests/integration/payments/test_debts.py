@@ -9,9 +9,13 @@ from django.test import Client
 from bookings.models import Booking
 from payments import tasks
 from payments.attention import CONCERNS
+from payments.exceptions import ObjectMissing
+from payments.gateway import Intent, IntentRequest
 from payments.panels.money_today import read_money_panel
-from payments.policies import PaymentKind
+from payments.policies import PaymentKind, PaymentStatus
 from payments.services import request_cancellation
+from payments.stripe_gateway import StripeGateway
+from procrastinate_tasks.models import AuditEntry
 from tests.factories import BASE_URL, balance_of
 from tests.house import House
 from tests.integration.pages import read
@@ -131,3 +135,69 @@ def test_a_debt_has_the_page_of_its_payment(house: House):
     page = office().get(f"{LIST}{balance_of(booking).pk}/change/")
 
     assert page.status_code == 200
+
+
+# --- Asked again by hand -----------------------------------------------------------------------------------
+
+
+def ask_again(bookings: list[Booking], client: Client | None = None) -> int:
+    chosen = [balance_of(booking).pk for booking in bookings]
+    answer = (client or office()).post(LIST, {"action": "charge_again", "_selected_action": chosen})
+    return answer.status_code
+
+
+def refuse_as_another_account(gateway: StripeGateway, request: IntentRequest) -> Intent:
+    raise ObjectMissing(operation="create intent", detail="no such card", param="payment_method")
+
+
+def test_staff_have_the_cards_asked_again_that_another_account_did_not_know(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    booking = house.book_due()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(StripeGateway, "create_intent", refuse_as_another_account)
+        house.run_jobs()
+    assert balance_of(booking).status == PaymentStatus.FAILED
+    assert tasks.scan_and_charge_balances() == "enqueued=0"
+
+    assert ask_again([booking]) == 302
+    house.run_jobs()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert house.charges(booking) == [booking.quote.balance_minor]
+    assert AuditEntry.objects.filter(actor="rosa", action="retry", outcome="applied").count() == 1
+
+
+def test_a_guest_s_open_page_is_closed_before_the_card_is_asked_again(house: House):
+    booking = refuse(house)
+    house.open_page(booking)
+    house.change_card(booking, "pm_card_visa")
+
+    ask_again([booking])
+    house.run_jobs()
+
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_what_a_bank_forbade_is_left_and_keeps_no_other(house: House):
+    lost, refused = refuse(house, LOST), refuse(house)
+    house.change_card(refused, "pm_card_visa")
+
+    ask_again([lost, refused])
+    house.run_jobs()
+
+    assert balance_of(lost).attempts.count() == 1
+    assert balance_of(refused).status == PaymentStatus.PAID
+
+
+def test_whoever_may_not_retry_charges_has_no_such_action(house: House):
+    booking = refuse(house)
+    client = Client()
+    user = User.objects.create(username="luis", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_debt"))
+    client.force_login(user)
+
+    ask_again([booking], client)
+
+    assert house.run_jobs().succeeded == 0
+    assert balance_of(booking).attempts.count() == 1
