@@ -58,6 +58,7 @@ def _book(home: Property) -> dict[str, Booking]:
 
 def _guest_pages(home: Property, bookings: dict[str, Booking]) -> list[Address]:
     pages = {"home": "/", "property": reverse("property", args=[home.slug]), "missing": "/nada/"}
+    pages |= {name: reverse(name) for name in ("my_bookings", "terms", "privacy", "cookies")}
     pages |= {f"booking-{name}": booking.get_absolute_url() for name, booking in bookings.items()}
     confirmed = bookings["confirmed"].get_absolute_url()
     pages |= {"change-dates": f"{confirmed}fechas/", "cancel": f"{confirmed}cancelar/"}

@@ -15,16 +15,17 @@ from django.utils import timezone
 from playwright.sync_api import Browser
 
 from bookings.models import Booking, Property
-from payments import gateway
+from payments import gateway, guest_access
 from payments.exceptions import PayerEmailRefused
 from payments.ledger import outcomes
+from payments.models import AccessLink
 from payments.services import open_checkout
 from procrastinate_tasks.models import Job
 from tests.browser import stage
 from tests.browser.chromium import Look, Visit, visit
 from tests.browser.conftest import Office
 from tests.browser.test_every_page import violations
-from tests.factories import BASE_URL, make_hold, make_intent, make_property
+from tests.factories import BASE_URL, make_confirmed_booking, make_hold, make_intent, make_property
 from tests.gateways import FakeGateway
 
 LOOKS = (Look(width=375, height=812), Look(width=1280))
@@ -160,6 +161,38 @@ def test_a_page_that_waits_shows_the_news_by_itself(browser: Browser, office: Of
             visitor.page.clock.run_for("00:06")
 
         assert "Tu reserva está confirmada" in visitor.page.inner_text("main")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_a_guest_without_an_account_sees_all_their_bookings(
+    browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
+):
+    email = f"ana{look.width}@correo.example"
+    token = stage.ask(lambda: furnish_and_ask(email))
+    with guest(browser, office, look) as visitor:
+        visitor.go("/mis-reservas/")
+        visitor.page.fill("#email", email)
+        visitor.page.click("text=Envíame el enlace")
+        assert "Si hay reservas con ese correo" in visitor.page.inner_text("main")
+        see(visitor, "my-bookings-asked", look, tmp_path)
+        visitor.go(f"/mis-reservas/entrar/{token}/")
+        see(visitor, "my-bookings-link", look, tmp_path)
+        visitor.page.click("text=Ver mis reservas")
+        assert "Confirmada. El" in visitor.page.inner_text("main")
+        see(visitor, "my-bookings", look, tmp_path)
+        visitor.page.click("text=Salir")
+        assert "Casa de la Luna" not in visitor.page.inner_text("main")
+
+
+def furnish_and_ask(email: str) -> str:
+    """Book two stays of an address, ask for its link, and return the token of it."""
+    now = timezone.now()
+    home = make_property(name="Casa de la Luna", town="Valle de Bravo")
+    make_confirmed_booking(now=now, home=home, email=email)
+    make_hold(now=now, email=email)
+    make_hold(now=now - timedelta(hours=3), email=email)
+    guest_access.request_link(email=email, language="es-mx", base_url=BASE_URL, now=now)
+    return AccessLink.objects.filter(email=email).latest("pk").token
 
 
 def confirm(path: str) -> None:
