@@ -164,6 +164,39 @@ def test_a_page_that_waits_shows_the_news_by_itself(browser: Browser, office: Of
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_what_a_guest_agrees_to_can_be_read_before(
+    browser: Browser, office: Office, tmp_path: Path, look: Look
+):
+    home = stage.ask(make_property)
+    arrival = timezone.localdate() + timedelta(days=30)
+    dates = f"check_in={arrival}&check_out={arrival + timedelta(days=3)}&guests=2"
+    with guest(browser, office, look) as visitor:
+        for name in ("terminos", "privacidad", "cookies"):
+            visitor.go(f"/{name}/")
+            see(visitor, name, look, tmp_path)
+        visitor.go(f"/casas/{home.slug}/?{dates}")
+        see(visitor, "consent", look, tmp_path)
+        visitor.page.fill("#name", "Lucía Pérez")
+        visitor.page.fill("#email", "lucia@correo.example")
+        visitor.page.click("text=Apartar estas fechas")
+        assert "Léelos y marca la casilla" in visitor.page.inner_text("main")
+        see(visitor, "consent-missing", look, tmp_path)
+
+
+def test_without_scripts_the_page_of_a_hold_says_what_is_so(browser: Browser, office: Office):
+    page = stage.ask(lambda: make_hold(now=timezone.now())).get_absolute_url()
+    with guest(browser, office, Look(width=375, has_scripts=False)) as visitor:
+        visitor.go(page)
+
+        text = visitor.page.inner_text("main")
+        assert "Apartado para ti hasta las" in text
+        assert "cuando se mostró esta página" in text
+        assert not visitor.page.locator("#clock").is_visible()
+        visitor.page.click("text=Necesito más tiempo")
+        assert "Tus fechas quedan apartadas hasta las" in visitor.page.inner_text("main")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_a_guest_without_an_account_sees_all_their_bookings(
     browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
 ):
