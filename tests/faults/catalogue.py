@@ -153,6 +153,7 @@ UNVISITED = {
     "payments.protocols.stripe_event _keep_unexplained": _READS,
     "payments.services correct_email": _BY_HAND,
     "payments.services extend_hold": _BY_HAND,
+    "payments.services replace_email": _BY_HAND,
     "payments.unexplained _retrieve_flagged": _REBUILDS,
     "payments.unexplained list_unknown": "its calls are visited where their lists are read",
     "payments.webhooks apply_again": _BY_HAND,
