@@ -55,13 +55,15 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="property",
             name="host_name",
-            field=models.CharField(blank=True, db_default="", max_length=120, verbose_name="host"),
+            field=models.CharField(
+                blank=True, db_default="", max_length=120, verbose_name="who receives guests"
+            ),
         ),
         migrations.AddField(
             model_name="property",
             name="host_phone",
             field=models.CharField(
-                blank=True, db_default="", max_length=40, verbose_name="telephone of the host"
+                blank=True, db_default="", max_length=40, verbose_name="telephone for guests"
             ),
         ),
         migrations.AddField(

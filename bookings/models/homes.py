@@ -59,8 +59,8 @@ class Property(models.Model):
     house_rules = models.TextField(
         _("rules of this house"), blank=True, db_default="", help_text=_("One a line, such as: No smoking")
     )
-    host_name = models.CharField(_("host"), max_length=120, blank=True, db_default="")
-    host_phone = models.CharField(_("telephone of the host"), max_length=40, blank=True, db_default="")
+    host_name = models.CharField(_("who receives guests"), max_length=120, blank=True, db_default="")
+    host_phone = models.CharField(_("telephone for guests"), max_length=40, blank=True, db_default="")
     arrival_instructions = models.TextField(
         _("arrival instructions"),
         blank=True,
