@@ -47,6 +47,7 @@ SIDE_DOORS = {
     "queries",
     "seeding.samples",
     "tasks_api.backend",
+    "tasks_api.conformance",
     "testing",
     "verification",
     "viewer.site",
