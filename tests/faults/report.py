@@ -32,12 +32,12 @@ def write_report(page: Path, results: Mapping[str, Result], *, seed: int, lives:
         f"Written by `make faults` (seed {seed}, {minutes:.0f} min). Of {len(CASES)} cases {held} held; for"
         f" {nothing} this house has nothing that could be struck, {unrun} were not run.",
         "",
+        *(["**Cut short**: what is not run below has proved nothing yet.", ""] if unrun else []),
         f"The {len(POINTS)} points at which a process can die are found by watching each commit and each call"
-        f" to Stripe of {_SCENARIOS} protocols: a new one without a case fails the tests. At each a"
-        " process died before and after, and each call was answered badly; events were lost, doubled or out"
-        f" of order, the dead worker's jobs lost or run again. {lives} more lives were struck at random. Each"
-        " life ended with days without a fault; then the bank's statement, Stripe's lists and I1 to I18 were"
-        " compared.",
+        f" to Stripe of {_SCENARIOS} protocols: a new one without a case fails the tests. A whole run kills a"
+        " process before and after each, and answers each call badly, while events are lost or doubled"
+        f" and the dead worker's jobs lost or run again; {lives} lives are struck at random. Each life"
+        " ends with days without a fault; then the bank, Stripe's lists and I1 to I18 are compared.",
         "",
         "| case | fault | where | what must hold | | tests |",
         "| --- | --- | --- | --- | --- | --- |",
