@@ -155,7 +155,7 @@ class _Drain:
         self._builder = CallBuilder(
             app=app, options=WorkerOptions(), stop=lambda: None, progress=self._progress
         )
-        self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB)
+        self._runner = JobRunner(self._builder, around=_undone_if_broken, caught=_ENDS_A_JOB, is_alone=True)
 
     def run_job(self, assignment: ClaimedJob) -> Outcome:
         """Run one claimed job and record its end."""

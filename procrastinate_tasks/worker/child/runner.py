@@ -56,6 +56,7 @@ class JobRunner:
     Args:
         around: a context for each call of a sync task, within what records its end.
         caught: what ends a job when its task raises it; a test lets more pass than a child.
+        is_alone: nobody else works on this queue, as in a test: what does not fit here fits nowhere.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class JobRunner:
         *,
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
         caught: tuple[type[BaseException], ...] = (BaseException,),
+        is_alone: bool = False,
     ) -> None:
         self._builder = builder
+        self._is_alone = is_alone
         self._around = around
         self._caught = caught
 
@@ -84,11 +87,14 @@ class JobRunner:
                 result = interruption.run_interruptibly(slot, lambda: self._call(run, slot))
             except self._caught as error:
                 end = run.failed_or_retried(error)
-                if is_misfit(end):
+                if self._may_fit_elsewhere(end):
                     end = put_back_if_known_elsewhere(end)
             else:
                 end = run.succeeded(result)
             return _leave_thread(end, slot)
+
+    def _may_fit_elsewhere(self, end: Completion) -> bool:
+        return not self._is_alone and is_misfit(end)
 
     def _call(self, run: _Run, slot: Slot) -> Any:
         if slot.connections:
@@ -115,7 +121,7 @@ class JobRunner:
                     interruption.withdraw(slot)
             except self._caught as error:
                 end = run.failed_or_retried(error)
-                if is_misfit(end):
+                if self._may_fit_elsewhere(end):
                     end = await sync_to_async(put_back_if_known_elsewhere)(end)
             else:
                 end = run.succeeded(result)
