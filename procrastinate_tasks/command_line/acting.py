@@ -17,8 +17,7 @@ from procrastinate_tasks.command_line import bulk_acting
 from procrastinate_tasks.command_line.filtering import add_filter_arguments, read_choice
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_jobs
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
-from procrastinate_tasks.queries.jobs import JobQuery, list_ids
-from procrastinate_tasks.queries.tabs import Tab
+from procrastinate_tasks.queries.jobs import JobQuery, Tab, list_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +94,11 @@ def _act(verb: _ActionVerb, out: Output, options: Options, job_ids: Sequence[int
     request = person.request(verb.action, map(str, job_ids))
     only_looks = options["dry_run"] or (verb.asks_first and not options["yes"])
     report = (services.preview if only_looks else services.perform)(request, may=person.may(verb.action))
-    _write(out, report)
+    _write(out, report, is_dry_run=options["dry_run"])
     return code_of_jobs(report.targets)
 
 
-def _write(out: Output, report: ActionReport) -> None:
+def _write(out: Output, report: ActionReport, *, is_dry_run: bool) -> None:
     if out.as_json:
         out.json(_json_of(report))
         return
@@ -113,12 +112,11 @@ def _write(out: Output, report: ActionReport) -> None:
         [bulk_acting.row_of(target, is_dry_run=report.is_dry_run) for target in report.targets],
     )
     out.line()
-    values = {"applied": len(report.applied), "all": len(report.targets)}
+    applied, everything = len(report.applied), len(report.targets)
     if report.is_dry_run:
-        out.line(
-            _("Nothing was done. It would be possible for %(applied)d of %(all)d: --yes does it.") % values
-        )
+        out.line(bulk_acting.possible_sentence(applied, of=everything, is_asked=not is_dry_run))
     else:
+        values = {"applied": applied, "all": everything}
         out.line(_("Done for %(applied)d of %(all)d.") % values)
 
 

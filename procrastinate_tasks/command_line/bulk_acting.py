@@ -32,7 +32,7 @@ def run(action: Action, out: Output, options: Options, choice: Choice) -> ExitCo
     person = person_of(options)
     if options["dry_run"] or not options["yes"]:
         preview = bulk.preview(person.request(action, map(str, job_ids)), may=person.may(action))
-        _write_preview(out, preview)
+        _write_preview(out, preview, is_dry_run=options["dry_run"])
         return code_of_counts(applied=preview.possible, others=preview.looked_at - preview.possible)
     operation = _start(action, options, choice, person, job_ids)
     if not options["background"]:
@@ -59,7 +59,18 @@ def row_of(target: TargetReport, *, is_dry_run: bool) -> tuple[object, ...]:
 # --- Looking first ----------------------------------------------------------------------------------------
 
 
-def _write_preview(out: Output, preview: BulkPreview) -> None:
+def possible_sentence(possible: int, *, of: int, is_asked: bool) -> str:
+    """Tell that nothing was done, for how many jobs it could be, and how, where that is a matter of --yes."""
+    if not possible:
+        return _("Nothing was done. It is possible for none.")
+    values = {"possible": possible, "all": of}
+    if not is_asked:
+        return _("Nothing was done. It would be possible for %(possible)d of %(all)d.") % values
+    asked = _("Nothing was done. It would be possible for %(possible)d of %(all)d: --yes does it.")
+    return asked % values
+
+
+def _write_preview(out: Output, preview: BulkPreview, *, is_dry_run: bool) -> None:
     if out.as_json:
         out.json(
             {
@@ -86,9 +97,7 @@ def _write_preview(out: Output, preview: BulkPreview) -> None:
     values = {"possible": preview.possible, "looked_at": preview.looked_at, "requested": preview.requested}
     if preview.looked_at < preview.requested:
         out.line(_("%(requested)d jobs match; the first %(looked_at)d were looked at.") % values)
-    out.line(
-        _("Nothing was done. It would be possible for %(possible)d of %(looked_at)d: --yes does it.") % values
-    )
+    out.line(possible_sentence(preview.possible, of=preview.looked_at, is_asked=not is_dry_run))
 
 
 # --- Acting -----------------------------------------------------------------------------------------------

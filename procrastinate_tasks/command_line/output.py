@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
+import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -22,6 +26,8 @@ from procrastinate_tasks.actions.reports import TargetReport
 from procrastinate_tasks.models import ActionOutcome
 
 _NOTHING = "-"
+_GAP = "  "
+_NARROWEST = 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,17 +36,21 @@ class Output:
 
     stream: OutputWrapper
     as_json: bool = False
+    width: int | None = None
+    """How many columns a table may take; none: as many as it needs."""
 
     def line(self, text: str = "") -> None:
         self.stream.write(text)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print columns as wide as their widest value; the last may be as long as it likes."""
+        """Print columns as wide as their widest value; where that is too wide, the widest are cut short."""
         lines = [tuple(headings), *(tuple(cell(value) for value in row) for row in rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+        if self.width is not None:
+            widths = fitted(widths, room=self.width - len(_GAP) * (len(widths) - 1))
         for line in lines:
-            padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-            self.line("  ".join(padded).rstrip())
+            padded = (shortened(text, width).ljust(width) for text, width in zip(line, widths, strict=True))
+            self.line(_GAP.join(padded).rstrip())
 
     def facts(self, facts: Iterable[tuple[str, object]]) -> None:
         """Print names and values below each other; a value that is missing is left out."""
@@ -55,6 +65,38 @@ class Output:
     def json_lines(self, values: Iterable[object]) -> None:
         for value in values:
             self.line(json.dumps(plain(value), ensure_ascii=False))
+
+
+def fitted(widths: Sequence[int], *, room: int) -> list[int]:
+    """Return widths that fit the room, taken from the widest; none gets less than can be read."""
+    narrower = list(widths)
+    while sum(narrower) > room and max(narrower) > _NARROWEST:
+        narrower[narrower.index(max(narrower))] -= 1
+    return narrower
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text that fits; what was cut off is marked."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def width_of(stream: OutputWrapper) -> int | None:
+    """Return the columns of the terminal that a stream writes to; none for a file or a pipe."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+@contextmanager
+def reader_may_leave(stream: OutputWrapper) -> Iterator[None]:
+    """End quietly when whoever reads has had enough, as ``| head`` has."""
+    try:
+        try:
+            yield
+        finally:
+            stream.flush()
+    except BrokenPipeError:
+        # What is still buffered would be written, and refused, once more as the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.READER_LEFT)
 
 
 def cell(value: object) -> str:
@@ -93,6 +135,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 4
     SOME_SKIPPED = 5
     NONE_APPLIED = 6
+    READER_LEFT = 141  # 128 and SIGPIPE, as a shell tells it: never taken for "all done"
 
 
 _NOT_FOUND = (Refusal.UNKNOWN_QUEUE, Refusal.UNKNOWN_TASK, Refusal.UNKNOWN_SCHEDULE)
@@ -115,6 +158,8 @@ def code_of_jobs(targets: Sequence[TargetReport]) -> ExitCode:
     """Return the code of an action on jobs; an error of the database counts more than what was applied."""
     if any(target.outcome is ActionOutcome.FAILED for target in targets):
         return ExitCode.ERROR
+    if targets and all(target.refusal is Refusal.NO_SUCH_JOB for target in targets):
+        return ExitCode.NOT_FOUND
     applied = sum(target.was_applied for target in targets)
     return code_of_counts(applied=applied, others=len(targets) - applied)
 

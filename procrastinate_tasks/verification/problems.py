@@ -48,7 +48,8 @@ def check_tasks_run() -> Verdict:
         "reason": why_not_running(job_id).sentence,
     }
     is_late = load.longest_due > queue_settings().rescue_every * 60
-    return fail(sentence, fix=_("Remove that cause: manage.py jobs why ID")) if is_late else ok(sentence)
+    remedy = _("Remove that cause: manage.py jobs why %d") % job_id
+    return fail(sentence, fix=remedy) if is_late else ok(sentence)
 
 
 def check_memory() -> Verdict:

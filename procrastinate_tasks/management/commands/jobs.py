@@ -17,11 +17,12 @@ from procrastinate_tasks.command_line import (
     queues,
     schedules,
     showing,
+    watching,
 )
-from procrastinate_tasks.command_line.output import ExitCode, Output, Verb
+from procrastinate_tasks.command_line.output import ExitCode, Output, Verb, reader_may_leave, width_of
 from procrastinate_tasks.database import DATABASE_FAULTS
 
-_MODULES = (overview, listing, showing, acting, queues, schedules, audit_listing)
+_MODULES = (overview, listing, showing, acting, queues, schedules, audit_listing, watching)
 VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in module.VERBS}
 
 
@@ -29,14 +30,14 @@ class Command(BaseCommand):
     """Shows the queue and its jobs, and acts on them; whoever acts is written down.
 
     The exit code is 0 when all went as asked, 1 on an error, 2 when the database cannot be asked, 3 when
-    nothing matched, 4 when something named does not exist, 5 when an action skipped some jobs and 6 when it
-    was possible for none.
+    nothing matched, 4 when something named does not exist, 5 when an action skipped some jobs, 6 when it
+    was possible for none and 141 when whoever reads left first.
     """
 
     help = (
         "Shows the queue and its jobs, and acts on them.\n\n"
         "Exit codes: 0 all done, 1 error, 2 database down, 3 none matched, 4 not found, 5 some skipped,"
-        " 6 none done."
+        " 6 none done, 141 the reader left."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -50,11 +51,15 @@ class Command(BaseCommand):
             added = subparsers.add_parser(verb.name, help=verb.summary, epilog=epilog)
             verb.add_arguments(added)
             added.add_argument("--json", action="store_true", help="print JSON")
+            added.add_argument("--wide", action="store_true", help="cut no table to the terminal")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Run the verb; any code but 0 ends the process."""
+        width = None if options["wide"] else width_of(self.stdout)
+        out = Output(self.stdout, as_json=options["json"], width=width)
         try:
-            code = VERBS[verb].run(Output(self.stdout, as_json=options["json"]), options)
+            with reader_may_leave(self.stdout):
+                code = VERBS[verb].run(out, options)
         except DATABASE_FAULTS as error:
             cause = " ".join(str(error.__cause__ or error).split())
             raise CommandError(

@@ -223,7 +223,7 @@ def test_the_exit_code_tells_all_some_or_none():
     assert jobs("retry", first)[0] == 0
     assert jobs("retry", second, running)[0] == 5
     assert jobs("retry", running)[0] == 6
-    assert jobs("retry", 987_654_321)[0] == 6
+    assert jobs("retry", 987_654_321)[0] == 4
 
 
 @pytest.mark.parametrize(
@@ -421,3 +421,20 @@ def test_workers_are_listed_with_what_they_say_about_themselves():
 
 def test_nothing_is_ever_printed_in_colour():
     assert "\x1b" not in jobs("status")[1] + jobs("show", 1)[1]
+
+
+@pytest.mark.parametrize("verb", ["retry", "run-now", "release"])
+def test_a_job_that_never_was_is_not_found(verb):
+    assert jobs(verb, 99999999)[0] == 4
+    assert jobs(verb, 99999999, *failed_jobs(1))[0] != 4
+
+
+def test_a_dry_run_promises_nothing_that_yes_would_not_do():
+    (failed,) = failed_jobs(1)
+
+    _code, text = jobs("cancel", failed)
+    assert text.endswith("Nothing was done. It is possible for none.\n")
+    _code, text = jobs("retry", failed, "--dry-run")
+    assert text.endswith("It would be possible for 1 of 1.\n")
+    _code, text = jobs("cancel", make_job())
+    assert text.endswith("It would be possible for 1 of 1: --yes does it.\n")
