@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from bookings.job_descriptions import describe_alike
 from bookings.models import Booking
@@ -61,7 +62,7 @@ describe_task(
 describe_task(
     REFUND_PAYMENT,
     TaskDescription(
-        title=_("Pay a refund back"),
+        title=_("Send a refund"),
         kind=Kind.MONEY,
         describe=job_sentences.describe_refunds,
         related_argument="refund_id",
@@ -71,7 +72,7 @@ describe_task(
 describe_task(
     APPLY_STRIPE_EVENT,
     TaskDescription(
-        title=_("Apply an event of Stripe's"),
+        title=_("Apply a Stripe event"),
         kind=Kind.MONEY,
         describe=job_sentences.describe_events,
         related_argument="event_id",
@@ -216,7 +217,7 @@ describe_task(
 describe_task(
     "payments.tasks.fetch_missed_events",
     TaskDescription(
-        title=_("Fetch missed events of Stripe's"),
+        title=_("Fetch missed Stripe events"),
         kind=Kind.MONEY,
         describe=describe_alike(
             sentence=_("Reads in Stripe's list of events what no webhook brought"),
@@ -250,7 +251,7 @@ describe_task(
 add_search(job_searches.find_jobs)
 add_page(
     ExtraPage(
-        title=_("Events of Stripe's"),
+        title=pgettext_lazy("title", "Stripe events"),
         url_name="admin:payments_stripeevent_changelist",
         permission="payments.view_stripeevent",
     )

@@ -85,7 +85,7 @@ ALERT_RULES = (
     ),
     AlertRule(
         name="charges_failing",
-        title=gettext_lazy("Many charges fail"),
+        title=gettext_lazy("Many charges are failing"),
         advice=gettext_lazy(
             "Look at the failed payments in the administration, and at Stripe's status page. If it is"
             " our fault, pause the queue: manage.py jobs pause payments."
@@ -169,7 +169,7 @@ def payment_metrics() -> Iterator[Metric]:
     )
     yield single(
         "payments_stripe_events_waiting",
-        "Events of Stripe's that are received and not applied yet.",
+        "Stripe events that are received and not applied yet.",
         StripeEvent.objects.filter(state=StripeEvent.State.RECEIVED).count(),
     )
 

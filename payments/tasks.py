@@ -226,7 +226,7 @@ def settle_cancellation(booking_id: int, base_url: str) -> str:
     log_fields=("refund_id",),
 )
 def refund_payment(refund_id: int) -> str:
-    """Pay a refund back. Returns its state, or ``not_found``."""
+    """Send a refund. Returns its state, or ``not_found``."""
     return refund.refund_payment(refund_id=refund_id, gateway=get_gateway(), now=timezone.now())
 
 

@@ -145,7 +145,7 @@ CANCELLATIONS = Work(
 )
 EVENTS = Work(
     name="events_waiting",
-    label=_("Events of Stripe's to apply"),
+    label=_("Stripe events to apply"),
     title=_("What Stripe told us is not applied"),
     advice=_(
         "Look whether a worker serves the queue payments, and at the error of the event's job. It is applied"
@@ -153,8 +153,8 @@ EVENTS = Work(
     ),
     describe=lambda count: (
         ngettext(
-            "%(count)d event of Stripe's was received and is not applied yet.",
-            "%(count)d events of Stripe's were received and are not applied yet.",
+            "%(count)d Stripe event was received and is not applied yet.",
+            "%(count)d Stripe events were received and are not applied yet.",
             count,
         )
         % {"count": count}
@@ -243,7 +243,7 @@ WORK = (CANCELLATIONS, EVENTS, REFUNDS, EMAILS, CHANGES)
 # Nobody tries these again: what they say is not understood, or contradicts what we have.
 PARKED = Work(
     name="events_parked",
-    label=_("Events of Stripe's for a person"),
+    label=_("Stripe events for a person"),
     title=_("Stripe told us something that a person has to read"),
     advice=_(
         "Each event's page says why it was put aside. Look at its object at Stripe, and at the differences"
@@ -251,8 +251,8 @@ PARKED = Work(
     ),
     describe=lambda count: (
         ngettext(
-            "%(count)d event of Stripe's was put aside for a person.",
-            "%(count)d events of Stripe's were put aside for a person.",
+            "%(count)d Stripe event was put aside for a person.",
+            "%(count)d Stripe events were put aside for a person.",
             count,
         )
         % {"count": count}

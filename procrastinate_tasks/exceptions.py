@@ -346,10 +346,7 @@ class TimeLimitExceeded(QueueError):
 
 
 class ChildLost(QueueError):
-    """The child process that ran a job died.
-
-    ``neighbours`` is how many other jobs ran in it: with none, the job itself is to blame.
-    """
+    """The child process that ran a job died; with no ``neighbours``, other jobs there, it is to blame."""
 
     def __init__(
         self, *, cause: str, peak_memory_mb: int, neighbours: int, crashes: int, last_log_lines: str
@@ -362,7 +359,8 @@ class ChildLost(QueueError):
         super().__init__(cause, peak_memory_mb, neighbours, crashes)
 
     def __str__(self) -> str:
-        blame = f"beside {self.neighbours} other jobs" if self.neighbours else "while it ran alone"
+        others = "another job" if self.neighbours == 1 else f"{self.neighbours} other jobs"
+        blame = f"beside {others}" if self.neighbours else "while it ran alone"
         times = "once" if self.crashes == 1 else f"{self.crashes} times"
         return (
             f"The job's process died {blame}: {self.cause}, peak memory {self.peak_memory_mb} MB. "

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -74,6 +75,13 @@ def age_in_words(at: datetime, *, now: datetime) -> str:
     if at > now:
         return _("in %(span)s") % {"span": span_in_words(at - now)}
     return _("%(span)s ago") % {"span": span_in_words(now - at)}
+
+
+def moment_in_words(at: datetime, *, to_the_second: bool = True) -> str:
+    """Return a moment in the local zone as an office writes it: ``29 Nov 2026, 1:19:05``."""
+    local = timezone.localtime(at)
+    day = date_format(local, pgettext("format of a day", "j M Y"))
+    return f"{day}, {date_format(local, 'G:i:s' if to_the_second else 'G:i')}"
 
 
 def bytes_in_words(size: int) -> str:

@@ -188,9 +188,9 @@ def check_webhook() -> Verdict:
     begun = time.monotonic()
     while time.monotonic() < begun + WEBHOOK_WITHIN.total_seconds():
         if delivered.exists():
-            return ok(_("A webhook of Stripe's arrived after %.1f s.") % (time.monotonic() - begun))
+            return ok(_("A Stripe webhook arrived after %.1f s.") % (time.monotonic() - begun))
         time.sleep(_LOOK_EVERY_SECONDS)
-    sentence = _("No webhook of Stripe's arrived within %d s.") % WEBHOOK_WITHIN.total_seconds()
+    sentence = _("No Stripe webhook arrived within %d s.") % WEBHOOK_WITHIN.total_seconds()
     return warn(sentence, fix=_webhook_fix())
 
 

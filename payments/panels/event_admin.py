@@ -70,7 +70,7 @@ class StripeEventAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[
     )
     list_filter = ("state", FamilyFilter, "is_fetched", "received_at")
     search_fields = ("event_id__exact", "object_id__exact")
-    search_help_text = _("An id of Stripe's")
+    search_help_text = _("A Stripe id")
     actions = ("apply_again",)
     readonly_fields = (
         "event",

@@ -17,10 +17,7 @@ from payments.policies import PaymentKind, PaymentStatus, RefundState
 from procrastinate_tasks.formatting import Amount
 from procrastinate_tasks.jobs.descriptions import JobArgs, JobDescription, Related, RetrySafety
 
-_ONE_CHARGE = gettext_lazy(
-    "It cannot charge twice. A payment has one live attempt at most, which the retry takes up where it was "
-    "left; each attempt is one PaymentIntent, and every call repeats the attempt's own idempotency key."
-)
+_ONE_CHARGE = gettext_lazy("It will not charge twice: Stripe knows the attempt.")
 _RUNBOOK_CHARGE = gettext_lazy(
     "A decline is an answer and no failure: the guest has the link to pay. If the job failed, "
     "Stripe could not be reached: look at status.stripe.com, then retry. Every 15 minutes the scan finds "
@@ -47,7 +44,7 @@ def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: 
     if booking is None:
         return _missing(_("Charges the balance of booking no. %(id)s, which does not exist"), booking_id)
     if balance is not None and balance.status == PaymentStatus.PAID:
-        reason = _("The balance is paid: the job would answer already_paid and charge nothing.")
+        reason = _("The balance is paid already: to repeat it charges nothing.")
         safety = RetrySafety.SAFE
     else:
         reason, safety = str(_ONE_CHARGE), RetrySafety.SAFE_BY_KEY
@@ -141,7 +138,7 @@ def _tell_refund(refund: Refund | None, refund_id: int) -> JobDescription:
         related=(related_booking(payment.booking), related_refund(refund)),
         amount=Amount(minor=refund.amount_minor, currency=refund.currency),
         retry_safety=RetrySafety.SAFE if is_done else RetrySafety.SAFE_BY_KEY,
-        retry_reason=_("The refund arrived: the job would only say so.")
+        retry_reason=_("The refund has arrived: to repeat it changes nothing.")
         if is_done
         else _(
             "It cannot pay twice. Stripe is asked for a refund with this key first, and a new one "

@@ -1,4 +1,4 @@
-"""Pay a refund back through Stripe."""
+"""Send a refund through Stripe."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from procrastinate_tasks.conf import plain_orphaned_after, queue_settings
 from procrastinate_tasks.database import fetch_rows, statement
+from procrastinate_tasks.formatting import moment_in_words
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queues.policies import Cause, JobFacts, WorkerFacts, decide_cause
 
@@ -234,7 +234,7 @@ def _error_of(job: JobFacts) -> str:
 
 
 def _in_words(at: datetime | None) -> str:
-    return "–" if at is None else timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
+    return "–" if at is None else moment_in_words(at)
 
 
 def why_not_running(job_id: int, now: datetime | None = None) -> Reason:

@@ -33,17 +33,16 @@ def clock(at: datetime | None) -> SafeString | str:
     """Show a moment to the second, in local time; its title adds UTC."""
     if at is None:
         return "–"
-    local = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
-    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(at), exactly(at), local)
+    words = formatting.moment_in_words(at)
+    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(at), exactly(at), words)
 
 
 @register.filter
 def exactly(at: datetime) -> str:
     """Return a moment in the local zone, with its name, and in UTC."""
-    local = timezone.localtime(at)
     zone = timezone.get_current_timezone_name()
     return _("%(local)s (%(zone)s) · %(utc)s UTC") % {
-        "local": local.strftime("%Y-%m-%d %H:%M:%S"),
+        "local": formatting.moment_in_words(at),
         "zone": zone,
         "utc": at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
     }
@@ -116,7 +115,7 @@ def age(at: datetime | None, now: datetime) -> SafeString | str:
 @register.filter
 def local_moment(at: datetime | None) -> SafeString | str:
     """Tell a local time to the minute; the tooltip has it to the second, and in UTC."""
-    return "–" if at is None else _time(at, f"{timezone.localtime(at):%Y-%m-%d %H:%M}")
+    return "–" if at is None else _time(at, formatting.moment_in_words(at, to_the_second=False))
 
 
 def _time(at: datetime, words: str) -> SafeString:

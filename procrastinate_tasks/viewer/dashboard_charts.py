@@ -88,7 +88,7 @@ def _releases_in_words(marks: Mapping[str, datetime]) -> str:
     if not marks:
         return ""
     told = [f"{name} ({timezone.localtime(at):%H:%M})" for name, at in sorted(marks.items(), key=_at)]
-    return _("Upright lines: first worker of release %(releases)s.") % {"releases": list_in_words(told)}
+    return _("Vertical lines: first worker of release %(releases)s.") % {"releases": list_in_words(told)}
 
 
 def _at(mark: tuple[str, datetime]) -> datetime:

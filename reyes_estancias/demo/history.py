@@ -46,7 +46,7 @@ class Historian:
         yield f"{len(past)} past stays, most of their balances charged"
         future = self._book_future(stays - len(past))
         yield f"{len(future)} stays to come: confirmed, held, cancelled, moved"
-        yield f"{self._hear_of_events()} events of Stripe's"
+        yield f"{self._hear_of_events()} Stripe events"
         self._send_emails()
         yield booking_tasks.mark_expired_bookings()
         yield booking_tasks.mark_expired_holds()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -52,14 +51,11 @@ def followed(guide_server: Server) -> Iterator[dict[int, Outcome]]:
 
 def _environment(shelf: Path, stripe_url: str) -> dict[str, str]:
     server = parse_database_url(os.environ["DATABASE_URL"])
-    bindir, own = find_binaries().bindir, Path(sys.executable).parent
+    bindir = find_binaries().bindir
     return {
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",
-        "PATH": ":".join(
-            map(str, (shelf, shelf.parent / "sitio/.venv/bin", own, bindir, os.environ["PATH"]))
-        ),
-        "PIP_NO_INDEX": "1",
+        "PATH": f"{shelf}:{shelf.parent}/sitio/.venv/bin:{bindir}:{os.environ['PATH']}",
         "PGHOST": str(server["HOST"]),
         "PGPORT": str(server["PORT"]),
         "PGUSER": str(server["USER"]),

@@ -6,12 +6,16 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polib
 import pytest
-from django.utils.translation import gettext, override
+from django.utils.translation import gettext, ngettext, override
 from django.utils.translation.template import templatize
+
+from procrastinate_tasks.formatting import moment_in_words
 
 REPOSITORY = Path(__file__).parents[3]
 CATALOGUES = sorted(REPOSITORY.glob("*/locale*/es*/LC_MESSAGES/django.po"))
@@ -133,3 +137,71 @@ def _blanks(text: str) -> set[str]:
 def test_every_spanish_reads_the_library_in_spanish(language):
     with override(language):
         assert gettext("Bulk operation") == "Operación masiva"
+
+
+# Where the office is spoken to; what guests read says tú.
+_OFFICE = (
+    "job_descriptions",
+    "job_sentences",
+    "monitoring",
+    "unfinished",
+    "setup_checks",
+    "panels/",
+    "admin.py",
+)
+_TO_A_FRIEND = re.compile(
+    r"\b(mira|revisa|pon|usa|escribe|corrige|aplica (?!el evento)|agrega|aumenta|reinicia|reanuda|lee (?!en )"
+    r"|quita|intenta|baja|consulta|instala|inicia un[oa]|elimina|copia|vuelve|no vuelvas|tus?)\b",
+    re.IGNORECASE,
+)
+_OTHER_WORDS = re.compile(r"trabajador|periódico|candado de cola|en definitiva|diferir", re.IGNORECASE)
+
+
+def _words_of(entry: polib.POEntry) -> list[str]:
+    return [entry.msgstr, *entry.msgstr_plural.values()]
+
+
+def _office_words() -> Iterator[str]:
+    for path in CATALOGUES:
+        for entry in polib.pofile(str(path)):
+            places = [name for name, _line in entry.occurrences]
+            if path.parts[-5] == "procrastinate_tasks" or any(
+                part in place for place in places for part in _OFFICE
+            ):
+                yield from _words_of(entry)
+
+
+def test_the_office_is_addressed_as_usted():
+    orders = [words for words in _office_words() if _orders_a_friend(words)]
+
+    assert orders == []
+
+
+def _orders_a_friend(words: str) -> bool:
+    sentences = re.split(r"(?<=[.;:]) |, y (?=después)", words)
+    return any(_TO_A_FRIEND.match(sentence) for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    "words", ["Revisa la red.", "Falló. Mira el error.", "Agrega procesos", "No vuelvas a cobrar"]
+)
+def test_an_order_to_a_friend_is_noticed(words):
+    assert _orders_a_friend(words)
+
+
+def test_one_thing_has_one_word_in_the_office():
+    assert [words for words in _office_words() if _OTHER_WORDS.search(words)] == []
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 resultado"), (2, "2 resultados")])
+def test_a_list_of_the_admin_counts_in_spanish(number, words):
+    with override("es-mx"):
+        assert ngettext("%(counter)s result", "%(counter)s results", number) % {"counter": number} == words
+
+
+def test_a_moment_reads_as_an_office_writes_it():
+    at = datetime(2026, 11, 29, 1, 19, 5, tzinfo=ZoneInfo("America/Mexico_City"))
+
+    with override("es-mx"):
+        assert moment_in_words(at) == "29 nov 2026, 1:19:05"
+        assert moment_in_words(at, to_the_second=False) == "29 nov 2026, 1:19"

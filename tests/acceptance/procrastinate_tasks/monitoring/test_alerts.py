@@ -104,7 +104,7 @@ def test_when_the_last_worker_is_killed_a_web_process_says_so_and_when_another_c
             wait_for(lambda: len(receiver.events_of("worker_stopped")) == 2)
 
     assert receiver.events_of("worker_stopped") == ["alert_fired", "alert_recovered"]
-    assert receiver.received[0]["title"] == "Alerta: Faltan trabajadores"
+    assert receiver.received[0]["title"] == "Alerta: Faltan procesos"
 
 
 def test_a_worker_tells_of_a_backlog_a_schedule_that_stands_still_and_too_much_memory(

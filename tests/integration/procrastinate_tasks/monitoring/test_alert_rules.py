@@ -53,11 +53,11 @@ def test_a_stopped_worker_is_told_once_and_so_is_its_successor():
 
     assert look() == {"worker_stopped"}
     look()
-    assert told() == ["Alerta: Faltan trabajadores"]
+    assert told() == ["Alerta: Faltan procesos"]
 
     register_worker()
     assert look() == set()
-    assert told() == ["Terminó: Faltan trabajadores"]
+    assert told() == ["Terminó: Faltan procesos"]
 
 
 def test_fewer_workers_than_wanted_are_told():
@@ -66,7 +66,7 @@ def test_fewer_workers_than_wanted_are_told():
     with settings_at_once(PROCRASTINATE_TASKS_ALERT_THRESHOLDS=AlertThresholds(min_workers=2)):
         assert look() == {"worker_stopped"}
 
-    assert "1 trabajador" in mail.outbox[0].body
+    assert "1 proceso" in mail.outbox[0].body
 
 
 def test_a_stopped_schedule_is_told_until_its_tick_was_dealt_with():
@@ -84,7 +84,7 @@ def test_a_stopped_schedule_is_told_until_its_tick_was_dealt_with():
     state.last_tick_at = last + timedelta(hours=2)
     state.save()
     assert look() == set()
-    assert told() == ["Terminó: El horario se detuvo"]
+    assert told() == ["Terminó: Las tareas programadas se detuvieron"]
 
 
 def test_a_long_queue_is_told_by_name_and_another_is_told_apart():

@@ -189,7 +189,7 @@ def test_the_command_tells_people_and_scripts_and_exits_with_one_when_something_
     with pytest.raises(SystemExit) as wrong:
         call_command("jobs", "health")
     assert wrong.value.code == 1
-    assert capsys.readouterr().out.startswith("✗ Trabajadores vivos: 0")
+    assert capsys.readouterr().out.startswith("✗ Procesos en marcha: 0")
     register_worker()
 
     call_command("jobs", "health", "--json")

@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import Rate
+from procrastinate_tasks.formatting import moment_in_words
 from procrastinate_tasks.jobs.calls import Call
 from procrastinate_tasks.jobs.deferring import cancel, defer, defer_many
 from procrastinate_tasks.queues import control, pauses
@@ -69,7 +70,7 @@ def test_it_is_due_later():
     reason = why(waiting_job(schedule_at=due_at))
 
     assert (reason.cause, reason.at) == (Cause.SCHEDULED, due_at)
-    assert timezone.localtime(due_at).strftime("%H:%M:%S") in reason.sentence
+    assert moment_in_words(due_at) in reason.sentence
 
 
 def test_it_waits_for_its_retry_after_an_error():
@@ -255,4 +256,4 @@ def test_it_is_told_in_the_language_of_who_asks():
     with translation.override("es-mx"):
         reason = why(waiting_job())
 
-    assert reason.sentence == "Ningún trabajador vivo atiende la cola sample. Inicie uno."
+    assert reason.sentence == "Ningún proceso en marcha atiende la cola sample. Inicie uno."
