@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,14 +13,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings import legal_admin  # noqa: F401 - registers its pages
+from bookings.closures import open_nights
 from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos
 from bookings.nights_calendar import NightState, read_first, read_month
+from bookings.office_forms import ClosureForm, TelephoneForm
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
 
@@ -70,8 +74,33 @@ class PropertyAdmin(OfficeList, admin.ModelAdmin):  # type: ignore[type-arg]
         return format_html('<a href="{}">{}</a>', address, gettext("Calendar"))
 
 
-class BookingAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Bookings without their money; payments registers it with them."""
+class WrittenByForm(ReadOnly):
+    """Mix into the page of rows that staff add, by a form that writes them, and change in no other way."""
+
+    add_form: Any
+    add_form_template: Any = "admin/change_form.html"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        meta = self.model._meta  # type: ignore[attr-defined]
+        return request.user.has_perm(f"{meta.app_label}.add_{meta.model_name}")
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        return self.add_form if obj is None else super().get_form(request, obj, change, **options)  # type: ignore[misc]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return list(self.add_form.base_fields) if obj is None else super().get_fields(request, obj)  # type: ignore[misc]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is None else super().get_readonly_fields(request, obj)  # type: ignore[misc]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """The form has written it."""
+
+
+class BookingAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Bookings without their money; payments registers it with them. One taken by telephone is added."""
+
+    add_form = TelephoneForm
 
     list_display = ("folio", "guest_name", "home", "check_in", "night_count", "status", "total", "made")
     list_filter = ("status", "quote__home", "arrival_at")
@@ -128,16 +157,41 @@ class BookingAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type
 
 
 @admin.register(NightBlock)
-class NightBlockAdmin(OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("id", "home", "first_night", "departure", "booking_link", "active", "made", "freed")
-    list_filter = ("active", "home")
+class NightBlockAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Blocked nights; staff close some by hand, and open them again."""
+
+    add_form = ClosureForm
+    actions = ("open_again",)
+    list_display = (
+        "id",
+        "home",
+        "first_night",
+        "departure",
+        "kind",
+        "booking_link",
+        "active",
+        "made",
+        "freed",
+    )
+    list_filter = ("active", "kind", "home")
     list_select_related = ("home", "booking")
     ordering = ("-id",)
     search_fields = ("home__name", "booking__guest_email")
-    readonly_fields = (*list_display, "release_proof")
+    readonly_fields = (*list_display, "note", "release_proof")
     fields = readonly_fields
     made = instant("created_at", _("created"))
     freed = instant("released_at", _("released"))
+
+    def has_open_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("bookings.add_nightblock")
+
+    @admin.action(description=_("Open nights that were closed by hand"), permissions=["open_again"])
+    def open_again(self, request: HttpRequest, queryset: QuerySet[NightBlock]) -> None:
+        count = open_nights(blocks=queryset, now=timezone.now())
+        for block in queryset.filter(kind=NightBlock.Kind.MANUAL):
+            self.log_change(request, block, "opened again")
+        text = ngettext("%(count)d closure was ended.", "%(count)d closures were ended.", count)
+        messages.success(request, text % {"count": count})
 
     @admin.display(description=_("first night"), ordering="nights")
     def first_night(self, block: NightBlock) -> str:

@@ -73,14 +73,15 @@ def describe_property(
     offer, refusal = _answer(home, stay, closed, today, refused)
     first = _first_month(month, stay, today)
     second = next_month(first)
+    chosen = stay if offer is not None else None  # Nights that cannot be had are nobody's stay.
     return PropertyPage(
         home=home,
         stay=stay,
         offer=offer,
         refusal=refusal,
         months=(
-            month_calendar(first=first, closed=closed, today=today, stay=stay),
-            month_calendar(first=second, closed=closed, today=today, stay=stay),
+            month_calendar(first=first, closed=closed, today=today, stay=chosen),
+            month_calendar(first=second, closed=closed, today=today, stay=chosen),
         ),
         earlier=previous_month(first) if first > today else None,
         later=second if second <= today + HORIZON else None,

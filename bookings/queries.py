@@ -45,6 +45,12 @@ def find_booking(access_token: str) -> Booking:
     return Booking.objects.select_related("quote__home").get(public_id=Booking.public_id_from(access_token))
 
 
+def arrival_instructions(booking: Booking) -> str:
+    """Return how to get into a home, for the guest of a stay that is confirmed; empty for everybody else."""
+    is_expected = booking.status == BookingStatus.CONFIRMED and booking.cancel_requested_at is None
+    return booking.home.arrival_instructions if is_expected else ""
+
+
 def find_holds(*, public_ids: Collection[UUID], now: datetime) -> list[Booking]:
     """Return those of these bookings that are holds which stand, the newest first."""
     if not public_ids:

@@ -6,7 +6,7 @@ Rows are locked in one order everywhere: the booking, then its property's adviso
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
@@ -46,10 +46,12 @@ def hold_stay(
     guest: Guest,
     now: datetime,
     held_by: str = "",
+    hold_for: timedelta = policies.HOLD_DURATION,
 ) -> Booking:
-    """Hold nights for a guest for ``policies.HOLD_DURATION``.
+    """Hold nights for a guest.
 
     Args:
+        hold_for: until when the deposit has to be paid; longer where the guest is on the telephone.
         held_by: what stands for the visitor who asks; their unpaid holds are capped.
 
     Raises:
@@ -68,7 +70,7 @@ def hold_stay(
         queue_for_property(home.pk)
         expire_holds(now=now, home=home)
         quote = make_quote(home=home, check_in=check_in, check_out=check_out, guests=guests, now=now)
-        booking = _make_booking(quote=quote, guest=guest, held_by=held_by, now=now)
+        booking = _make_booking(quote=quote, guest=guest, held_by=held_by, hold_for=hold_for, now=now)
         with refusing_overlap():
             block_nights(booking=booking, quote=quote, now=now)
     return booking
@@ -217,7 +219,7 @@ def _expire_some_holds(*, now: datetime, home: Property | None) -> int:
         return Booking.objects.filter(pk__in=ids).update(status=BookingStatus.EXPIRED)
 
 
-def _make_booking(*, quote: Quote, guest: Guest, held_by: str, now: datetime) -> Booking:
+def _make_booking(*, quote: Quote, guest: Guest, held_by: str, hold_for: timedelta, now: datetime) -> Booking:
     instants = instants_of(quote)
     return Booking.objects.create(
         quote=quote,
@@ -228,7 +230,7 @@ def _make_booking(*, quote: Quote, guest: Guest, held_by: str, now: datetime) ->
         arrival_at=instants.arrival_at,
         departure_at=instants.departure_at,
         balance_due_at=instants.balance_due_at,
-        hold_expires_at=now + policies.HOLD_DURATION,
+        hold_expires_at=now + hold_for,
         held_by=held_by,
         created_at=now,
     )

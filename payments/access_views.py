@@ -5,22 +5,27 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.signing import BadSignature
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import View
 
+from bookings import queries as bookings
 from bookings.forms import EmailForm
+from bookings.models import Booking, BookingStatus
 from bookings.responses import SeeOther
 from payments import guest_access
+from payments.email_facts import take_facts
 from payments.guest_access import AccessLinkOver
 from payments.models import GuestVisit
 from payments.panels import my_bookings
 from payments.private_pages import private_page
+from payments.stay_calendar import write_stay
 
 _COOKIE = "mis_reservas"
 _SALT = "payments.guest_visit"
@@ -95,6 +100,21 @@ def leave(request: HttpRequest) -> HttpResponse:
     response = SeeOther(reverse("my_bookings"))
     response.delete_cookie(_COOKIE, samesite="Lax")
     return response
+
+
+@private_page
+@require_safe
+def download_stay(request: HttpRequest, token: str) -> HttpResponse:
+    """Hand a confirmed stay to the guest's calendar."""
+    try:
+        booking = bookings.find_booking(token)
+    except (BadSignature, Booking.DoesNotExist) as error:
+        raise Http404 from error
+    if booking.status != BookingStatus.CONFIRMED:
+        raise Http404
+    content = write_stay(booking=booking, facts=take_facts(booking=booking), now=timezone.now())
+    headers = {"Content-Disposition": f'attachment; filename="{booking.folio}.ics"'}
+    return HttpResponse(content, content_type="text/calendar; charset=utf-8", headers=headers)
 
 
 def _form(data: object = None) -> EmailForm:

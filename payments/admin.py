@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from bookings.admin import BookingAdmin
-from bookings.models import Booking, DateChange
+from bookings.models import Booking
 from bookings.money import format_pesos
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
@@ -39,8 +39,9 @@ from payments.models import (
 )
 from payments.panels import charge_again, explanation
 from payments.panels.booking_file import read_file, read_jobs
+from payments.panels.booking_office import BookingOffice
 from payments.panels.correct_address import CorrectAddress
-from payments.panels.date_changes import DateChangeAdmin
+from payments.panels.date_changes import DateChangeAdmin as _DateChangeAdmin  # noqa: F401 - registers itself
 from payments.panels.debts import OverdueFilter, tell_next
 from payments.panels.email_preview import PreviewEmails
 from payments.panels.event_admin import StripeEventAdmin
@@ -51,7 +52,6 @@ from payments.panels.try_again import TryAgain
 from procrastinate_tasks.actions.permissions import VIEW_JOBS
 
 admin.site.register(StripeEvent, StripeEventAdmin)
-admin.site.register(DateChange, DateChangeAdmin)
 
 
 class _HasAmount(Protocol):
@@ -100,7 +100,7 @@ class MoneyAdmin(AmountInPesos, OfficeList, ReadOnly, admin.ModelAdmin):  # type
 
 
 @admin.register(Booking)
-class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, TryAgain, BookingAdmin):
+class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, BookingOffice, TryAgain, BookingAdmin):
     """A booking with its money, its jobs and its history on one page."""
 
     work = unfinished.CANCELLATIONS
@@ -130,10 +130,10 @@ class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, TryAgain, BookingAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> Any:
-        booking = context["original"]
-        context["file"] = read_file(booking, now=timezone.now())
-        context["shows_jobs"] = request.user.has_perm(VIEW_JOBS)
-        context["jobs"] = read_jobs(booking) if context["shows_jobs"] else ()
+        booking, shows_jobs = context.get("original"), request.user.has_perm(VIEW_JOBS)
+        if booking is not None:
+            context["file"], context["shows_jobs"] = read_file(booking, now=timezone.now()), shows_jobs
+            context["jobs"] = read_jobs(booking) if shows_jobs else ()
         return super().render_change_form(request, context, *args, **options)
 
 

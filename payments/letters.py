@@ -78,7 +78,13 @@ def write_letter(*, kind: GuestEmail.Kind, facts: EmailFacts, link: str, languag
 
 def render_letter(letter: Letter, *, name: str, link: str) -> WrittenLetter:
     """Put a letter into both forms, in the language that is active."""
-    context = {"letter": letter, "name": name, "link": link, "site": settings.SITE_BASE_URL}
+    context = {
+        "letter": letter,
+        "name": name,
+        "link": link,
+        "site": settings.SITE_BASE_URL,
+        "company": settings.COMPANY,
+    }
     return WrittenLetter(
         # A header is one line, whatever a name holds.
         subject=" ".join(letter.subject.split()),

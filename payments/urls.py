@@ -10,6 +10,7 @@ urlpatterns = [
     path("reserva/<str:token>/", views.show_booking, name="booking"),
     path("reserva/<str:token>/pagar/", views.pay, name="pay"),
     path("reserva/<str:token>/pagado/", views.look_at_payment, name="look_at_payment"),
+    path("reserva/<str:token>/estancia.ics", access_views.download_stay, name="stay_calendar"),
     path("reserva/<str:token>/estado/", views.show_state, name="booking_state"),
     path("reserva/<str:token>/tiempo/", views.extend, name="extend_hold"),
     path("reserva/<str:token>/correo/", views.correct_address, name="correct_email"),

@@ -131,11 +131,6 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- The queue --------------------------------------------------------------------------------------------
-
-# Stored with every attempt of a job: which release ran it.
-PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")
-
 # --- Payments ---------------------------------------------------------------------------------------------
 
 # Where the site is reached: the links in e-mails and the way back from Stripe's pages begin with it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -42,6 +42,31 @@ class Property(models.Model):
     max_nights = models.PositiveSmallIntegerField(_("most nights"), default=policies.MAX_NIGHTS)
     capacity = models.PositiveSmallIntegerField(_("most guests"))
     is_listed = models.BooleanField(_("shown on the site"), default=True)
+    bedrooms = models.PositiveSmallIntegerField(_("bedrooms"), default=0, db_default=0)
+    beds = models.PositiveSmallIntegerField(_("beds"), default=0, db_default=0)
+    bathrooms = models.PositiveSmallIntegerField(_("bathrooms"), default=0, db_default=0)
+    amenities = models.TextField(
+        _("amenities"), blank=True, db_default="", help_text=_("One a line, such as: Wi-Fi of 100 Mbps")
+    )
+    address = models.CharField(_("address"), max_length=200, blank=True, db_default="")
+    map_url = models.CharField(
+        _("link to a map"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        validators=[URLValidator(schemes=["https"])],
+    )
+    house_rules = models.TextField(
+        _("rules of this house"), blank=True, db_default="", help_text=_("One a line, such as: No smoking")
+    )
+    host_name = models.CharField(_("who receives guests"), max_length=120, blank=True, db_default="")
+    host_phone = models.CharField(_("telephone for guests"), max_length=40, blank=True, db_default="")
+    arrival_instructions = models.TextField(
+        _("arrival instructions"),
+        blank=True,
+        db_default="",
+        help_text=_("Keys, codes, how to get in: never on the site, only for guests who are about to come."),
+    )
 
     class Meta:
         verbose_name = _("property")
@@ -86,3 +111,15 @@ class Property(models.Model):
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def amenity_list(self) -> list[str]:
+        return _lines(self.amenities)
+
+    @property
+    def rule_list(self) -> list[str]:
+        return _lines(self.house_rules)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -14,6 +14,7 @@ from payments import unfinished
 from payments.panels.try_again import TryAgain
 
 
+@admin.register(DateChange)
 class DateChangeAdmin(TryAgain, OfficeList, ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     work = unfinished.CHANGES
     list_display = ("id", "booking_link", "dates", "charge", "state", "held_until", "made", "over")

@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -21,10 +22,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from payments.email_facts import EmailFacts
-from payments.letters import WrittenLetter, read_facts, write_letter
+from payments.letters import WrittenLetter, access_letter, read_facts, render_letter, write_letter
 from payments.models import GuestEmail
 
 _NO_LINK = "/reserva/…/"
+_ACCESS_LINK = "access_link"
+_SAMPLES = [*GuestEmail.Kind.choices, (_ACCESS_LINK, _("link to my bookings"))]
 
 # An e-mail brings its own style and nothing else; only a page of ours may frame it.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
@@ -87,17 +90,21 @@ class PreviewEmails:
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Every e-mail, with the facts of a sample"),
-            "kinds": GuestEmail.Kind.choices,
+            "kinds": _SAMPLES,
             "languages": settings.LANGUAGES,
         }
         return render(request, "payments/admin/email_samples.html", context)
 
     def show_sample(self, request: HttpRequest, kind: str, language: str) -> HttpResponse:
         self._require_view(request)
-        if kind not in GuestEmail.Kind.values or language not in dict(settings.LANGUAGES):
+        if kind not in dict(_SAMPLES) or language not in dict(settings.LANGUAGES):
             raise Http404
         link = settings.SITE_BASE_URL + _NO_LINK
-        letter = write_letter(kind=GuestEmail.Kind(kind), facts=_SAMPLE, link=link, language=language)
+        if kind == _ACCESS_LINK:
+            with translation.override(language):
+                letter = render_letter(access_letter(), name="", link=link)
+        else:
+            letter = write_letter(kind=GuestEmail.Kind(kind), facts=_SAMPLE, link=link, language=language)
         return self._show(request, letter)
 
     def show_email(self, request: HttpRequest, email_id: int) -> HttpResponse:

@@ -10,16 +10,13 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.utils import translation
-from django.utils.translation import gettext as _
 
-from bookings.calendar_file import CalendarEntry, write_calendar
 from bookings.models import Booking, BookingStatus
-from payments.email_facts import EmailFacts
 from payments.ledger import locking
 from payments.letters import read_facts, write_email
 from payments.models import Dunning, GuestEmail, Payment
 from payments.policies import PaymentStatus, RefundState
+from payments.stay_calendar import write_stay
 
 Kind = GuestEmail.Kind
 
@@ -120,22 +117,7 @@ def _make(email: GuestEmail, now: datetime) -> EmailMultiAlternatives:
     message.attach_alternative(letter.html, "text/html")
     if email.kind in _WITH_CALENDAR and booking.confirmed_at is not None:
         facts = read_facts(email)
-        content = write_calendar(_entry_of(email, facts, domain), now=now).decode()
-        message.attach(f"{facts.folio}.ics", content, "text/calendar")
+        is_cancelled = email.kind == Kind.CANCELLED
+        content = write_stay(booking=booking, facts=facts, is_cancelled=is_cancelled, now=now)
+        message.attach(f"{facts.folio}.ics", content.decode(), "text/calendar")
     return message
-
-
-def _entry_of(email: GuestEmail, facts: EmailFacts, domain: str) -> CalendarEntry:
-    is_cancelled = email.kind == Kind.CANCELLED
-    with translation.override(email.booking.language):
-        title, notes = _("Stay at %(home)s") % {"home": facts.home}, _("Booking %(folio)s")
-    return CalendarEntry(
-        uid=f"{email.booking.public_id}@{domain}",
-        sequence=facts.changes + is_cancelled,
-        title=title,
-        place=f"{facts.home}, {facts.town}",
-        notes=notes % {"folio": facts.folio},
-        begins_at=facts.arrival_at or email.booking.arrival_at,
-        ends_at=facts.departure_at or email.booking.departure_at,
-        is_cancelled=is_cancelled,
-    )

@@ -91,7 +91,7 @@ SCHEDULES = (
     _row("schedule.setting", "`CELERY_BEAT_SCHEDULE`", _SAME, "`@periodic(cron=…)` above the task; no Beat process"),
     _row("schedule.entry app.add_periodic_task", "an entry of the schedule, `add_periodic_task`", _SAME, "one `@periodic(…)` each, with `schedule_id=` where a task has several, `args={…}` for arguments"),
     _row("celery.schedules.crontab", "`crontab(…)`", _SAME, "`cron=\"0 3 * * *\"`, in `TIME_ZONE`, or `timezone=`"),
-    _row("schedule.interval celery.schedules.schedule", "`schedule=90.0`, `timedelta(…)`", _PARTLY, "`cron=`, with seconds as a sixth field; other intervals do not fit a cron line"),
+    _row("schedule.interval celery.schedules.schedule", "`schedule=90.0`, `timedelta(…)`", _SAME, "`@periodic(every=90)`"),
     _row("schedule.options", "`options` of an entry", _PARTLY, "`queueing_lock=`, `priority=`; its queue is the task's"),
     _row("celery.schedules.solar", "`solar(…)`", _NONE, "a `cron` that looks and returns"),
     _row("celery.schedules celery.beat django_celery_beat package.django_celery_beat setting.beat_scheduler", "`django-celery-beat`, other schedulers", _PARTLY, "times stand in the code; the admin and `jobs schedule` switch them on and off and run them now"),

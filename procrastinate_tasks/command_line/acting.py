@@ -17,7 +17,8 @@ from procrastinate_tasks.command_line import bulk_acting
 from procrastinate_tasks.command_line.filtering import add_filter_arguments, read_choice
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, code_of_jobs
 from procrastinate_tasks.command_line.people import add_person_arguments, person_of
-from procrastinate_tasks.queries.jobs import JobQuery, Tab, list_ids
+from procrastinate_tasks.queries.jobs import JobQuery, list_ids
+from procrastinate_tasks.queries.tabs import Tab
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from procrastinate_tasks.exceptions import UnknownQueue, UnknownTask
 from procrastinate_tasks.jobs.deferring import find_task
 from procrastinate_tasks.jobs.descriptions import Kind
 from procrastinate_tasks.queries.filters import PERIODS, read_filter, understand
-from procrastinate_tasks.queries.jobs import JobQuery, Tab
+from procrastinate_tasks.queries.jobs import JobQuery
+from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.queues.control import list_queue_names
 
 # The option's name on the command line, and the filter's.

@@ -11,7 +11,7 @@ from procrastinate_tasks.command_line.filtering import add_filter_arguments, rea
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
 from procrastinate_tasks.jobs.descriptions import descriptions_of
 from procrastinate_tasks.jobs.states import STATE_LABELS
-from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
+from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_in_order
 
 _LONGEST_ERROR = 60
 
@@ -101,21 +101,21 @@ def error_of(row: JobRow) -> str:
 
 
 def _first(query: JobQuery, most: int) -> Iterator[JobRow]:
-    """Yield the newest jobs, a page at a time."""
-    before = None
+    """Yield the first jobs in the order of the query, a page at a time."""
+    key = ""
     while most > 0:
-        page = list_jobs(query, before=before)
+        page = list_in_order(query, key=key)
         yield from page.rows[:most]
         most -= len(page.rows)
-        if not page.has_older:
+        key = page.next_key
+        if not key:
             return
-        before = page.rows[-1].id if page.rows else page.looked_until
 
 
 VERBS = (
     Verb(
         name="list",
-        summary="jobs, the newest first; 3 when none matches",
+        summary="jobs: the newest first, or in the order of their turns; 3 when none matches",
         run=show_list,
         add_arguments=add_arguments,
         example="jobs list --state failed --period 24h",

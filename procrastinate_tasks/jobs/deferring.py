@@ -244,7 +244,19 @@ def _converted(jobs: Sequence[Job]) -> list[Job]:
     ]
 
 
-_TERMS = ("schedule_ins", "expires_ats", "expires_ins", "unique_keys", "unique_fors")
+_UNUSUAL_TERMS = ("expires_ats", "expires_ins", "unique_keys", "unique_fors")
+_TERMS = ("schedule_ins", *_UNUSUAL_TERMS)
+# What the statement for one job calls what the one for many has a list of.
+_SINGLE = {
+    "queue": "queues",
+    "task_name": "task_names",
+    "priority": "priorities",
+    "lock": "locks",
+    "queueing_lock": "queueing_locks",
+    "arguments": "arguments",
+    "scheduled_at": "scheduled_ats",
+    "schedule_in": "schedule_ins",
+}
 
 
 def _columns_of(jobs: Sequence[Job]) -> dict[str, list[Any]]:
@@ -264,6 +276,10 @@ def _columns_of(jobs: Sequence[Job]) -> dict[str, list[Any]]:
 
 
 def _insert(columns: Mapping[str, list[Any]]) -> list[int | None]:
+    if len(columns["queues"]) == 1 and not any(columns[name][0] for name in _UNUSUAL_TERMS):
+        row = {single: columns[plural][0] for single, plural in _SINGLE.items()}
+        inserted = fetch_rows(statement("jobs/defer_job"), **row)
+        return [inserted[0]["id"] if inserted else None]
     rows = fetch_rows(statement("jobs/defer_jobs"), **columns)
     ids = {row["place"]: row["id"] for row in rows}
     return [ids.get(place) for place in range(1, len(columns["queues"]) + 1)]

@@ -17,8 +17,10 @@ from django.utils.translation import gettext_lazy
 
 from procrastinate_tasks.jobs.descriptions import JobSearch, Kind, described_tasks, find_jobs_meant
 from procrastinate_tasks.queries.failures import find_struck_by
-from procrastinate_tasks.queries.jobs import TAB_LABELS, JobQuery, Tab, job_id_at, job_id_since
+from procrastinate_tasks.queries.jobs import JobQuery, job_id_at, job_id_since
+from procrastinate_tasks.queries.ordering import Sort
 from procrastinate_tasks.queries.queues import list_tasks
+from procrastinate_tasks.queries.tabs import TAB_LABELS, Tab
 
 PERIODS: Mapping[str, timedelta] = {
     "1h": timedelta(hours=1),
@@ -61,6 +63,7 @@ class JobFilter:
     ended: str = ""
     ended_from: str = ""
     ended_to: str = ""
+    sort: str = ""
 
     def address(self, **changes: object) -> str:
         """Return the query string of the same filter with some of it changed, ``""`` if all is empty."""
@@ -69,13 +72,14 @@ class JobFilter:
         return f"?{text}" if text else ""
 
     def snapshot(self) -> dict[str, str]:
-        """Return what is chosen, to be kept."""
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+        """Return what is chosen, to be kept; in which order it was looked at is no part of it."""
+        names = (field.name for field in fields(self) if field.name != "sort")
+        return {name: value for name in names if (value := getattr(self, name))}
 
     @property
     def is_narrow(self) -> bool:
         """Whether anything but the tab is chosen."""
-        return self != JobFilter(tab=self.tab)
+        return self != JobFilter(tab=self.tab, sort=self.sort)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,7 @@ def read_filter(parameters: Mapping[str, str]) -> JobFilter:
         kind=found.kind if found.kind in set(Kind) else "",
         period=found.period if found.period in PERIODS else "",
         ended=found.ended if found.ended in PERIODS else "",
+        sort=found.sort if found.sort in set(Sort) else "",
     )
 
 
@@ -115,6 +120,7 @@ def understand(chosen: JobFilter) -> Understood:
         tasks=_tasks_of(chosen.kind),
         queue=chosen.queue,
         fault=chosen.fault,
+        sort=Sort(chosen.sort) if chosen.sort else None,
         lock=chosen.lock,
         min_attempts=_read_attempts(chosen.attempts, problems),
         since_id=_since_id(chosen, problems),

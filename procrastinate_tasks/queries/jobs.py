@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, LiteralString
 
-from django.utils.functional import Promise
-from django.utils.translation import pgettext_lazy
-
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_row, fetch_rows, statement, with_shared_rules
+from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.states import JobState, job_state
+from procrastinate_tasks.queries.ordering import ORDERS, Order, Sort, read_key, read_number, write_key
+from procrastinate_tasks.queries.tabs import ANY, BLOCKED, GROUP_OF, GROUPS, Group, Tab
 
 ROWS_PER_PAGE = 50
 
@@ -37,98 +35,15 @@ _WINDOW_OF_A_COUNT = 2_000
 
 """The same for each tab's count."""
 
-_ANY: LiteralString = "true"
-
-
-_DUE: LiteralString = "(job.scheduled_at IS NULL OR job.scheduled_at <= now())"
-
-
-_ALIVE = with_shared_rules("{{is_alive}}")
-
-_PAUSED = with_shared_rules("{{is_paused}}")
-
-_BLOCKED = with_shared_rules("""
-(job.lock IS NOT NULL AND EXISTS (SELECT FROM procrastinate_jobs AS other WHERE {{is_blocked}}))
-""")
-
-
-_RULE: LiteralString = "LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name"
-
-
-_WORKER: LiteralString = (
-    "LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id"
-    " LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id"
-)
-
-
 _MOST_ARGUMENTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """Jobs that one index finds, newest first, the tabs they are split into, and what that takes.
-
-    ``ends`` are the events that their last end may be.
-    """
-
-    condition: LiteralString
-    parts: Mapping[Tab, LiteralString]
-    joined: LiteralString = ""
-    ends: LiteralString = "'succeeded', 'failed', 'cancelled', 'aborted'"
-
-
-class Tab(StrEnum):
-    """A part of the job list. ``ATTENTION`` is what a person should look at: failed and orphaned jobs."""
-
-    ALL = ""
-    ATTENTION = "attention"
-    READY = "ready"
-    SCHEDULED = "scheduled"
-    RETRYING = "retrying"
-    BLOCKED = "blocked"
-    PAUSED = "paused"
-    RUNNING = "running"
-    ORPHANED = "orphaned"
-    FAILED = "failed"
-    SUCCEEDED = "succeeded"
-    CANCELLED = "cancelled"
-
-
-_GROUPS: Mapping[LiteralString, _Group] = {
-    "due": _Group(
-        condition=f"job.status = 'todo' AND {_DUE}",
-        parts={
-            Tab.READY: f"NOT {_PAUSED} AND NOT {{blocked}}",
-            Tab.BLOCKED: f"NOT {_PAUSED} AND {{blocked}}",
-            Tab.PAUSED: _PAUSED,
-        },
-        joined=_RULE,
-    ),
-    "later": _Group(
-        condition="job.status = 'todo' AND job.scheduled_at > now()",
-        parts={Tab.SCHEDULED: "job.attempts = 0", Tab.RETRYING: "job.attempts > 0"},
-    ),
-    "doing": _Group(
-        condition="job.status = 'doing'",
-        parts={Tab.RUNNING: _ALIVE, Tab.ORPHANED: f"NOT {_ALIVE}"},
-        joined=_WORKER,
-    ),
-    "failed": _Group(condition="job.status = 'failed'", parts={Tab.FAILED: _ANY}, ends="'failed'"),
-    "succeeded": _Group(
-        condition="job.status = 'succeeded'", parts={Tab.SUCCEEDED: _ANY}, ends="'succeeded'"
-    ),
-    "cancelled": _Group(
-        condition="job.status IN ('cancelled', 'aborting', 'aborted')", parts={Tab.CANCELLED: _ANY}
-    ),
-}
-
-
-_GROUP_OF: Mapping[Tab, _Group] = {tab: group for group in _GROUPS.values() for tab in group.parts} | {
-    Tab.ALL: _Group(condition=_ANY, parts={Tab.ALL: _ANY}),
-    Tab.ATTENTION: _Group(
-        condition="job.status IN ('doing', 'failed')",
-        parts={Tab.ATTENTION: f"(job.status = 'failed' OR NOT {_ALIVE})"},
-    ),
+_USUAL_SORT = {
+    Tab.SCHEDULED: Sort.DUE,
+    Tab.RETRYING: Sort.DUE,
+    Tab.READY: Sort.PLACE,
+    Tab.BLOCKED: Sort.PLACE,
+    Tab.PAUSED: Sort.PLACE,
 }
 
 
@@ -154,10 +69,17 @@ class JobQuery:
     lock: str = ""
     min_attempts: int = 0
     fault: str = ""
+    sort: Sort | None = None
     error: str = ""
     ended_within: timedelta | None = None
     ended_from: datetime | None = None
     ended_to: datetime | None = None
+
+    @property
+    def order(self) -> Sort:
+        """The wanted order where the tab has it, or the one people think of it in."""
+        usual = _USUAL_SORT.get(self.tab, Sort.NEWEST)
+        return self.sort if self.sort in (Sort.NEWEST, usual) and self.sort else usual
 
     @property
     def has_an_end(self) -> bool:
@@ -193,16 +115,22 @@ class JobRow:
     last_outcome: str
     last_exception: str
     last_message: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """Rows, newest first. ``looked_until`` is set where the search stopped at ``WINDOW`` jobs."""
+    """Rows, newest first, or in the order of their turns.
+
+    ``looked_until`` is set where the search stopped at ``WINDOW`` jobs, ``next_key`` where rows follow by
+    another order than the newest.
+    """
 
     rows: tuple[JobRow, ...]
     has_newer: bool
     has_older: bool
     looked_until: int | None = None
+    next_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +139,39 @@ class Count:
 
     number: int
     is_capped: bool
+
+
+def list_in_order(query: JobQuery, *, key: str = "") -> JobPage:
+    """Return the jobs after ``key`` in the order of the query: the first, where it is none or makes no sense.
+
+    Only so many as ``WINDOW`` are looked at for what no index can tell.
+    """
+    if query.order is Sort.NEWEST:
+        page = list_jobs(query, before=read_number(key))
+        last = page.looked_until or (page.rows[-1].id if page.rows else None)
+        return replace(page, next_key=str(last) if page.has_older and last else "")
+    order, found_key = ORDERS[query.order], read_key(key, query.order)
+    parameters = _parameters(query) | {
+        "before": None,
+        "after": None,
+        "window": WINDOW,
+        "limit": ROWS_PER_PAGE + 1,
+        "key": found_key[0] if found_key else None,
+        "key_id": found_key[1] if found_key else None,
+    }
+    sql = _compose("queries/list_jobs", query.tab, order=order, is_following=found_key is not None)
+    rows = [_row(row) for row in fetch_rows(sql, **parameters)]
+    shown, has_more = tuple(rows[:ROWS_PER_PAGE]), len(rows) > ROWS_PER_PAGE
+    return JobPage(
+        rows=shown,
+        has_newer=found_key is not None,
+        has_older=has_more,
+        next_key=_key_of(shown[-1], query.order) if has_more else "",
+    )
+
+
+def _key_of(row: JobRow, sort: Sort) -> str:
+    return write_key(row.key if sort is Sort.DUE else row.priority, row.id)
 
 
 def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None = None) -> JobPage:
@@ -243,12 +204,12 @@ def count_tabs(query: JobQuery) -> dict[Tab, Count]:
     A filter that no index serves is counted among each tab's newest jobs only.
     """
     most = _WINDOW_OF_A_COUNT if query.lock or query.min_attempts else MOST_COUNTED
-    branches: list[LiteralString] = [_compose_count(name, group) for name, group in _GROUPS.items()]
+    branches: list[LiteralString] = [_compose_count(name, group) for name, group in GROUPS.items()]
     parameters = _parameters(query) | {"window": most + 1}
     counts: dict[Tab, Count] = {}
     for row in fetch_rows("(" + ") UNION ALL (".join(branches) + ")", **parameters):
         is_capped = row["seen"] > most
-        for tab, number in zip(_GROUPS[row["group"]].parts, row["parts"], strict=True):
+        for tab, number in zip(GROUPS[row["group"]].parts, row["parts"], strict=True):
             counts[tab] = Count(number=min(number, most), is_capped=is_capped)
     failed, orphaned = counts[Tab.FAILED], counts[Tab.ORPHANED]
     counts[Tab.ATTENTION] = Count(
@@ -274,7 +235,7 @@ def _looked_until(query: JobQuery, parameters: dict[str, object]) -> int | None:
 
 
 def _needs_a_look(query: JobQuery) -> bool:
-    return bool(query.lock or query.min_attempts or _GROUP_OF[query.tab].parts[query.tab] != _ANY)
+    return bool(query.lock or query.min_attempts or GROUP_OF[query.tab].parts[query.tab] != ANY)
 
 
 def _parameters(query: JobQuery) -> dict[str, object]:
@@ -323,17 +284,27 @@ def _job_id(*, moment: datetime | None = None, ago: timedelta | None = None) -> 
     return job_id
 
 
-def _compose(name: str, tab: Tab, *, is_upwards: bool = False) -> LiteralString:
-    group = _GROUP_OF[tab]
+def _compose(
+    name: str,
+    tab: Tab,
+    *,
+    is_upwards: bool = False,
+    order: Order | None = None,
+    is_following: bool = False,
+) -> LiteralString:
+    group = GROUP_OF[tab]
+    by_id: LiteralString = "job.id ASC" if is_upwards else "job.id DESC"
     sql = (
         statement(name)
         .replace("{in_tab}", group.parts[tab])
-        .replace("{order}", "ASC" if is_upwards else "DESC")
+        .replace("{following}", order.following if order and is_following else ANY)
+        .replace("{page_order}", order.outer if order else "page.id DESC")
+        .replace("{order}", order.inner if order else by_id)
     )
     return _with_parts(sql, group)
 
 
-def _compose_count(name: LiteralString, group: _Group) -> LiteralString:
+def _compose_count(name: LiteralString, group: Group) -> LiteralString:
     counts: list[LiteralString] = [
         "count(*) FILTER (WHERE " + condition + " AND {looked_at})" for condition in group.parts.values()
     ]
@@ -346,13 +317,13 @@ def _compose_count(name: LiteralString, group: _Group) -> LiteralString:
     return _with_parts(sql, group)
 
 
-def _with_parts(sql: LiteralString, group: _Group) -> LiteralString:
+def _with_parts(sql: LiteralString, group: Group) -> LiteralString:
     return (
         sql.replace("{in_group}", group.condition)
         .replace("{filtered}", statement("queries/filtered"))
         .replace("{ends}", group.ends)
         .replace("{looked_at}", _LOOKED_AT)
-        .replace("{blocked}", _BLOCKED)
+        .replace("{blocked}", BLOCKED)
     )
 
 
@@ -367,19 +338,3 @@ def _row(row: dict[str, Any]) -> JobRow:
     )
     args = arguments_to_show(row.pop("args"))  # Django's connection leaves JSON as text
     return JobRow(**row, args=args, state=state)
-
-
-TAB_LABELS: dict[Tab, str | Promise] = {
-    Tab.ALL: pgettext_lazy("tab", "All"),
-    Tab.ATTENTION: pgettext_lazy("tab", "Needs attention"),
-    Tab.READY: pgettext_lazy("tab", "Ready"),
-    Tab.SCHEDULED: pgettext_lazy("tab", "Scheduled"),
-    Tab.RETRYING: pgettext_lazy("tab", "To be retried"),
-    Tab.BLOCKED: pgettext_lazy("tab", "Blocked"),
-    Tab.PAUSED: pgettext_lazy("tab", "Paused"),
-    Tab.RUNNING: pgettext_lazy("tab", "Running"),
-    Tab.ORPHANED: pgettext_lazy("tab", "Orphaned"),
-    Tab.FAILED: pgettext_lazy("tab", "Failed"),
-    Tab.SUCCEEDED: pgettext_lazy("tab", "Succeeded"),
-    Tab.CANCELLED: pgettext_lazy("tab", "Cancelled or aborted"),
-}

@@ -13,7 +13,7 @@ from procrastinate_tasks.exceptions import TasksApiMissing
 
 if TYPE_CHECKING or (not find_spec("django.tasks") and find_spec("django_tasks")):
     from django_tasks import exceptions as _exceptions
-    from django_tasks import task_backends
+    from django_tasks import task, task_backends
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
     from django_tasks.exceptions import TaskResultDoesNotExist
@@ -21,7 +21,7 @@ if TYPE_CHECKING or (not find_spec("django.tasks") and find_spec("django_tasks")
     from django_tasks.utils import normalize_json
 elif find_spec("django.tasks"):
     from django.tasks import exceptions as _exceptions
-    from django.tasks import task_backends
+    from django.tasks import task, task_backends
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
     from django.tasks.exceptions import TaskResultDoesNotExist
@@ -36,7 +36,7 @@ else:
     _exceptions = TasksApiMissing
     TaskResultDoesNotExist = TasksApiMissing
     Task = TaskContext = TaskError = TaskResult = TaskResultStatus = object
-    normalize_json = task_backends = task_enqueued = task_finished = task_started = None
+    normalize_json = task = task_backends = task_enqueued = task_finished = task_started = None
 
 IS_AVAILABLE = task_backends is not None
 # Its name has changed once, and may be the one or the other.
@@ -55,6 +55,7 @@ __all__ = [
     "TaskResultDoesNotExist",
     "TaskResultStatus",
     "normalize_json",
+    "task",
     "task_backends",
     "task_enqueued",
     "task_finished",

@@ -61,12 +61,26 @@ _HOMES = (
 )
 
 
+_SHARED = {
+    "amenities": "Wi-Fi de 100 Mbps\nCocina equipada\nAgua caliente\nRopa de cama y toallas\nEstacionamiento",
+    "house_rules": "No se permite fumar adentro\nMascotas con aviso\nSin fiestas después de las 22:00",
+    "host_name": "Marisol Reyes",
+    "host_phone": "+52 55 5555 0142",
+    "arrival_instructions": "La llave está en la caja junto a la puerta; su código es 4711.",
+}
+
+
 def make_homes() -> list[Property]:
     """Return the demo's homes, made on the first run."""
     return [
         Property.objects.get_or_create(
             slug=home.slug,
             defaults={
+                **_SHARED,
+                "bedrooms": max(home.capacity // 2, 1),
+                "beds": max(home.capacity // 2, 1),
+                "bathrooms": max(home.capacity // 3, 1),
+                "address": home.town,
                 "name": home.name,
                 "town": home.town,
                 "summary": home.summary,

@@ -15,6 +15,7 @@ import procrastinate_tasks
 from tests.architecture.source import REPOSITORY, parse, place
 
 PACKAGE = REPOSITORY / "procrastinate_tasks"
+GUIDE = REPOSITORY / "docs" / "queue" / "guides" / "tasks.md"
 FRONT_DOOR = parse(PACKAGE / "__init__.py")
 USERS = ["bookings", "payments", "reyes_estancias"]
 WITHOUT_DJANGO = {
@@ -27,7 +28,7 @@ WITHOUT_DJANGO = {
     "on_process_stop",
 }
 
-# Modules below procrastinate_tasks, and packages of them, that its README names for a project's own use.
+# Modules below procrastinate_tasks, and packages of them, that its guide names for a project's own use.
 SIDE_DOORS = {
     "actions.audit",
     "actions.permissions",
@@ -46,6 +47,7 @@ SIDE_DOORS = {
     "queries",
     "seeding.samples",
     "tasks_api.backend",
+    "tasks_api.conformance",
     "testing",
     "verification",
     "viewer.site",
@@ -81,7 +83,7 @@ def type_checked() -> dict[str, str]:
 
 
 def in_the_readme() -> set[str]:
-    readme = (PACKAGE / "README.md").read_text()
+    readme = GUIDE.read_text()
     (listed,) = re.findall(r"```python\n(from procrastinate_tasks import \(.*?\))\n```", readme, re.DOTALL)
     return {alias.name for _, alias in names_from_the_front_door(ast.parse(listed))}
 
@@ -198,7 +200,7 @@ def is_side_door(module: str) -> bool:
 
 
 def test_each_side_door_exists_and_the_readme_names_it():
-    readme = (PACKAGE / "README.md").read_text()
+    readme = GUIDE.read_text()
 
     for door in SIDE_DOORS:
         path = PACKAGE.joinpath(*door.split("."))

@@ -94,7 +94,11 @@ def test_no_state_of_money_is_written_past_its_row():
 def test_the_names_of_the_tasks_are_frozen_because_jobs_that_wait_carry_them():
     registered = {name for name in app.tasks if name.split(".")[0] in {"payments", "bookings"}}
 
-    assert registered == FROZEN_TASK_NAMES
+    hint = (
+        "A name goes only once no job waits for it. A new task is added here; its app's job_descriptions.py "
+        "says its title and whether it may run twice, its locale the same in Spanish."
+    )
+    assert registered == FROZEN_TASK_NAMES, hint
 
 
 def test_every_task_that_is_deferred_by_name_exists():

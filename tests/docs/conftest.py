@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,11 +52,14 @@ def followed(guide_server: Server) -> Iterator[dict[int, Outcome]]:
 
 def _environment(shelf: Path, stripe_url: str) -> dict[str, str]:
     server = parse_database_url(os.environ["DATABASE_URL"])
-    bindir = find_binaries().bindir
+    bindir, own = find_binaries().bindir, Path(sys.executable).parent
     return {
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",
-        "PATH": f"{shelf}:{shelf.parent}/sitio/.venv/bin:{bindir}:{os.environ['PATH']}",
+        "PATH": ":".join(
+            map(str, (shelf, shelf.parent / "sitio/.venv/bin", own, bindir, os.environ["PATH"]))
+        ),
+        "PIP_NO_INDEX": "1",
         "PGHOST": str(server["HOST"]),
         "PGPORT": str(server["PORT"]),
         "PGUSER": str(server["USER"]),

@@ -15,6 +15,7 @@ from pathlib import Path
 import pexpect
 import psycopg
 
+from tests.acceptance.procrastinate_tasks.package import lend_dependencies
 from tests.docs.document import ROOT, Command
 from tests.docs.stand_in import PROGRAMS
 
@@ -53,7 +54,7 @@ class Server:
         return self.run(command)
 
     def run(self, command: Command) -> Outcome:
-        """Run a command that ends by itself and asks nothing."""
+        """Run a command that ends by itself and asks nothing; pip finds what the tests have installed."""
         ended = subprocess.run(
             ["bash", "-c", command.text],
             cwd=self.checkout,
@@ -65,6 +66,8 @@ class Server:
             check=False,
             timeout=_PATIENCE_SECONDS,
         )
+        if "-m venv" in command.text and ended.returncode == 0:
+            lend_dependencies(self.checkout / ".venv")
         return Outcome(command, ended.returncode, ended.stdout)
 
     def _answer(self, command: Command) -> Outcome:

@@ -5,6 +5,7 @@ Run as ``python stand_in.py PROGRAM ARGUMENT…``, by the links that ``conftest.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.docs.document import GUIDE, ROOT, files_of
 
-_CONFIG = re.compile(r"(\w+)=.+")
+_CONFIG = re.compile(r"(\w+)=(.+)")
+_APP = Path("heroku.json")  # what the platform knows of the application, beside the checkout's files
+# What the platform does with a push before it lets anybody in: the second begins the Procfile's release.
+_BUILD = (["collectstatic", "--no-input", "--dry-run", "--verbosity", "0"], ["check", "--deploy"])
 
 
 class Refused(Exception):
@@ -93,7 +97,12 @@ def apt_get(arguments: Sequence[str]) -> int:
 
 
 def heroku(arguments: Sequence[str]) -> int:
+    """Keep what the application is given: a push is built with that and nothing else."""
     verb, *rest = arguments
+    if verb == "create":
+        _APP.write_text("{}")
+    if verb == "addons:create" and rest[0].startswith("heroku-postgresql"):
+        _configure(DATABASE_URL="postgres://owner:key@database.example:5432/app")
     if verb == "run":
         return 0 if rest[:2] == ["python", "manage.py"] else 1
     if verb == "ps:scale":
@@ -105,12 +114,23 @@ def heroku(arguments: Sequence[str]) -> int:
         for word in rest:
             named = _CONFIG.fullmatch(word)
             _require(named is not None and f"{named[1]}=" in known, f".env.example knows no {word}")
+            _configure(**{named[1]: named[2]} if named else {})
     _require(verb in ("create", "addons:create", "ps:scale", "config:set"), f"heroku {verb}")
     return 0
 
 
+def _configure(**given: str) -> None:
+    _APP.write_text(json.dumps(json.loads(_APP.read_text()) | given))
+
+
 def git(arguments: Sequence[str]) -> int:
+    """Build what is pushed with what the platform has been given, and refuse it as the platform would."""
     _require(list(arguments) == ["push", "heroku", "main"], f"git {arguments}")
+    _require(Path(".python-version").is_file(), "the platform is not told which Python to take")
+    environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **json.loads(_APP.read_text())}
+    for step in _BUILD:
+        if subprocess.call([sys.executable, "manage.py", *step], env=environment):
+            return 1
     return 0
 
 

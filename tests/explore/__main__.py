@@ -37,7 +37,16 @@ def _options() -> argparse.Namespace:
 
 
 def _explore(seed: int, *, lives: int) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", "--show-capture=no", f"--hypothesis-seed={seed}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "",
+        "--show-capture=no",
+        f"--hypothesis-seed={seed}",
+    ]
     environment = os.environ | {"EXPLORE_LIVES": str(lives)}
     return subprocess.run([*command, "tests/explore"], cwd=PROJECT, env=environment, check=False).returncode
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -23,6 +24,7 @@ BOUNDED = settings(
 )
 
 
+@pytest.mark.slow
 def test_whatever_happens_in_whatever_order_no_peso_is_taken_twice(new_house: HouseMaker):
     def begin() -> Exploration:
         return Exploration(new_house)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.case import ANSWERS, DEATHS
 from tests.faults.catalogue import CASES, POINTS
 from tests.faults.report import Result, write_report
 
@@ -29,7 +30,11 @@ def test_the_test_of_a_case_exists(test: str):
 
 
 def test_a_case_that_does_not_hold_is_told(tmp_path: Path):
-    names = {test for case in CASES for test in case.tests}
+    tests = {test for case in CASES for test in case.tests}
+    scenarios = {point.scenario for point in POINTS.values()}
+    names = {
+        f"{test}[{each}]" for test in tests for each in (scenarios if test in (DEATHS, ANSWERS) else ("",))
+    }
     results = {name: Result(passed=True, problem="") for name in names}
     page = tmp_path / "faults.md"
     assert write_report(page, results, seed=1, lives=1, minutes=1)
@@ -41,7 +46,7 @@ def test_a_case_that_does_not_hold_is_told(tmp_path: Path):
     results[name] = kept
 
     broken = next(case for case in CASES if case.tests)
-    results[broken.tests[0]] = Result(passed=False, problem="I2: charged twice")
+    results[f"{broken.tests[0]}[]"] = Result(passed=False, problem="I2: charged twice")
     assert not write_report(page, results, seed=1, lives=1, minutes=1)
     assert "**not held**" in page.read_text()
     assert "I2: charged twice" in page.read_text()

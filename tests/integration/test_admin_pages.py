@@ -96,10 +96,13 @@ def _without_data(response) -> str:
 
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_not_even_a_superuser_adds_changes_or_deletes(office, rows, model):
-    row = rows[model]
+    row, count = rows[model], model.objects.count()
 
-    assert office.get(address(model, "add")).status_code == 403
-    assert office.post(address(model, "add"), {}).status_code == 403
+    # A booking by telephone and nights closed by hand are written by a form, and by nothing else.
+    answer = 200 if model in (Booking, NightBlock) else 403
+    assert office.get(address(model, "add")).status_code == answer
+    assert office.post(address(model, "add"), {}).status_code == answer
+    assert model.objects.count() == count
     assert office.post(address(model, "change", row.pk), {}).status_code == 403
     assert office.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
     office.post(address(model), {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"})

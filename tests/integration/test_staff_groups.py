@@ -23,6 +23,7 @@ SINCE = [
     ("reyes_estancias", "0005_owner_lets_money_go"),
     ("reyes_estancias", "0006_staff_sees_debts"),
     ("reyes_estancias", "0007_owner_writes_the_law"),
+    ("reyes_estancias", "0009_staff_takes_bookings"),
 ]
 MAY = {
     "Recepción": set(),

@@ -15,7 +15,9 @@ PAGES = Path(__file__).parents[2] / "docs" / "queue"
 
 def documents() -> list[Path]:
     """Return what is read: the README and the pages; Start is followed by a test of its own."""
-    return [README, *sorted(path for path in PAGES.rglob("*.md") if path != PAGES / "index.md")]
+    first = PAGES / "guides" / "tasks.md"
+    others = sorted(path for path in PAGES.rglob("*.md") if path not in (first, PAGES / "index.md"))
+    return [README, first, *others]
 
 
 def examples() -> Iterator[tuple[str, str]]:

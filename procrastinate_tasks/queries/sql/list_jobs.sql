@@ -1,7 +1,23 @@
--- A page of jobs. The inner query reads at most %(window)s jobs by an index, in the order of their ids; the rest of
--- the filter looks at those.
+-- A page of jobs. The inner query reads at most %(window)s jobs by an index, in the order of the page; the rest of the
+-- filter looks at those.
 SELECT
-    page.*,
+    page.id,
+    page.task_name,
+    page.queue_name,
+    page.status,
+    page.scheduled_at,
+    page.attempts,
+    page.args,
+    page.priority,
+    page.lock,
+    page.queueing_lock,
+    page.worker_id,
+    page.abort_requested,
+    page.worker_is_alive,
+    page.is_due,
+    page.is_paused,
+    page.is_blocked,
+    coalesce(to_json(page.due_order) #>> '{}', '') AS key,
     now() AS now,
     event.created_at,
     event.started_at,
@@ -22,6 +38,7 @@ FROM (
         job.queue_name,
         job.status::text AS status,
         procrastinate_tasks_readable_v1(job.scheduled_at) AS scheduled_at,
+        job.scheduled_at AS due_order,
         job.attempts,
         job.args,
         job.priority,
@@ -39,11 +56,12 @@ FROM (
         SELECT job.*
         FROM procrastinate_jobs AS job
         WHERE {in_group}
+          AND {following}
           AND (%(before)s::bigint IS NULL OR job.id < %(before)s)
           AND (%(after)s::bigint IS NULL OR job.id > %(after)s)
           AND
 {filtered}
-        ORDER BY job.id {order}
+        ORDER BY {order}
         LIMIT %(window)s
     ) AS job
     LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
@@ -52,7 +70,7 @@ FROM (
     WHERE {in_tab}
       AND
 {looked_at}
-    ORDER BY job.id {order}
+    ORDER BY {order}
     LIMIT %(limit)s
 ) AS page
 LEFT JOIN LATERAL (
@@ -70,4 +88,4 @@ LEFT JOIN LATERAL (
     ORDER BY id DESC
     LIMIT 1
 ) AS attempt ON true
-ORDER BY page.id DESC
+ORDER BY {page_order}

@@ -8,6 +8,6 @@ FROM (
       AND (%(after)s::bigint IS NULL OR job.id > %(after)s)
       AND
 {filtered}
-    ORDER BY job.id {order}
+    ORDER BY {order}
     LIMIT %(window)s
 ) AS job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +12,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
+from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.monitoring.panels import ShownPanel, shown_panels
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 from procrastinate_tasks.queries.history import DashboardFacts, read_day, read_facts
+from procrastinate_tasks.queries.upcoming import UpcomingJob, read_upcoming
 from procrastinate_tasks.viewer.concerns import MOST_SENTENCES, Concern, Urgency, find_concerns
 from procrastinate_tasks.viewer.dashboard_cards import build_cards, total_up
 from procrastinate_tasks.viewer.dashboard_charts import duration_charts, task_lines, throughput_chart
@@ -38,6 +40,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "concerns_left_out": max(0, len(concerns) - MOST_SENTENCES),
         "cards": build_cards(snapshot, facts, totals, links=links),
         "panels": panels,
+        "upcoming": _upcoming(links),
         **_charts(facts, chosen=request.GET.get("task", "")),
     }
     return render_page(request, site, "dashboard.html", context)
@@ -59,6 +62,30 @@ def _concerns_of(panels: Sequence[ShownPanel]) -> list[Concern]:
         if panel.content is not None
         for notice in panel.content.notices
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownUpcoming:
+    """The next jobs that move money, with their addresses, and what they come to."""
+
+    rows: tuple[UpcomingJob, ...]
+    urls: tuple[str, ...]
+    amount: str
+
+    @property
+    def pairs(self) -> list[tuple[UpcomingJob, str]]:
+        return list(zip(self.rows, self.urls, strict=True))
+
+
+def _upcoming(links: Links) -> ShownUpcoming | None:
+    found = read_upcoming()
+    if found is None:
+        return None
+    return ShownUpcoming(
+        rows=found.jobs,
+        urls=tuple(links.to_job(job.job_id) for job in found.jobs),
+        amount=amounts_in_words(found.amounts),
+    )
 
 
 def _charts(facts: DashboardFacts, *, chosen: str) -> dict[str, object]:

@@ -27,7 +27,8 @@ from procrastinate_tasks.queries.failures import (
     list_struck_jobs,
 )
 from procrastinate_tasks.queries.filters import JobFilter, read_whole, understand
-from procrastinate_tasks.queries.jobs import Tab, list_ids
+from procrastinate_tasks.queries.jobs import list_ids
+from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.viewer.charts import bars
 from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page

@@ -19,16 +19,17 @@ from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, descriptions_of, title_of
 from procrastinate_tasks.queries.filters import JobFilter, local_time, read_filter, read_whole, understand
 from procrastinate_tasks.queries.jobs import (
-    TAB_LABELS,
     WINDOW,
     Count,
     JobPage,
     JobQuery,
-    Tab,
     count_tabs,
+    list_in_order,
     list_jobs,
 )
+from procrastinate_tasks.queries.ordering import Sort
 from procrastinate_tasks.queries.queues import list_tasks
+from procrastinate_tasks.queries.tabs import TAB_LABELS, Tab
 from procrastinate_tasks.viewer.forms import new_token
 from procrastinate_tasks.viewer.job_rows import show_rows
 from procrastinate_tasks.viewer.rendering import QueryTookTooLong, render_page, statement_timeout
@@ -58,6 +59,13 @@ _EMPTY: Mapping[Tab, str | Promise] = {
     Tab.FAILED: gettext_lazy("No failed job is kept."),
     Tab.SUCCEEDED: gettext_lazy("No succeeded job is kept: they are pruned after a while."),
     Tab.CANCELLED: gettext_lazy("No job was cancelled or aborted."),
+}
+
+
+_SORT_LABELS: Mapping[Sort, str | Promise] = {
+    Sort.DUE: gettext_lazy("by the time they are due"),
+    Sort.PLACE: gettext_lazy("by their place in the queue"),
+    Sort.NEWEST: gettext_lazy("the newest first"),
 }
 
 
@@ -93,7 +101,12 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[str, object]:
     understood = understand(chosen)
     before, after = read_whole(request.GET.get("before", "")), read_whole(request.GET.get("after", ""))
-    page = list_jobs(understood.query, before=before, after=after)
+    query = understood.query
+    page = (
+        list_jobs(query, before=before, after=after)
+        if query.order is Sort.NEWEST
+        else list_in_order(query, key=request.GET.get("next", ""))
+    )
     descriptions = descriptions_of(page.rows)
     rows = show_rows(
         page.rows, descriptions, user=request.user, back=request.get_full_path(), site_name=site_name
@@ -104,7 +117,8 @@ def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[st
         "tabs": _tabs(chosen, count_tabs(understood.query)),
         "meaning": understood.meaning,
         "problems": understood.problems,
-        **_pager(chosen, page),
+        "sorts": _sorts(chosen, query),
+        **(_pager(chosen, page) if query.order is Sort.NEWEST else _pager_in_order(chosen, page)),
         **_emptiness(chosen, understood.query, page),
     }
 
@@ -113,7 +127,7 @@ def _tabs(chosen: JobFilter, counts: Mapping[Tab, Count]) -> tuple[TabLink, ...]
     return tuple(
         TabLink(
             label=str(label),
-            url=chosen.address(tab=tab.value) or "?",
+            url=chosen.address(tab=tab.value, sort="") or "?",
             count=_count_in_words(counts[tab]) if tab in counts else "",
             is_current=tab.value == chosen.tab,
         )
@@ -138,6 +152,28 @@ def _pager(chosen: JobFilter, page: JobPage) -> dict[str, object]:
         "window": number_format(WINDOW, force_grouping=True),
         "most_counted": number_format(MOST_COUNTED, force_grouping=True),
     }
+
+
+def _pager_in_order(chosen: JobFilter, page: JobPage) -> dict[str, object]:
+    """Lead on by the order of the list; back to its beginning in one step."""
+    return {
+        "newest_url": chosen.address() or "?",
+        "is_in_order": True,
+        "first_url": (chosen.address() or "?") if page.has_newer else "",
+        "older_url": chosen.address(next=page.next_key) if page.next_key else "",
+        "most_counted": number_format(MOST_COUNTED, force_grouping=True),
+    }
+
+
+def _sorts(chosen: JobFilter, query: JobQuery) -> list[tuple[str, str, bool]]:
+    """Return the orders that a tab has, where it has more than one: words, address, and which it is."""
+    usual = replace(query, sort=None).order
+    if usual is Sort.NEWEST:
+        return []
+    return [
+        (str(_SORT_LABELS[sort]), chosen.address(sort=sort.value), sort is query.order)
+        for sort in (usual, Sort.NEWEST)
+    ]
 
 
 def _emptiness(chosen: JobFilter, query: JobQuery, page: JobPage) -> dict[str, object]:
@@ -171,7 +207,7 @@ def _form(chosen: JobFilter) -> dict[str, object]:
         "since": local_time(chosen.since),
         "until": local_time(chosen.until, is_end=True),
         "clear_url": JobFilter(tab=chosen.tab).address() or "?",
-        "more_is_chosen": replace(chosen, tab="", q="", about="", fault="") != JobFilter(),
+        "more_is_chosen": replace(chosen, tab="", q="", about="", fault="", sort="") != JobFilter(),
     }
 
 
@@ -188,7 +224,9 @@ def _what_may_be_done(user: HasPermissions, chosen: JobFilter) -> dict[str, obje
     allowed = [action for action in JOB_ACTIONS if is_allowed(user, action)]
     return {
         "actions": [(action.value, ACTION_LABELS[action]) for action in allowed],
-        "may_bulk": bool(allowed) and is_allowed(user, Action.START_BULK) and chosen != JobFilter(),
+        "may_bulk": bool(allowed)
+        and is_allowed(user, Action.START_BULK)
+        and replace(chosen, sort="") != JobFilter(),
         "bulk_query": chosen.address(),
         "token": new_token(),
     }

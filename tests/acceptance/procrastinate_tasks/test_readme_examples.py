@@ -1,4 +1,4 @@
-"""Every Python example of the README runs, with the imports that it shows."""
+"""Every Python example of the README and the pages runs, with the imports that it shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from tests.acceptance.tiny import TinyProject
-from tests.tiny_project.readme import README, examples
+from tests.tiny_project.readme import README, documents, examples
 
 
 def test_every_example_runs_in_a_project(tiny: TinyProject):
@@ -23,7 +23,7 @@ def test_every_example_but_the_list_of_names_says_its_file():
 
 
 def test_every_module_and_class_that_is_named_exists():
-    text = README.read_text()
+    text = "".join(path.read_text() for path in documents())
     rooms = "|".join(path.name for path in README.parent.iterdir() if (path / "__init__.py").exists())
     named = set(re.findall(rf"(?:`|procrastinate_tasks\.)((?:{rooms})\.(?!py\b)[\w.]*\w)", text))
 

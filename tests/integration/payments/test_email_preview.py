@@ -19,14 +19,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
-    ("kind", "language"), list(product(GuestEmail.Kind.values, dict(settings.LANGUAGES)))
+    ("kind", "language"), list(product([*GuestEmail.Kind.values, "access_link"], dict(settings.LANGUAGES)))
 )
 def test_a_sample_of_every_kind_is_shown_in_every_language(admin_client, kind, language):
     address = reverse("admin:payments_sample_email", args=[kind, language])
 
     page, framed = admin_client.get(address), admin_client.get(f"{address}?html")
 
-    assert "RE-00000000" in page.content.decode()
+    assert "Reyes Estancias" in page.content.decode()
+    assert ("RE-00000000" in page.content.decode()) == (kind != "access_link")
     assert f'lang="{language}"' in framed.content.decode()
     assert framed["X-Frame-Options"] == "SAMEORIGIN"
     assert "default-src 'none'" in framed["Content-Security-Policy"]

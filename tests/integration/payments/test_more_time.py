@@ -219,3 +219,31 @@ def test_an_address_is_corrected_by_who_mistyped_it(client, page, hold):
 
     hold.refresh_from_db()
     assert hold.guest_email == "nueva@correo.example"
+
+
+def test_nights_that_cannot_be_had_are_outlined_as_nobodys_stay(client, hold):
+    path = f"/casas/{hold.home.slug}/"
+
+    refused = client.get(path, OVERLAPPING).content.decode()
+    free = client.get(path, {**OVERLAPPING, "check_in": "2026-12-05", "check_out": "2026-12-08"})
+
+    assert "day-chosen" not in refused
+    assert "day-chosen" in free.content.decode()
+
+
+def test_a_confirmed_stay_goes_into_the_guests_calendar(client):
+    booking = make_confirmed_booking(now=NOW, home=make_property(name="Casa Sol; Mar"), check_in=ARRIVAL)
+
+    page = client.get(booking.get_absolute_url()).content.decode()
+    answer = client.get(f"{booking.get_absolute_url()}estancia.ics")
+
+    assert f"{booking.get_absolute_url()}estancia.ics" in page
+    assert answer["Content-Type"] == "text/calendar; charset=utf-8"
+    assert b"DTSTART:20261201T210000Z\r\nDTEND:20261204T180000Z\r\n" in answer.content
+    assert b"SUMMARY:Estancia en Casa Sol\\; Mar\r\n" in answer.content
+    assert booking.access_token.encode() not in answer.content
+
+
+def test_what_is_not_confirmed_has_no_calendar_file(client, page):
+    assert client.get(f"{page}estancia.ics").status_code == 404
+    assert client.get("/reserva/nada/estancia.ics").status_code == 404

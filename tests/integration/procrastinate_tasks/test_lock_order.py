@@ -11,8 +11,9 @@ from django.db import connection
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.database import fetch_row, statement
-from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs, list_jobs
+from procrastinate_tasks.queries.jobs import JobQuery, count_tabs, list_jobs
 from procrastinate_tasks.queries.queues import list_queue_depths
+from procrastinate_tasks.queries.tabs import Tab
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
 from tests.integration.procrastinate_tasks.test_plans import (
     ALL_THAT_WAIT_OR_RUN,

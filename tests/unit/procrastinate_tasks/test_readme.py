@@ -1,4 +1,4 @@
-"""The README of the queue app names every setting and every check."""
+"""The page of the settings names every setting and every check."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import procrastinate_tasks.checks
 from procrastinate_tasks.conf import DEFAULTS
 
 PACKAGE = Path(procrastinate_tasks.checks.__file__).parent
-README = (PACKAGE / "README.md").read_text()
+PAGE = (PACKAGE.parent / "docs" / "queue" / "reference" / "settings.md").read_text()
 
 
 def documented_settings() -> set[str]:
-    table = README.split("## Settings")[1].split("\n## ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
 
 
@@ -55,4 +54,4 @@ def is_settings_call(node: ast.expr) -> bool:
 def test_the_last_error_s_number_is_named():
     source = Path(procrastinate_tasks.checks.__file__).read_text()
 
-    assert max(re.findall(r"procrastinate_tasks\.(E\d+)", source)) in README
+    assert max(re.findall(r"procrastinate_tasks\.(E\d+)", source)) in PAGE

@@ -19,8 +19,9 @@ from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.models import ScheduleState
 from procrastinate_tasks.monitoring.metrics import collect
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
-from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs
+from procrastinate_tasks.queries.jobs import JobQuery, count_tabs
 from procrastinate_tasks.queries.system import read_connection_use
+from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.schedule.periodic import all_schedules
 from procrastinate_tasks.testing import drain_queue

@@ -20,8 +20,9 @@ from procrastinate_tasks.jobs import descriptions
 from procrastinate_tasks.jobs.descriptions import JobArgs, Kind, TaskDescription
 from procrastinate_tasks.models import AuditEntry, TaskPause
 from procrastinate_tasks.monitoring.metrics import collect, render
-from procrastinate_tasks.queries.jobs import JobQuery, Tab, count_tabs, list_ids
+from procrastinate_tasks.queries.jobs import JobQuery, count_tabs, list_ids
 from procrastinate_tasks.queries.queues import list_queue_depths
+from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.queues.policies import Cause

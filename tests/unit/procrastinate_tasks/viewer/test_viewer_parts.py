@@ -18,7 +18,7 @@ from procrastinate_tasks.jobs.states import STATE_LABELS, JobState, job_state
 from procrastinate_tasks.models import TargetType
 from procrastinate_tasks.queries.filters import JobFilter, read_filter
 from procrastinate_tasks.queries.job import Event, steps_of
-from procrastinate_tasks.queries.jobs import TAB_LABELS, Tab
+from procrastinate_tasks.queries.tabs import TAB_LABELS, Tab
 from procrastinate_tasks.viewer.forms import ActionForm
 from procrastinate_tasks.viewer.job_rows import show_arguments
 from procrastinate_tasks.viewer.rendering import stream_csv
