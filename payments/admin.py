@@ -385,7 +385,7 @@ class GuestEmailAdmin(PreviewEmails, TryAgain, MoneyAdmin):
     readonly_fields = (*list_display, "payment_link")
     fields = readonly_fields
     sent = instant("sent_at", _("sent"))
-    dropped = instant("dropped_at", _("dropped: not true any more"))
+    dropped = instant("dropped_at", _("dropped: not needed any more"))
 
     @admin.display(description=_("to"))
     def recipient(self, email: GuestEmail) -> str:

@@ -123,6 +123,31 @@ def request_email(
     return is_new
 
 
+def withhold_email(
+    *, kind: GuestEmail.Kind, booking: Booking, payment: Payment, base_url: str, now: datetime
+) -> None:
+    """Have an e-mail sent by nobody, now or when it is requested later: its guest has it already."""
+    GuestEmail.objects.get_or_create(
+        booking=booking,
+        kind=kind,
+        payment=payment,
+        refund=None,
+        version=0,
+        defaults={
+            "base_url": base_url,
+            "created_at": now,
+            "dropped_at": now,
+            "facts": lambda: take_facts(booking=booking, payment=payment).as_json(),
+        },
+    )
+
+
+def receipt_of(payment: Payment) -> GuestEmail.Kind:
+    """Return the e-mail that tells a guest that a payment was taken."""
+    is_deposit = payment.kind == PaymentKind.DEPOSIT
+    return GuestEmail.Kind.CONFIRMED if is_deposit else GuestEmail.Kind.RECEIPT
+
+
 def send_access_link(*, link_id: int) -> None:
     """Have a link to a guest's bookings sent once this transaction commits, before other e-mails."""
     defer(

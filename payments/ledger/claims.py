@@ -9,11 +9,20 @@ from uuid import UUID
 from bookings import services as bookings
 from bookings.models import Booking
 from payments import memory, policies
+from payments.deferred_jobs import receipt_of, withhold_email
 from payments.exceptions import CollectionLocked, NothingToPay, PaymentUnderWay
 from payments.gateway import Intent
 from payments.ledger import changes, dunning, locking, mismatches
 from payments.models import BookingAccount, Payment, PaymentAttempt
-from payments.policies import AttemptState, Channel, ChargeAnswer, ChargeFacts, PaymentKind, PaymentStatus
+from payments.policies import (
+    AttemptState,
+    Channel,
+    ChargeAnswer,
+    ChargeFacts,
+    IntentStatus,
+    PaymentKind,
+    PaymentStatus,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +92,14 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
 def restore_attempt(*, payment: Payment, intent: Intent, base_url: str, now: datetime) -> PaymentAttempt:
     """Write an attempt again that only Stripe remembers; the database refuses one that has no place.
 
-    It is off-session whatever it was: what it asks of Stripe is an intent, and that is there.
+    It is off-session whatever it was: what it asks of Stripe is an intent, and that is there. Money that was
+    taken has had its receipt, and in this same transaction it is written down that no second one is to go.
     """
     with locking.locked_booking(payment.booking_id):
+        if intent.status == IntentStatus.SUCCEEDED:
+            withhold_email(
+                kind=receipt_of(payment), booking=payment.booking, payment=payment, base_url=base_url, now=now
+            )
         return PaymentAttempt.objects.create(
             payment=payment,
             n=payment.attempts.count() + 1,

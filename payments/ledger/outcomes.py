@@ -11,11 +11,11 @@ from datetime import datetime
 from bookings import services as bookings
 from bookings.models import BookingStatus
 from payments import billing, policies
-from payments.deferred_jobs import look_at_page, request_email, schedule
+from payments.deferred_jobs import look_at_page, receipt_of, request_email, schedule
 from payments.exceptions import ContradictoryEvidence
 from payments.gateway import Intent, Session
 from payments.ledger import changes, dunning, holds, locking
-from payments.models import BookingAccount, GuestEmail, PaymentAttempt
+from payments.models import BookingAccount, PaymentAttempt
 from payments.policies import AttemptState, Channel, IntentStatus, Objection, PaymentKind, PaymentStatus
 
 
@@ -179,7 +179,7 @@ def _capture(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
     if payment.kind == PaymentKind.DEPOSIT:
         _confirm(attempt, intent, now)
     else:
-        _request_email(GuestEmail.Kind.RECEIPT, attempt, now)
+        _request_receipt(attempt, now)
     if payment.kind in policies.SURCHARGES:
         changes.conclude(payment=payment, base_url=attempt.base_url, now=now)
     if payment.booking.status != BookingStatus.PENDING:
@@ -200,7 +200,7 @@ def _confirm(attempt: PaymentAttempt, intent: Intent, now: datetime) -> None:
             booking=booking, kind=PaymentKind.BALANCE, amount_minor=booking.quote.balance_minor, now=now
         )
         schedule(booking=booking, base_url=attempt.base_url)
-    _request_email(GuestEmail.Kind.CONFIRMED, attempt, now)
+    _request_receipt(attempt, now)
 
 
 def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetime) -> None:
@@ -226,6 +226,8 @@ def _bury(attempt: PaymentAttempt, state: AttemptState, proof: str, now: datetim
         locking.set_status(payment, PaymentStatus.REQUIRES_ACTION)
 
 
-def _request_email(kind: GuestEmail.Kind, attempt: PaymentAttempt, now: datetime) -> None:
+def _request_receipt(attempt: PaymentAttempt, now: datetime) -> None:
     payment = attempt.payment
-    request_email(kind=kind, booking=payment.booking, payment=payment, base_url=attempt.base_url, now=now)
+    request_email(
+        kind=receipt_of(payment), booking=payment.booking, payment=payment, base_url=attempt.base_url, now=now
+    )

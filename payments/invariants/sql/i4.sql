@@ -10,4 +10,4 @@ WHERE payment.status = 'paid'
 UNION ALL
 SELECT 'email', email.id
 FROM payments_guestemail email JOIN payments_payment payment ON payment.id = email.payment_id
-WHERE email.kind = 'receipt' AND payment.status <> 'paid'
+WHERE email.kind = 'receipt' AND email.dropped_at IS NULL AND payment.status <> 'paid'

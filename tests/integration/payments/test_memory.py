@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
@@ -467,6 +468,76 @@ def test_a_forgotten_deposit_and_its_balance_confirm_and_settle_the_booking(hous
     assert booking.status == BookingStatus.CONFIRMED
     assert booking.settled_at is not None
     assert charged(house) == [booking.quote.deposit_minor, booking.quote.balance_minor]
+
+
+def receipts(booking: Booking) -> list[str]:
+    """Return what was sent about money of a booking that was taken, by the ids of the messages."""
+    ids = [str(sent.extra_headers["Message-ID"]) for sent in mail.outbox]
+    of_booking = [each for each in ids if str(booking.public_id) in each]
+    return [each for each in of_booking if each.startswith(("<confirmed.", "<receipt."))]
+
+
+def test_what_is_rebuilt_sends_no_receipt_a_second_time(house: House):
+    hold = house.hold()
+    with forgotten():
+        house.open_page(hold)
+        house.pay_page(hold)
+        house.deliver_events()
+        house.run_jobs()
+        house.wait_until(hold.balance_due_at)
+        house.charge(hold)
+        house.run_jobs()
+    told = receipts(hold)
+    assert len(told) == 2
+
+    rebuild()
+    house.run_jobs()
+
+    assert Booking.objects.get(pk=hold.pk).settled_at is not None
+    assert receipts(hold) == told
+
+
+def test_a_rebuild_that_dies_before_it_reads_the_intent_again_sends_no_second_receipt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    booking = house.book_due()
+    house.run_jobs_of("emails")
+    with forgotten():
+        house.charge(booking)
+        house.run_jobs()
+    told = receipts(booking)
+    with monkeypatch.context() as patched:
+        patched.setattr("payments.driver.refresh", _die)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild()
+    assert balance_of(booking).status != PaymentStatus.PAID
+
+    house.wait(minutes=5)
+    rebuild()
+    house.run_janitor()
+    house.run_jobs()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert receipts(booking) == told
+
+
+def _die(**_anything: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_money_that_was_still_on_its_way_is_receipted_when_it_comes(house: House):
+    booking = house.book_due(card="pm_card_settlesLater")
+    house.run_jobs_of("emails")
+    with forgotten():
+        assert house.charge(booking) == "processing"
+    told = receipts(booking)
+
+    rebuild()
+    house.wait(days=6)
+    house.come_to_rest()
+
+    assert balance_of(booking).status == PaymentStatus.PAID
+    assert len(receipts(booking)) == len(told) + 1
 
 
 def test_an_attempt_that_ended_after_the_copy_makes_room_for_the_one_that_won(house: House):
