@@ -42,7 +42,7 @@ from payments.panels.booking_file import read_file, read_jobs
 from payments.panels.booking_office import BookingOffice
 from payments.panels.correct_address import CorrectAddress
 from payments.panels.date_changes import DateChangeAdmin as _DateChangeAdmin  # noqa: F401 - registers itself
-from payments.panels.debts import OverdueFilter, tell_next
+from payments.panels.debts import OverdueFilter, UncollectedToo, tell_next
 from payments.panels.email_preview import PreviewEmails
 from payments.panels.event_admin import StripeEventAdmin
 from payments.panels.letting_go import GiveUp, WaiveDebt
@@ -188,7 +188,7 @@ class PaymentAdmin(MoneyAdmin):
 
 
 @admin.register(Debt)
-class DebtAdmin(charge_again.ChargeAgain, MoneyAdmin):
+class DebtAdmin(charge_again.ChargeAgain, UncollectedToo, MoneyAdmin):
     """Who owes what, what the bank said, and what comes next. Each is a payment, with a page of its own."""
 
     list_display = ("owed_by", "booking_link", "kind", "amount", "owed", "bank_said", "comes_next")

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from bookings.models import Booking, BookingStatus
 from payments import billing
 from payments.exceptions import NothingToPay
 from payments.ledger import locking
-from payments.models import BookingAccount
+from payments.models import BookingAccount, Payment
 from payments.policies import PaymentStatus
+
+_PAID = F("captured_minor") - F("refunding_minor") - F("refunded_minor") - F("lost_minor")
+
+
+def find_uncollected() -> QuerySet[Any]:
+    """Return the accounts that owe more than all payments still to be made, as ``uncollected_minor``.
+
+    While a cancellation is being settled nobody knows yet what will be owed.
+    """
+    to_be_paid = (
+        Payment.objects.filter(booking=OuterRef("booking"))
+        .exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID))
+        .order_by()
+        .values("booking")
+        .annotate(minor=Sum("amount_minor"))
+    )
+    return (
+        BookingAccount.objects.filter(owed_minor__gt=_PAID)
+        .exclude(booking__status__in=(BookingStatus.PENDING, BookingStatus.EXPIRED))
+        .exclude(booking__cancel_requested_at__isnull=False, booking__cancelled_at=None)
+        .annotate(
+            uncollected_minor=F("owed_minor") - _PAID - Coalesce(Subquery(to_be_paid.values("minor")), 0)
+        )
+        .filter(uncollected_minor__gt=0)
+    )
 
 
 def find_debt(booking: Booking) -> int:
     """Return what is owed beside every payment that is still to be made, in centavos."""
-    account = BookingAccount.objects.filter(booking=booking).first()
-    if account is None or booking.status in (BookingStatus.PENDING, BookingStatus.EXPIRED):
-        return 0
-    to_be_paid = booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID))
-    return max(account.due_minor - sum(to_be_paid.values_list("amount_minor", flat=True)), 0)
+    found = find_uncollected().filter(booking=booking).values_list("uncollected_minor", flat=True)
+    return int(found.first() or 0)
 
 
 def waive_debt(*, booking_id: int, now: datetime) -> int:
@@ -29,7 +55,7 @@ def waive_debt(*, booking_id: int, now: datetime) -> int:
     """
     with locking.locked_booking(booking_id) as booking:
         debt = find_debt(booking)
-        if not debt or (booking.cancel_requested_at is not None and booking.cancelled_at is None):
+        if not debt:
             raise NothingToPay
         billing.waive(booking=booking, amount_minor=debt, now=now)
         if booking.status != BookingStatus.CANCELLED:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from bookings.models import Booking, BookingStatus
 from payments.debts import find_debts
+from payments.ledger.debts import find_uncollected
 from payments.models import BookingAccount, Dispute, Payment, ReconciliationBreak, Refund
 from payments.policies import DISPUTES_TO_ANSWER, PaymentStatus, RefundState
 
@@ -69,7 +70,8 @@ class MoneyFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
         if self.value() == "due":
-            return queryset.filter(pk__in=find_debts(now=timezone.now()).values("booking"))
+            due = Q(pk__in=find_debts(now=timezone.now()).values("booking"))
+            return queryset.filter(due | Q(pk__in=find_uncollected().values("booking")))
         if self.value() == "refused":
             refused = (PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION)
             payments = Payment.objects.filter(booking=OuterRef("pk"), status__in=refused)

@@ -13,8 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.debts import IS_OVERDUE_PARAMETER, find_overdue
+from payments.ledger.debts import find_uncollected
 from payments.models import Debt, Dunning, Payment
 from payments.policies import PaymentStatus
+
+_MOST_SHOWN = 100
 
 
 class OverdueFilter(admin.SimpleListFilter):
@@ -30,6 +33,17 @@ class OverdueFilter(admin.SimpleListFilter):
         if self.value() != "yes":
             return queryset
         return queryset.filter(pk__in=find_overdue(now=timezone.now()).values("pk"))
+
+
+class UncollectedToo:
+    """Mix into the list of debts: below it stands what is owed and no payment is there to collect."""
+
+    change_list_template: Any = "payments/admin/debts.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        found = find_uncollected().select_related("booking").order_by("-uncollected_minor", "pk")
+        context = {**(extra_context or {}), "uncollected": found[:_MOST_SHOWN]}
+        return super().changelist_view(request, context)  # type: ignore[misc]
 
 
 def tell_next(debt: Debt, *, is_disputed: bool) -> str:

@@ -11,12 +11,14 @@ from django.test import Client
 
 from bookings import policies as house_rules
 from bookings.models import Booking, Quote
+from bookings.services import complete_departed
 from payments import billing
 from payments.exceptions import NothingToPay, RefundNotOwed
 from payments.ledger import changes, debts, locking, refunds
 from payments.models import BookingAccount, Refund
 from payments.policies import PaymentKind, RefundState
-from tests.factories import make_confirmed_booking
+from payments.services import request_cancellation
+from tests.factories import BASE_URL, make_confirmed_booking
 from tests.gateways import FakeGateway
 from tests.integration.payments.test_invariants import DUE, NOW, cancel, deposit_of, paid_stay
 from tests.integration.payments.test_invariants import broken as broken_invariants
@@ -35,9 +37,9 @@ def due_of(booking: Booking) -> int:
     return BookingAccount.objects.get(booking=booking).due_minor
 
 
-def refunded_elsewhere(amount_minor: int = 5_000) -> Booking:
+def refunded_elsewhere(amount_minor: int = 5_000, *, refund_key: str = "") -> Booking:
     booking = paid_stay()
-    answer = FakeGateway().create_refund(intent_id="pi_1", amount_minor=amount_minor, refund_key="")
+    answer = FakeGateway().create_refund(intent_id="pi_1", amount_minor=amount_minor, refund_key=refund_key)
     refunds.book_refund(attempt_id=deposit_of(booking).pk, answer=answer, now=DUE)
     return booking
 
@@ -62,6 +64,42 @@ def test_a_debt_that_a_refund_elsewhere_left_is_waived_once_by_who_may(client: C
     with pytest.raises(NothingToPay):
         debts.waive_debt(booking_id=booking.pk, now=DUE)
     assert broken_invariants(DUE) == {}
+
+
+def test_a_debt_that_nothing_collects_is_on_the_list_of_debts_until_it_is_waived(client: Client):
+    """Also when the stay is over; what a payment still collects is not."""
+    booking, other = refunded_elsewhere(), refunded_elsewhere(7_000, refund_key="another")
+    billed = make_confirmed_booking(now=NOW)
+    staff(client, "view_debt", "view_payment", "view_booking")
+
+    assert listed(client) == [(other.pk, 7_000), (booking.pk, 5_000)]
+    owing = client.get("/admin/bookings/booking/?money=due").context["cl"].result_list
+    assert {each.pk for each in owing} == {booking.pk, other.pk, billed.pk}
+
+    debts.waive_debt(booking_id=booking.pk, now=DUE)
+    complete_departed(now=other.departure_at + timedelta(days=1))
+    assert listed(client) == [(other.pk, 7_000)]
+
+
+def test_a_cancellation_that_is_being_settled_owes_what_nobody_knows_yet(client: Client):
+    booking = refunded_elsewhere()
+    request_cancellation(booking=booking, base_url=BASE_URL, now=DUE)
+    staff(client, "view_debt")
+
+    assert listed(client) == []
+    with pytest.raises(NothingToPay):
+        debts.waive_debt(booking_id=booking.pk, now=DUE)
+
+
+def listed(client: Client) -> list[tuple[int, int]]:
+    """Return the bookings below the list of debts, and what each owes; the page names them all."""
+    answer = client.get("/admin/payments/debt/")
+    found = [(account.booking_id, account.uncollected_minor) for account in answer.context["uncollected"]]
+    page = answer.content.decode()
+    assert all(
+        f"/bookings/booking/{pk}/change/" in page and f"${minor / 100:,.2f}" in page for pk, minor in found
+    )
+    return found
 
 
 @pytest.mark.parametrize(
