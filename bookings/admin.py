@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from bookings import legal_admin  # noqa: F401 - registers its pages
+from bookings import legal_admin, photo_admin  # noqa: F401 - they register their pages
 from bookings.closures import open_nights
 from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote

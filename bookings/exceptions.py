@@ -4,7 +4,8 @@ BookingError
 ├── StayRefused
 │   ├── NightsRefused · TooManyGuests · PriceRefused · StayUnavailable · TooManyHolds
 ├── HoldExpired · HoldNotExtended
-└── ChangeRefused
+├── ChangeRefused
+└── PhotoRefused
 """
 
 from __future__ import annotations
@@ -127,3 +128,7 @@ def _describe(problem: NightsProblem, min_nights: int, max_nights: int) -> str:
                 "This home is let for at most %(nights)d nights. Choose a shorter stay.",
                 max_nights,
             ) % {"nights": max_nights}
+
+
+class PhotoRefused(BookingError):
+    """A file is no photo that we can show."""

@@ -33,7 +33,7 @@ class Listing:
 
 def list_homes(*, stay: Stay | None, guests: int | None, now: datetime) -> list[Listing]:
     """Return the listed properties, first those that suit the stay, or at least the number of guests."""
-    homes = Property.objects.filter(is_listed=True)
+    homes = Property.objects.filter(is_listed=True).prefetch_related("photos")
     if stay is None:
         listings = [Listing(home, refusal=_too_many(home, guests or 1)) for home in homes]
     else:

@@ -122,7 +122,7 @@ def _free_at(home: Property, stay: Stay | None, now: datetime) -> datetime | Non
 
 
 def _find_listed(slug: str) -> Property:
-    return get_object_or_404(Property, slug=slug, is_listed=True)
+    return get_object_or_404(Property.objects.prefetch_related("photos"), slug=slug, is_listed=True)
 
 
 def _keep_contact(request: HttpRequest, form: ContactForm) -> None:

@@ -11,9 +11,12 @@ from enum import IntEnum
 
 MOST_HEAD = 32 * 1024
 MOST_BODY = 512 * 1024
+# Staff upload photos at this address, and nobody anything at another.
+MOST_PHOTO = 9 * 1024 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)
+_PHOTO = re.compile(rb"POST /admin/bookings/propertyphoto/add/[ ?]")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 
@@ -62,7 +65,7 @@ class Arrival:
         if _CHUNKED.search(head):
             return Verdict.LENGTH_REQUIRED
         length = max((int(found) for found in _LENGTH.findall(head)), default=0)
-        if length > MOST_BODY:
+        if length > (MOST_PHOTO if _PHOTO.match(head) else MOST_BODY):
             return Verdict.BODY_TOO_LARGE
         self._ends_at = ends_at + len(_END_OF_HEAD) + length
         self.wants_permission = _CONTINUE.search(head) is not None

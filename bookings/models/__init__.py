@@ -10,6 +10,7 @@ from bookings.models.changes import BookingChangeLog, DateChange
 from bookings.models.homes import Property, validate_timezone
 from bookings.models.legal import Consent, LegalText
 from bookings.models.nights import NIGHT_BLOCKS_NEVER_OVERLAP, NightBlock, nights_between
+from bookings.models.photos import PhotoVariant, PropertyPhoto
 from bookings.models.stays import Booking, BookingStatus, Quote
 
 __all__ = (
@@ -21,7 +22,9 @@ __all__ = (
     "DateChange",
     "LegalText",
     "NightBlock",
+    "PhotoVariant",
     "Property",
+    "PropertyPhoto",
     "Quote",
     "nights_between",
     "validate_timezone",

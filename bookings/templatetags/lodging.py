@@ -11,7 +11,7 @@ from django.utils import formats, timezone
 from django.utils.translation import pgettext
 
 from bookings.availability import Stay
-from bookings.models import Property
+from bookings.models import Property, PropertyPhoto
 from bookings.money import format_pesos
 
 register = template.Library()
@@ -56,9 +56,18 @@ def query(stay: Stay | None) -> str:
     return "?" + urlencode({"check_in": stay.check_in, "check_out": stay.check_out, "guests": stay.guests})
 
 
+@register.filter
+def photo(value: PropertyPhoto, width: int) -> str:
+    """Return the address of a photo at a width."""
+    return value.address(width)
+
+
 @register.simple_tag
 def home_picture(home: Property) -> str:
-    """Return the address of the drawing that stands for a home, always the same one."""
+    """Return the address of the picture that stands for a home: its first photo, small, or a drawing."""
+    photos = home.photos.all()
+    if photos:
+        return photos[0].address(480)
     return static(f"reyes_estancias/homes/{PICTURES[home.pk % len(PICTURES)]}.svg")
 
 

@@ -9,7 +9,8 @@ from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from bookings.models import Booking, Property
+from bookings.models import Booking, Property, PropertyPhoto
+from bookings.photo_files import read_photo, store_photo
 from payments.ledger import dunning
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
@@ -18,6 +19,7 @@ from procrastinate_tasks.viewer import navigation
 from tests.browser import stage
 from tests.factories import BASE_URL, balance_of, make_confirmed_booking, make_hold, make_property
 from tests.gateways import FakeGateway
+from tests.pictures import draw, encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,9 @@ class Address:
 def furnish() -> tuple[Address, ...]:
     """Fill the house and its queue, and return every page there is to see."""
     home = make_property(name="Casa Caracol", town="Tulum")
+    for position in range(6):
+        photo = PropertyPhoto(home=home, alt=f"La terraza y el mar, vista {position + 1}", position=position)
+        store_photo(photo, read_photo(encode(draw(2000, 1300, seed=position))))
     bookings = _book(home)
     stage.fill_the_queue()
     return (*_guest_pages(home, bookings), *_queue_pages(), *_job_pages(), *_admin_pages())

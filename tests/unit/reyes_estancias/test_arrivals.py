@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from reyes_estancias.arrivals import MOST_BODY, MOST_HEAD, Arrival, Verdict
+from reyes_estancias.arrivals import MOST_BODY, MOST_HEAD, MOST_PHOTO, Arrival, Verdict
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+PHOTO = "POST /admin/bookings/propertyphoto/add/ HTTP/1.1\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -33,6 +34,9 @@ def test_a_request_is_whole_with_its_last_byte_however_it_is_cut(request_: bytes
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", Verdict.LENGTH_REQUIRED),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 9\r\n\r\nx", Verdict.WAIT),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", Verdict.COMPLETE),
+        (f"{PHOTO}Content-Length: {MOST_PHOTO}\r\n\r\n".encode(), Verdict.WAIT),
+        (f"{PHOTO}Content-Length: {MOST_PHOTO + 1}\r\n\r\n".encode(), Verdict.BODY_TOO_LARGE),
+        (f"GET /?{PHOTO}Content-Length: {MOST_BODY + 1}\r\n\r\n".encode(), Verdict.BODY_TOO_LARGE),
         (b"\r\n\r\n", Verdict.COMPLETE),
         (b"", Verdict.WAIT),
     ],
