@@ -197,7 +197,7 @@ def fetch_missed_events() -> str:
 @periodic(cron="*/5 * * * *", catch_up=CatchUp.SKIP)
 @task(name="payments.tasks.check_invariants", queue="bookings")
 def check_invariants() -> str:
-    """Ask the database what must hold of money and nights. Returns ``checked=N broken=M``."""
+    """Ask the database what must hold of money and nights, where due. Returns ``checked=N broken=M``."""
     verdicts = checking.check_and_keep(now=timezone.now())
     return f"checked={len(verdicts)} broken={sum(not each.holds for each in verdicts)}"
 

@@ -426,6 +426,7 @@ def test_staff_are_told_which_rows_break_what_until_they_do_not():
         assert told in [notice.sentence for notice in tell_unfinished().notices]
 
     pay_balance(booking)
+    InvariantCheck.objects.update(seconds=0)  # Whatever else this machine was busy with.
     with freeze_time(LATER + timedelta(minutes=5)):
         assert tasks.check_invariants() == "checked=18 broken=0"
     assert not concern.rows().exists()
@@ -440,6 +441,40 @@ def test_since_when_an_invariant_is_broken_is_kept():
     kept = InvariantCheck.objects.get(name="I9")
 
     assert (kept.broken_since, kept.checked_at) == (LATER, LATER + timedelta(minutes=5))
+
+
+def asked(now: datetime) -> set[str]:
+    """Return which invariants the schedule would ask at an instant, without asking."""
+    return {each.name for each in checking.due(now=now)}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wait"),
+    [(6.0, timedelta(hours=1)), (600.0, timedelta(days=1))],
+    ids=["by what it takes", "daily at least"],
+)
+def test_what_takes_long_is_asked_less_often(seconds: float, wait: timedelta):
+    every = {each.name for each in INVARIANTS}
+    assert asked(LATER) == every
+    checking.check_and_keep(now=LATER)
+    InvariantCheck.objects.update(seconds=0)
+    InvariantCheck.objects.filter(name="I1").update(seconds=seconds)
+
+    assert asked(LATER + timedelta(minutes=5)) == every - {"I1"}
+    checking.check_and_keep(now=LATER + timedelta(minutes=5))
+
+    assert InvariantCheck.objects.get(name="I1").checked_at == LATER
+    assert "I1" not in asked(LATER + wait - timedelta(minutes=1))
+    assert "I1" in asked(LATER + wait)
+
+
+@pytest.mark.parametrize(("count", "is_asked"), [(1, True), (0, False)], ids=["broken", "cannot be asked"])
+def test_what_is_broken_is_asked_each_time_and_what_runs_out_of_time_is_not(count: int, is_asked: bool):
+    checking.check_and_keep(now=LATER)
+    slow = InvariantCheck.objects.filter(name="I3")
+    slow.update(seconds=60, count=count, broken_since=LATER, problem="" if count else "QueryCanceled")
+
+    assert ("I3" in asked(LATER + timedelta(minutes=5))) is is_asked
 
 
 @freeze_time(LATER)
