@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -30,7 +31,7 @@ from procrastinate_tasks.viewer.pages import (
     system,
     workers,
 )
-from procrastinate_tasks.viewer.rendering import render_refusal
+from procrastinate_tasks.viewer.rendering import LIVE_HEADER, render_refusal
 
 Page = Callable[..., HttpResponseBase]
 
@@ -81,7 +82,21 @@ class JobViewerSite(AdminSite):
                 return render_refusal(request, self)
             return page(request, self, **arguments)
 
-        return path(route, self.admin_view(guarded), name=name)
+        is_for_scripts = name == "queue_state_json"
+        return path(route, self._told_of_ended_sessions(guarded, is_for_scripts=is_for_scripts), name=name)
+
+    def _told_of_ended_sessions(self, page: Callable[..., Any], *, is_for_scripts: bool) -> Page:
+        """Answer a script whose session has ended with 401: it cannot tell a login page from a fault."""
+        for_people: Page = self.admin_view(page)
+
+        @wraps(for_people)
+        def answer(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+            asked_by_script = is_for_scripts or LIVE_HEADER in request.headers
+            if asked_by_script and not self.has_permission(request):
+                return HttpResponse(status=401, headers={"WWW-Authenticate": "Session"})
+            return for_people(request, **arguments)
+
+        return answer
 
 
 if TYPE_CHECKING:

@@ -177,6 +177,17 @@ def test_a_page_that_is_left_open_shows_what_has_changed_and_keeps_its_place(own
     assert owner.page.evaluate("window.scrollY") == 120
 
 
+def test_a_page_that_is_left_open_says_that_its_session_has_ended(owner: Visit, failed_job: int):
+    owner.go(page_of(failed_job))
+    owner.page.get_by_label("Actualizar").select_option("5")
+
+    owner.page.context.clear_cookies()
+
+    expect(owner.page.get_by_text("Su sesión terminó.")).to_be_visible(timeout=20_000)
+    owner.page.get_by_role("link", name="Inicie sesión para volver aquí").click()
+    expect(owner.page).to_have_url(re.compile(r"/login/\?next="))
+
+
 def test_a_time_is_the_same_instant_wherever_the_browser_is(owner: Visit, failed_job: int):
     owner.go(page_of(failed_job))
 

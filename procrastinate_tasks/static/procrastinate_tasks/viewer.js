@@ -10,6 +10,7 @@
   let tag = "";
   let timer = 0;
   let fetching = null;
+  let hasEnded = false;
 
   const remembered = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
   const remember = (value) => { try { localStorage.setItem(KEY, value); } catch { /* private window */ } };
@@ -24,7 +25,7 @@
   const say = () => {
     const status = controls.querySelector("[data-live-status]");
     const age = controls.querySelector("[data-live-age]");
-    const happens = every && failures ? "failed" : every && isChoosing() ? "paused" : "updated";
+    const happens = hasEnded ? "ended" : every && failures ? "failed" : every && isChoosing() ? "paused" : "updated";
     if (status.textContent !== status.dataset[happens]) status.textContent = status.dataset[happens];
     age.textContent = happens === "updated" ? age.dataset.ago.replace("%s", `${Math.round((Date.now() - loadedAt) / 1000)} s`) : "";
   };
@@ -43,12 +44,21 @@
     window.scrollTo(scrollX, scrollY);
   };
 
+  // The address is this page's own: who follows it logs in, and comes back to what is on the screen.
+  const endSession = () => {
+    const link = controls.querySelector("[data-live-login]");
+    hasEnded = true;
+    link.href = location.href;
+    link.hidden = false;
+  };
+
   const refresh = async () => {
     fetching = new AbortController();
     try {
       const headers = { "X-Live-Region": "1", ...(tag && { "If-None-Match": tag }) };
       const response = await fetch(location.href, { headers, cache: "no-store", credentials: "same-origin", redirect: "error", signal: fetching.signal });
       if (response.status !== 304) {
+        if (response.status === 401) return endSession();
         if (!response.ok) throw new Error(response.status);
         const html = await response.text();
         if (isChoosing()) return;
@@ -65,7 +75,7 @@
   };
 
   const tick = async () => {
-    const isDue = every && (Date.now() - loadedAt) / 1000 >= pause();
+    const isDue = !hasEnded && every && (Date.now() - loadedAt) / 1000 >= pause();
     if (isDue && !document.hidden && !fetching && !isChoosing()) {
       await refresh();
       if (failures) loadedAt = Date.now();

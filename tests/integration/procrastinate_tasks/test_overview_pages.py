@@ -612,7 +612,8 @@ def test_a_page_takes_few_queries_and_no_more_with_more_to_show(name, now):
 @pytest.mark.parametrize("name", [*PAGES, "queue_state_json"])
 def test_without_the_permission_a_page_is_refused(name):
     assert staff().get(reverse(f"admin:{name}")).status_code == 403
-    assert Client().get(reverse(f"admin:{name}")).status_code == 302
+    unknown = 401 if name == "queue_state_json" else 302
+    assert Client().get(reverse(f"admin:{name}")).status_code == unknown
 
 
 @pytest.mark.usefixtures("busy")

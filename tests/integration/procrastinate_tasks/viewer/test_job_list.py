@@ -379,7 +379,7 @@ def test_impossible_actions_are_shown_with_their_reason(operator: Client):
 
     html = operator.get(address("queue_jobs")).content.decode()
 
-    assert re.search(r"<s>Retry</s> It is running, and its worker is alive.", html)
+    assert re.search(r"<b>Retry</b> It is running, and its worker is alive.", html)
 
 
 def test_who_may_only_look_sees_no_action(viewer: Client):

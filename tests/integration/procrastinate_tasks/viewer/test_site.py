@@ -240,7 +240,7 @@ def test_the_live_region_comes_alone_and_unchanged_costs_nothing(operator: Clien
 def test_a_session_that_ended_is_not_taken_for_a_region(operator: Client):
     operator.logout()
 
-    assert operator.get(address("queue_jobs"), headers={LIVE_HEADER: "1"}).status_code == 302
+    assert operator.get(address("queue_jobs"), headers={LIVE_HEADER: "1"}).status_code == 401
 
 
 # --- The audit log ----------------------------------------------------------------------------------------
