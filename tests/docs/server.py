@@ -19,7 +19,7 @@ from tests.acceptance.procrastinate_tasks.package import lend_dependencies
 from tests.docs.document import ROOT, Command
 from tests.docs.stand_in import PROGRAMS
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 300
 # What the guide starts and leaves running.
 _SERVES = ("procrastinate worker", "gunicorn")
 # By the end of the question, in Spanish as the site asks it.
