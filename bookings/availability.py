@@ -22,8 +22,11 @@ class DayState(StrEnum):
 
     PAST = "past"
     FREE = "free"
+    NO_ARRIVAL = "no_arrival"
     DEPARTURE_ONLY = "departure_only"
     TAKEN = "taken"
+    SHUT = "shut"
+    TOO_FAR = "too_far"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +59,26 @@ class Month:
     weeks: tuple[tuple[Day | None, ...], ...]
 
 
-def month_calendar(*, first: date, closed: Collection[date], today: date, stay: Stay | None) -> Month:
-    """Lay out the month that begins on ``first``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nights:
+    """What can be had of a home.
 
-    Args:
+    Attributes:
         closed: the nights that cannot be held, with the one before the month.
+        shut: those of them that the house closed by hand.
+        fewest: a stay is not shorter.
     """
+
+    today: date
+    closed: Collection[date]
+    shut: Collection[date] = ()
+    fewest: int = 1
+
+
+def month_calendar(*, first: date, nights: Nights, stay: Stay | None) -> Month:
+    """Lay out the month that begins on ``first``."""
     weeks = tuple(
-        tuple(
-            _day(each, closed=closed, today=today, stay=stay) if each.month == first.month else None
-            for each in week
-        )
+        tuple(_day(each, nights, stay) if each.month == first.month else None for each in week)
         for week in _WEEKS.monthdatescalendar(first.year, first.month)
     )
     return Month(first, weeks)
@@ -116,14 +128,27 @@ def _nights(check_in: date, check_out: date) -> Iterator[date]:
     return (check_in + timedelta(days=offset) for offset in range((check_out - check_in).days))
 
 
-def _day(day: date, *, closed: Collection[date], today: date, stay: Stay | None) -> Day:
+def _day(day: date, nights: Nights, stay: Stay | None) -> Day:
     chosen = stay is not None and stay.check_in <= day <= stay.check_out
-    return Day(day, _state(day, closed, today), chosen)
+    return Day(day, _state(day, nights), chosen)
 
 
-def _state(day: date, closed: Collection[date], today: date) -> DayState:
-    if day < today:
+def _state(day: date, nights: Nights) -> DayState:
+    if day < nights.today:
         return DayState.PAST
-    if day not in closed:
-        return DayState.FREE
-    return DayState.DEPARTURE_ONLY if day > today and day - _DAY not in closed else DayState.TAKEN
+    if day > nights.today + HORIZON:
+        return DayState.TOO_FAR
+    if day in nights.closed:
+        return _why_closed(day, nights)
+    shortest = day + _DAY * nights.fewest
+    return (
+        DayState.FREE
+        if is_free(check_in=day, check_out=shortest, closed=nights.closed)
+        else DayState.NO_ARRIVAL
+    )
+
+
+def _why_closed(day: date, nights: Nights) -> DayState:
+    if day > nights.today and day - _DAY not in nights.closed:
+        return DayState.DEPARTURE_ONLY
+    return DayState.SHUT if day in nights.shut else DayState.TAKEN

@@ -13,6 +13,7 @@ from bookings import policies, queries, quotes
 from bookings.availability import (
     HORIZON,
     Month,
+    Nights,
     Stay,
     month_calendar,
     nearest_free_stays,
@@ -20,7 +21,7 @@ from bookings.availability import (
     previous_month,
 )
 from bookings.exceptions import StayRefused, StayUnavailable
-from bookings.models import Property
+from bookings.models import NightBlock, Property
 from bookings.terms import CancellationTerms, cancellation_terms
 
 
@@ -69,7 +70,13 @@ def describe_property(
         refused: what became of an attempt to hold the stay a moment ago.
     """
     today = now.astimezone(home.tz).date()
-    closed = queries.closed_nights(home=home, first=previous_month(today), last=today + 2 * HORIZON, now=now)
+    closed = queries.why_closed(home=home, first=previous_month(today), last=today + 2 * HORIZON, now=now)
+    nights = Nights(
+        today=today,
+        closed=closed,
+        shut={night for night, kind in closed.items() if kind == NightBlock.Kind.MANUAL},
+        fewest=home.min_nights,
+    )
     offer, refusal = _answer(home, stay, closed, today, refused)
     first = _first_month(month, stay, today)
     second = next_month(first)
@@ -80,8 +87,8 @@ def describe_property(
         offer=offer,
         refusal=refusal,
         months=(
-            month_calendar(first=first, closed=closed, today=today, stay=chosen),
-            month_calendar(first=second, closed=closed, today=today, stay=chosen),
+            month_calendar(first=first, nights=nights, stay=chosen),
+            month_calendar(first=second, nights=nights, stay=chosen),
         ),
         earlier=previous_month(first) if first > today else None,
         later=second if second <= today + HORIZON else None,

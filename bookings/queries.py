@@ -20,12 +20,19 @@ def closed_nights(
     Args:
         apart_from: a booking whose own nights do not count, because it is to be moved.
     """
+    return set(why_closed(home=home, first=first, last=last, now=now, apart_from=apart_from))
+
+
+def why_closed(
+    *, home: Property, first: date, last: date, now: datetime, apart_from: Booking | None = None
+) -> dict[date, str]:
+    """Return the closed nights with the kind of block that closes each."""
     blocks = _standing_blocks(first, last, now).filter(home=home)
     if apart_from is not None:
         blocks = blocks.exclude(booking=apart_from)
     return {
-        night
-        for nights in blocks.values_list("nights", flat=True)
+        night: kind
+        for nights, kind in blocks.values_list("nights", "kind")
         for night in _each_night(max(nights.lower, first), min(nights.upper, last))
     }
 

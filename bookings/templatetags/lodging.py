@@ -8,15 +8,25 @@ from urllib.parse import urlencode
 from django import template
 from django.templatetags.static import static
 from django.utils import formats, timezone
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, pgettext
 
-from bookings.availability import Stay
+from bookings.availability import Day, DayState, Stay
 from bookings.models import Property, PropertyPhoto
 from bookings.money import format_pesos
 
 register = template.Library()
 
 PICTURES = ("desierto", "pueblo", "costa", "sierra", "selva", "ciudad", "laguna")
+
+_WHY = {
+    DayState.PAST: _("past"),
+    DayState.FREE: _("free"),
+    DayState.DEPARTURE_ONLY: _("departure only: the night is taken"),
+    DayState.TAKEN: _("taken"),
+    DayState.SHUT: _("closed by the house"),
+    DayState.TOO_FAR: _("not open yet: more than two years away"),
+}
 
 register.filter("pesos", format_pesos)
 
@@ -54,6 +64,18 @@ def query(stay: Stay | None) -> str:
     if stay is None:
         return ""
     return "?" + urlencode({"check_in": stay.check_in, "check_out": stay.check_out, "guests": stay.guests})
+
+
+@register.simple_tag
+def why(cell: Day, home: Property) -> str:
+    """Return what a guest can do on a day of the calendar, and why no more."""
+    if cell.state == DayState.NO_ARRIVAL:
+        return ngettext(
+            "no arrival: less than %(nights)d night until the next stay",
+            "no arrival: less than %(nights)d nights until the next stay",
+            home.min_nights,
+        ) % {"nights": home.min_nights}
+    return str(_WHY[cell.state])
 
 
 @register.filter

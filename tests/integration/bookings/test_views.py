@@ -308,10 +308,10 @@ def test_the_number_of_queries_does_not_grow_with_the_homes(client, django_asser
             now=NOW,
         )
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         client.get("/", STAY)
 
 
-def test_a_home_takes_three_queries(client, home, django_assert_num_queries):
-    with django_assert_num_queries(3):
+def test_a_home_takes_four_queries(client, home, django_assert_num_queries):
+    with django_assert_num_queries(4):
         client.get("/casas/casa-caracol/", STAY)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bookings.availability import (
     HORIZON,
     DayState,
+    Nights,
     Stay,
     is_free,
     month_calendar,
@@ -27,12 +28,12 @@ def stay(first: date, nights: int = 3) -> Stay:
 
 
 def states(first: date, closed: set[date], today: date = TODAY) -> dict[int, DayState]:
-    month = month_calendar(first=first, closed=closed, today=today, stay=None)
+    month = month_calendar(first=first, nights=Nights(today=today, closed=closed), stay=None)
     return {cell.date.day: cell.state for week in month.weeks for cell in week if cell}
 
 
 def test_a_month_begins_on_sunday_and_leaves_its_neighbours_out():
-    month = month_calendar(first=DECEMBER, closed=set(), today=TODAY, stay=None)
+    month = month_calendar(first=DECEMBER, nights=Nights(today=TODAY, closed=set()), stay=None)
 
     first, last = month.weeks[0], month.weeks[-1]
     assert [cell and cell.date.day for cell in first] == [None, None, 1, 2, 3, 4, 5]
@@ -66,7 +67,9 @@ def test_days_before_today_are_past_and_nobody_leaves_today_who_is_not_there():
 
 
 def test_the_days_of_the_stay_are_marked_up_to_its_departure():
-    month = month_calendar(first=DECEMBER, closed=set(), today=TODAY, stay=stay(date(2026, 12, 10)))
+    month = month_calendar(
+        first=DECEMBER, nights=Nights(today=TODAY, closed=set()), stay=stay(date(2026, 12, 10))
+    )
 
     chosen = [cell.date.day for week in month.weeks for cell in week if cell and cell.chosen]
     assert chosen == [10, 11, 12, 13]
@@ -113,3 +116,34 @@ def test_every_suggestion_is_free_as_long_and_apart_from_the_others(offset, nigh
 def test_months_page_back_and_forth(first):
     assert previous_month(next_month(first)) == first
     assert next_month(first).day == 1
+
+
+def test_a_day_says_why_nobody_arrives_or_stays():
+    nights = Nights(
+        today=TODAY,
+        closed={date(2026, 12, 8), date(2026, 12, 9), date(2026, 12, 10)},
+        shut={date(2026, 12, 10)},
+        fewest=3,
+    )
+
+    month = month_calendar(first=DECEMBER, nights=nights, stay=None)
+    by_day = {cell.date.day: cell.state for week in month.weeks for cell in week if cell}
+
+    assert [by_day[day] for day in range(5, 12)] == [
+        DayState.FREE,
+        DayState.NO_ARRIVAL,
+        DayState.NO_ARRIVAL,
+        DayState.DEPARTURE_ONLY,
+        DayState.TAKEN,
+        DayState.SHUT,
+        DayState.FREE,
+    ]
+
+
+def test_days_beyond_the_horizon_are_not_open_yet():
+    last = TODAY + HORIZON
+
+    month = month_calendar(first=last.replace(day=1), nights=Nights(today=TODAY, closed=()), stay=None)
+    by_day = {cell.date: cell.state for week in month.weeks for cell in week if cell}
+
+    assert (by_day[last], by_day[last + timedelta(days=1)]) == (DayState.FREE, DayState.TOO_FAR)
