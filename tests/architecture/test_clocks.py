@@ -38,6 +38,7 @@ ALLOWED = {
     "runs._succeeded": "what a signal's listener is told; the attempt is stored by the database's",
     "testing._claim_next": "the test's clock, which it may have frozen",
     "testing.run_job": "the test's clock, which it may have frozen",
+    "watching._show_once": "words above what is shown, for whoever watches a terminal",
 }
 
 

@@ -11,9 +11,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
-from procrastinate_tasks.formatting import Amount
+from procrastinate_tasks.formatting import Amount, moment_in_words
 from procrastinate_tasks.jobs.descriptions import JobArgs, Kind, TaskDescription, describe_task
 from procrastinate_tasks.queries.jobs import ROWS_PER_PAGE
 from tests.integration.pages import read
@@ -171,7 +170,7 @@ def test_the_dashboard_tells_the_next_ten_that_move_money_with_their_sum(staff: 
     assert upcoming.amount == "$10,000.00 MXN"
     assert "$10,000.00 MXN" in text
     first: datetime = upcoming.rows[1].due_at
-    assert timezone.localtime(first).strftime("%H:%M") in text
+    assert moment_in_words(first, to_the_second=False) in text
 
 
 def test_a_project_without_money_has_no_such_part(staff: Client):
