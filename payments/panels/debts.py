@@ -36,7 +36,7 @@ class OverdueFilter(admin.SimpleListFilter):
 
 
 class UncollectedToo:
-    """Mix into the list of debts: below it stands what is owed and no payment is there to collect."""
+    """Mix into the list of debts: after it stands what is owed and no payment is there to collect."""
 
     change_list_template: Any = "payments/admin/debts.html"
 

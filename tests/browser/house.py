@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from bookings.models import Booking, Property, PropertyPhoto
 from bookings.photo_files import read_photo, store_photo
-from payments.ledger import dunning
+from payments.ledger import dunning, refunds
+from payments.models import PaymentAttempt
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
 from procrastinate_tasks.models import Job
@@ -46,11 +47,14 @@ def _book(home: Property) -> dict[str, Booking]:
     now, today = timezone.now(), timezone.localdate()
     gateway = FakeGateway()
     bookings = {"held": make_hold(now=now, home=home, check_in=today + timedelta(days=3))}
-    for days, name in ((20, "confirmed"), (40, "declined"), (60, "cancelled")):
+    for days, name in ((20, "confirmed"), (40, "declined"), (60, "cancelled"), (80, "refunded")):
         check_in = today + timedelta(days=days)
         bookings[name] = make_confirmed_booking(now=now, home=home, check_in=check_in)
     declined = balance_of(bookings["declined"])
     dunning.note_decline(payment=declined, code="insufficient_funds", base_url=BASE_URL, now=now)
+    deposit = PaymentAttempt.objects.get(payment__booking=bookings["refunded"])
+    by_hand = gateway.create_refund(intent_id="", amount_minor=50_000, refund_key="")
+    refunds.book_refund(attempt_id=deposit.pk, answer=by_hand, now=now)
     request_cancellation(booking=bookings["cancelled"], base_url=BASE_URL, now=now)
     settle_cancellation(
         booking_id=bookings["cancelled"].pk,
