@@ -121,6 +121,7 @@ def price_change(*, booking: Booking, check_in: date, check_out: date) -> polici
         nightly_rate_minor=agreed.nightly_rate_minor,
         cleaning_fee_minor=agreed.cleaning_minor,
         tax_bps=agreed.tax_bps,
+        lodging_tax_bps=agreed.lodging_tax_bps,
     )
     check_price(price)
     return price

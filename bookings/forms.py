@@ -191,6 +191,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "nightly_rate_minor",
             "cleaning_fee_minor",
             "tax_bps",
+            "lodging_tax_bps",
             "min_nights",
             "max_nights",
             "is_listed",

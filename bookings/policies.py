@@ -40,12 +40,17 @@ def discount_bps(nights: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a stay costs, line by line, in centavos."""
+    """What a stay costs, line by line, in centavos; ``tax_minor`` is IVA and the state's tax together."""
 
     lodging_minor: int
     discount_minor: int
     cleaning_minor: int
     tax_minor: int
+    lodging_tax_minor: int = 0
+
+    @property
+    def iva_minor(self) -> int:
+        return self.tax_minor - self.lodging_tax_minor
 
     @property
     def total_minor(self) -> int:
@@ -69,12 +74,25 @@ def can_be_charged(amount_minor: int) -> bool:
     return amount_minor == 0 or LEAST_CHARGE_MINOR <= amount_minor <= MOST_CHARGE_MINOR
 
 
-def price_stay(*, nights: int, nightly_rate_minor: int, cleaning_fee_minor: int, tax_bps: int) -> Price:
-    """Price a stay: nightly rate less the length discount, plus cleaning, plus tax on both."""
+def price_stay(
+    *,
+    nights: int,
+    nightly_rate_minor: int,
+    cleaning_fee_minor: int,
+    tax_bps: int,
+    lodging_tax_bps: int = 0,
+) -> Price:
+    """Price a stay: nightly rate less the length discount, plus cleaning, plus taxes.
+
+    Args:
+        tax_bps: IVA, on nights and cleaning.
+        lodging_tax_bps: the state's tax on lodging, on the nights alone.
+    """
     lodging = nightly_rate_minor * nights
     discount = share_half_up(lodging, discount_bps(nights))
-    tax = share_half_up(lodging - discount + cleaning_fee_minor, tax_bps)
-    return Price(lodging, discount, cleaning_fee_minor, tax)
+    iva = share_half_up(lodging - discount + cleaning_fee_minor, tax_bps)
+    lodging_tax = share_half_up(lodging - discount, lodging_tax_bps)
+    return Price(lodging, discount, cleaning_fee_minor, iva + lodging_tax, lodging_tax)
 
 
 @dataclass(frozen=True, slots=True)

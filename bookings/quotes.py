@@ -89,6 +89,7 @@ def _price(home: Property, stay: Stay) -> policies.Price:
         nightly_rate_minor=home.nightly_rate_minor,
         cleaning_fee_minor=home.cleaning_fee_minor,
         tax_bps=home.tax_bps,
+        lodging_tax_bps=home.lodging_tax_bps,
     )
     check_price(price)
     return price

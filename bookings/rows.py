@@ -33,12 +33,13 @@ def make_quote(
     agreed: Quote | None = None,
 ) -> Quote:
     rate = agreed.nightly_rate_minor if agreed else home.nightly_rate_minor
-    tax_bps = agreed.tax_bps if agreed else home.tax_bps
+    taxes = agreed or home
     price = policies.price_stay(
         nights=(check_out - check_in).days,
         nightly_rate_minor=rate,
         cleaning_fee_minor=agreed.cleaning_minor if agreed else home.cleaning_fee_minor,
-        tax_bps=tax_bps,
+        tax_bps=taxes.tax_bps,
+        lodging_tax_bps=taxes.lodging_tax_bps,
     )
     check_price(price)
     return Quote.objects.create(
@@ -46,7 +47,9 @@ def make_quote(
         nights=nights_between(check_in, check_out),
         guests=guests,
         nightly_rate_minor=rate,
-        tax_bps=tax_bps,
+        tax_bps=taxes.tax_bps,
+        lodging_tax_bps=taxes.lodging_tax_bps,
+        lodging_tax_minor=price.lodging_tax_minor,
         lodging_minor=price.lodging_minor,
         discount_minor=price.discount_minor,
         cleaning_minor=price.cleaning_minor,

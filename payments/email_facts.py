@@ -46,6 +46,8 @@ class EmailFacts:
     cleaning_minor: int = 0
     tax_bps: int = 0
     tax_minor: int = 0
+    lodging_tax_bps: int = 0
+    lodging_tax_minor: int = 0
     total_minor: int = 0
     deposit_minor: int = 0
     balance_minor: int = 0
@@ -110,6 +112,8 @@ def take_facts(
         cleaning_minor=quote.cleaning_minor,
         tax_bps=quote.tax_bps,
         tax_minor=quote.tax_minor,
+        lodging_tax_bps=quote.lodging_tax_bps,
+        lodging_tax_minor=quote.lodging_tax_minor,
         total_minor=quote.total_minor,
         deposit_minor=quote.deposit_minor,
         balance_minor=_coming_balance(booking),

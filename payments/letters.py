@@ -326,7 +326,11 @@ def _price(facts: EmailFacts) -> tuple[tuple[str, str], ...]:
         ),
         (_("Discount for a long stay"), -facts.discount_minor),
         (_("Cleaning"), facts.cleaning_minor),
-        (_("Taxes (%(tax)s %%)") % {"tax": percent(facts.tax_bps)}, facts.tax_minor),
+        (_("VAT (%(tax)s %%)") % {"tax": percent(facts.tax_bps)}, facts.tax_minor - facts.lodging_tax_minor),
+        (
+            _("State tax on lodging (%(tax)s %%)") % {"tax": percent(facts.lodging_tax_bps)},
+            facts.lodging_tax_minor,
+        ),
     )
     total = _("%(total)s (taxes included)") % {"total": format_pesos(facts.total_minor)}
     return (*((label, format_pesos(minor)) for label, minor in lines if minor), (_("Total"), total))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +38,13 @@ class Property(models.Model):
         _("cleaning fee (centavos)"), default=10_000, validators=[MinValueValidator(0)]
     )
     tax_bps = models.PositiveIntegerField(_("tax (hundredths of a percent)"), default=1_600)
+    lodging_tax_bps = models.PositiveIntegerField(
+        _("state's tax on lodging (hundredths of a percent)"),
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(policies.BASIS_POINTS)],
+        help_text=_("On the nights alone; 300 is 3 %. Each state has its own."),
+    )
     min_nights = models.PositiveSmallIntegerField(_("fewest nights"), default=policies.MIN_NIGHTS)
     max_nights = models.PositiveSmallIntegerField(_("most nights"), default=policies.MAX_NIGHTS)
     capacity = models.PositiveSmallIntegerField(_("most guests"))
@@ -88,6 +95,10 @@ class Property(models.Model):
                     capacity__gte=1,
                 ),
             ),
+            models.CheckConstraint(
+                name="bookings_property_lodging_tax_makes_sense",
+                condition=Q(lodging_tax_bps__lte=policies.BASIS_POINTS),
+            ),
             models.CheckConstraint(name="bookings_property_lets_in_pesos", condition=Q(currency="mxn")),
         )
 
@@ -103,6 +114,7 @@ class Property(models.Model):
             nightly_rate_minor=self.nightly_rate_minor,
             cleaning_fee_minor=self.cleaning_fee_minor,
             tax_bps=self.tax_bps or 0,
+            lodging_tax_bps=self.lodging_tax_bps or 0,
         )
         if not shortest.can_be_charged:
             message = _("A card cannot be charged the shortest stay at this price: its deposit or balance.")

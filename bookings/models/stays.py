@@ -32,6 +32,12 @@ class Quote(models.Model):
     discount_minor = models.BigIntegerField(_("discount (centavos)"))
     cleaning_minor = models.BigIntegerField(_("cleaning (centavos)"))
     tax_minor = models.BigIntegerField(_("tax (centavos)"))
+    lodging_tax_bps = models.PositiveIntegerField(
+        _("state's tax on lodging (hundredths of a percent)"), default=0, db_default=0
+    )
+    lodging_tax_minor = models.BigIntegerField(
+        _("of which the state's tax on lodging (centavos)"), default=0, db_default=0
+    )
     total_minor = models.BigIntegerField(_("total (centavos)"))
     deposit_minor = models.BigIntegerField(_("deposit (centavos)"))
     currency = models.CharField(_("currency"), max_length=3)
@@ -70,11 +76,19 @@ class Quote(models.Model):
                     )
                 ),
             ),
+            models.CheckConstraint(
+                name="bookings_quote_lodging_tax_is_part_of_the_tax",
+                condition=Q(lodging_tax_minor__gte=0, lodging_tax_minor__lte=F("tax_minor")),
+            ),
             models.CheckConstraint(name="bookings_quote_has_guests", condition=Q(guests__gte=1)),
         )
 
     def __str__(self) -> str:
         return f"{self.home} {self.check_in} – {self.check_out}"
+
+    @property
+    def iva_minor(self) -> int:
+        return self.tax_minor - self.lodging_tax_minor
 
     @property
     def check_in(self) -> date:

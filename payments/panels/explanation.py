@@ -217,7 +217,8 @@ def _of_quote(booking: Booking) -> Iterator[Line]:
         (nights, quote.lodging_minor),
         (_("discount"), -quote.discount_minor),
         (_("cleaning"), quote.cleaning_minor),
-        (_("tax"), quote.tax_minor),
+        (_("VAT"), quote.iva_minor),
+        (_("state tax on lodging"), quote.lodging_tax_minor),
     )
     for words, amount_minor in lines:
         if amount_minor:

@@ -136,7 +136,7 @@ def test_a_free_stay_shows_a_price_that_adds_up_and_when_it_is_paid(client, home
     assert "Total $5,336.00 MXN impuestos incluidos" in text
     assert "3 noches × $1,500.00 MXN $4,500.00 MXN" in text
     assert "Limpieza $100.00 MXN" in text
-    assert "Impuestos (16 %) $736.00 MXN" in text
+    assert "IVA (16 %) $736.00 MXN" in text
     assert "Hoy pagas $1,600.80 MXN anticipo del 30 %" in text
     assert "Después pagas $3,735.20 MXN el jueves 3 de diciembre, con la misma tarjeta" in text
 
