@@ -7,6 +7,8 @@ WITH expected (name) AS (
         'bookings_booking_transition',
         'bookings_change_ends_once',
         'bookings_change_holds_its_nights',
+        'bookings_consent_never_changes',
+        'bookings_legal_text_never_changes',
         'bookings_quote_keeps_the_rules',
         'bookings_quote_never_changes',
         'payments_account_is_derived',

@@ -123,7 +123,7 @@ def test_a_stay_that_ended_and_owes_is_still_found_by_the_scan(house: House):
     assert tasks.scan_and_charge_balances() == "enqueued=1"
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # as a worker: within a transaction all go in at once
 def test_the_scan_writes_thousands_of_jobs_in_one_statement_each():
     make_due_balances(2_500, now=NOW)
 
@@ -136,7 +136,7 @@ def test_the_scan_writes_thousands_of_jobs_in_one_statement_each():
     assert len(captured) <= 6
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # as a worker: within a transaction all go in at once
 def test_the_scan_of_ten_times_as_many_bookings_needs_no_more_memory():
     few, many = (_peak_of_scan(count) for count in (2_000, 20_000))
 
