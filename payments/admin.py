@@ -39,12 +39,12 @@ from payments.models import (
 )
 from payments.panels import charge_again, explanation
 from payments.panels.booking_file import read_file, read_jobs
-from payments.panels.booking_office import BookingOffice
 from payments.panels.correct_address import CorrectAddress
 from payments.panels.date_changes import DateChangeAdmin as _DateChangeAdmin  # noqa: F401 - registers itself
 from payments.panels.debts import OverdueFilter, UncollectedToo, tell_next
 from payments.panels.email_preview import PreviewEmails
 from payments.panels.event_admin import StripeEventAdmin
+from payments.panels.guest_data import GuestData
 from payments.panels.letting_go import GiveUp, WaiveDebt
 from payments.panels.money_today import BalancesOfDayFilter, FailedChargeFilter
 from payments.panels.pay_again import PayAgain
@@ -100,7 +100,7 @@ class MoneyAdmin(AmountInPesos, OfficeList, ReadOnly, admin.ModelAdmin):  # type
 
 
 @admin.register(Booking)
-class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, BookingOffice, TryAgain, BookingAdmin):
+class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, GuestData, TryAgain, BookingAdmin):
     """A booking with its money, its jobs and its history on one page."""
 
     work = unfinished.CANCELLATIONS

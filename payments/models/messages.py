@@ -93,6 +93,7 @@ class GuestEmail(models.Model):
     class Meta:
         verbose_name = _("e-mail to a guest")
         verbose_name_plural = _("e-mails to guests")
+        permissions = (("handle_guest_data", _("Can export and erase what we know of a guest")),)
         ordering = ("id",)
         indexes = (
             models.Index(
