@@ -205,6 +205,7 @@ def test_a_property_is_edited_in_pesos(office):
         "nightly_rate_minor": "1750.25",
         "cleaning_fee_minor": "0",
         "tax_bps": "1600",
+        "lodging_tax_bps": 0,
         "min_nights": "2",
         "max_nights": "365",
         "is_listed": "on",
