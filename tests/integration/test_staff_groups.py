@@ -24,10 +24,20 @@ SINCE = [
     ("reyes_estancias", "0006_staff_sees_debts"),
     ("reyes_estancias", "0007_owner_writes_the_law"),
     ("reyes_estancias", "0009_staff_takes_bookings"),
+    ("reyes_estancias", "0010_owner_shows_photos"),
+    ("reyes_estancias", "0011_owner_handles_guest_data"),
 ]
 MAY = {
     "Recepción": set(),
-    "Operación": {Action.RETRY, Action.RELEASE, Action.RUN_NOW, Action.CANCEL, Action.RUN_SCHEDULE},
+    "Operación": {
+        Action.RETRY,
+        Action.RELEASE,
+        Action.RUN_NOW,
+        Action.CANCEL,
+        Action.RUN_SCHEDULE,
+        Action.MUTE_FAULT,
+        Action.UNMUTE_FAULT,
+    },
     "Soporte": set(Action),
     "Dueño": set(Action),
 }

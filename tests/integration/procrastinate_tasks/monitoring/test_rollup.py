@@ -89,12 +89,15 @@ def percentile(values: Sequence[timedelta], fraction: float) -> timedelta | None
     return sorted(values)[math.ceil(fraction * len(values)) - 1] if values else None
 
 
+NOT_SUMMED = {Outcome.ABORTED, Outcome.INTERRUPTED, Outcome.SNOOZED}
+
+
 def by_brute_force(waits: dict[int, timedelta]) -> Sequence[tuple[object, ...]]:
     groups: dict[tuple[datetime, str, str], list[JobAttempt]] = defaultdict(list)
     for attempt in JobAttempt.objects.all():
         at = attempt.finished_at
         slot = at.replace(minute=at.minute - at.minute % 5, second=0, microsecond=0)
-        if slot + SLOT <= NOW and attempt.outcome not in {Outcome.ABORTED, Outcome.INTERRUPTED}:
+        if slot + SLOT <= NOW and attempt.outcome not in NOT_SUMMED:
             groups[slot, attempt.task_name, attempt.queue_name].append(attempt)
     rows: list[tuple[object, ...]] = []
     for key, attempts in sorted(groups.items()):
