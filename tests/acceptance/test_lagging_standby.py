@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 import psycopg
+import pytest
 from django.core.management import call_command
 from django.db import connection
 
@@ -19,6 +20,8 @@ from tests.acceptance.live_house import LiveHouse, wait_until
 from tests.factories import BASE_URL, balance_of
 from tests.workers.postgres import Server, replicated_servers
 from tests.workers.workers import query
+
+pytestmark = pytest.mark.slow  # three servers, minutes: run it with -m slow
 
 
 @contextmanager

@@ -29,6 +29,8 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.strikes import Plan, Strike, Striker, live
 from tests.house import CONFIRM_INTENT, House, account_of, live_attempt
 
+pytestmark = pytest.mark.slow  # minutes: make faults runs it
+
 CLAIM = "commit payments.ledger.claims claim_balance"
 LAST_LOOK = "commit payments.ledger.last_look permit_confirmation"
 RECORD = "commit payments.ledger.outcomes record_intent"
@@ -153,7 +155,6 @@ def test_without_a_committed_last_look_nothing_is_confirmed(new_house: HouseMake
 # --- Stripe and the way to it -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_storm_of_429_delays_charges_and_loses_none(new_house: HouseMaker):
     with new_house() as house:
         life = begin(house)
@@ -189,7 +190,6 @@ def test_after_two_hours_without_stripe_all_is_charged_within_half_an_hour(new_h
         end_well(life)
 
 
-@pytest.mark.slow
 def test_an_outage_in_the_middle_of_many_confirmations_charges_each_once(new_house: HouseMaker):
     with new_house() as house:
         life = begin(house, events="lost")
@@ -222,7 +222,6 @@ def test_an_answer_after_29_seconds_meets_nobody_at_its_attempt(new_house: House
         end_well(life)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario", ["balance", "decline_then_link", "cancelled_in_doubt", "refund_comes_back"]
 )
@@ -373,7 +372,6 @@ def try_at_each_point(
             life.assert_all_holds()
 
 
-@pytest.mark.slow
 def test_a_cancellation_at_each_point_of_a_charge_is_settled_once(new_house: HouseMaker):
     def cancel(life: Life, booking: Booking) -> None:
         for _ in range(2):
@@ -389,7 +387,6 @@ def test_a_cancellation_at_each_point_of_a_charge_is_settled_once(new_house: Hou
     try_at_each_point(new_house, cancel, is_settled_once)
 
 
-@pytest.mark.slow
 def test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum(new_house: HouseMaker):
     def shorten(life: Life, booking: Booking) -> None:
         nights = booking.quote.nights
@@ -411,7 +408,6 @@ def test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum(new_house: H
     try_at_each_point(new_house, shorten, has_one_sum)
 
 
-@pytest.mark.slow
 def test_a_pause_at_each_point_of_a_charge_takes_nothing_until_it_ends(new_house: HouseMaker):
     for point in points_of_a_charge(new_house):
         with new_house() as house:
@@ -466,7 +462,6 @@ def delete_ended_jobs() -> None:
         cursor.execute("DELETE FROM procrastinate_jobs WHERE status IN ('succeeded', 'failed', 'cancelled')")
 
 
-@pytest.mark.slow
 def test_behind_a_hundred_thousand_jobs_a_due_charge_runs_next(new_house: HouseMaker):
     with new_house() as house:
         life = begin(house)
@@ -490,7 +485,6 @@ def test_behind_a_hundred_thousand_jobs_a_due_charge_runs_next(new_house: HouseM
         end_well(life)
 
 
-@pytest.mark.slow
 def test_events_are_answered_within_200_ms(new_house: HouseMaker):
     with new_house() as house:
         life = begin(house)

@@ -13,6 +13,8 @@ from tests.faults.points import Point, Side
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.strikes import Plan, Strike, live, plan_answers, plan_deaths, random_plan
 
+pytestmark = pytest.mark.slow  # minutes: make faults runs it
+
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 LIVES = int(os.environ.get("FAULTS_LIVES", "40"))
 IS_THOROUGH = bool(os.environ.get("FAULTS_THOROUGH"))
@@ -65,21 +67,18 @@ def test_a_life_holds_whatever_strikes_it(new_house: HouseMaker, scenario: str):
     assert_held(new_house, [rng.choice(plan_deaths(scenario, {struck: 1}, rng))])
 
 
-@pytest.mark.slow
 @every_scenario
 def test_a_death_at_each_point_costs_no_peso(new_house: HouseMaker, scenario: str):
     rng = random.Random(f"{SEED}:{scenario}")  # noqa: S311
     assert_held(new_house, plan_deaths(scenario, own_points(new_house, scenario), rng))
 
 
-@pytest.mark.slow
 @every_scenario
 def test_each_call_may_be_answered_badly(new_house: HouseMaker, scenario: str):
     rng = random.Random(f"{SEED}:{scenario}")  # noqa: S311
     assert_held(new_house, plan_answers(scenario, own_points(new_house, scenario), rng))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", range(4))
 def test_random_lives_hold(new_house: HouseMaker, share: int):
     known: dict[str, dict[Point, int]] = {}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.workers.deploys.__main__ import roll
 from tests.workers.deploys.verdict import judge
 from tests.workers.postgres import own_server
 from tests.workers.storm.fleet import LEDGER
+
+pytestmark = pytest.mark.slow  # make deploys is the long form; run it with -m slow
 
 
 def test_two_rolling_deploys_with_kills_cost_no_job(tmp_path: Path):
