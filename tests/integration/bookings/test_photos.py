@@ -23,7 +23,8 @@ from tests.factories import make_property
 from tests.pictures import draw, encode, noise, with_a_place
 
 pytestmark = pytest.mark.django_db
-ADD = "/admin/bookings/propertyphoto/add/"
+LIST = "/admin/bookings/propertyphoto/"
+ADD = f"{LIST}add/"
 
 
 def add_photo(home: Property, *, seed: int = 1, position: int = 0, width: int = 1700) -> PropertyPhoto:
@@ -175,6 +176,29 @@ def test_homes_are_listed_with_as_many_queries_however_many_have_photos(
 
     with django_assert_num_queries(len(before)):
         client.get("/")
+
+
+def test_each_field_for_the_order_says_whose_it_is_and_keeps_what_is_typed(admin_client: Client):
+    home = make_property()
+    first, second = add_photo(home, seed=1), add_photo(home, seed=2, position=1)
+    fields = {
+        "form-TOTAL_FORMS": 2,
+        "form-INITIAL_FORMS": 2,
+        "form-0-id": first.pk,
+        "form-0-position": 7,
+        "form-1-id": second.pk,
+        "form-1-position": 3,
+        "_save": "1",
+    }
+
+    page = admin_client.get(LIST).content.decode()
+    saved = admin_client.post(LIST, fields)
+
+    for photo in (first, second):
+        assert page.count(f'aria-label="Orden de la foto: {photo.alt}"') == 1
+    assert "_helptext" not in page
+    assert saved.status_code == 302
+    assert list(home.photos.values_list("pk", "position")) == [(second.pk, 3), (first.pk, 7)]
 
 
 def test_who_may_not_add_photos_is_refused(client: Client, django_user_model):
