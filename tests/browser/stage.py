@@ -35,6 +35,12 @@ UPDATE procrastinate_workers SET last_heartbeat = now() + interval '1 hour'
 WHERE last_heartbeat > now() - interval '30 s'
 """
 
+# Six digits are wider than three, and put links elsewhere: pages must hold with a queue's numbers of later.
+_NUMBER_AS_LATER = """
+SELECT setval(sequence, greatest(nextval(sequence), 142000))
+FROM (SELECT pg_get_serial_sequence('procrastinate_jobs', 'id')::regclass AS sequence) AS jobs
+"""
+
 
 @contextmanager
 def open_site() -> Iterator[str]:
@@ -57,6 +63,8 @@ def fill_the_queue(*, count: int = 400) -> None:
 
     What has ended is rolled up for the charts, which a worker would do within minutes.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBER_AS_LATER)
     call_command("seed_jobs", "--force", count=count, locks=50, days=2, stdout=_Nowhere(), stderr=_Nowhere())
     with connection.cursor() as cursor:
         cursor.execute(_LIVE_ON)
