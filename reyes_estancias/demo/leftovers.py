@@ -18,6 +18,7 @@ from reyes_estancias.postgres.cluster import command_line
 
 DEMO = "demo"
 _SECONDS_TO_END = 40.0
+_SECONDS_TO_START = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,19 @@ def noted(name: str, *, pid: int, directory: Path) -> Iterator[None]:
     """Have a process noted for the length of a ``with`` block; a note outlives only who wrote it and died."""
     note = directory / f"{name}.pid"
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(f"{pid}\n{command_line(pid)}")
+    note.write_text(f"{pid}\n{_await_command_line(pid)}")
     try:
         yield
     finally:
         note.unlink(missing_ok=True)
+
+
+def _await_command_line(pid: int) -> str:
+    """Return how a process was started; that of one that starts this moment can be read a moment later."""
+    give_up_at = time.monotonic() + _SECONDS_TO_START
+    while not (told := command_line(pid)) and time.monotonic() < give_up_at:
+        time.sleep(0.001)
+    return told
 
 
 def find_noted(directory: Path) -> list[Noted]:

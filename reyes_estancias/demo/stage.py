@@ -9,11 +9,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from reyes_estancias.demo.interruption import uninterrupted
 from reyes_estancias.demo.leftovers import noted
 
 _START_TIMEOUT = 30.0
@@ -107,23 +108,32 @@ def running_web(*, project: Path, logs: Path, port: int) -> Iterator[Actor]:
 @contextmanager
 def _running(name: str, arguments: list[str], *, project: Path, logs: Path) -> Iterator[Actor]:
     logs.mkdir(parents=True, exist_ok=True)
-    path = logs / f"{name.replace(' ', '-')}.log"
-    with path.open("wb") as log:
-        child = _start(arguments, project, log)
-        try:
-            with noted(name.replace(" ", "-"), pid=child.pid, directory=logs):
-                yield Actor(name, path, child)
-        finally:
-            _stop(child)
+    note = name.replace(" ", "-")
+    path = logs / f"{note}.log"
+    with path.open("wb") as log, ExitStack() as ending:
+        with uninterrupted():
+            child = _start(arguments, project, log)
+            try:
+                ending.enter_context(noted(note, pid=child.pid, directory=logs))
+            finally:
+                ending.callback(_stop, child)  # before the note goes
+        yield Actor(name, path, child)
 
 
 def _start(arguments: list[str], project: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C reaches the demo alone, which then stops its children in order.
+    # A session of its own, and nothing of the terminal's: Ctrl-C reaches the demo alone, which then stops its
+    # children in order, and the terminal is not held open by them.
     return subprocess.Popen(  # noqa: S603 - our own programs, arguments of our own
-        [sys.executable, *arguments], cwd=project, stdout=log, stderr=log, start_new_session=True
+        [sys.executable, *arguments],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
 
 
+@uninterrupted()
 def _stop(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:

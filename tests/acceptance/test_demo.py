@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from reyes_estancias.demo.leftovers import find_noted
+from reyes_estancias.demo.leftovers import end, find_noted
 from reyes_estancias.postgres.cluster import command_line
 from tests.acceptance.tiny import wait_until
 from tests.ports import free_port
@@ -28,8 +28,8 @@ PATIENCE_SECONDS = 90.0
 
 
 @pytest.fixture
-def environment(db: None) -> Iterator[dict[str, str]]:
-    """The environment of a demo with a database and a local Stripe of its own."""
+def environment(db: None, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a demo with a database and a local Stripe of its own; nothing outlives the test."""
     name = f"{connection.settings_dict['NAME']}_demo"
     with psycopg.connect(current_database_url(), autocommit=True) as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
@@ -42,6 +42,8 @@ def environment(db: None) -> Iterator[dict[str, str]]:
             "STRIPE_WEBHOOK_SECRETS": "whsec_local",
             "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
         }
+        for found in find_noted(tmp_path):
+            end(found)
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 

@@ -10,7 +10,6 @@ from argparse import ArgumentParser
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +25,7 @@ from payments.gateway import get_gateway
 from payments.models import Payment
 from payments.policies import PaymentKind
 from reyes_estancias.demo.homes import make_homes
+from reyes_estancias.demo.interruption import end_when_interrupted, let_nothing_interrupt
 from reyes_estancias.demo.leftovers import DEMO, end, find_noted, noted
 from reyes_estancias.demo.report import ENDED, count_outcome, render_table
 from reyes_estancias.demo.stage import (
@@ -44,7 +44,6 @@ from reyes_estancias.postgres.server import stop_if_unused
 LOGIN = "demo"
 LOCAL = Path(settings.BASE_DIR) / ".local" / "demo"
 CHARGES_TIMEOUT = timedelta(minutes=10)
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
@@ -71,14 +70,13 @@ class Command(BaseCommand):
         self._refuse_a_real_stripe()
         # The screen is for the demo; what its worker and web server log is in their files.
         logging.disable(logging.INFO)
-        for number in _ENDINGS:
-            signal.signal(number, _end)
+        end_when_interrupted()
         try:
             with ExitStack() as stage:
                 try:
                     self._play(stage, options)
                 finally:
-                    _let_nothing_interrupt()
+                    let_nothing_interrupt()
         except (DoesNotAnswer, PortTaken, ProcessDied, SandboxDidNotStart) as problem:
             raise CommandError(str(problem)) from problem
         except KeyboardInterrupt:
@@ -236,17 +234,6 @@ class Command(BaseCommand):
         bar = "█" * (width * done // max(total, 1))
         self.stdout.write(f"\r{label:<36} {bar:<{width}} {done}/{total}", ending="" if done < total else "\n")
         self.stdout.flush()
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """End as at Ctrl-C, also when the terminal closes; what is stopped then is not interrupted again."""
-    _let_nothing_interrupt()
-    raise KeyboardInterrupt
-
-
-def _let_nothing_interrupt() -> None:
-    for number in _ENDINGS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _make_login() -> str:
