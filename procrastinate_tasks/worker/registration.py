@@ -106,19 +106,20 @@ class Registration:
         self._channel = channel
         self._lost_worker_ids = lost_worker_ids
         self._changing = asyncio.Lock()
+        self._has_left = False
         self.worker_id: int | None = None
 
     async def ensure(self) -> int:
-        """Registers if that was not done yet, and returns the id.
+        """Registers if that was not done yet, and returns the id; 0, which is nobody's, after ``leave``.
 
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         async with self._changing:
-            if self.worker_id is None:
+            if self.worker_id is None and not self._has_left:
                 await self._clear_predecessors()
                 self.worker_id = await self._register()
-            return self.worker_id
+            return self.worker_id or 0
 
     async def renew(self, refused_id: int) -> None:
         """Registers under a new id after the old one was refused; keeps what it can, stops what was lost.
@@ -127,7 +128,7 @@ class Registration:
             psycopg.Error, TimeoutError: The database could not answer.
         """
         async with self._changing, self._completions.paused():
-            if self.worker_id != refused_id:
+            if self._has_left or self.worker_id != refused_id:
                 return
             logger.warning("Worker %d was taken for dead by another; it registers anew", refused_id)
             worker_id = await self._register()
@@ -138,11 +139,15 @@ class Registration:
             self._pool.kill_lost(self._children.attempts_by_job().keys() - adopted)
 
     async def leave(self) -> None:
-        """Gives back what did not finish, and unregisters; what ended here is left as it is.
+        """Gives back what did not finish, and unregisters for good; what ended here is left as it is.
+
+        A beat that finds the row gone must not make another, which would pass for a living worker.
 
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
+        async with asyncio.timeout(_PART_WITHIN.total_seconds()), self._changing:
+            self._has_left = True
         if self.worker_id is None:
             return
         try:

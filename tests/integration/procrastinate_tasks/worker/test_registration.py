@@ -152,6 +152,20 @@ def test_a_worker_that_parts_takes_no_row_but_its_own_away():
     assert query("SELECT count(*) FROM procrastinate_workers") == [(1,)]
 
 
+def test_after_it_has_parted_no_late_beat_makes_it_a_living_worker_again():
+    async def scenario(registration: Registration, completions: CompletionLoop) -> None:
+        worker_id = registration.worker_id
+        assert worker_id is not None
+
+        await registration.leave()
+        await registration.renew(worker_id)
+        await registration.ensure()
+
+        assert await in_database(lambda: query("SELECT id FROM procrastinate_workers")) == []
+
+    registered(scenario)
+
+
 def test_a_worker_that_parts_gives_back_what_did_not_end_and_nothing_that_did():
     async def work(registration: Registration, completions: CompletionLoop) -> None:
         worker_id = await registration.ensure()
