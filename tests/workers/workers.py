@@ -228,6 +228,16 @@ def outcomes_of(job_id: int) -> list[tuple[Any, ...]]:
     )
 
 
+def end_the_patience_with(job_id: int) -> None:
+    """Have a job that did not fit its task wait no longer for a release that may know better."""
+    wait_for(lambda: outcomes_of(job_id))
+    query(
+        "UPDATE procrastinate_tasks_jobattempt SET finished_at = finished_at - interval '30 seconds'"
+        " WHERE job_id = %s RETURNING id",
+        job_id,
+    )
+
+
 def sessions_asleep() -> int:
     """Database sessions that still sleep in a job's query."""
     rows = query(

@@ -9,13 +9,22 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from procrastinate_tasks.management.commands.procrastinate import Command
-from tests.workers.workers import insert_jobs, outcomes_of, query, started_worker, status_of, wait_for
+from tests.workers.workers import (
+    end_the_patience_with,
+    insert_jobs,
+    outcomes_of,
+    query,
+    started_worker,
+    status_of,
+    wait_for,
+)
 
 SETTINGS_WITHOUT_THE_TASK = "tests.workers.storm.settings"
 
 
 def message_of(job_id: int) -> str:
-    ((message,),) = query("SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
+    sql = "SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s ORDER BY id DESC LIMIT 1"
+    ((message,),) = query(sql, job_id)
     return str(message)
 
 
@@ -67,6 +76,7 @@ def test_arguments_that_the_task_cannot_take_fail_that_job_alone_and_are_kept(
     (fine,) = insert_jobs("engine.add", {"left": 1, "right": 2})
 
     with started_worker(log):
+        end_the_patience_with(job_id)
         wait_for(lambda: status_of(fine) == "succeeded" and status_of(job_id) == "failed")
 
     assert complaint in message_of(job_id)

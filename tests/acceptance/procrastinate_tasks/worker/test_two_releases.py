@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.workers.workers import (
     StartedWorker,
     count_jobs,
+    end_the_patience_with,
     insert_jobs,
     outcomes_of,
     query,
@@ -90,13 +91,7 @@ def test_a_job_whose_arguments_fit_no_living_release_fails_with_a_clear_sentence
     (job_id,) = insert_jobs("release.greet", {"name": "Ana", "greeting": "good day"})
 
     with worker_of("first", tmp_path):
-        wait_for(lambda: outcomes_of(job_id))
-        assert status_of(job_id) == "todo"
-        query(
-            "UPDATE procrastinate_tasks_jobattempt SET finished_at = finished_at - interval '30 seconds'"
-            " WHERE job_id = %s RETURNING id",
-            job_id,
-        )
+        end_the_patience_with(job_id)
         wait_for(lambda: status_of(job_id) == "failed")
 
     *before, (outcome, exception_class, _) = outcomes_of(job_id)
