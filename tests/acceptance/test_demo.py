@@ -133,6 +133,7 @@ def close_the_terminal(demo: pexpect.spawn) -> None:
     demo.closed = demo.ptyproc.closed = True
 
 
+@pytest.mark.slow  # half a minute and more, each
 def test_a_demo_whose_terminal_closes_leaves_nothing_running(environment: dict[str, str], tmp_path: Path):
     demo = start_on_a_terminal(environment, port=free_port(), files=tmp_path)
     demo.expect("Ctrl-C ends everything")
@@ -145,6 +146,7 @@ def test_a_demo_whose_terminal_closes_leaves_nothing_running(environment: dict[s
     assert list(tmp_path.glob("*.pid")) == []
 
 
+@pytest.mark.slow  # half a minute and more, each
 def test_what_a_killed_demo_leaves_is_known_as_ours_and_ended_by_the_next(
     environment: dict[str, str], tmp_path: Path
 ):
@@ -164,6 +166,7 @@ def test_what_a_killed_demo_leaves_is_known_as_ours_and_ended_by_the_next(
     assert processes_of(tmp_path) == set()
 
 
+@pytest.mark.slow  # half a minute and more, each
 def test_what_an_interrupted_demo_booked_is_charged_first_and_does_not_count(
     environment: dict[str, str], tmp_path: Path
 ):

@@ -29,7 +29,10 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+# One look in each test run, both of them with -m "": a look takes more than a minute.
+@pytest.mark.parametrize(
+    "look", [LOOKS[0], *(pytest.param(look, marks=pytest.mark.slow) for look in LOOKS[1:])], ids=str
+)
 def test_no_page_breaks_a_rule_of_accessibility_or_of_the_content_policy(
     browser: Browser, office: Office, look: Look
 ):
