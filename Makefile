@@ -33,7 +33,9 @@ DEPLOYS ?= 300
 MINUTES ?= 30
 HOURS ?= 1
 # A few tests are done before more processes have begun.
-IN_PARALLEL ?= $(if $(filter -k,$(ARGS)),,--numprocesses logical --maxprocesses 4)
+# One more than there are processors: tests with real workers wait for most of their time.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(5, 1 + (os.cpu_count() or 1)))')
+IN_PARALLEL ?= $(if $(filter -k,$(ARGS)),,--numprocesses $(TEST_PROCESSES))
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
