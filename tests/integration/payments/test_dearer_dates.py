@@ -15,6 +15,7 @@ from payments.exceptions import ChangeNeedsPayment, NothingToPay, PaymentUnderWa
 from payments.models import GuestEmail, Payment, Refund
 from payments.policies import PaymentKind, PaymentStatus
 from payments.services import close_pages, request_cancellation
+from reyes_estancias.local_stripe.control import ControlRefused
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_SESSION, House, account_of, live_attempt
@@ -164,12 +165,20 @@ def test_a_payment_in_the_last_second_that_nobody_told_us_of_is_found_and_applie
 
 def test_a_declined_card_on_the_page_and_then_another_pays(house: House):
     booking = house.book(check_in=ARRIVAL, nights=3)
+    before = Booking.objects.get(pk=booking.pk)
     quote = ask(house, booking, nights=4, later=10)
+    house.open_page(booking)
 
-    pay(house, booking, card="pm_card_mastercard")
+    with pytest.raises(ControlRefused):
+        house.pay_page(booking, card="pm_card_chargeDeclined")
+    assert Booking.objects.get(pk=booking.pk).quote_id == before.quote_id
+    assert house.charges(booking, PaymentKind.TOPUP) == []
+    house.pay_page(booking, card="pm_card_mastercard")
+    house.let_pages_be_looked_at()
 
     booking.refresh_from_db()
     assert booking.quote == quote
+    assert len(house.charges(booking, PaymentKind.TOPUP)) == 1
 
 
 @pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.RESET_BEFORE, FaultKind.UNAVAILABLE])
