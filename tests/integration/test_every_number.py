@@ -57,7 +57,7 @@ STATES = {
 FAILED_LATELY, FAILED_BEFORE, MENDED = 9, 2, 3
 _LINK = re.compile(r'<a\b[^>]*href="([^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
 # A number that stands alone or begins the words of a link: 1,234, + 5 blocked, 12 · $3.00.
-_NUMBER = re.compile(r"^\+?\s*(\d[\d,]*)(?=$|\s)(?! (?:s|min|h|d)$)")  # how long is not how many
+_NUMBER = re.compile(r"^\+?\s*(\d[\d,]*)(?=$|\s)(?!\s+(?:ms|s|min|h|d)\b)")  # how long is not how many
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 -- What the dashboard tells beside the snapshot: how far the roll-up has come, the newest release, those of the last 24
 -- hours, the alerts that were told, and the faults that the newest release brought.
 WITH newest_release AS (
-    SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC LIMIT 1
+    SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC, name DESC LIMIT 1
 )
 SELECT
     progress.rolled_up_to,

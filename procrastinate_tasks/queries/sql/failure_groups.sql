@@ -27,7 +27,7 @@ WITH RECURSIVE fault (task_name, fingerprint, exception_class, place) AS (
     WHERE fault.place < %(most_groups)s
 ),
 newest_release AS (
-    SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC LIMIT 1
+    SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC, name DESC LIMIT 1
 )
 SELECT
     fault.task_name,

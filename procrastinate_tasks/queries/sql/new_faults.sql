@@ -1,6 +1,6 @@
 -- The faults that the newest release brought and that nobody muted, with the jobs they struck of late.
 SELECT fault.task_name, fault.fingerprint, fault.exception_class, release.name AS release, struck.jobs
-FROM (SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC LIMIT 1) AS release
+FROM (SELECT name, first_seen_at FROM procrastinate_tasks_release ORDER BY first_seen_at DESC, name DESC LIMIT 1) AS release
 JOIN procrastinate_tasks_fault AS fault
     ON fault.first_seen_at >= release.first_seen_at
     AND fault.first_release = release.name

@@ -7,7 +7,7 @@ SELECT
         (
             SELECT name FROM procrastinate_tasks_release
             WHERE jsonb_exists(tasks, job.task_name)
-            ORDER BY first_seen_at DESC
+            ORDER BY first_seen_at DESC, name DESC
             LIMIT 1
         ),
         ''
