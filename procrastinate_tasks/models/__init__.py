@@ -20,6 +20,7 @@ from procrastinate_tasks.models.monitoring import (
     Release,
     RollupProgress,
     TaskRollup,
+    TaskTotal,
 )
 from procrastinate_tasks.models.queues import LiveWorker, QueueRule, ScheduleState, TaskPause
 
@@ -47,5 +48,6 @@ __all__ = [
     "TargetType",
     "TaskPause",
     "TaskRollup",
+    "TaskTotal",
     "UniqueJob",
 ]

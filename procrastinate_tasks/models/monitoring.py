@@ -74,12 +74,18 @@ class AlertNotice(models.Model):
 
 SLOT = timedelta(minutes=5)
 
+# How long a wait or a run took, at most, in each bucket of the histograms; one more holds the rest.
+TIME_BOUNDS = tuple(
+    timedelta(seconds=seconds) for seconds in (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+)
+
 
 class TaskRollup(models.Model):
     """What came of the attempts of one task on one queue that ended within five minutes from ``slot_at``.
 
     The percentiles are those of its attempts: what half of them, and nineteen of twenty, stayed within.
     ``failed`` ended the job, ``retried`` did not. Of a wait or a run that nobody knows there is none.
+    ``figures`` is what the slot has added to the ``TaskTotal`` of its task.
     """
 
     slot_at = models.DateTimeField(_("from"))
@@ -92,6 +98,7 @@ class TaskRollup(models.Model):
     wait_p95 = models.DurationField(_("95th percentile of the wait"), null=True)
     run_p50 = models.DurationField(_("median run"), null=True)
     run_p95 = models.DurationField(_("95th percentile of the run"), null=True)
+    figures = models.JSONField(_("figures"), null=True)
 
     class Meta:
         verbose_name = _("five minutes of a task")
@@ -104,6 +111,29 @@ class TaskRollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} {self.slot_at:%Y-%m-%d %H:%M}"
+
+
+class TaskTotal(models.Model):
+    """A number of one task that only grows: what the slots have added to it, each run once.
+
+    ``figure`` is ``succeeded``, ``failed`` or ``retried``; ``wait:N`` and ``run:N`` count the runs whose time
+    fell into bucket N of ``TIME_BOUNDS``, ``wait`` and ``run`` are their microseconds. The tasks that came
+    after the first hundred are one, without a name.
+    """
+
+    task_name = models.CharField(_("task"), max_length=128, blank=True)
+    figure = models.CharField(_("figure"), max_length=20)
+    total = models.BigIntegerField(_("total"))
+    grown_at = models.DateTimeField(_("grown at"))
+
+    class Meta:
+        verbose_name = _("total of a task")
+        verbose_name_plural = _("totals of tasks")
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=["task_name", "figure"], name="ptasks_total_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.task_name} {self.figure}"
 
 
 class RollupProgress(models.Model):

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import accumulate
 
 from procrastinate_tasks.database import atomic
+from procrastinate_tasks.models.monitoring import TIME_BOUNDS
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
+from procrastinate_tasks.queries.history import TimesTaken, read_task_totals
 from procrastinate_tasks.queries.system import read_progress
 from procrastinate_tasks.queries.workers import WorkerHeartbeat
 from procrastinate_tasks.queues.pauses import PauseKind
@@ -21,10 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 class Kind(StrEnum):
-    """A counter only grows; its name ends with ``_total``."""
+    """A counter only grows; its name ends with ``_total``. So do the buckets of a histogram."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
+    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,9 @@ class Metric:
     samples: tuple[Sample, ...]
     kind: Kind = Kind.GAUGE
 
+
+# The label of all tasks together that came after the first hundred; no task can have this name.
+OTHER_TASKS = "(other tasks)"
 
 MetricSource = Callable[[], Iterable[Metric]]
 
@@ -87,6 +94,7 @@ def queue_metrics() -> Iterator[Metric]:
     yield from _of_schedule(snapshot)
     yield from _of_connections(snapshot)
     yield from _of_progress()
+    yield from _of_tasks()
 
 
 def _of_queues(snapshot: Snapshot) -> Iterator[Metric]:
@@ -250,6 +258,47 @@ def _of_progress() -> Iterator[Metric]:
     )
 
 
+def _of_tasks() -> Iterator[Metric]:
+    totals = {item.task_name or OTHER_TASKS: item for item in read_task_totals()}
+    yield Metric(
+        name="procrastinate_task_runs_total",
+        help="Runs that ended, by task, summed up every five minutes; failed ended the job, retried did not.",
+        kind=Kind.COUNTER,
+        samples=tuple(
+            Sample(value=count, labels={"task": task, "outcome": outcome})
+            for task, item in totals.items()
+            for outcome, count in (
+                ("succeeded", item.succeeded),
+                ("failed", item.failed),
+                ("retried", item.retried),
+            )
+        ),
+    )
+    yield _histogram(
+        "procrastinate_task_wait_seconds",
+        "From when a job was ready until a worker began with it, by task, summed up every five minutes.",
+        {task: item.waits for task, item in totals.items()},
+    )
+    yield _histogram(
+        "procrastinate_task_run_seconds",
+        "How long a run took, by task, summed up every five minutes; of a process that died nobody knows.",
+        {task: item.runs_took for task, item in totals.items()},
+    )
+
+
+def _histogram(name: str, help_text: str, times: Mapping[str, TimesTaken]) -> Metric:
+    samples = tuple(sample for task, taken in times.items() for sample in _samples_of(task, taken))
+    return Metric(name=name, help=help_text, samples=samples, kind=Kind.HISTOGRAM)
+
+
+def _samples_of(task: str, taken: TimesTaken) -> Iterator[Sample]:
+    bounds = (*(f"{bound.total_seconds():g}" for bound in TIME_BOUNDS), "+Inf")
+    for bound, count in zip(bounds, accumulate(taken.buckets), strict=True):
+        yield Sample(suffix="_bucket", value=count, labels={"task": task, "le": bound})
+    yield Sample(suffix="_sum", value=taken.together, labels={"task": task})
+    yield Sample(suffix="_count", value=sum(taken.buckets), labels={"task": task})
+
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Value = float | bool | timedelta | datetime
@@ -257,9 +306,13 @@ Value = float | bool | timedelta | datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One number. Durations are written in seconds, instants in seconds since 1970."""
+    """One number. Durations are written in seconds, instants in seconds since 1970.
+
+    ``suffix`` ends the name of its metric: a histogram is several numbers.
+    """
 
     value: Value
+    suffix: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -272,12 +325,10 @@ def _lines(metric: Metric) -> Iterator[str]:
     yield f"# HELP {metric.name} {_escape(metric.help, quotes=False)}"
     yield f"# TYPE {metric.name} {metric.kind}"
     for sample in metric.samples:
-        labels = ",".join(f'{name}="{_escape(value, quotes=True)}"' for name, value in sample.labels.items())
-        yield (
-            f"{metric.name}{{{labels}}} {_number(sample.value)}"
-            if labels
-            else (f"{metric.name} {_number(sample.value)}")
-        )
+        name = metric.name + sample.suffix
+        pairs = (f'{label}="{_escape(value, quotes=True)}"' for label, value in sample.labels.items())
+        labels = ",".join(pairs)
+        yield f"{name}{{{labels}}} {_number(sample.value)}" if labels else f"{name} {_number(sample.value)}"
 
 
 def _escape(text: str, *, quotes: bool) -> str:

@@ -8,10 +8,15 @@ from datetime import datetime, timedelta
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import atomic, database_now, execute, fetch_row, fetch_rows, statement
 from procrastinate_tasks.jobs.faults import note_faults
-from procrastinate_tasks.models.monitoring import SLOT
+from procrastinate_tasks.models.monitoring import SLOT, TIME_BOUNDS
 from procrastinate_tasks.monitoring.policies import decide_rollup_window
 
 KEPT_FOR = timedelta(days=14)
+# A task that has not run for so long starts at nothing when it does.
+TOTALS_KEPT_FOR = timedelta(days=92)
+MOST_TASKS = 100
+# More than a run can take: an instant that no clock showed shall not be all of a sum.
+_LONGEST = timedelta(days=30)
 
 
 _LATENESS = timedelta(minutes=15)
@@ -27,6 +32,14 @@ UPDATE procrastinate_tasks_rollupprogress SET rolled_up_to = %(rolled_up_to)s
 _BEGIN = """
 -- Make the one row that tells how far the roll-up has come, if there is none.
 INSERT INTO procrastinate_tasks_rollupprogress (id) VALUES (1) ON CONFLICT DO NOTHING
+"""
+
+_FORGET_TASKS = """
+-- Delete the totals of tasks that have not run for long.
+DELETE FROM procrastinate_tasks_tasktotal
+WHERE task_name IN (
+    SELECT task_name FROM procrastinate_tasks_tasktotal GROUP BY task_name HAVING max(grown_at) < %(before)s
+)
 """
 
 _LOCK = """
@@ -87,12 +100,21 @@ def _roll_up(*, rolled_up_to: datetime | None, now: datetime) -> RollupReport:
         at_most=_MOST_AT_ONCE,
     )
     execute(_NOTE_RELEASES)
-    execute(statement("monitoring/roll_up_attempts"), slot=SLOT, from_at=window.from_at, until=window.until)
+    execute(
+        statement("monitoring/roll_up_attempts"),
+        slot=SLOT,
+        from_at=window.from_at,
+        until=window.until,
+        bounds=list(TIME_BOUNDS),
+        longest=_LONGEST,
+        most_tasks=MOST_TASKS,
+    )
     note_faults(from_at=window.from_at, until=window.until)
     execute(_ADVANCE, rolled_up_to=window.until)
     pruned = fetch_row(
         statement("monitoring/prune_rollups"), before=now - KEPT_FOR, batch=settings.retention_batch
     )["pruned"]
+    execute(_FORGET_TASKS, before=now - TOTALS_KEPT_FOR)
     return RollupReport(
         rolled_up_to=window.until,
         pruned=pruned,

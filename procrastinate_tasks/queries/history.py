@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from procrastinate_tasks.database import fetch_row, fetch_rows, statement
-from procrastinate_tasks.models.monitoring import SLOT
+from procrastinate_tasks.models.monitoring import SLOT, TIME_BOUNDS
 from procrastinate_tasks.queries.failures import MOST_NEW, NEW_FAULTS, NewFault
 
 DAY = timedelta(days=1)
@@ -118,6 +118,56 @@ def read_day(until: datetime) -> DayOfRuns:
 
 
 _COUNTS = ("succeeded", "failed", "retried")
+
+_TOTALS = """
+-- What the roll-up has counted of each task since it first ran.
+SELECT task_name, figure, total FROM procrastinate_tasks_tasktotal ORDER BY task_name, id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimesTaken:
+    """How long things took: how many in each bucket of ``TIME_BOUNDS`` and above, and all together."""
+
+    buckets: tuple[int, ...]
+    together: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTotals(Ended):
+    """How many attempts of a task have ended, how long those waited and ran of which it is known.
+
+    They are counted once their five minutes are summed up. ``task_name`` is empty for all tasks together that
+    came after the first hundred.
+    """
+
+    task_name: str
+    waits: TimesTaken
+    runs_took: TimesTaken
+
+
+def read_task_totals() -> tuple[TaskTotals, ...]:
+    """Return the totals of each task, by name."""
+    figures: dict[str, dict[str, int]] = {}
+    for row in fetch_rows(_TOTALS):
+        figures.setdefault(row["task_name"], {})[row["figure"]] = row["total"]
+    return tuple(_totals_of(name, counted) for name, counted in figures.items())
+
+
+def _totals_of(task_name: str, counted: Mapping[str, int]) -> TaskTotals:
+    return TaskTotals(
+        task_name=task_name,
+        waits=_times_taken("wait", counted),
+        runs_took=_times_taken("run", counted),
+        **{name: counted.get(name, 0) for name in _COUNTS},
+    )
+
+
+def _times_taken(name: str, counted: Mapping[str, int]) -> TimesTaken:
+    return TimesTaken(
+        buckets=tuple(counted.get(f"{name}:{bucket}", 0) for bucket in range(len(TIME_BOUNDS) + 1)),
+        together=timedelta(microseconds=counted.get(name, 0)),
+    )
 
 
 _HOURS = DAY // HOUR

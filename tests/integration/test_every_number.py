@@ -18,8 +18,10 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 
 from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring.health import check_health
 from procrastinate_tasks.monitoring.metrics import collect
+from procrastinate_tasks.monitoring.rollup import run_once
 from procrastinate_tasks.queues import pauses
 from tests.integration.procrastinate_tasks.claiming import execute
 from tests.integration.procrastinate_tasks.job_states import (
@@ -249,6 +251,39 @@ def test_every_outlet_tells_the_same_of_each_state(owner: Client):
     assert state["jobs"]["failed_last_day"] == status["failed_last_day"] == FAILED_LATELY
     orphaned = next(check for check in check_health().checks if check.name == "orphaned")
     assert str(STATES["orphaned"]) in orphaned.sentence
+
+
+@pytest.mark.usefixtures("seeded")
+def test_the_runs_of_a_task_are_the_same_for_monitoring_as_on_the_dashboard(owner: Client):
+    slot_ends = timezone.now() + SLOT
+    while run_once(slot_ends).has_more:
+        pass
+    counted = {
+        (sample.labels["task"], sample.labels["outcome"]): sample.value
+        for metric in collect()
+        if metric.name == "procrastinate_task_runs_total"
+        for sample in metric.samples
+    }
+    timed = {
+        sample.labels["task"]: sample.value
+        for metric in collect()
+        if metric.name == "procrastinate_task_run_seconds"
+        for sample in metric.samples
+        if sample.suffix == "_count"
+    }
+    lines = owner.get(reverse("admin:queue_dashboard")).context["tasks"]
+
+    assert counted == {
+        (line.name, outcome): count
+        for line in lines
+        for outcome, count in (
+            ("succeeded", line.runs - line.failed - line.retried),
+            ("failed", line.failed),
+            ("retried", line.retried),
+        )
+    }
+    assert timed == {line.name: line.runs for line in lines}
+    assert sum(timed.values()) > FAILED_LATELY
 
 
 @pytest.mark.usefixtures("seeded")

@@ -12,6 +12,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from procrastinate_tasks.jobs.deferring import defer
+from procrastinate_tasks.models import Outcome, TaskTotal
+from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring import metrics
 from procrastinate_tasks.monitoring.metrics import (
     Kind,
@@ -22,9 +24,12 @@ from procrastinate_tasks.monitoring.metrics import (
     render,
     single,
 )
+from procrastinate_tasks.monitoring.rollup import MOST_TASKS, run_once
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.monitoring.faults import register_worker
+from tests.integration.procrastinate_tasks.overview import an_attempt
 
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -124,3 +129,41 @@ def test_a_source_that_fails_takes_no_other_with_it(
     assert numbers["procrastinate_metrics_up", (("source", "broken"),)] == 0
     assert numbers["procrastinate_metrics_up", (("source", "queue"),)] == 1
     assert "Metrics could not be read" in caplog.text
+
+
+@pytest.mark.django_db
+def test_runs_and_their_times_are_counted_by_task():
+    for seconds, outcome in ((0.1, "succeeded"), (0.2, "succeeded"), (7200, "failed")):
+        an_attempt(finished_at=NOW - SLOT, lasted=timedelta(seconds=seconds), outcome=Outcome(outcome))
+    while run_once(NOW).has_more:
+        pass
+
+    numbers = parse(render(collect()))
+
+    task = ("task", "sample.remember")
+    runs = {
+        outcome: numbers["procrastinate_task_runs_total", (("outcome", outcome), task)]
+        for outcome in ("succeeded", "failed", "retried")
+    }
+    buckets = {
+        bound: numbers["procrastinate_task_run_seconds_bucket", (("le", bound), task)]
+        for bound in ("0.01", "0.1", "0.5", "3600", "+Inf")
+    }
+    assert runs == {"succeeded": 2, "failed": 1, "retried": 0}
+    assert buckets == {"0.01": 0, "0.1": 1, "0.5": 2, "3600": 2, "+Inf": 3}
+    assert numbers["procrastinate_task_run_seconds_count", (task,)] == 3
+    assert numbers["procrastinate_task_run_seconds_sum", (task,)] == pytest.approx(7200.3)
+    assert numbers["procrastinate_task_wait_seconds_count", (task,)] == 0
+
+
+@pytest.mark.django_db
+def test_many_tasks_make_no_more_lines_than_the_first_hundred():
+    TaskTotal.objects.bulk_create(
+        TaskTotal(task_name=f"sample.task_{number}" if number else "", figure="run:3", total=1, grown_at=NOW)
+        for number in range(MOST_TASKS + 1)
+    )
+
+    text = render(collect())
+
+    assert text.count("procrastinate_task_") < 40 * (MOST_TASKS + 1)
+    assert 'procrastinate_task_run_seconds_bucket{task="(other tasks)",le="+Inf"} 1.0' in text

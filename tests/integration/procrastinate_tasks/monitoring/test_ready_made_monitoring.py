@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from procrastinate_tasks.monitoring.metrics import collect
+from procrastinate_tasks.monitoring.metrics import Kind, Metric, collect
 
 _FOLDER = Path(__file__).parents[4] / "docs" / "monitoring"
 _DASHBOARD, _RULES = _FOLDER / "grafana-dashboard.json", _FOLDER / "prometheus-rules.yml"
@@ -24,11 +25,18 @@ def expressions_of_the_rules() -> list[str]:
     return re.findall(r"^        expr: (.+)$", _RULES.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+def names_of(metric: Metric) -> Iterator[str]:
+    if metric.kind is not Kind.HISTOGRAM:
+        yield metric.name
+    else:
+        yield from (f"{metric.name}_{part}" for part in ("bucket", "sum", "count"))
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("read", [expressions_of_the_dashboard, expressions_of_the_rules])
 def test_each_metric_that_is_named_exists(read):
     expressions = read()
-    known = {metric.name for metric in collect()}
+    known = {name for metric in collect() for name in names_of(metric)}
 
     named = {name for expression in expressions for name in _NAME.findall(expression)}
 

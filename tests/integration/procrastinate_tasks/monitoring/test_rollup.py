@@ -16,9 +16,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from procrastinate_tasks.database import statement
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.models import JobAttempt, Outcome, Release, RollupProgress, TaskRollup
-from procrastinate_tasks.models.monitoring import SLOT
-from procrastinate_tasks.monitoring.rollup import KEPT_FOR, run_once
+from procrastinate_tasks.models import JobAttempt, Outcome, Release, RollupProgress, TaskRollup, TaskTotal
+from procrastinate_tasks.models.monitoring import SLOT, TIME_BOUNDS
+from procrastinate_tasks.monitoring.rollup import KEPT_FOR, MOST_TASKS, TOTALS_KEPT_FOR, run_once
+from procrastinate_tasks.queries.history import TimesTaken, read_task_totals
 from procrastinate_tasks.testing import drain_queue
 from procrastinate_tasks.worker import maintenance
 from procrastinate_tasks.worker.maintenance import run_rollup
@@ -286,6 +287,7 @@ def test_the_database_keeps_one_row_of_progress_and_one_of_each_slot():
 
 def test_the_attempts_of_a_window_are_found_by_an_index():
     window: dict[str, Any] = {"slot": SLOT, "from_at": NOON - SLOT, "until": NOON}
+    window |= {"bounds": list(TIME_BOUNDS), "longest": timedelta(days=30), "most_tasks": 100}
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_tasks_jobattempt")  # and the pages that earlier tests left
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -313,3 +315,102 @@ def test_one_process_sums_up_at_a_time_and_another_does_not_wait():
         other.close()
 
     assert (meanwhile.rolled_up_to, after.rolled_up_to) == (None, NOON)
+
+
+# --- Totals -----------------------------------------------------------------------------------------------
+
+
+def times(taken: Sequence[timedelta]) -> TimesTaken:
+    """Count by hand how many took as long as each bound, or more than all."""
+    bounds = (*TIME_BOUNDS, timedelta.max)
+    lower = (timedelta.min, *TIME_BOUNDS)
+    return TimesTaken(
+        buckets=tuple(
+            sum(low < time <= bound for time in taken) for low, bound in zip(lower, bounds, strict=True)
+        ),
+        together=sum(taken, timedelta()),
+    )
+
+
+def test_the_totals_are_what_counting_by_hand_finds_however_often_a_slot_is_summed_up():
+    chance = random.Random(5)  # noqa: S311 - the same numbers at each run
+    waits, runs, ended = [], [], dict.fromkeys(("succeeded", "failed", "retried"), 0)
+    for minute in range(60):
+        run = chance.choice([*TIME_BOUNDS, timedelta(milliseconds=chance.randrange(90_000))])
+        wait = chance.choice([*TIME_BOUNDS, timedelta(hours=2), timedelta(0)])
+        outcome = chance.choice([Outcome.SUCCEEDED, Outcome.FAILED, Outcome.RETRYING])
+        an_attempt(
+            finished_at=NOON - timedelta(hours=1) + minute * MINUTE, lasted=run, waited=wait, outcome=outcome
+        )
+        waits.append(wait)
+        runs.append(run)
+        ended[{"retrying": "retried"}.get(outcome.value, outcome.value)] += 1
+        catch_up(NOON - timedelta(hours=1) + minute * MINUTE + MINUTE)
+    catch_up()
+
+    (total,) = read_task_totals()
+    assert {name: getattr(total, name) for name in ended} == ended
+    assert total.waits == times(waits)
+    assert total.runs_took == times(runs)
+
+
+def test_a_total_never_falls_when_attempts_are_gone():
+    attempts = [an_attempt(finished_at=NOON - MINUTE) for _ in range(3)]
+    catch_up()
+    for attempt in attempts[:2]:
+        attempt.delete()
+
+    catch_up()
+    an_attempt(finished_at=NOON - MINUTE)
+    catch_up()
+
+    (total,) = read_task_totals()
+    assert total.succeeded == sum(total.runs_took.buckets) == 4
+
+
+def test_the_tasks_beyond_the_first_hundred_are_counted_together():
+    for number in range(MOST_TASKS - 1):
+        an_attempt(finished_at=NOON - MINUTE, task_name=f"sample.task_{number:03}")
+    catch_up()
+    for name in ("sample.other_a", "sample.other_b", "sample.other_c", "sample.task_000"):
+        an_attempt(finished_at=NOON - MINUTE, task_name=name)
+
+    catch_up()
+    catch_up()
+
+    totals = {total.task_name: total.succeeded for total in read_task_totals()}
+    assert len(totals) == MOST_TASKS + 1
+    assert (totals["sample.other_a"], totals[""], totals["sample.task_000"]) == (1, 2, 2)
+
+
+def test_an_instant_that_no_clock_showed_is_counted_and_ends_no_roll_up():
+    an_attempt(finished_at=NOON - MINUTE, lasted=timedelta(days=300_000))
+    an_attempt(finished_at=NOON - MINUTE, lasted=-timedelta(days=300_000))
+
+    catch_up()
+
+    (total,) = read_task_totals()
+    assert (total.runs_took.buckets[0], total.runs_took.buckets[-1]) == (1, 1)
+    assert total.runs_took.together == timedelta(days=30)
+
+
+def test_the_totals_of_a_task_that_has_not_run_for_long_go():
+    an_attempt(finished_at=NOON - MINUTE)
+    catch_up()
+    TaskTotal.objects.update(grown_at=NOW - TOTALS_KEPT_FOR + MINUTE)
+
+    catch_up(NOW)
+    kept = len(read_task_totals())
+    catch_up(NOW + 2 * MINUTE)
+
+    assert (kept, len(read_task_totals())) == (1, 0)
+
+
+def test_the_database_keeps_one_total_of_a_figure():
+    an_attempt(finished_at=NOON - MINUTE)
+    catch_up()
+    row = TaskTotal.objects.filter(figure="succeeded").get()
+    row.pk = None
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row.save()
