@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -22,9 +23,13 @@ from bookings.forms import PropertyForm
 from bookings.models import Booking, BookingChangeLog, NightBlock, Property, Quote
 from bookings.money import format_pesos
 from bookings.nights_calendar import NightState, read_first, read_month
+from bookings.occupancy import read_occupancy
 from bookings.office_forms import ClosureForm, TelephoneForm
 from bookings.read_only import NOTHING, OfficeList, ReadOnly, column, instant, link_to
 from bookings.references import read_reference
+
+_MOST_HOMES = 40
+_LIST_WITH_OCCUPANCY = "bookings/admin/list_with_occupancy.html"
 
 
 @admin.register(Property)
@@ -35,19 +40,43 @@ class PropertyAdmin(OfficeList, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "town", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
     change_form_template = "bookings/admin/property.html"
+    change_list_template = _LIST_WITH_OCCUPANCY
 
     def get_urls(self) -> list[URLPattern]:
-        calendar = path(
-            "<int:property_id>/calendar/",
-            self.admin_site.admin_view(self.show_calendar),
-            name="bookings_property_calendar",
+        view = self.admin_site.admin_view
+        return [
+            path("occupancy/", view(self.show_occupancy), name="bookings_property_occupancy"),
+            path("<int:property_id>/calendar/", view(self.show_calendar), name="bookings_property_calendar"),
+            *super().get_urls(),
+        ]
+
+    def show_occupancy(self, request: HttpRequest) -> HttpResponse:
+        """Show a month of the nights of all properties; ``?month=2026-12`` chooses it."""
+        self._require_view_of_nights(request)
+        now = timezone.now()
+        homes = Paginator(Property.objects.order_by("name", "pk"), _MOST_HOMES).get_page(
+            request.GET.get("page")
         )
-        return [calendar, *super().get_urls()]
+        first = read_first(request.GET.get("month", ""), today=timezone.localdate(now))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Occupancy of all homes"),
+            "opts": self.opts,
+            "homes": homes,
+            "month": read_occupancy(homes=list(homes), first=first, now=now),
+            "states": NightState,
+            "may_close": request.user.has_perm("bookings.add_nightblock"),
+            "may_see_closures": request.user.has_perm("bookings.view_nightblock"),
+        }
+        return TemplateResponse(request, "bookings/admin/occupancy.html", context)
+
+    def _require_view_of_nights(self, request: HttpRequest) -> None:
+        if not (self.has_view_permission(request) and request.user.has_perm("bookings.view_booking")):
+            raise PermissionDenied
 
     def show_calendar(self, request: HttpRequest, property_id: int) -> HttpResponse:
         """Show a month of a property's nights; ``?month=2026-12`` chooses it."""
-        if not (self.has_view_permission(request) and request.user.has_perm("bookings.view_booking")):
-            raise PermissionDenied
+        self._require_view_of_nights(request)
         homes = list(Property.objects.all())
         home = next((home for home in homes if home.pk == property_id), None)
         if home is None:
@@ -101,6 +130,7 @@ class BookingAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ignore
     """Bookings without their money; payments registers it with them. One taken by telephone is added."""
 
     add_form = TelephoneForm
+    change_list_template = _LIST_WITH_OCCUPANCY
 
     list_display = ("folio", "guest_name", "home", "check_in", "night_count", "status", "total", "made")
     list_filter = ("status", "quote__home", "arrival_at")
@@ -161,6 +191,7 @@ class NightBlockAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ign
     """Blocked nights; staff close some by hand, and open them again."""
 
     add_form = ClosureForm
+    change_list_template = _LIST_WITH_OCCUPANCY
     actions = ("open_again",)
     list_display = (
         "id",

@@ -69,7 +69,7 @@ def read_month(*, home: Property, first: date, now: datetime) -> NightsMonth:
     owners = {
         night: block
         for block in blocks
-        for night in _each_night(max(block.nights.lower, first), min(block.nights.upper, next_month(first)))
+        for night in each_night(max(block.nights.lower, first), min(block.nights.upper, next_month(first)))
     }
     return NightsMonth(
         home=home,
@@ -104,10 +104,11 @@ def _blocks(home: Property, first: date, now: datetime) -> Sequence[NightBlock]:
     blocks = NightBlock.objects.filter(
         home=home, active=True, nights__overlap=nights_between(first, next_month(first))
     ).select_related("booking__quote")
-    return [block for block in blocks.order_by("nights") if not _has_lapsed(block.booking, now)]
+    return [block for block in blocks.order_by("nights") if not has_lapsed(block.booking, now)]
 
 
-def _has_lapsed(booking: Booking | None, now: datetime) -> bool:
+def has_lapsed(booking: Booking | None, now: datetime) -> bool:
+    """Tell whether a hold is over that nobody has released yet."""
     if booking is None:
         return False
     is_hold = booking.status == BookingStatus.PENDING and not booking.checkout_open
@@ -119,14 +120,15 @@ def _night(day: date, block: NightBlock | None, today: date) -> Night:
         return Night(date=day, state=NightState.FREE, is_today=day == today)
     return Night(
         date=day,
-        state=_state_of(block),
+        state=state_of(block),
         booking=block.booking,
         is_arrival=day == block.nights.lower,
         is_today=day == today,
     )
 
 
-def _state_of(block: NightBlock) -> NightState:
+def state_of(block: NightBlock) -> NightState:
+    """Return what the nights of a block are."""
     if block.booking is None:
         return NightState.MANUAL
     if block.kind == NightBlock.Kind.CHANGE:
@@ -134,7 +136,8 @@ def _state_of(block: NightBlock) -> NightState:
     return _STATES.get(BookingStatus(block.booking.status), NightState.BOOKED)
 
 
-def _each_night(first: date, until: date) -> list[date]:
+def each_night(first: date, until: date) -> list[date]:
+    """Return the nights of a half-open range."""
     return [first + _DAY * offset for offset in range((until - first).days)]
 
 

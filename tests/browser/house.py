@@ -40,7 +40,8 @@ def furnish() -> tuple[Address, ...]:
         store_photo(photo, read_photo(encode(draw(2000, 1300, seed=position))))
     bookings = _book(home)
     stage.fill_the_queue()
-    return (*_guest_pages(home, bookings), *_queue_pages(), *_job_pages(), *_admin_pages())
+    office = _office_pages(home, bookings["confirmed"])
+    return (*_guest_pages(home, bookings), *_queue_pages(), *_job_pages(), *_admin_pages(), *office)
 
 
 def _book(home: Property) -> dict[str, Booking]:
@@ -87,6 +88,18 @@ def _job_pages() -> list[Address]:
     return [
         Address(name=f"job-{job.status}", path=reverse("admin:queue_job", args=[job.pk])) for job in latest
     ]
+
+
+def _office_pages(home: Property, booking: Booking) -> list[Address]:
+    """The pages of the admin that are no list and no row."""
+    pages = {
+        "occupancy": reverse("admin:bookings_property_occupancy"),
+        "calendar": reverse("admin:bookings_property_calendar", args=[home.pk]),
+        "explanation": reverse("admin:bookings_booking_explain", args=[booking.pk]),
+        "email-samples": reverse("admin:payments_guestemail_samples"),
+        "email-sample": reverse("admin:payments_sample_email", args=["arrival", "es-mx"]),
+    }
+    return [Address(name=f"office-{name}", path=path) for name, path in pages.items()]
 
 
 def _admin_pages() -> list[Address]:
