@@ -54,8 +54,12 @@ def find_booking(access_token: str) -> Booking:
 
 def arrival_instructions(booking: Booking) -> str:
     """Return how to get into a home, for the guest of a stay that is confirmed; empty for everybody else."""
-    is_expected = booking.status == BookingStatus.CONFIRMED and booking.cancel_requested_at is None
-    return booking.home.arrival_instructions if is_expected else ""
+    return booking.home.arrival_instructions if is_expected(booking) else ""
+
+
+def is_expected(booking: Booking) -> bool:
+    """Tell whether a guest is to come, or there: who cancels is not."""
+    return booking.status == BookingStatus.CONFIRMED and booking.cancel_requested_at is None
 
 
 def find_holds(*, public_ids: Collection[UUID], now: datetime) -> list[Booking]:

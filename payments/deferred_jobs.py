@@ -114,7 +114,11 @@ def request_email(
             "base_url": base_url,
             "created_at": now,
             "facts": lambda: take_facts(
-                booking=booking, payment=payment, refund=refund, replaced=replaced
+                booking=booking,
+                payment=payment,
+                refund=refund,
+                replaced=replaced,
+                for_arrival=kind == GuestEmail.Kind.ARRIVAL,
             ).as_json(),
         },
     )

@@ -7,10 +7,11 @@ it still holds is asked again before it is sent (``protocols/guest_email.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bookings import queries
 from bookings.models import Booking, Quote
 from payments.models import BookingAccount, Dunning, Payment, Refund
 from payments.policies import PaymentKind, PaymentStatus
@@ -26,6 +27,7 @@ class EmailFacts:
         paid_minor, back_minor, fee_minor: what was paid, goes back and is still owed after cancelling.
         next_try_at: when a card that said no is asked again.
         old_arrival_at, old_departure_at, old_total_minor: what a change of dates replaced.
+        address, map_url, host_name, host_phone, instructions: of an arrival alone: how to get in.
         changes: how many changes of dates there were, for calendars that replace an entry by a newer one.
     """
 
@@ -61,6 +63,11 @@ class EmailFacts:
     old_departure_at: datetime | None = None
     old_total_minor: int = 0
     changes: int = 0
+    address: str = ""
+    map_url: str = ""
+    host_name: str = ""
+    host_phone: str = ""
+    instructions: str = ""
 
     @property
     def tz(self) -> ZoneInfo:
@@ -86,15 +93,17 @@ def take_facts(
     payment: Payment | None = None,
     refund: Refund | None = None,
     replaced: Quote | None = None,
+    for_arrival: bool = False,
 ) -> EmailFacts:
     """Take the facts of a booking as they are now; of a balance that is still to come, its sum.
 
     Args:
         replaced: the quote that a change of dates has just replaced.
+        for_arrival: keys and codes are told too, which no other e-mail may carry.
     """
     quote, home = booking.quote, booking.home
     account = BookingAccount.objects.filter(booking=booking).first()
-    return EmailFacts(
+    facts = EmailFacts(
         name=booking.guest_name,
         home=home.name,
         town=home.town,
@@ -127,6 +136,19 @@ def take_facts(
         old_departure_at=_instant(booking, replaced, is_arrival=False),
         old_total_minor=replaced.total_minor if replaced else 0,
         changes=booking.changes.count(),
+    )
+    return _with_way_in(facts, booking) if for_arrival else facts
+
+
+def _with_way_in(facts: EmailFacts, booking: Booking) -> EmailFacts:
+    home = booking.home
+    return replace(
+        facts,
+        address=home.address,
+        map_url=home.map_url,
+        host_name=home.host_name,
+        host_phone=home.host_phone,
+        instructions=queries.arrival_instructions(booking),
     )
 
 

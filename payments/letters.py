@@ -31,6 +31,7 @@ class Letter:
 
     Attributes:
         rows: labels and values, as of a stay or a price.
+        links: labels and addresses outside of the site, as of a map.
         button: what the link is called.
         notes: what stands below the link, smaller.
     """
@@ -39,6 +40,7 @@ class Letter:
     heading: str
     paragraphs: tuple[str, ...]
     rows: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     button: str
     notes: tuple[str, ...] = ()
 
@@ -56,7 +58,12 @@ def read_facts(email: GuestEmail) -> EmailFacts:
     """Return the facts of an e-mail's cause; what an older release asked for has those of now."""
     if email.facts:
         return EmailFacts.from_json(email.facts)
-    return take_facts(booking=email.booking, payment=email.payment, refund=email.refund)
+    return take_facts(
+        booking=email.booking,
+        payment=email.payment,
+        refund=email.refund,
+        for_arrival=email.kind == Kind.ARRIVAL,
+    )
 
 
 def write_email(email: GuestEmail) -> WrittenLetter:
@@ -169,8 +176,10 @@ def _arrival(facts: EmailFacts) -> Letter:
             _("We expect you at %(home)s, %(town)s, on %(day)s from %(time)s.")
             % {**_named(facts), "day": _day(facts.arrival_at), "time": _clock(facts.arrival_at)},
             *_next_charge(facts),
+            *_how_to_get_in(facts),
         ),
-        rows=_stay(facts),
+        rows=(*_stay(facts), *_where(facts)),
+        links=((_("See it on a map"), facts.map_url),) if facts.map_url else (),
         button=_("See your booking"),
         notes=(_("If you will arrive late at night, or need anything, answer this e-mail."),),
     )
@@ -315,6 +324,17 @@ def _stay(facts: EmailFacts) -> tuple[tuple[str, str], ...]:
         (_("Check-out"), f"{_day_and_year(facts.departure_at)}, {_clock(facts.departure_at)}"),
         (_("Guests"), str(facts.guests)),
     )
+
+
+def _how_to_get_in(facts: EmailFacts) -> tuple[str, ...]:
+    lines = [line.strip() for line in facts.instructions.splitlines() if line.strip()]
+    return (_("How to get in:"), *lines) if lines else ()
+
+
+def _where(facts: EmailFacts) -> tuple[tuple[str, str], ...]:
+    host = ", ".join(filter(None, (facts.host_name, facts.host_phone)))
+    rows = ((_("Address"), facts.address), (_("Your host"), host))
+    return tuple((label, value) for label, value in rows if value)
 
 
 def _price(facts: EmailFacts) -> tuple[tuple[str, str], ...]:

@@ -61,6 +61,11 @@ _SAMPLE = EmailFacts(
     old_departure_at=datetime(2027, 1, 9, 18, tzinfo=UTC),
     old_total_minor=1_107_800,
     changes=1,
+    address="Calle Sol 12, La Veleta",
+    map_url="https://www.openstreetmap.org/#map=17/20.21/-87.46",
+    host_name="Marisol Reyes",
+    host_phone="+52 984 123 4567",
+    instructions="La llave está en la caja junto a la puerta.\nSu código es 4711.",
 )
 
 

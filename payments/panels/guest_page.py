@@ -85,6 +85,7 @@ class BookingPage:
         can_extend: more time to pay is still to be had.
         can_hold_again: the nights of a hold that is over are free.
         stay_is: whether the stay is ahead, goes on, or has ended.
+        is_expected: the guest is to come, or there: where to, and who receives them, is shown.
         terms: what cancelling costs on which day, ``None`` when it cannot be cancelled.
         change: other dates that are held until they are paid for.
     """
@@ -106,6 +107,7 @@ class BookingPage:
     can_extend: bool
     can_hold_again: bool
     stay_is: StayIs
+    is_expected: bool
     terms: CancellationTerms | None
     change: DateChange | None
     can_change: bool
@@ -146,6 +148,7 @@ def describe_booking(
         can_extend=stage == Stage.HELD and booking.hold_extended_at is None and booking.wanted_at is None,
         can_hold_again=stage == Stage.HOLD_OVER and _is_free_again(booking, now),
         stay_is=_stay_is(booking, now),
+        is_expected=bookings.is_expected(booking) and now < booking.departure_at,
         terms=_terms(booking, now) if queries.can_change(booking) else None,
         change=change,
         can_change=queries.can_change(booking),

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
+from freezegun import freeze_time
 
 from bookings.models import Booking
 from bookings.queries import arrival_instructions
@@ -66,6 +67,32 @@ def test_how_to_get_in_is_told_to_the_guest_of_a_confirmed_stay_alone():
 
     assert arrival_instructions(guest) == "El código es 4711"
     assert arrival_instructions(hold) == arrival_instructions(leaving) == ""
+
+
+def test_a_guest_reads_where_to_go_and_whom_to_call_once_the_stay_is_confirmed(client: Client):
+    home = make_property(**WHOLE)
+    with freeze_time(NOW):
+        guest = make_confirmed_booking(now=NOW, home=home, check_in=date(2026, 12, 1))
+        hold = make_hold(now=NOW, home=home, check_in=date(2026, 12, 20))
+        text = client.get(guest.get_absolute_url()).content.decode()
+        of_hold = client.get(hold.get_absolute_url()).content.decode()
+
+    assert home.address in text
+    assert f'href="{home.map_url}"' in text
+    assert home.host_name in text
+    assert f'href="tel:{home.host_phone.replace(" ", "")}"' in text
+    assert home.host_phone not in of_hold
+    assert "4711" not in text + of_hold
+
+
+def test_who_cancels_or_has_left_is_not_told_where_to_go(client: Client):
+    booking = make_confirmed_booking(now=NOW, home=make_property(**WHOLE), check_in=date(2026, 12, 1))
+
+    with freeze_time(booking.departure_at):
+        assert "5555 0142" not in client.get(booking.get_absolute_url()).content.decode()
+    Booking.objects.filter(pk=booking.pk).update(cancel_requested_at=NOW)
+    with freeze_time(NOW):
+        assert "5555 0142" not in client.get(booking.get_absolute_url()).content.decode()
 
 
 @pytest.mark.parametrize("address", ["http://maps.example/", "javascript:alert(1)"])

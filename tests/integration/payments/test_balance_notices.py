@@ -12,7 +12,7 @@ from payments import tasks
 from payments.date_changes import change_dates
 from payments.models import GuestEmail
 from payments.services import request_cancellation
-from tests.factories import BASE_URL
+from tests.factories import BASE_URL, make_property
 from tests.house import House
 
 
@@ -126,6 +126,44 @@ def test_a_guest_is_expected_two_days_before_and_told_once(house: House):
     assert [announce_arrivals(house) for _ in range(3)] == ["announced=1", "announced=0", "announced=0"]
     assert len(arrivals()) == 1
     assert booking.folio in arrivals()[0]
+
+
+def test_only_the_mail_of_the_arrival_says_how_to_get_in(house: House):
+    home = make_property(
+        address="Calle Sol 12",
+        map_url="https://maps.example/12",
+        host_name="Marisol Reyes",
+        host_phone="984 123 4567",
+        arrival_instructions="La llave está en la caja <azul>.\n\nSu código es 4711.",
+    )
+    booking = house.book(home=home)
+    house.wait_until(booking.arrival_at - timedelta(days=2))
+
+    announce_arrivals(house)
+
+    (arrival,) = (message for message in mail.outbox if "4711" in message.body)
+    assert "<arrival." in arrival.extra_headers["Message-ID"]
+    assert "Cómo entrar:\n\nLa llave está en la caja <azul>.\n\nSu código es 4711." in arrival.body
+    assert "Dirección: Calle Sol 12" in arrival.body
+    assert "Quién te recibe: Marisol Reyes, 984 123 4567" in arrival.body
+    assert "Ver en el mapa: https://maps.example/12" in arrival.body
+    html = str(arrival.alternatives[0][0])
+    assert '<a href="https://maps.example/12"' in html
+    assert "<p" in html and "caja &lt;azul&gt;." in html
+    others = GuestEmail.objects.exclude(kind=GuestEmail.Kind.ARRIVAL)
+    assert others.exists()
+    assert all("4711" not in str(email.facts) for email in others)
+
+
+def test_how_to_get_in_is_not_told_when_the_house_has_written_nothing(house: House):
+    booking = house.book()
+    house.wait_until(booking.arrival_at - timedelta(days=2))
+
+    announce_arrivals(house)
+
+    message = next(m for m in mail.outbox if "<arrival." in m.extra_headers["Message-ID"])
+    assert "Cómo entrar" not in message.body
+    assert "Quién te recibe" not in message.body
 
 
 def test_who_booked_for_tonight_is_told_at_once_and_who_cancelled_is_not(house: House):
