@@ -16,7 +16,7 @@ from procrastinate.jobs import Job
 
 from procrastinate_tasks.jobs.redaction import Redaction
 from procrastinate_tasks.jobs.task_options import find_options
-from procrastinate_tasks.jobs.values import encode_value, no_queries, text_of
+from procrastinate_tasks.jobs.values import encode_value, name_of, no_queries, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ _LONGEST_PIECE = 4_000
 _MOST_FRAMES = 150
 
 
-_MOST_CAUSES = 20
+_MOST_TOLD = 20  # errors: of a long story itself, and the first few of its group
+_MOST_MEMBERS = 5
 
 
 _MACHINERY = ("procrastinate", "procrastinate_tasks", "asgiref", "asyncio", "concurrent", "contextvars")
@@ -89,7 +90,7 @@ def _unless_it_raises(describe: Callable[[], str], instead: str = "(it cannot be
     try:
         return describe()
     except BaseException as fault:
-        logger.warning("Part of an error could not be described: %s", type(fault).__name__)
+        logger.warning("Part of an error could not be described: %s", name_of(type(fault)))
         return instead
 
 
@@ -112,21 +113,46 @@ def _describe_traceback(exception: BaseException, clean: Callable[[str, int], st
 
 def _format_traceback(exception: BaseException) -> Iterator[str]:
     """Format the last frames of an exception and of what led to it, unless that is a long description."""
-    tb = _traceback_from_task(exception.__traceback__)
     with no_queries():
-        described = traceback.TracebackException(
-            type(exception), exception, tb, limit=-_MOST_FRAMES, max_group_width=5, compact=True
-        )
-        yield from described.format(chain=_is_short_story(exception))
+        if _is_short_story(exception):
+            tb = _traceback_from_task(exception.__traceback__)
+            yield from traceback.TracebackException(
+                type(exception),
+                exception,
+                tb,
+                limit=-_MOST_FRAMES,
+                max_group_width=_MOST_MEMBERS,
+                compact=True,
+            ).format()
+        else:
+            yield from _tell_shortly(exception)
 
 
-def _is_short_story(exception: BaseException | None) -> bool:
-    causes = 0
-    while exception is not None and causes < _MOST_CAUSES:
-        cause = exception.__cause__
-        exception = exception.__context__ if cause is None else cause
-        causes += 1
-    return exception is None
+def _is_short_story(exception: BaseException) -> bool:
+    """Tell whether few errors led to it or are in it: Python's description follows each way to each."""
+    waiting = [exception]
+    for _ in range(_MOST_TOLD):
+        if not waiting:
+            return True
+        error = waiting.pop()
+        waiting += _members_of(error)[: _MOST_TOLD + 1]
+        waiting += [each for each in (error.__cause__, error.__context__) if each is not None]
+    return not waiting
+
+
+def _tell_shortly(exception: BaseException) -> Iterator[str]:
+    """Tell an error without what led to it; of a group, the first errors in it."""
+    members = _members_of(exception)
+    for error in (exception, *members[:_MOST_MEMBERS]):
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_tb(_traceback_from_task(error.__traceback__), limit=-_MOST_FRAMES)
+        yield f"{_class_of(error).removeprefix('builtins.')}: {text_of(error)}\n"
+    if len(members) > _MOST_MEMBERS:
+        yield f"(and {len(members) - _MOST_MEMBERS} more in the group)\n"
+
+
+def _members_of(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if issubclass(type(error), BaseExceptionGroup) else ()  # type: ignore[attr-defined]
 
 
 def _traceback_from_task(tb: TracebackType | None) -> TracebackType | None:

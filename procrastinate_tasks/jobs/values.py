@@ -50,7 +50,13 @@ class _TooLong(Exception):
 
 def cannot_be_shown(value: object) -> str:
     """Return the sentence that stands for a value which says nothing of itself."""
-    return f"(a value of type {type(value).__name__} that cannot be shown)"
+    return f"(a value of type {name_of(type(value))} that cannot be shown)"
+
+
+def name_of(kind: type) -> str:
+    """Return the name of a class, whatever its metaclass answers who asks for it."""
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name
 
 
 # --- As JSON ------------------------------------------------------------------------------------------------

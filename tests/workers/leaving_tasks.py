@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import decimal
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +42,32 @@ class UnnamedError(Exception):
     __qualname__ = "Un\x00named\udfff"
 
 
+class NamelessKind(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("__name__", "__qualname__", "__module__"):
+            raise SystemExit(3)
+        return super().__getattribute__(name)
+
+
+class Nameless(Unshowable, metaclass=NamelessKind):
+    pass
+
+
+class ErrorThatIsNotLookedAt(Exception):
+    """Ends whoever asks it what it is, or what led to it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise SystemExit(3)
+
+
+def _group(depth: int) -> BaseException:
+    """One error to which there are more ways than can be walked."""
+    error: Exception = ValueError("bottom")
+    for _ in range(depth):
+        error = ExceptionGroup("group", [error, error])
+    return error
+
+
 def _nested(depth: int) -> list[Any]:
     nested: list[Any] = []
     for _ in range(depth):
@@ -54,6 +81,7 @@ def _lazy_user() -> SimpleLazyObject[Any]:
 
 UNSHOWABLE: dict[str, Callable[[], object]] = {
     "repr": Unshowable,
+    "nameless": Nameless,
     "number": lambda: 10**5000,
     "queryset": Group.objects.all,
     "nested": lambda: _nested(200_000),
@@ -80,6 +108,8 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "queryset": lambda: ValueError("no such group", Group.objects.all()),
     "word": lambda: ValueError("deadbeef" * 18_750),
     "exit": lambda: SystemExit(3),
+    "look": ErrorThatIsNotLookedAt,
+    "group": lambda: _group(60),
 }
 
 
@@ -108,6 +138,66 @@ async def await_cancelled() -> None:
 @task(name="leaving.cancelled_once", retry=Retries(max_retries=2, delay=timedelta(0)))
 async def await_cancelled_with_plain_retries() -> None:
     await await_cancelled.func()
+
+
+# --- What an async job does to the loop it shares -----------------------------------------------------------
+
+
+async def _exit() -> None:
+    raise SystemExit(3)
+
+
+async def _exit_in_group() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_exit())
+
+
+async def _exit_in_callback() -> None:
+    asyncio.get_running_loop().call_soon(sys.exit, 3)
+    await asyncio.sleep(0.05)
+
+
+async def _stop_loop() -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0.05)
+
+
+async def _cancel_all() -> None:
+    """As a program does that ends."""
+    for each in asyncio.all_tasks():
+        each.cancel()
+    await asyncio.sleep(0.05)
+
+
+async def _be_cancelled_late() -> None:
+    await Group.objects.acount()
+    task = asyncio.current_task()
+    assert task is not None
+    for milliseconds in range(50):
+        asyncio.get_running_loop().call_later(milliseconds / 1000, task.cancel)
+
+
+def _refuse_task(*_: object, **__: object) -> Any:
+    raise LookupError
+
+
+async def _set_factory() -> None:
+    asyncio.get_running_loop().set_task_factory(_refuse_task)
+
+
+ON_LOOP: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+    "exit": _exit_in_group,
+    "callback": _exit_in_callback,
+    "stop": _stop_loop,
+    "cancel": _cancel_all,
+    "late": _be_cancelled_late,
+    "factory": _set_factory,
+}
+
+
+@task(name="leaving.on_loop")
+async def on_loop(what: str) -> None:
+    await ON_LOOP[what]()
 
 
 # --- What a job leaves to the next --------------------------------------------------------------------------

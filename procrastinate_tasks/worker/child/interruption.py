@@ -30,6 +30,9 @@ _SIGNAL = signal.SIGUSR1
 
 _CANCEL_SECONDS = 2.0
 
+
+_MOST_CAUSES = 20
+
 # The slot whose job the main thread is executing at this moment: only there may the signal raise.
 _in_main_thread: list[Slot] = []
 
@@ -130,9 +133,11 @@ def withdraw(slot: Slot) -> BaseException | None:
 
 
 def _is_of_cancelled_query(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, psycopg.errors.QueryCanceled):
+    for _ in range(_MOST_CAUSES):  # there may be no end of them: two errors may name each other
+        if error is None or isinstance(error, psycopg.errors.QueryCanceled):
+            break
         error = error.__cause__
-    return error is not None
+    return isinstance(error, psycopg.errors.QueryCanceled)
 
 
 def _raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:

@@ -21,8 +21,9 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from procrastinate.app import App
 
@@ -34,10 +35,12 @@ from procrastinate_tasks.worker.child.control import Control
 from procrastinate_tasks.worker.child.leftovers import adopt_connections, watch_connections
 from procrastinate_tasks.worker.child.outbox import Outbox
 from procrastinate_tasks.worker.child.progress import ProgressReporter
-from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context
+from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context, undisturbed
 from procrastinate_tasks.worker.child.slots import JobThreads, Slot
 from procrastinate_tasks.worker.messages import RunJobs
 from procrastinate_tasks.worker.options import JobLimits, WorkerOptions
+
+T = TypeVar("T")
 
 EXIT_BROKEN = 71
 
@@ -134,20 +137,19 @@ class ManyJobsChild(ChildProcess):
         self._threads = JobThreads(self._run_in_thread, most=options.concurrency)
         self._arrived: deque[tuple[Slot, ClaimedJob]] = deque()
         self._is_flush_due = False
-        self._is_leaving = asyncio.Event()
+        self._is_leaving = False
 
     def run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._send_ends, name="outbox", daemon=True).start()
-        self._serve_control()
-        threading.Thread(target=self._announce, name="announcement", daemon=True).start()
-        await self._is_leaving.wait()
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            threading.Thread(target=self._send_ends, name="outbox", daemon=True).start()
+            self._serve_control()
+            threading.Thread(target=self._announce, name="announcement", daemon=True).start()
+            run_loop(self._loop, is_over=lambda: self._is_leaving)
 
     def _leave(self) -> None:
-        self._loop.call_soon_threadsafe(self._is_leaving.set)
+        self._is_leaving = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _accept(self, message: RunJobs) -> None:
         super()._accept(message)
@@ -163,14 +165,14 @@ class ManyJobsChild(ChildProcess):
     def _start_arrived(self) -> None:
         while self._arrived:
             slot, assignment = self._arrived.popleft()
-            slot.task = self._loop.create_task(self._run_on_loop(slot, assignment), context=fresh_context())
+            slot.task = job_task(self._run_on_loop(slot, assignment), loop=self._loop)
 
     async def _run_on_loop(self, slot: Slot, assignment: ClaimedJob) -> None:
         with exiting_on_fault():
             end = await self._runner.run_on_loop(slot, assignment)
             if end.could_not_connect:
                 self._give_back(slot, end)
-                await self._connecting.wait_on_loop(slot)
+                await undisturbed(self._connecting.wait_on_loop(slot))
                 self._take_up(slot)
                 return
             self._end(slot, end)
@@ -240,7 +242,33 @@ class OneJobChild(ChildProcess):
             slot.task = asyncio.current_task()
             return await self._runner.run_on_loop(slot, assignment)
 
-        return runner.run(run(), context=fresh_context())
+        loop = runner.get_loop()
+        task = job_task(run(), loop=loop)
+        task.add_done_callback(lambda _: loop.stop())
+        run_loop(loop, is_over=task.done)
+        return task.result()
+
+
+def job_task(work: Coroutine[Any, Any, T], *, loop: asyncio.AbstractEventLoop) -> asyncio.Task[T]:
+    """Makes the task of one job: by no factory that another job has set, and in no job's list of all tasks.
+
+    Who cancels all tasks, as a program does that ends, means those of its own job.
+    """
+    task = asyncio.Task(work, loop=loop, context=fresh_context())
+    asyncio.tasks._unregister_task(task)
+    return task
+
+
+def run_loop(loop: asyncio.AbstractEventLoop, *, is_over: Callable[[], bool]) -> None:
+    """Runs the event loop that the jobs share until it is over, whichever of them stops it or exits.
+
+    ``SystemExit`` of a task that a job started goes to whoever awaits that task, and out of the loop.
+    """
+    while not is_over():
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            logger.warning("%s in what a job started ends no neighbour", type(error).__name__)
 
 
 def run_child(*, app: App, options: WorkerOptions, link: socket.socket) -> None:

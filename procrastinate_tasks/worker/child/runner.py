@@ -7,12 +7,12 @@ import contextlib
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import DatabaseError, close_old_connections, reset_queries
@@ -37,6 +37,7 @@ from procrastinate_tasks.jobs.completion import (
 )
 from procrastinate_tasks.jobs.context import LISTENER, JobContext
 from procrastinate_tasks.jobs.log_context import log_fields
+from procrastinate_tasks.jobs.values import name_of
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.interruption import SteppedJob
@@ -46,6 +47,8 @@ from procrastinate_tasks.worker.child.progress import ProgressListener
 from procrastinate_tasks.worker.child.slots import Slot, current_slot
 from procrastinate_tasks.worker.options import WorkerOptions
 from procrastinate_tasks.worker.reachability import refusal_behind
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +125,7 @@ class JobRunner:
             except self._caught as error:
                 end = run.failed_or_retried(error)
                 if self._may_fit_elsewhere(end):
-                    end = await sync_to_async(put_back_if_known_elsewhere)(end)
+                    end = await undisturbed(sync_to_async(put_back_if_known_elsewhere)(end))
             else:
                 end = run.succeeded(result)
             return await _without_async_leftovers(end, slot)
@@ -155,7 +158,15 @@ class _Run:
         return succeeded(self._assignment, started=self._started, result=result)
 
     def failed_or_retried(self, error: BaseException) -> Completion:
+        """The end of a run that raised; an error that cannot even be looked at is told in our words."""
         self._builder.progress.close(self._assignment.job_id)
+        try:
+            return self._end_of(error)
+        except BaseException as fault:
+            kind, hindrance = name_of(type(error)), name_of(type(fault))
+            return self._end_of(RuntimeError(f"{kind} was raised; whoever looks at it meets {hindrance}"))
+
+    def _end_of(self, error: BaseException) -> Completion:
         task = self._builder.find_task_or_none(self._assignment)
         error = misfit_or(error, task=task, arguments=self.job.task_kwargs)
         end = failed_or_retried(
@@ -214,7 +225,16 @@ async def _without_async_leftovers(end: Completion, slot: Slot) -> Completion:
     """Does so in the thread of this slot's async ORM calls, if it has one, after what still runs there."""
     if slot.async_context is None or slot.async_context not in SyncToAsync.context_to_thread_executor:
         return _without_leftovers(end, slot)
-    return await sync_to_async(_leave_thread)(end, slot)
+    return await undisturbed(sync_to_async(_leave_thread)(end, slot))
+
+
+async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits our own work to its end: a timer that a job left behind may still cancel the job's task."""
+    task = asyncio.Task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
 
 
 AnyTask = Task[Any, Any, Any]

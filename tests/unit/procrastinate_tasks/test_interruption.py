@@ -187,3 +187,14 @@ def test_an_error_of_the_job_s_own_stays_its_own(slot: Slot):
 
     with pytest.raises(ValueError, match="of its own"):
         run_interruptibly(slot, fail)
+
+
+def test_two_errors_that_name_each_other_as_cause_are_followed_no_further(slot: Slot):
+    def fail() -> None:
+        slot.interruption = SoftTimeLimitExceeded(seconds=1)
+        first, second = ValueError("first"), ValueError("second")
+        first.__cause__, second.__cause__ = second, first
+        raise first
+
+    with pytest.raises(ValueError, match="first"):
+        run_interruptibly(slot, fail)

@@ -32,6 +32,17 @@ class Unshowable:
         raise Endless
 
 
+class Nameless(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("__name__", "__qualname__", "__module__"):
+            raise Endless
+        return super().__getattribute__(name)
+
+
+class UnshowableAndNameless(Unshowable, metaclass=Nameless):
+    pass
+
+
 class LoudList(list[Any]):
     def __iter__(self) -> Iterator[Any]:
         raise Endless
@@ -107,11 +118,12 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     ("value", "kind"),
     [
         (Unshowable(), "Unshowable"),
+        (UnshowableAndNameless(), "UnshowableAndNameless"),
         (10**5000, "int"),
         (nested(200_000), "list"),
         (circle(), "list"),
     ],
-    ids=["repr", "number", "nested", "circle"],
+    ids=["repr", "nameless", "number", "nested", "circle"],
 )
 def test_what_cannot_be_shown_is_named_by_its_type(value: object, kind: str):
     shown = result_of(value)
@@ -273,6 +285,21 @@ def chained(length: int) -> BaseException:
     return raised(error)
 
 
+def shared_group(depth: int) -> BaseException:
+    """One error to which there are more ways than can be walked."""
+    error: Exception = ValueError("bottom")
+    for _ in range(depth):
+        error = ExceptionGroup("group", [error, error])
+    return error
+
+
+def deep_group(depth: int) -> BaseException:
+    error: Exception = ValueError("bottom")
+    for _ in range(depth):
+        error = ExceptionGroup("group", [error])
+    return error
+
+
 def deep(depth: int) -> BaseException:
     def fall(left: int) -> None:
         if not left:
@@ -299,8 +326,14 @@ def deep(depth: int) -> BaseException:
         ExceptionGroup("group", [ValueError("x" * (LONG // 10)) for _ in range(10)]),
         chained(10_000),
         deep(900),
+        ExceptionGroup("wide", [ValueError(number) for number in range(100_000)]),
+        shared_group(60),
+        deep_group(1_000),
     ],
-    ids=["letter", "word", "digits", "at", "dots", "keys", "host", "group", "chain", "deep"],
+    ids=[
+        *("letter", "word", "digits", "at", "dots", "keys", "host", "group", "chain", "deep"),
+        *("wide group", "shared group", "deep group"),
+    ],
 )
 def test_a_long_error_is_described_in_a_moment(error: BaseException):
     job = a_job(name="deadbeef", number=48213)
@@ -310,6 +343,16 @@ def test_a_long_error_is_described_in_a_moment(error: BaseException):
     assert len(failure.message) < 3000
     assert len(failure.traceback) < 25_000
     assert cpu_seconds(lambda: describe_failure(error, job=job)) < A_MOMENT
+
+
+def test_of_a_large_group_the_first_errors_are_told_and_the_others_counted():
+    members = [raised(ValueError(f"number {number}")) for number in range(30)]
+
+    failure = describe_failure(raised(BaseExceptionGroup("thirty", members)), job=a_job())
+
+    assert [f"number {number}\n" in failure.traceback for number in (0, 4, 5)] == [True, True, False]
+    assert failure.traceback.count("test_values.py") == 6
+    assert failure.traceback.endswith("(and 25 more in the group)\n")
 
 
 def test_an_error_of_a_job_with_many_arguments_is_described_in_a_moment():

@@ -52,7 +52,7 @@ def ended(job_ids: list[int], log: Path, *options: str) -> None:
 
 @pytest.mark.parametrize("options", [ONE, MANY])
 def test_a_result_that_cannot_be_shown_costs_its_job_nothing(options: tuple[str, ...], log: Path):
-    kinds = ["repr", "number", "queryset", "nested", "held", "lazy"]
+    kinds = ["repr", "nameless", "number", "queryset", "nested", "held", "lazy"]
     jobs = {
         (task, kind): insert_jobs(task, {"kind": kind})[0]
         for kind in kinds
@@ -74,7 +74,7 @@ def test_a_result_that_cannot_be_shown_costs_its_job_nothing(options: tuple[str,
 def test_an_error_that_cannot_be_shown_fails_its_job_once_and_at_once(options: tuple[str, ...], log: Path):
     jobs = {
         (task, kind): insert_jobs(task, {"kind": kind})[0]
-        for kind in ("str", "name", "queryset", "word", "exit")
+        for kind in ("str", "name", "queryset", "word", "exit", "look", "group")
         for task in ("leaving.raise", "leaving.raise_async")
     }
 
@@ -92,6 +92,29 @@ def test_an_error_that_cannot_be_shown_fails_its_job_once_and_at_once(options: t
         "SELECT max(extract(epoch FROM finished_at - started_at)) FROM procrastinate_tasks_jobattempt"
     )
     assert longest < 4
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_what_an_async_job_does_to_its_loop_costs_no_neighbour(options: tuple[str, ...], log: Path):
+    kinds = {
+        "exit": "failed",
+        "callback": "succeeded",
+        "stop": "succeeded",
+        "cancel": "succeeded",
+        "late": "succeeded",
+        "factory": "succeeded",
+    }
+    jobs, neighbours = [], []
+    for kind in kinds:
+        neighbours += insert_jobs("engine.async_sleep", {"seconds": 0.3}, count=2)
+        jobs += insert_jobs("leaving.on_loop", {"what": kind})
+    neighbours += insert_jobs("engine.async_no_op", count=4)
+
+    ended([*jobs, *neighbours], log, *options)
+
+    assert [status_of(job_id) for job_id in jobs] == list(kinds.values())
+    assert [started_count(job_id) for job_id in jobs] == [1] * len(jobs)
+    assert [outcomes_of(job_id)[0][:2] for job_id in neighbours] == [("succeeded", "")] * len(neighbours)
 
 
 @pytest.mark.parametrize(
