@@ -29,6 +29,7 @@ Promises, and what keeps them:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -292,15 +293,21 @@ async def keep_running(what: str, run_once: Callable[[], Awaitable[object]]) -> 
     while True:
         try:
             await run_once()
-        except (psycopg.Error, TimeoutError, OSError) as fault:
-            logger.warning("%s failed: %s. Trying again in %.1f s", what, _in_words(fault), pause)
-        except Exception:
-            logger.exception("%s failed. Trying again in %.1f s", what, pause)
+        except Exception as fault:
+            with contextlib.suppress(Exception):  # a project's log handler may fail for the same reason
+                _tell(what, fault, pause=pause)
         else:
             pause = _SHORTEST_PAUSE
             continue
         await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - spreads load, keeps no secret
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _tell(what: str, fault: Exception, *, pause: float) -> None:
+    if isinstance(fault, psycopg.Error | TimeoutError | OSError):
+        logger.warning("%s failed: %s. Trying again in %.1f s", what, _in_words(fault), pause)
+    else:
+        logger.error("%s failed. Trying again in %.1f s", what, pause, exc_info=fault)
 
 
 def _in_words(fault: BaseException) -> str:
