@@ -98,7 +98,7 @@ def check_decision(decision: RetryDecision) -> RetryDecision:
 
 
 def _is_priority(value: object) -> bool:
-    return type(value) is int and -(2**31) <= value < 2**31
+    return type(value) is int and -(2**31) < value < 2**31  # it is negated in the order of claims
 
 
 def _is_instant(value: object) -> bool:
