@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from bookings.models import Booking, BookingStatus
@@ -39,6 +39,11 @@ def find_uncollected() -> QuerySet[Any]:
         )
         .filter(uncollected_minor__gt=0)
     )
+
+
+def sum_uncollected() -> dict[str, int]:
+    """Return how many accounts owe so, as ``count``, and what they come to, as ``minor``."""
+    return find_uncollected().aggregate(count=Count("pk"), minor=Coalesce(Sum("uncollected_minor"), 0))
 
 
 def find_debt(booking: Booking) -> int:

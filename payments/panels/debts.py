@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.debts import IS_OVERDUE_PARAMETER, find_overdue
-from payments.ledger.debts import find_uncollected
+from payments.ledger.debts import find_uncollected, sum_uncollected
 from payments.models import Debt, Dunning, Payment
 from payments.policies import PaymentStatus
 
@@ -42,7 +42,7 @@ class UncollectedToo:
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         found = find_uncollected().select_related("booking").order_by("-uncollected_minor", "pk")
-        context = {**(extra_context or {}), "uncollected": found[:_MOST_SHOWN]}
+        context = {**(extra_context or {}), "uncollected": found[:_MOST_SHOWN], "sums": sum_uncollected()}
         return super().changelist_view(request, context)  # type: ignore[misc]
 
 

@@ -20,6 +20,7 @@ from bookings.models import BookingStatus
 from bookings.money import format_pesos
 from payments.debts import find_debts, is_overdue
 from payments.failed_charges import FAILED_SINCE_PARAMETER, find_failed_charges
+from payments.ledger.debts import sum_uncollected
 from payments.models import Payment
 from payments.policies import PaymentKind, PaymentStatus
 from procrastinate_tasks.monitoring.panels import Figure, Notice, PanelContent
@@ -165,13 +166,14 @@ def _address(name: str, *, now: datetime) -> str:
 
 
 def _figure_of_debts(now: datetime) -> Figure:
-    """All that is due and not paid, of whatever day and kind: just what its list has."""
+    """All that is due and not paid, of whatever day and kind: just what its list has, in both its parts."""
     owed = find_debts(now=now).aggregate(
         count=Count("pk"), minor=Coalesce(Sum("amount_minor"), 0), since=Min("owed_since")
     )
+    rest = sum_uncollected()
     return Figure(
         label=_("Owed by guests"),
-        value=f"{owed['count']} · {format_pesos(owed['minor'])}",
+        value=f"{owed['count'] + rest['count']} · {format_pesos(owed['minor'] + rest['minor'])}",
         url=reverse("admin:payments_debt_changelist"),
         needs_attention=is_overdue(owed["since"], now=now),
     )

@@ -6,11 +6,16 @@ from itertools import permutations
 
 import pytest
 from django.db import transaction
+from django.test import Client
 from django.urls import reverse
 
-from bookings.models import Booking
+from bookings.models import Booking, BookingStatus
+from bookings.money import format_pesos
+from bookings.services import complete_departed
 from payments import tasks
+from payments.ledger.debts import find_debt
 from payments.models import LedgerTransfer, Refund
+from payments.panels.money_today import read_money_panel
 from payments.policies import RefundState
 from payments.queries import paid_for
 from payments.services import request_cancellation
@@ -162,3 +167,34 @@ def test_a_slow_dashboard_refund_is_followed_to_its_end_without_events(house: Ho
 
     assert Refund.objects.get().state == RefundState.SUCCEEDED
     assert account_of(booking).refunded_minor == BY_HAND
+
+
+def test_a_refund_by_hand_after_the_stay_is_a_debt_and_breaks_no_rule(house: House):
+    booking = house.book_due()
+    assert house.charge(booking) == "succeeded"
+    complete_departed(now=booking.departure_at)
+
+    refund_by_hand(house, booking)
+    house.deliver_events()
+
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.COMPLETED
+    assert find_debt(booking) == BY_HAND
+    house.assert_invariants()
+
+
+def test_what_guests_owe_is_a_figure_of_just_the_rows_of_its_list(house: House, admin_client: Client):
+    """A balance that was refused, and what a refund by hand has left, which no payment collects."""
+    refused, paid = house.book_due(card="pm_card_chargeCustomerFail"), house.book()
+    house.charge(refused)
+    refund_by_hand(house, paid)
+    house.deliver_events()
+
+    figure = next(each for each in read_money_panel().figures if each.url == "/admin/payments/debt/")
+    page = admin_client.get(figure.url)
+
+    rows = [debt.amount_minor for debt in page.context["cl"].result_list]
+    rest = [account.uncollected_minor for account in page.context["uncollected"]]
+    assert (len(rows), rest) == (1, [BY_HAND])
+    assert figure.value == f"2 · {format_pesos(sum(rows) + sum(rest))}"
+    assert f": 1 · {format_pesos(BY_HAND)}</h2>" in page.content.decode()
