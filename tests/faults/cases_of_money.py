@@ -166,7 +166,7 @@ CASES = (
         "between claim and confirmation",
         "no confirmation afterwards",
         (
-            f"{HERE}::test_a_pause_at_each_point_of_a_charge_takes_nothing_until_it_ends",
+            f"{HERE}/test_same_moment.py::test_a_pause_at_each_point_of_a_charge_takes_nothing_until_it_ends",
             f"{PAYMENTS}/test_charging_paused.py"
             "::test_no_charge_is_confirmed_while_its_queue_is_paused_and_one_is_after_it",
         ),
@@ -213,6 +213,6 @@ CASES = (
         "Postgres cannot commit",
         "last look",
         "no confirmation without it",
-        (f"{HERE}::test_without_a_committed_last_look_nothing_is_confirmed",),
+        (f"{HERE}/test_database.py::test_without_a_committed_last_look_nothing_is_confirmed",),
     ),
 )

@@ -67,7 +67,7 @@ CASES = (
         "many events in a minute",
         "webhook",
         "99 of 100 answered within 200 ms",
-        (f"{HERE}::test_events_are_answered_within_200_ms",),
+        (f"{HERE}/test_queue.py::test_events_are_answered_within_200_ms",),
         note="One process answers 1,000, without a web server before it.",
     ),
     Case(
@@ -117,7 +117,7 @@ CASES = (
         "claim to record",
         "one sum wins, the ledger agrees",
         (
-            f"{HERE}::test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum",
+            f"{HERE}/test_same_moment.py::test_a_change_of_dates_at_each_point_of_a_charge_leaves_one_sum",
             f"{PAYMENTS}/test_last_look.py::test_an_attempt_whose_payment_has_another_amount_takes_nothing",
         ),
     ),
@@ -128,7 +128,7 @@ CASES = (
         "one settlement",
         (
             f"{PAYMENTS}/test_cancellation.py::test_cancelling_twice_settles_once",
-            f"{HERE}::test_a_cancellation_at_each_point_of_a_charge_is_settled_once",
+            f"{HERE}/test_same_moment.py::test_a_cancellation_at_each_point_of_a_charge_is_settled_once",
         ),
     ),
     Case(
@@ -143,7 +143,7 @@ CASES = (
         "a deadlock",
         "claim, last look, record",
         "tried again, no peso moved",
-        (f"{HERE}::test_a_deadlock_at_a_commit_is_tried_again",),
+        (f"{HERE}/test_database.py::test_a_deadlock_at_a_commit_is_tried_again",),
     ),
     Case(
         "E11",
@@ -160,7 +160,7 @@ CASES = (
         "an answer that is out of date",
         "every call that reads",
         "nothing is decided by it for good",
-        (f"{HERE}::test_an_answer_out_of_date_decides_nothing",),
+        (f"{HERE}/test_stripe_away.py::test_an_answer_out_of_date_decides_nothing",),
     ),
     Case(
         "F1",
@@ -221,14 +221,14 @@ CASES = (
         "100,000 jobs wait",
         "claiming jobs",
         "a due charge is the next to run",
-        (f"{HERE}::test_behind_a_hundred_thousand_jobs_a_due_charge_runs_next",),
+        (f"{HERE}/test_queue.py::test_behind_a_hundred_thousand_jobs_a_due_charge_runs_next",),
     ),
     Case(
         "F12",
         "finished jobs are deleted",
         "all the time",
         "nothing hangs on them",
-        (f"{HERE}::test_no_protocol_hangs_on_a_job_that_has_ended",),
+        (f"{HERE}/test_queue.py::test_no_protocol_hangs_on_a_job_that_has_ended",),
     ),
     Case(
         "F13",

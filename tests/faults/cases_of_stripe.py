@@ -26,7 +26,10 @@ CASES = (
         "kill -9",
         "money taken, answer never read",
         "paid within two minutes without webhooks",
-        (KILLED, f"{HERE}::test_money_whose_answer_nobody_read_is_recorded_within_two_minutes"),
+        (
+            KILLED,
+            f"{HERE}/test_database.py::test_money_whose_answer_nobody_read_is_recorded_within_two_minutes",
+        ),
     ),
     Case("A6", "kill -9", "answer read, not recorded", "paid once, posted once", (KILLED, DEATHS)),
     Case(
@@ -65,7 +68,7 @@ CASES = (
         "Postgres ends every session",
         "claim, last look, record, inbox",
         "it goes on; nothing committed is lost",
-        (f"{HERE}::test_a_database_that_goes_away_at_a_commit_costs_no_peso",),
+        (f"{HERE}/test_database.py::test_a_database_that_goes_away_at_a_commit_costs_no_peso",),
     ),
     Case(
         "B1",
@@ -117,7 +120,7 @@ CASES = (
         "a scan of many",
         "all are charged, other queues unhurt",
         (
-            f"{HERE}::test_a_storm_of_429_delays_charges_and_loses_none",
+            f"{HERE}/test_stripe_away.py::test_a_storm_of_429_delays_charges_and_loses_none",
             f"{PAYMENTS}/test_charge_faults.py"
             "::test_stripe_asking_for_patience_delays_every_charge_and_loses_none",
         ),
@@ -160,14 +163,16 @@ CASES = (
         "an answer after 29 s",
         "confirm",
         "nobody else takes over meanwhile",
-        (f"{HERE}::test_an_answer_after_29_seconds_meets_nobody_at_its_attempt",),
+        (f"{HERE}/test_stripe_away.py::test_an_answer_after_29_seconds_meets_nobody_at_its_attempt",),
     ),
     Case(
         "B14",
         "no name is resolved for 2 h",
         "every call",
         "all charged within 30 min afterwards, once each",
-        (f"{HERE}::test_after_two_hours_without_stripe_all_is_charged_within_half_an_hour",),
+        (
+            f"{HERE}/test_stripe_away.py::test_after_two_hours_without_stripe_all_is_charged_within_half_an_hour",
+        ),
     ),
     Case(
         "B16",
@@ -184,7 +189,9 @@ CASES = (
         "an outage begins while many are confirmed",
         "confirm",
         "each is charged once",
-        (f"{HERE}::test_an_outage_in_the_middle_of_many_confirmations_charges_each_once",),
+        (
+            f"{HERE}/test_stripe_away.py::test_an_outage_in_the_middle_of_many_confirmations_charges_each_once",
+        ),
         note="With 40 balances.",
     ),
     Case(
@@ -238,14 +245,14 @@ CASES = (
         "completed, payment_status unpaid",
         "a page whose money takes days",
         "not paid before the money is there",
-        (f"{HERE}::test_a_page_whose_money_takes_days_is_paid_when_it_is_there",),
+        (f"{HERE}/test_guests_money.py::test_a_page_whose_money_takes_days_is_paid_when_it_is_there",),
     ),
     Case(
         "C9",
         "the money never comes",
         "a page whose money takes days",
         "the guest can pay again",
-        (f"{HERE}::test_a_page_whose_money_never_comes_can_be_paid_by_another",),
+        (f"{HERE}/test_guests_money.py::test_a_page_whose_money_never_comes_can_be_paid_by_another",),
     ),
     Case(
         "C10",
@@ -253,7 +260,7 @@ CASES = (
         "e-mail",
         "the link is sent once afterwards",
         (
-            f"{HERE}::test_a_link_is_sent_once_when_the_mail_server_is_back_after_six_hours",
+            f"{HERE}/test_guests_money.py::test_a_link_is_sent_once_when_the_mail_server_is_back_after_six_hours",
             f"{PAYMENTS}/test_dunning.py"
             "::test_no_link_is_sent_for_what_was_paid_before_the_mail_server_came_back",
         ),
