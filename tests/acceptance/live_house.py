@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from unittest import mock
 
 import psycopg
 import stripe
+from django.db import connection
 from django.utils import timezone
 
 from bookings.models import Booking
@@ -27,6 +29,7 @@ from reyes_estancias.local_stripe.statement import Movement, StatementLine
 from tests.factories import BASE_URL, make_hold
 from tests.invariants import assert_invariants, key_owners
 from tests.stripe_transport import TEST_KEY
+from tests.workers.postgres import Server
 from tests.workers.workers import (
     StartedWorker,
     count_jobs,
@@ -127,6 +130,18 @@ def wait_until(read: Callable[[], T]) -> T:
 def kill(worker: StartedWorker) -> None:
     """Kill -9 a worker and every process of it, as when the machine goes away."""
     end(worker)
+
+
+@contextmanager
+def at_home_in(server: Server) -> Iterator[None]:
+    """Use a server as this test's database: for this process, and for the workers it starts."""
+    with psycopg.connect(server.url) as session:
+        info = session.info
+        place = {"HOST": info.host, "PORT": str(info.port), "NAME": info.dbname, "USER": info.user}
+    connection.close()
+    with mock.patch.dict(connection.settings_dict, place):
+        yield
+        connection.close()
 
 
 @contextmanager

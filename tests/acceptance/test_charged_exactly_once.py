@@ -172,7 +172,7 @@ def test_scan_job_shell_and_webhook_at_once_drive_one_attempt_to_one_charge(live
     live_house.arm(FaultKind.SLOW_BEFORE, path=CREATE_INTENT, count=2, seconds=0.3)
     live_house.arm(FaultKind.SLOW_BEFORE, path=CONFIRM_INTENT, count=2, seconds=0.3)
     drivers: list[Callable[[], object]] = [tasks.scan_and_charge_balances, lambda: tell(live_house)]
-    drivers += [partial(charge, booking) for booking in bookings for _ in range(5)]
+    drivers += [partial(charge, booking) for booking in bookings for _ in range(31)]
     start = Barrier(len(drivers))
 
     with live_house.worker(), live_house.worker(), ThreadPoolExecutor(len(drivers)) as pool:

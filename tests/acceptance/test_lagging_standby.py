@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from unittest import mock
 
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -16,24 +12,12 @@ from payments import memory, tasks
 from payments.models import StripeMemory
 from payments.policies import PaymentStatus
 from reyes_estancias.local_stripe.statement import Movement
-from tests.acceptance.live_house import LiveHouse, wait_until
+from tests.acceptance.live_house import LiveHouse, at_home_in, wait_until
 from tests.factories import BASE_URL, balance_of
 from tests.workers.postgres import Server, replicated_servers
 from tests.workers.workers import query
 
 pytestmark = pytest.mark.slow  # three servers, minutes: run it with -m slow
-
-
-@contextmanager
-def at_home_in(server: Server) -> Iterator[None]:
-    """Use a server as this test's database: for this process, and for the workers it starts."""
-    with psycopg.connect(server.url) as session:
-        info = session.info
-        place = {"HOST": info.host, "PORT": str(info.port), "NAME": info.dbname, "USER": info.user}
-    connection.close()
-    with mock.patch.dict(connection.settings_dict, place):
-        yield
-        connection.close()
 
 
 def cut_off(primary: Server, standby: Server) -> None:

@@ -22,6 +22,7 @@ class Case:
     Attributes:
         nothing: why there is nothing to strike here; then there are no tests.
         note: where what is tested is smaller than what the case asks for, or built otherwise.
+        is_everywhere: a death at any point is one of this case.
     """
 
     id: str
@@ -31,3 +32,4 @@ class Case:
     tests: tuple[str, ...] = ()
     nothing: str = ""
     note: str = ""
+    is_everywhere: bool = False

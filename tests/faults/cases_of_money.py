@@ -152,7 +152,7 @@ CASES = (
         "moved",
         nothing="the instant a balance is due is stored; new rules of a country do not move it",
     ),
-    Case("X5", "deploy", "each step", "as a death", (DEATHS,)),
+    Case("X5", "deploy", "each step", "as a death", (DEATHS,), is_everywhere=True),
     Case(
         "X6",
         "rows of a newer release",

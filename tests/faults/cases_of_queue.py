@@ -99,7 +99,7 @@ CASES = (
             f"{REAL}/test_charged_exactly_once.py"
             "::test_scan_job_shell_and_webhook_at_once_drive_one_attempt_to_one_charge",
         ),
-        note="With 12 drivers and two workers.",
+        note="With 64 drivers and two workers.",
     ),
     Case(
         "E2",

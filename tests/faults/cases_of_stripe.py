@@ -65,10 +65,15 @@ CASES = (
     ),
     Case(
         "A12",
-        "Postgres ends every session",
+        "Postgres stops at once",
         "claim, last look, record, inbox",
         "it goes on; nothing committed is lost",
-        (f"{HERE}/test_database.py::test_a_database_that_goes_away_at_a_commit_costs_no_peso",),
+        (
+            f"{REAL}/test_database_stops.py::test_a_server_that_stops_at_once_in_a_charge_costs_no_peso",
+            f"{REAL}/test_database_stops.py"
+            "::test_an_event_that_meets_a_server_that_is_gone_is_taken_when_it_comes_again",
+            f"{HERE}/test_database.py::test_a_database_that_goes_away_at_a_commit_costs_no_peso",
+        ),
     ),
     Case(
         "B1",

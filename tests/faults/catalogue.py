@@ -6,12 +6,10 @@ says so instead of naming a test.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.faults import cases_of_money, cases_of_queue, cases_of_stripe
-from tests.faults.case import Case
-
-CASES: tuple[Case, ...] = (*cases_of_stripe.CASES, *cases_of_queue.CASES, *cases_of_money.CASES)
+from tests.faults.case import DEATHS, Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +116,19 @@ POINTS = {
     "commit payments.services request_cancellation": PointOfDeath("E7", "late_cancellation"),
     "commit payments.webhooks _store": PointOfDeath("D13", "late_cancellation"),
 }
+
+_STRUCK = {point.case for point in POINTS.values()}
+
+
+def _with_deaths(case: Case) -> Case:
+    """Hold a case at its points too, whatever else it is held by."""
+    is_struck = case.id in _STRUCK and DEATHS not in case.tests
+    return replace(case, tests=(*case.tests, DEATHS)) if is_struck else case
+
+
+CASES: tuple[Case, ...] = tuple(
+    map(_with_deaths, (*cases_of_stripe.CASES, *cases_of_queue.CASES, *cases_of_money.CASES))
+)
 
 _BY_HAND = "somebody's one click, and one transaction of our own rows"
 _PART = "inside the transaction of a step that is visited"

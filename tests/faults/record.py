@@ -16,7 +16,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
     Of several processes only the one that hears of all tests has its reports.
     """
-    kept = _results.setdefault(report.nodeid, {"passed": True, "problem": ""})
+    kept = _results.setdefault(report.nodeid, {"passed": True, "problem": "", "struck": {}})
+    kept["struck"] = dict(report.user_properties).get("struck", {})
     if not report.passed:
         kept["passed"] = False
         kept["problem"] = (report.longreprtext.strip().splitlines() or [report.outcome])[-1][:300]

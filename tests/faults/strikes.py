@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reyes_estancias.local_stripe.faults import Fault, FaultKind
@@ -65,6 +65,10 @@ class Plan:
     def __str__(self) -> str:
         struck = "; ".join(map(str, self.strikes)) or "nothing strikes"
         return f"{self.scenario}, {struck}, jobs {self.jobs}, events {self.network}, seed {self.seed}"
+
+    def undisturbed(self) -> Plan:
+        """Return it with events as they come where nothing strikes: so its points were counted."""
+        return replace(self, network=Network.SENT)
 
 
 @dataclass(slots=True)
