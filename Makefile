@@ -54,8 +54,11 @@ help:
 demo: $(INSTALLED)
 	@$(VENV)/bin/python manage.py demo $(ARGS)
 
+# A test that never ends is one failure with the stacks of its threads, not a run that says nothing.
+ENDING := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+
 test: $(INSTALLED)
-	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
+	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ENDING) $(ARGS)
 
 soak: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.workers.storm --minutes $(MINUTES) $(ARGS)
@@ -195,7 +198,7 @@ messages: $(INSTALLED)
 	$(VENV)/bin/python manage.py compilemessages --locale es --locale es_MX --ignore $(VENV) --ignore .local
 
 test-newest: $(NEWEST)/installed
-	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ARGS)
+	$(NEWEST)/bin/python -m pytest $(IN_PARALLEL) $(ENDING) $(ARGS)
 
 $(INSTALLED): requirements-dev.txt
 	@echo 'Installing what is needed into $(VENV): about a minute, once.'
