@@ -8,6 +8,7 @@
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside Procrastinate, Celery, PgQueuer  (ARGS=--quick: a hint in two minutes)
 ## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
+## make bench-invariants  what check_invariants costs with a million bookings
 ## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
 ## make screenshots   a picture of every page, in .local/screenshots (ARGS="-k 1280-light-es")
 ## make bench-pages  what each page of the admin costs with a million jobs
@@ -23,7 +24,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages load drill explore faults soak deploys dev stop lock messages mutants \
+.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages bench-invariants load drill explore faults soak deploys dev stop lock messages mutants \
 	test-newest check-lint check-form check-types check-layers check-django check-migrations check-docs
 
 PYTHON ?= python3
@@ -136,6 +137,9 @@ bench: $(INSTALLED) $(CELERY)/tried $(PGQUEUER)/tried
 
 bench-pages: $(INSTALLED)
 	@$(VENV)/bin/python -m benchmarks.pages $(ARGS)
+
+bench-invariants: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.invariants $(ARGS)
 
 # In an environment of its own: the project does without Celery, and so does the benchmark if it has to.
 $(CELERY)/tried: benchmarks/celery-requirements.txt
