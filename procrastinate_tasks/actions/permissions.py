@@ -59,3 +59,8 @@ def allowed_tasks(user: HasPermissions, action: Action) -> Callable[[str], bool]
 
 
 VIEW_JOBS = "procrastinate_tasks.view_job"
+
+# Log lines too: a job says there what its code chose to say.
+VIEW_TRACEBACKS = "procrastinate_tasks.view_job_traceback"
+
+VIEW_STACKS = "procrastinate_tasks.view_job_stack"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS
 from procrastinate_tasks.command_line.listing import add_show_arguments, json_of
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb
+from procrastinate_tasks.jobs import stacks
 from procrastinate_tasks.jobs.descriptions import JobDescription, RetrySafety, descriptions_of
 from procrastinate_tasks.jobs.states import STATE_LABELS
 from procrastinate_tasks.jobs.task_options import find_options
@@ -25,6 +27,7 @@ from procrastinate_tasks.queries.job import (
     find_progress,
     list_attempts,
     list_events,
+    list_logs,
     progress_in_words,
     steps_of,
 )
@@ -53,6 +56,7 @@ def add_job_id(parser: ArgumentParser) -> None:
 def add_arguments(parser: ArgumentParser) -> None:
     add_job_id(parser)
     add_show_arguments(parser)
+    parser.add_argument("--show-log", action="store_true", help="also print the last log lines of its runs")
     parser.add_argument("--show-traceback", action="store_true", help="also print the last traceback")
 
 
@@ -77,6 +81,8 @@ def show_job(out: Output, options: Options) -> ExitCode:
     _write_head(out, job, options)
     _write_events(out, job)
     _write_attempts(out, job, with_traceback=options["show_traceback"])
+    if options["show_log"]:
+        _write_logs(out, job.row.id)
     _write_audit(out, job)
     return ExitCode.DONE
 
@@ -171,6 +177,14 @@ def _write_attempts(out: Output, job: _Job, *, with_traceback: bool) -> None:
         out.line(traceback)
 
 
+def _write_logs(out: Output, job_id: int) -> None:
+    for log in reversed(list_logs(job_id)):
+        out.line()
+        heading = _("Log lines of attempt %(number)d; left out before them: %(count)d")
+        out.line(heading % {"number": log.attempt, "count": log.left_out})
+        out.line(log.text)
+
+
 def _row_of(attempt: Attempt) -> tuple[object, ...]:
     error = f"{attempt.exception_class.rpartition('.')[2]}: {attempt.message}"
     return (
@@ -211,6 +225,7 @@ def _json_of(job: _Job, options: Options) -> dict[str, object]:
         "retry_safety": job.description.retry_safety.value,
         "why": job.reason,
         "progress": _json_of_progress(job.progress),
+        **({"logs": list_logs(job.row.id)} if options["show_log"] else {}),
         "events": [{"at": event.at, "type": event.type} for event in job.events],
         "attempts": [_json_of_attempt(attempt, options) for attempt in job.attempts],
         "actions": [
@@ -242,6 +257,36 @@ def _json_of_attempt(attempt: Attempt, options: Options) -> dict[str, object]:
     return {name: getattr(attempt, name) for name in names}
 
 
+# --- Where it stands --------------------------------------------------------------------------------------
+
+_LONGEST_WAIT = 60.0
+
+
+def add_stack_arguments(parser: ArgumentParser) -> None:
+    add_job_id(parser)
+    parser.add_argument(
+        "--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for the answer (10)"
+    )
+
+
+def show_stack(out: Output, options: Options) -> ExitCode:
+    """Ask the worker of a running job where the job stands."""
+    wait = timedelta(seconds=min(max(options["wait"], 0.0), _LONGEST_WAIT))
+    found = stacks.ask(options["job_id"], within=wait)
+    if found is None:
+        sentence = why_not_running(options["job_id"]).sentence
+        raise CommandError(sentence, returncode=ExitCode.NOT_FOUND)
+    if out.as_json:
+        out.json(found._asdict())
+    if not found.runs:
+        raise CommandError(_("The job does not run, so it stands nowhere."), returncode=ExitCode.NONE_APPLIED)
+    if found.is_awaited:
+        raise CommandError(_("Its worker has not answered in time; ask again."))
+    if not out.as_json:
+        out.line(found.stack)
+    return ExitCode.DONE
+
+
 VERBS = (
     Verb(
         name="show",
@@ -254,5 +299,11 @@ VERBS = (
         summary="why a job is not running; 4 when there is none",
         run=show_why,
         add_arguments=add_job_id,
+    ),
+    Verb(
+        name="stack",
+        summary="where a running job stands now; 4 when there is none, 6 when it does not run",
+        run=show_stack,
+        add_arguments=add_stack_arguments,
     ),
 )

@@ -75,10 +75,10 @@ def describe_failure(exception: BaseException, *, job: Job) -> Failure:
     redaction = Redaction(arguments=job.task_kwargs, visible=options.log_fields if options else ())
 
     def clean(text: str, longest: int) -> str:
-        return _storable(redaction.apply(text, longest=longest))
+        return storable(redaction.apply(text, longest=longest))
 
     return Failure(
-        exception_class=_unless_it_raises(lambda: _storable(_class_of(exception))[:200], "unknown"),
+        exception_class=_unless_it_raises(lambda: storable(_class_of(exception))[:200], "unknown"),
         message=_unless_it_raises(lambda: clean(text_of(exception), _LONGEST_MESSAGE)),
         traceback=_unless_it_raises(lambda: _describe_traceback(exception, clean)),
         fingerprint=_unless_it_raises(lambda: _fingerprint(exception), ""),
@@ -99,7 +99,7 @@ def _class_of(exception: BaseException) -> str:
     return f"{exception_type.__module__}.{exception_type.__qualname__}"
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return text without what Postgres refuses."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 

@@ -81,6 +81,25 @@ class Redaction:
         except _TooMuch:
             return _WITHHELD
 
+    def apply_to_beginning(self, text: str, *, longest: int) -> str:
+        """Return at most the first ``longest`` characters without them.
+
+        Of a longer text as much as ``most_needed`` of it is enough to be given.
+        """
+        if self._hidden is None:
+            return _WITHHELD
+        head = text[: most_needed(longest)]
+        try:
+            spans = [*_find_spans(head, self._hidden), *_find_cut_values(head, self._hidden, at_end=True)]
+            return _rewrite(head, spans, 0, min(longest, len(head)))
+        except _TooMuch:
+            return _WITHHELD
+
+
+def most_needed(longest: int) -> int:
+    """How much of a text decides what its first ``longest`` characters may show."""
+    return longest + _MARGIN
+
 
 def redact(
     text: str, *, arguments: Mapping[str, object], visible: Collection[str] = (), longest: int = LONGEST

@@ -12,7 +12,16 @@ from procrastinate_tasks.models.actions import (
     TargetType,
 )
 from procrastinate_tasks.models.faults import Fault
-from procrastinate_tasks.models.jobs import Job, JobAttempt, JobExpiry, JobProgress, Outcome, UniqueJob
+from procrastinate_tasks.models.jobs import (
+    Job,
+    JobAttempt,
+    JobExpiry,
+    JobLog,
+    JobProgress,
+    JobStack,
+    Outcome,
+    UniqueJob,
+)
 from procrastinate_tasks.models.monitoring import (
     AlertNotice,
     AlertRound,
@@ -38,7 +47,9 @@ __all__ = [
     "Job",
     "JobAttempt",
     "JobExpiry",
+    "JobLog",
     "JobProgress",
+    "JobStack",
     "LiveWorker",
     "Outcome",
     "QueueRule",

@@ -104,6 +104,47 @@ class JobProgress(models.Model):
         return f"{self.job_id}: {self.done}/{self.total}"
 
 
+class JobLog(models.Model):
+    """The last log lines of one run of a job, without what must not leave it.
+
+    ``run`` tells runs of one attempt apart: one that was interrupted has not used its attempt up. Of the
+    ``lines``, objects with ``at``, ``level``, ``logger`` and ``text``, those before are ``left_out``.
+    """
+
+    job_id = models.BigIntegerField(_("job"))
+    run = models.BigIntegerField(_("run"))
+    attempt = models.PositiveIntegerField(_("attempt"))
+    lines = models.JSONField(_("lines"))
+    left_out = models.PositiveBigIntegerField(_("left out"))
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("log of a run")
+        verbose_name_plural = _("logs of runs")
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=["job_id", "run"], name="ptasks_log_of_run"),)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.attempt}"
+
+
+class JobStack(models.Model):
+    """Where a running job stood when somebody asked; while ``answered_at`` is empty its worker is to say."""
+
+    job_id = models.BigIntegerField(_("job"), primary_key=True)
+    asked_at = models.DateTimeField(_("asked at"))
+    answered_at = models.DateTimeField(_("answered at"), null=True)
+    stack = models.TextField(_("stack"), blank=True)
+
+    class Meta:
+        verbose_name = _("stack of a job")
+        verbose_name_plural = _("stacks of jobs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.job_id)
+
+
 class UniqueJob(models.Model):
     """What no other job is deferred with until an instant."""
 
@@ -132,6 +173,7 @@ class Job(ProcrastinateJob):
         permissions = (
             ("view_job_arguments", _("Can see the arguments of jobs")),
             ("view_job_traceback", _("Can see the tracebacks of failed jobs")),
+            ("view_job_stack", _("Can see where running jobs stand")),
             ("retry_job", _("Can retry and release jobs")),
             ("retry_money_job", _("Can retry, release and run at once jobs that move money")),
             ("run_job", _("Can run waiting jobs at once")),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite
+from typing import Any
 
 from django.db.models import DateTimeField, Func
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -19,9 +21,10 @@ from procrastinate.retry import RetryStrategy
 from procrastinate_tasks.database import fetch_rows
 from procrastinate_tasks.formatting import count_in_words, duration_in_words
 from procrastinate_tasks.jobs.arguments import arguments_to_show, value_to_show
+from procrastinate_tasks.jobs.log_lines import MOST_RUNS
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.states import JobState
-from procrastinate_tasks.models import JobProgress, Outcome
+from procrastinate_tasks.models import JobLog, JobProgress, Outcome
 from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
 
 MOST_EVENTS = 200
@@ -133,6 +136,36 @@ def list_lock_sharers(row: JobRow) -> tuple[LockSharer, ...]:
 def find_progress(job_id: int) -> JobProgress | None:
     """Return how far a job said it has come, if it ever did."""
     return JobProgress.objects.filter(job_id=job_id).first()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOfRun:
+    """The last lines that one run logged, of which those before were ``left_out``."""
+
+    attempt: int
+    at: datetime
+    left_out: int
+    text: str
+
+
+def list_logs(job_id: int) -> tuple[LogOfRun, ...]:
+    """Return the last lines of a job's latest runs that logged something, the latest run first."""
+    found = JobLog.objects.filter(job_id=job_id).order_by("-id")[:MOST_RUNS]
+    return tuple(
+        LogOfRun(
+            attempt=log.attempt,
+            at=log.at,
+            left_out=log.left_out,
+            text="\n".join(_line_in_words(line) for line in log.lines),
+        )
+        for log in found
+    )
+
+
+def _line_in_words(line: Mapping[str, Any]) -> str:
+    at = timezone.localtime(datetime.fromtimestamp(line["at"], UTC))
+    said = " ".join(filter(None, (line["level"], line["logger"])))
+    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03} {said}: {line['text']}"
 
 
 def progress_in_words(progress: JobProgress) -> str:

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from procrastinate_tasks.actions.permissions import VIEW_JOBS
+from procrastinate_tasks.actions.permissions import VIEW_JOBS, VIEW_STACKS
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries.filters import read_whole
 from procrastinate_tasks.viewer.navigation import navigation
@@ -28,6 +28,7 @@ from procrastinate_tasks.viewer.pages import (
     jobs,
     queues,
     schedule,
+    stack,
     system,
     workers,
 )
@@ -60,6 +61,9 @@ class JobViewerSite(AdminSite):
             self._page("queue/state.json", dashboard.show_state_json, "queue_state_json"),
             self._page("queue/jobs/", jobs.show, "queue_jobs"),
             self._page("queue/jobs/<int:job_id>/", job.show, "queue_job"),
+            self._page(
+                "queue/jobs/<int:job_id>/stack/", stack.show, "queue_job_stack", permission=VIEW_STACKS
+            ),
             self._page("queue/confirm/", actions.confirm, "queue_confirm"),
             self._page("queue/act/", actions.perform, "queue_act"),
             self._page("queue/results/<uuid:group>/", actions.show_result, "queue_result"),

@@ -8,14 +8,18 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, cast
 
 from procrastinate_tasks.jobs.claimed_job import ClaimedJob
 from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.context import Progress
+from procrastinate_tasks.jobs.log_lines import RunLog
 from procrastinate_tasks.worker.completion_loop import Waiting
 from procrastinate_tasks.worker.messages import (
     AbortJob,
+    AskedStack,
+    AskStack,
     ChildReady,
     FrameReader,
     FrameUnreadable,
@@ -36,6 +40,9 @@ logger = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0
 # Jobs that were refused a connection and may have ended with another worker.
 _MOST_REMEMBERED = 10_000
+# Runs whose log lines wait to be stored.
+_MOST_LOGS = 2_000
+_MOST_LOGS_AT_ONCE = 200
 
 
 class Running(NamedTuple):
@@ -114,6 +121,8 @@ class Children:
         self._by_number: dict[int, Child] = {}
         self._refusals: dict[int, int] = {}
         self._progress: dict[int, Progress] = {}
+        self._logs: dict[tuple[int, int], RunLog] = {}
+        self._stacks: dict[int, str] = {}
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._by_number.values()))
@@ -177,6 +186,30 @@ class Children:
         """What jobs said last of their progress, since somebody asked."""
         taken, self._progress = self._progress, {}
         return list(taken.values())
+
+    def take_logs(self) -> list[RunLog]:
+        """What runs logged last, the oldest first, of as many as one statement should store."""
+        taken = dict(islice(self._logs.items(), _MOST_LOGS_AT_ONCE))
+        for key in taken:
+            del self._logs[key]
+        return list(taken.values())
+
+    def return_logs(self, logs: Iterable[RunLog]) -> None:
+        """Takes back what could not be stored, unless the runs have logged more since."""
+        for log in logs:
+            self._logs.setdefault((log.job_id, log.run), log)
+        self._forget_logs()
+
+    def ask_stacks(self, job_ids: Iterable[int]) -> None:
+        """Asks the children where these jobs stand, as far as they run here."""
+        for job_id in job_ids:
+            if (found := self.find_running(job_id)) is not None:
+                found[0].send(AskStack(job_id))
+
+    def take_stacks(self) -> dict[int, str]:
+        """Where jobs stand of which somebody asked."""
+        taken, self._stacks = self._stacks, {}
+        return taken
 
     def find_running(self, job_id: int) -> tuple[Child, Running] | None:
         """The child that runs this job."""
@@ -276,9 +309,19 @@ class Children:
                 child.running[message.job_id] = running._replace(stack=message.stack)
         elif isinstance(message, Progress):
             self._progress[message.job_id] = message
+        elif isinstance(message, RunLog):
+            self._logs[message.job_id, message.run] = message
+            self._forget_logs()
+        elif isinstance(message, AskedStack):
+            self._stacks[message.job_id] = message.stack
         elif isinstance(message, RetireMe):
             child.is_retiring = True
             self._on_ends(child, [])
+
+    def _forget_logs(self) -> None:
+        """While the database is away, what was logged first is what is lost."""
+        while len(self._logs) > _MOST_LOGS:
+            del self._logs[next(iter(self._logs))]
 
     def _note_refusal(self, child: Child, message: SlotsRefused) -> None:
         """Nothing is claimed for slots that wait for a connection; one line a disturbance tells of them."""

@@ -40,13 +40,14 @@ class Beat:
     """What one beat brought back.
 
     ``sent`` is when it left, on the monotonic clock; ``held`` are the jobs the database believes this worker
-    runs: attempts by job id.
+    runs: attempts by job id. Of ``stacks_asked`` somebody wants to know where they stand.
     """
 
     sent: float
     is_registered: bool
     job_ids_to_abort: list[int]
     held: dict[int, int]
+    stacks_asked: list[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +101,9 @@ class Heartbeat:
             "claims_fail_seconds": _seconds_since(troubles.claims_fail_since, sent),
         }
         rows = await self._link.fetch(statement("worker/heartbeat"), params, within=_WITHIN)
-        is_registered, job_ids_to_abort, held = rows[0]
-        return Beat(sent, is_registered, job_ids_to_abort, {int(job_id): held[job_id] for job_id in held})
+        is_registered, job_ids_to_abort, held, stacks_asked = rows[0]
+        attempts = {int(job_id): held[job_id] for job_id in held}
+        return Beat(sent, is_registered, job_ids_to_abort, attempts, stacks_asked)
 
     async def listen(self) -> None:
         """Listens until the next beat is due.

@@ -59,6 +59,19 @@ class OverdueStack(NamedTuple):
     stack: str
 
 
+class AskStack(NamedTuple):
+    """Somebody wants to know where a running job stands."""
+
+    job_id: int
+
+
+class AskedStack(NamedTuple):
+    """Where a job stands, as far as Python can tell."""
+
+    job_id: int
+    stack: str
+
+
 class RunJobs(NamedTuple):
     """Run these jobs now; the child has a free slot for each."""
 

@@ -23,9 +23,11 @@ from types import FrameType
 from typing import Protocol
 
 from django.db import connections
+from procrastinate.exceptions import JobAborted
 from psycopg.pq import Conninfo
 
-from procrastinate_tasks.exceptions import CannotFork
+from procrastinate_tasks.exceptions import CannotFork, SoftTimeLimitExceeded
+from procrastinate_tasks.jobs.values import name_of
 
 try:
     import sentry_sdk
@@ -315,4 +317,10 @@ class LogTailHandler(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tail.write(self.format(record))
+        try:
+            line = self.format(record)
+        except (SoftTimeLimitExceeded, JobAborted):
+            raise
+        except Exception as fault:  # what an object says of itself ends no job because of us
+            line = f"(a line that cannot be written: {name_of(type(fault))})"
+        self._tail.write(line[-_CAPACITY:])

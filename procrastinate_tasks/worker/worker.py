@@ -42,7 +42,9 @@ import psycopg
 from procrastinate.app import App
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
-from procrastinate_tasks.jobs import progress
+from procrastinate_tasks.jobs import log_lines, progress, stacks
+from procrastinate_tasks.jobs.log_lines import RunLog
+from procrastinate_tasks.jobs.recording import why_refused
 from procrastinate_tasks.worker.children import Child, Children
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
 from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
@@ -140,6 +142,8 @@ class Worker:
         await self._claim_loop.close()
         await _stop(loops.pop(_CLAIM_LOOP))
         await self._drain().run()
+        with contextlib.suppress(OSError):  # nobody waits for a database that is away
+            await self._store_what_jobs_say()
         for loop in loops.values():
             await _stop(loop)
         self._upkeep.close()
@@ -155,7 +159,7 @@ class Worker:
             "The heartbeat": self._beat_once,
             "Recording finished jobs": self._settle_once,
             "The upkeep": self._upkeep.run_once,
-            "Storing progress": self._store_progress_once,
+            "Storing what jobs say": self._store_once,
             "The housekeeping": self._housekeeping.run_once,
             _CLAIM_LOOP: self._claim_loop.run_once,
         }
@@ -198,6 +202,7 @@ class Worker:
             await self._registration.renew(worker_id)
             return
         self._abort_jobs(beat.job_ids_to_abort)
+        self._children.ask_stacks(beat.stacks_asked)
         self._audit.compare(beat, worker_id=worker_id)
         await self._heartbeat.listen()
 
@@ -208,10 +213,25 @@ class Worker:
             claims_fail_since=self._claim_loop.fails_since,
         )
 
-    async def _store_progress_once(self) -> None:
+    async def _store_once(self) -> None:
         await asyncio.sleep(_PROGRESS_SECONDS)
+        await self._store_what_jobs_say()
+
+    async def _store_what_jobs_say(self) -> None:
+        if said := self._children.take_stacks():
+            await self._upkeep.call(partial(stacks.answer, said), within=_PROGRESS_WITHIN)
         if reports := self._children.take_progress():
             await self._upkeep.call(partial(progress.store, reports), within=_PROGRESS_WITHIN)
+        while logs := self._children.take_logs():
+            await self._store_logs(logs)
+
+    async def _store_logs(self, logs: list[RunLog]) -> None:
+        try:
+            await self._upkeep.call(partial(log_lines.store, logs), within=_PROGRESS_WITHIN)
+        except OSError as fault:  # which a time-out is
+            if why_refused(fault) is None:
+                self._children.return_logs(logs)
+            raise
 
     async def _settle_once(self) -> None:
         has_freed_lock = await self._completions.run_once()

@@ -28,6 +28,7 @@ ALLOWED = {
     "backend.enqueue": "a result's enqueued_at is told to who enqueued; enqueueing promises one statement",
     "greeting._next_run_of": "words for whoever starts a worker; the database is not asked yet",
     "heartbeat.beat": "it is compared with the database's clock, which is what the skew is",
+    "job_logs._instant": "the time of a line is that of who logged it; nothing is decided by it",
     "job_viewer.moment": "a template's default for words on a page",
     "retries.instant_of": "Procrastinate wants an instant; encode_ends turns it back into a wait",
     "runner.start": "Procrastinate's context for the task itself; the run's own times are monotonic",

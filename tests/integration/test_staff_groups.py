@@ -26,6 +26,7 @@ SINCE = [
     ("reyes_estancias", "0009_staff_takes_bookings"),
     ("reyes_estancias", "0010_owner_shows_photos"),
     ("reyes_estancias", "0011_owner_handles_guest_data"),
+    ("reyes_estancias", "0012_support_sees_stacks"),
 ]
 MAY = {
     "Recepción": set(),
@@ -155,3 +156,11 @@ def test_the_owner_alone_lets_money_go(permission: str):
     holders = Group.objects.filter(permissions__codename=permission).values_list("name", flat=True)
 
     assert set(holders) == {"Dueño"}
+
+
+def test_support_and_the_owner_see_where_running_jobs_stand():
+    make_all()
+
+    holders = Group.objects.filter(permissions__codename="view_job_stack").values_list("name", flat=True)
+
+    assert set(holders) == {"Soporte", "Dueño"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import itertools
 import logging
 import os
@@ -11,6 +12,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -326,3 +328,97 @@ async def count_once(context: JobContext) -> None:
     context.progress(1, 3, "one")
     context.progress(2, 3, "two")
     await asyncio.sleep(60)
+
+
+# --- Log lines and stacks ---------------------------------------------------------------------------------
+
+_job_logger = logging.getLogger("shop.mail")
+
+
+class Unwritable:
+    """Says nothing of itself."""
+
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+
+class HandlerThatRaises(logging.Handler):
+    def handle(self, record: logging.LogRecord) -> bool:
+        raise OSError("the disk is full")
+
+
+@task(name="engine.log_and_hang")
+def log_and_hang(secret: str) -> None:
+    _job_logger.warning("opened for %s", secret)
+    _job_logger.error("stuck at %d", 7)
+    time.sleep(120)
+
+
+_MOST_TO_PRINT = 1000
+
+
+def _print_nothing() -> None:
+    """A million lines on the terminal are a test's log of a hundred megabytes."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL)
+
+
+@task(name="engine.log_much")
+def log_much(lines: int, then: str = "") -> None:
+    if lines > _MOST_TO_PRINT:
+        _print_nothing()
+    for number in range(lines):
+        _job_logger.warning("line %d", number)
+    if then == "raise":
+        raise LookupError
+    if then == "die":
+        time.sleep(2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(name="engine.log_hostile")
+def log_hostile(characters: int) -> str:
+    _print_nothing()
+    _job_logger.warning("x" * characters)
+    _job_logger.warning("NUL \x00 and lone \ud800 surrogate")
+    with contextlib.suppress(LookupError):  # so much the handlers of others may raise
+        _job_logger.warning("it is %s", Unwritable())
+    with contextlib.suppress(TypeError):
+        _job_logger.warning("%d of %d", 1)
+    return "done"
+
+
+@task(name="engine.log_in_threads")
+def log_in_threads() -> None:
+    with_context = contextvars.copy_context()
+    for run in (with_context.run, lambda call, text: call(text)):
+        text = "with its context" if run == with_context.run else "without"
+        thread = threading.Thread(target=run, args=(_job_logger.warning, text))
+        thread.start()
+        thread.join()
+
+
+@task(name="engine.log_past_a_broken_handler")
+def log_past_a_broken_handler() -> None:
+    broken = HandlerThatRaises()
+    logging.getLogger().addHandler(broken)
+    try:
+        _job_logger.warning("before the handler that raises")
+    finally:
+        logging.getLogger().removeHandler(broken)
+
+
+@task(name="engine.loop")
+def loop() -> None:
+    while True:
+        pass
+
+
+@task(name="engine.await_for_ever")
+async def await_for_ever() -> None:
+    await _never()
+
+
+async def _never() -> None:
+    await asyncio.get_running_loop().create_future()

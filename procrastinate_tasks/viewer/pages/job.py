@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.audit import list_audit
+from procrastinate_tasks.actions.permissions import VIEW_STACKS, VIEW_TRACEBACKS
 from procrastinate_tasks.actions.reports import ACTION_LABELS, TargetReport
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.descriptions import JobDescription, descriptions_of, find_description
@@ -26,6 +27,7 @@ from procrastinate_tasks.queries.job import (
     list_attempts,
     list_events,
     list_lock_sharers,
+    list_logs,
     progress_in_words,
     steps_of,
 )
@@ -56,14 +58,20 @@ class ShownSharer:
 def show(request: HttpRequest, site: AdminSite, job_id: int) -> HttpResponse:
     attempts = list_attempts(min(job_id, 2**63 - 1))
     row = find_job(job_id)
-    seen = {
-        "attempts": attempts,
-        "shows_tracebacks": request.user.has_perm("procrastinate_tasks.view_job_traceback"),
-    }
+    seen = {"attempts": attempts, "shows_tracebacks": request.user.has_perm(VIEW_TRACEBACKS)}
     if row is None:
         title = _("Job %(id)d is not kept") % {"id": job_id}
         return render_page(request, site, "job_gone.html", {"title": title, **seen}, status=404)
-    return render_page(request, site, "job.html", {**_describe(request, site, row, attempts), **seen})
+    context = {**_describe(request, site, row, attempts), **_inside(request, row), **seen}
+    return render_page(request, site, "job.html", context)
+
+
+def _inside(request: HttpRequest, row: JobRow) -> dict[str, object]:
+    """What the job itself says: its log lines, and where it stands, each for those who may see it."""
+    return {
+        "logs": list_logs(row.id) if request.user.has_perm(VIEW_TRACEBACKS) else None,
+        "asks_stack": row.status == "doing" and request.user.has_perm(VIEW_STACKS),
+    }
 
 
 def _describe(

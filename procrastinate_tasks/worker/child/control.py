@@ -11,15 +11,26 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from types import FrameType
 from typing import Any
 
 from procrastinate.job_context import AbortReason
 
+from procrastinate_tasks.jobs.attempts import storable
+from procrastinate_tasks.jobs.values import name_of
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.outbox import Outbox
 from procrastinate_tasks.worker.child.slots import Slot
-from procrastinate_tasks.worker.messages import AbortJob, FrameReader, Leave, OverdueStack, RunJobs
+from procrastinate_tasks.worker.messages import (
+    AbortJob,
+    AskedStack,
+    AskStack,
+    FrameReader,
+    Leave,
+    OverdueStack,
+    RunJobs,
+)
 
 EXIT_ORPHANED = 70
 
@@ -76,8 +87,17 @@ class Control:
                 self._accept(message)
             elif isinstance(message, AbortJob):
                 self._abort(message)
+            elif isinstance(message, AskStack):
+                self._answer(message.job_id)
             elif isinstance(message, Leave):
                 self._leave()
+
+    def _answer(self, job_id: int) -> None:
+        """Tells where a job stands, which goes on meanwhile; nothing of one that has ended."""
+        for slot in self._slots:
+            with slot.guard:
+                if slot.assignment is not None and slot.assignment.job_id == job_id:
+                    self._outbox.tell(AskedStack(job_id, stack_of(slot, heading=_NOW)))
 
     def _abort(self, message: AbortJob) -> None:
         reason = AbortReason.SHUTDOWN if message.shutting_down else AbortReason.USER_REQUEST
@@ -125,14 +145,30 @@ def _cancel(slot: Slot, task: asyncio.Task[Any]) -> None:
 _HEADING = "Where the job stood when its time was up (most recent call last):\n"
 
 
-def stack_of(slot: Slot) -> str:
-    """The stack of the slot's job: of its thread, or of the await an async job is suspended at."""
-    frames = list(_frames_of_await(slot.coroutine))
+_NOW = "Where the job stands (most recent call last):\n"
+
+
+_MOST_FRAMES = 150
+
+
+_LONGEST_STACK = 20_000
+
+
+def stack_of(slot: Slot, *, heading: str = _HEADING) -> str:
+    """The stack of the slot's job: of its thread, or of the await an async job is suspended at.
+
+    It is as long as a record takes, and whatever a job awaits ends neither the question nor the process.
+    """
+    try:
+        frames = list(islice(_frames_of_await(slot.coroutine), _MOST_FRAMES))
+    except Exception as fault:
+        return f"{heading}(what it awaits cannot be followed: {name_of(type(fault))})\n"
     if not frames:
         thread_id = slot.thread_id or threading.main_thread().ident or 0
-        frames = [(frame, line) for frame, line in traceback.walk_stack(sys._current_frames().get(thread_id))]
+        frames = list(islice(traceback.walk_stack(sys._current_frames().get(thread_id)), _MOST_FRAMES))
         frames.reverse()
-    return _HEADING + "".join(traceback.StackSummary.extract(iter(frames)).format())
+    stack = "".join(traceback.StackSummary.extract(iter(frames)).format())
+    return storable(heading + stack[-_LONGEST_STACK:])
 
 
 def _frames_of_await(awaited: Any) -> Iterator[tuple[FrameType, int]]:

@@ -32,6 +32,7 @@ from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.connecting import Connecting
 from procrastinate_tasks.worker.child.control import Control
+from procrastinate_tasks.worker.child.job_logs import JobLogHandler, JobLogs
 from procrastinate_tasks.worker.child.leftovers import adopt_connections, watch_connections
 from procrastinate_tasks.worker.child.outbox import Outbox
 from procrastinate_tasks.worker.child.progress import ProgressReporter
@@ -58,8 +59,13 @@ class ChildProcess(ABC):
         self._slots = [Slot(index=index) for index in range(options.concurrency)]
         self._free = list(reversed(self._slots))
         self._progress = ProgressReporter(self._outbox.tell)
+        self._logs = JobLogs(self._outbox.tell)
         self._calls = CallBuilder(
-            app=app, options=options, stop=self._outbox.ask_to_retire, progress=self._progress
+            app=app,
+            options=options,
+            stop=self._outbox.ask_to_retire,
+            progress=self._progress,
+            logs=self._logs,
         )
         self._runner = JobRunner(self._calls)
         self._limits = JobLimits(options)
@@ -84,6 +90,8 @@ class ChildProcess(ABC):
         watch_connections()
         threading.Thread(target=self._run_control, name="control", daemon=True).start()
         threading.Thread(target=self._report_progress, name="progress", daemon=True).start()
+        logging.getLogger().addHandler(JobLogHandler(self._logs))
+        threading.Thread(target=self._send_logs, name="logs", daemon=True).start()
 
     def _announce(self) -> None:
         """Takes no job before the database was reached: the jobs would only fail."""
@@ -102,6 +110,10 @@ class ChildProcess(ABC):
     def _report_progress(self) -> None:
         with exiting_on_fault():
             self._progress.serve()
+
+    def _send_logs(self) -> None:
+        with exiting_on_fault():
+            self._logs.serve()
 
     def _accept(self, message: RunJobs) -> None:
         """Gives each job its slot here already: limits count from now, and the control thread knows them."""

@@ -41,6 +41,7 @@ from procrastinate_tasks.jobs.values import name_of
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.worker.child import interruption
 from procrastinate_tasks.worker.child.interruption import SteppedJob
+from procrastinate_tasks.worker.child.job_logs import JobLogs, current_run
 from procrastinate_tasks.worker.child.leftovers import undo_leftovers
 from procrastinate_tasks.worker.child.misfits import is_misfit, misfit_or, put_back_if_known_elsewhere
 from procrastinate_tasks.worker.child.progress import ProgressListener
@@ -84,6 +85,7 @@ class JobRunner:
 
     def _run_in_context(self, slot: Slot, assignment: ClaimedJob) -> Completion:
         current_slot.set(slot)
+        current_run.set(assignment)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
             try:
@@ -108,6 +110,7 @@ class JobRunner:
     async def run_on_loop(self, slot: Slot, assignment: ClaimedJob) -> Completion:
         """Runs an async task, in a task of its own with a ``fresh_context``."""
         current_slot.set(slot)
+        current_run.set(assignment)
         if slot.async_context is not None:
             SyncToAsync.thread_sensitive_context.set(slot.async_context)
         run = _Run(self._builder, slot, assignment)
@@ -154,12 +157,12 @@ class _Run:
         return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
 
     def succeeded(self, result: object) -> Completion:
-        self._builder.progress.close(self._assignment.job_id)
+        self._builder.close(self._slot, self._assignment, has_failed=False)
         return succeeded(self._assignment, started=self._started, result=result)
 
     def failed_or_retried(self, error: BaseException) -> Completion:
         """The end of a run that raised; an error that cannot even be looked at is told in our words."""
-        self._builder.progress.close(self._assignment.job_id)
+        self._builder.close(self._slot, self._assignment, has_failed=True)
         try:
             return self._end_of(error)
         except BaseException as fault:
@@ -254,9 +257,11 @@ class CallBuilder:
         options: WorkerOptions,
         stop: Callable[[], None],
         progress: ProgressListener,
+        logs: JobLogs | None = None,
     ) -> None:
         self._app = app
-        self.progress = progress
+        self._progress = progress
+        self._logs = logs
         self._tasks = app.tasks
         defaults = app.worker_defaults
         self._options = options
@@ -270,6 +275,12 @@ class CallBuilder:
         self.middleware_worker = _StoppableWorker(app=app, options=options, stop=stop)
         self._middleware_of = lru_cache(maxsize=None)(self._resolve_middleware)
         self._is_async = lru_cache(maxsize=None)(self._look_at_function)
+
+    def close(self, slot: Slot, assignment: ClaimedJob, *, has_failed: bool) -> None:
+        """Pass on what a job said last; it says no more."""
+        self._progress.close(assignment.job_id)
+        if self._logs is not None:
+            self._logs.close(slot, assignment, has_failed=has_failed)
 
     def find_task_or_none(self, assignment: ClaimedJob) -> AnyTask | None:
         """The task a job names, if this code has it."""
@@ -300,7 +311,7 @@ class CallBuilder:
             app=self._app,
             worker_name=self._options.name,
             worker_queues=self._options.queues,
-            additional_context={**self._additional_context, LISTENER: self.progress.report},
+            additional_context={**self._additional_context, LISTENER: self._progress.report},
             job=job,
             abort_reason=slot.read_abort_reason,
             start_timestamp=started,

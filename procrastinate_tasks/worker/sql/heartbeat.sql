@@ -23,4 +23,10 @@ held AS (
 SELECT
     EXISTS (SELECT FROM beat),
     (SELECT coalesce(array_agg(id), '{}') FROM held WHERE abort_requested),
-    (SELECT coalesce(json_object_agg(id, attempts), '{}') FROM held)
+    (SELECT coalesce(json_object_agg(id, attempts), '{}') FROM held),
+    (
+        SELECT coalesce(array_agg(asked.job_id), '{}')
+        FROM procrastinate_tasks_jobstack AS asked
+        JOIN held ON held.id = asked.job_id
+        WHERE asked.answered_at IS NULL AND asked.asked_at > clock_timestamp() - interval '1 minute'
+    )

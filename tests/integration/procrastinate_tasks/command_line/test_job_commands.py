@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
-from django.utils import translation
+from django.utils import timezone, translation
 
 from procrastinate_tasks.actions.bulk import RUN_TASK
 from procrastinate_tasks.command_line import people
-from procrastinate_tasks.jobs import descriptions
+from procrastinate_tasks.jobs import descriptions, log_lines, stacks
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.descriptions import TaskDescription
+from procrastinate_tasks.jobs.log_lines import LogLine, RunLog
 from procrastinate_tasks.models import AuditEntry, BulkOperation, LiveWorker
 from procrastinate_tasks.testing import assert_enqueued, drain_queue
 from tests.integration.procrastinate_tasks.claiming import register_worker
@@ -438,3 +439,34 @@ def test_a_dry_run_promises_nothing_that_yes_would_not_do():
     assert text.endswith("It would be possible for 1 of 1.\n")
     _code, text = jobs("cancel", make_job())
     assert text.endswith("It would be possible for 1 of 1: --yes does it.\n")
+
+
+def test_the_log_lines_of_a_job_are_printed_where_they_are_asked_for():
+    job_id = make_running()
+    line = LogLine(1_764_440_000.25, "WARNING", "shop.mail", "not sent")
+    log_lines.store([RunLog(job_id=job_id, run=1, attempt=1, lines=(line,), left_out=7)])
+
+    assert "not sent" not in jobs("show", job_id)[1]
+    text = jobs("show", job_id, "--show-log")[1]
+    assert "WARNING shop.mail: not sent" in text
+    assert "left out before them: 7" in text
+    assert answer("show", job_id, "--show-log")[1]["logs"][0]["left_out"] == 7
+    assert "logs" not in answer("show", job_id)[1]
+
+
+def test_a_stack_is_asked_for_and_each_way_it_does_not_come_has_its_code():
+    waiting, running = make_job(), make_running()
+
+    assert jobs("stack", running + 1000)[0] == 4
+    assert jobs("stack", waiting)[0] == 6
+    code, text = jobs("stack", running, "--wait", "0")
+    assert (code, "has not answered in time" in text) == (1, True)
+
+
+def test_a_stack_that_was_answered_is_printed(monkeypatch: pytest.MonkeyPatch):
+    job_id, now = make_running(), timezone.now()
+    stood = stacks.StackOfJob(runs=True, asked_at=now, answered_at=now, stack="in charge")
+    monkeypatch.setattr(stacks, "ask", lambda asked, *, within: stood if asked == job_id else None)
+
+    assert jobs("stack", job_id) == (0, "in charge\n")
+    assert answer("stack", job_id)[1]["stack"] == "in charge"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -14,8 +15,12 @@ from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.actions.services import act
 from procrastinate_tasks.formatting import Amount
+from procrastinate_tasks.jobs import log_lines, stacks
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.descriptions import JobArgs, JobDescription, Related, RetrySafety, describe_task
+from procrastinate_tasks.jobs.log_lines import MOST_RUNS, LogLine, RunLog
+from procrastinate_tasks.models import JobLog, JobStack
+from procrastinate_tasks.queries.job import list_logs
 from procrastinate_tasks.queues.diagnosis import why_not_running
 from procrastinate_tasks.testing import drain_queue
 from tests.integration.procrastinate_tasks.claiming import execute
@@ -205,3 +210,83 @@ def test_arguments_that_no_task_can_take_are_shown_as_far_as_they_can_be(args: s
     execute("UPDATE procrastinate_jobs SET args = %s::jsonb WHERE id = %s", args, job_id)
 
     assert shown in read_page(staff_client(*OPERATOR, "view_job_arguments"), job_id)
+
+
+# --- What it logs, and where it stands --------------------------------------------------------------------
+
+
+def a_log(job_id: int, *, run: int, text: str, left_out: int = 0) -> None:
+    line = LogLine(1_764_440_000.25, "WARNING", "shop.mail", text)
+    log_lines.store([RunLog(job_id=job_id, run=run, attempt=run, lines=(line,), left_out=left_out)])
+
+
+def test_log_lines_need_a_permission_and_begin_with_the_latest_run(viewer: Client):
+    job_id = make_running()
+    a_log(job_id, run=1, text="first <try>")
+    a_log(job_id, run=2, text="second try", left_out=1)
+
+    seen = read_page(staff_client("view_job", "view_job_traceback"), job_id)
+
+    assert "first &lt;try&gt;" in seen
+    assert "WARNING shop.mail: second try" in seen
+    assert seen.index("second try") < seen.index("first &lt;try")
+    assert "1 line before left out" in seen
+    hidden = read_page(viewer, job_id)
+    assert "second try" not in hidden
+    assert "The log lines need a permission of their own." in hidden
+
+
+def test_the_lines_of_the_latest_runs_are_kept_and_go_with_their_job():
+    job_id = make_running()
+    for run in range(1, MOST_RUNS + 3):
+        a_log(job_id, run=run, text=f"run {run}")
+    a_log(job_id, run=4, text="run 4 went on")
+    a_log(job_id + 1000, run=1, text="of no job")
+
+    assert [log.attempt for log in list_logs(job_id)] == [7, 6, 5, 4, 3]
+    assert list_logs(job_id)[3].text.endswith("shop.mail: run 4 went on")
+    execute("DELETE FROM procrastinate_jobs WHERE id = %s", job_id)
+    assert not JobLog.objects.exists()
+
+
+def test_where_a_job_stands_needs_a_permission_of_its_own(viewer: Client):
+    job_id = make_running()
+    stack = address("queue_job_stack", job_id)
+
+    assert viewer.get(stack).status_code == viewer.post(stack).status_code == 403
+    assert stack not in read_page(viewer, job_id)
+    assert stack in read_page(staff_client("view_job", "view_job_stack"), job_id)
+    assert not JobStack.objects.exists()
+
+
+def test_who_asks_where_a_job_stands_sees_the_answer_or_that_there_is_none_yet(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("procrastinate_tasks.viewer.pages.stack._WAIT", timedelta(0))
+    client, job_id = staff_client("view_job", "view_job_stack"), make_running()
+    stack = address("queue_job_stack", job_id)
+    assert "Nobody has asked yet." in client.get(stack).content.decode()
+
+    assert client.post(stack, follow=True).redirect_chain == [(stack, 302)]
+    assert "has not answered yet" in client.get(stack).content.decode()
+    stacks.answer({job_id: "File <shop>, in charge"})
+    assert "File &lt;shop&gt;, in charge" in client.get(stack).content.decode()
+
+    execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", job_id)
+    assert "stands nowhere" in client.get(stack).content.decode()
+    assert client.get(address("queue_job_stack", job_id + 1000)).status_code == 404
+    assert client.post(address("queue_job_stack", job_id + 1000)).status_code == 404
+
+
+def test_a_question_that_waits_is_not_asked_anew_and_one_that_was_answered_is():
+    job_id = make_running()
+    for _ in range(2):
+        stacks.ask(job_id, within=timedelta(0))
+    first = JobStack.objects.get().asked_at
+    assert JobStack.objects.get().answered_at is None
+
+    stacks.answer({job_id: "here"})
+    stacks.ask(job_id, within=timedelta(0))
+
+    assert JobStack.objects.get().asked_at > first
+    assert JobStack.objects.get().answered_at is None

@@ -222,7 +222,7 @@ def test_a_job_claimed_again_while_its_lost_run_goes_on_ends_that_run_and_starts
 
 
 def beat_with(held: dict[int, int]) -> Beat:
-    return Beat(sent=time.monotonic(), is_registered=True, job_ids_to_abort=[], held=held)
+    return Beat(sent=time.monotonic(), is_registered=True, job_ids_to_abort=[], held=held, stacks_asked=[])
 
 
 def audit_of(completions: CompletionLoop) -> ClaimAudit:

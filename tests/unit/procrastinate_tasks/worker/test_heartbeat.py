@@ -153,12 +153,13 @@ def test_a_worker_that_shall_not_listen_rests_until_its_next_beat_without_a_conn
 
 def test_a_beat_tells_how_the_worker_does_and_hears_which_jobs_it_holds():
     link = create_autospec(WorkerConnection, instance=True)
-    link.fetch.return_value = [(True, [9], {"5": 2})]
+    link.fetch.return_value = [(True, [9], {"5": 2}, [5])]
 
     beat = asyncio.run(beats_of(link, refusal="no" * 900).beat(WORKER, Troubles()))
 
     params = link.fetch.call_args.args[1]
     assert (beat.is_registered, beat.job_ids_to_abort, beat.held) == (True, [9], {5: 2})
+    assert beat.stacks_asked == [5]
     assert (params["worker_id"], params["running"], params["memory_bytes"]) == (WORKER, 3, 5)
     assert (params["unrecorded"], params["unrecorded_seconds"], params["claims_fail_seconds"]) == (
         0,
@@ -170,7 +171,7 @@ def test_a_beat_tells_how_the_worker_does_and_hears_which_jobs_it_holds():
 
 def test_a_beat_tells_for_how_long_ends_wait_and_claims_fail(monkeypatch: pytest.MonkeyPatch):
     link = create_autospec(WorkerConnection, instance=True)
-    link.fetch.return_value = [(True, [], {})]
+    link.fetch.return_value = [(True, [], {}, [])]
     monkeypatch.setattr(heartbeat, "time", StoppedClock)
 
     asyncio.run(
@@ -201,7 +202,7 @@ class Audited:
     def beats(self, *held: dict[int, int]) -> list[int]:
         """Take in beats that find these jobs held, by id with their attempts; return what was given back."""
         for each in held:
-            self._audit.compare(Beat(0.0, True, [], each), worker_id=WORKER)
+            self._audit.compare(Beat(0.0, True, [], each, []), worker_id=WORKER)
         return [each.end.job_id for each in self.given_back]
 
 

@@ -1,0 +1,57 @@
+"""A job that hangs says where, while it goes on: in C, at an await, in an endless loop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from procrastinate_tasks.jobs import stacks
+from tests.workers.workers import SLACK, insert_jobs, query, started_worker, status_of, wait_for
+
+WITHIN = timedelta(seconds=10 * SLACK)
+
+
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+@pytest.mark.parametrize(
+    ("task", "args", "line"),
+    [
+        ("engine.sleep", {"seconds": 60}, "time.sleep(seconds)"),
+        ("engine.await_for_ever", {}, "await asyncio.get_running_loop().create_future()"),
+        ("engine.loop", {}, "while True:"),
+    ],
+)
+def test_a_job_that_hangs_says_where(log: Path, concurrency: str, task: str, args: dict[str, int], line: str):
+    (job_id,) = insert_jobs(task, args)
+
+    with started_worker(log, "--concurrency", concurrency):
+        wait_for(lambda: status_of(job_id) == "doing")
+        found = stacks.ask(job_id, within=WITHIN)
+        again = stacks.ask(job_id, within=WITHIN)
+
+        assert found is not None and again is not None
+        assert status_of(job_id) == "doing"
+    assert line in found.stack or (task == "engine.loop" and "in loop\n    pass" in found.stack)
+    assert found.answered_at is not None and again.answered_at is not None
+    assert again.answered_at > found.answered_at
+
+
+def test_of_a_job_that_does_not_run_nothing_is_asked(log: Path):
+    (job_id,) = insert_jobs("engine.no_op")
+
+    found = stacks.ask(job_id, within=WITHIN)
+
+    assert found is not None
+    assert (found.runs, found.asked_at) == (False, None)
+    assert stacks.ask(job_id + 1, within=WITHIN) is None
+
+
+def test_without_an_answer_the_wait_ends_and_the_question_stands():
+    (job_id,) = insert_jobs("engine.no_op")
+    query("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s RETURNING id", job_id)
+
+    found = stacks.ask(job_id, within=timedelta(seconds=0.3))
+
+    assert found is not None
+    assert (found.runs, found.is_awaited, found.stack) == (True, True, "")
