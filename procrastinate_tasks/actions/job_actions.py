@@ -127,6 +127,8 @@ def _change(action: Action, jobs: Sequence[JobToActOn]) -> dict[int, JobState]:
     """Change jobs, and return the new state of those that were changed."""
     if action is Action.RESCUE:
         return _rescue(jobs)
+    if action is Action.REPLAY:
+        return {job.id: JobState.FAILED for job in jobs}  # who asked runs it, once that is written down
     if action is Action.RETRY:
         orphaned = [job for job in jobs if job.is_orphaned]
         ended = [job for job in jobs if not job.is_orphaned]

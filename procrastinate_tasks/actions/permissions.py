@@ -29,10 +29,11 @@ _CODENAMES: Mapping[Action, str] = {
     Action.ENABLE_SCHEDULE: "disable_schedule",
     Action.START_BULK: "bulk_jobs",
     Action.STOP_BULK: "bulk_jobs",
+    Action.REPLAY: "retry_job",
 }
 
 
-_MAY_MOVE_MONEY = (Action.RETRY, Action.RUN_NOW, Action.RELEASE)
+_MAY_MOVE_MONEY = (Action.RETRY, Action.RUN_NOW, Action.RELEASE, Action.REPLAY)
 
 
 class HasPermissions(Protocol):

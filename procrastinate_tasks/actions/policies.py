@@ -33,6 +33,7 @@ class Action(StrEnum):
     ENABLE_SCHEDULE = "enable_schedule"
     START_BULK = "start_bulk"
     STOP_BULK = "stop_bulk"
+    REPLAY = "replay"
 
 
 JOB_ACTIONS = (Action.RETRY, Action.RUN_NOW, Action.CANCEL, Action.ABORT, Action.RELEASE, Action.RESCUE)
@@ -197,7 +198,7 @@ def decide_batch(pace_per_minute: int | None) -> Batch:
 
 def needs_reason(action: Action, *, moves_money: bool) -> bool:
     """Tell whether a person has to say why: jobs are stopped, or money may move."""
-    return action is Action.ABORT or (moves_money and action in JOB_ACTIONS)
+    return action is Action.ABORT or (moves_money and action in (*JOB_ACTIONS, Action.REPLAY))
 
 
 _TIERS: Mapping[Action, Tier] = {
@@ -219,6 +220,7 @@ _TIERS: Mapping[Action, Tier] = {
     Action.ENABLE_SCHEDULE: Tier.BUTTON,
     Action.START_BULK: Tier.TYPED,
     Action.STOP_BULK: Tier.BUTTON,
+    Action.REPLAY: Tier.DRY_RUN,
 }
 
 
@@ -275,6 +277,16 @@ def _decide_rescue(job: JobToActOn) -> Verdict:
     return Verdict(refusal=Refusal.WAITS if job.status == "todo" else Refusal.ENDED)
 
 
+def _decide_replay(job: JobToActOn) -> Verdict:
+    if job.status == "failed":
+        return _POSSIBLE
+    if job.status == "succeeded":
+        return Verdict(refusal=Refusal.SUCCEEDED)
+    if job.status == "doing":
+        return Verdict(refusal=Refusal.ORPHANED if job.is_orphaned else Refusal.RUNS)
+    return Verdict(refusal=Refusal.WAITS if job.status == "todo" else Refusal.ENDED)
+
+
 def _unless_lock_taken(job: JobToActOn) -> Verdict:
     if job.twin_id is None:
         return _POSSIBLE
@@ -288,4 +300,5 @@ _DECISIONS: Mapping[Action, Callable[[JobToActOn], Verdict]] = {
     Action.ABORT: _decide_abort,
     Action.RELEASE: _decide_release,
     Action.RESCUE: _decide_rescue,
+    Action.REPLAY: _decide_replay,
 }

@@ -37,7 +37,7 @@ MOST_JOBS = 500
 """How many jobs one form may name."""
 
 TARGET_TYPES: Mapping[Action, TargetType] = {
-    **dict.fromkeys(JOB_ACTIONS, TargetType.JOB),
+    **dict.fromkeys((*JOB_ACTIONS, Action.REPLAY), TargetType.JOB),
     **dict.fromkeys(QUEUE_ACTIONS, TargetType.QUEUE),
     **dict.fromkeys(TASK_ACTIONS, TargetType.TASK),
     **dict.fromkeys(FAULT_ACTIONS, TargetType.FAULT),
@@ -184,6 +184,7 @@ ACTION_LABELS: Mapping[Action, Promise] = {
     Action.ENABLE_SCHEDULE: _("Enable"),
     Action.START_BULK: _("Start a bulk operation"),
     Action.STOP_BULK: _("Stop a bulk operation"),
+    Action.REPLAY: _("Replay"),
 }
 
 _APPLIED: Mapping[Action, Promise] = {
@@ -205,6 +206,7 @@ _APPLIED: Mapping[Action, Promise] = {
     Action.ENABLE_SCHEDULE: _("The schedule is enabled, from its next time on."),
     Action.START_BULK: _("The bulk operation was started, on %(requested)s jobs."),
     Action.STOP_BULK: _("The bulk operation was stopped; what was done stays done."),
+    Action.REPLAY: _("It is run once more in a command, and what it writes is undone."),
 }
 
 _REFUSED: Mapping[Refusal, Promise] = {

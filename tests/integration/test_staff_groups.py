@@ -38,6 +38,7 @@ MAY = {
         Action.RUN_SCHEDULE,
         Action.MUTE_FAULT,
         Action.UNMUTE_FAULT,
+        Action.REPLAY,
     },
     "Soporte": set(Action),
     "Dueño": set(Action),

@@ -15,6 +15,7 @@ from procrastinate_tasks.command_line import (
     listing,
     overview,
     queues,
+    replaying,
     schedules,
     showing,
     watching,
@@ -22,7 +23,7 @@ from procrastinate_tasks.command_line import (
 from procrastinate_tasks.command_line.output import ExitCode, Output, Verb, reader_may_leave, width_of
 from procrastinate_tasks.database import DATABASE_FAULTS
 
-_MODULES = (overview, listing, showing, acting, queues, schedules, audit_listing, watching)
+_MODULES = (overview, listing, showing, acting, replaying, queues, schedules, audit_listing, watching)
 VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in module.VERBS}
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 
 from django.contrib.auth.models import Group
+from django.core.mail import send_mail
 from django.db import DatabaseError, connection
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -177,3 +181,39 @@ def count_up(context: JobContext, total: int, fails: bool = False) -> None:
 @task(name="sample.count_up_async", queue="sample", pass_context=True)
 async def count_up_async(context: JobContext, done: float, total: float | None = None) -> None:
     context.progress(done, total)
+
+
+@task(name="sample.reach_out", queue="sample")
+def reach_out(how: str) -> str:
+    """Write, defer, send mail, then try one of the ways out of a replay, and fail where it is open."""
+    Group.objects.create(name="written")
+    remember.defer(number=3)
+    send_mail("Subject", "Text", "from@example.com", ["to@example.com"])
+    WAYS_OUT[how]()
+    return "reached nobody"
+
+
+def _connect_in_a_thread() -> None:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(Group.objects.create, name="in a thread").result()
+
+
+def _connect_to_a_port() -> None:
+    with socket.socket() as own:
+        own.connect(("127.0.0.1", 9))
+
+
+WAYS_OUT: dict[str, Callable[[], object]] = {
+    "nowhere": lambda: None,
+    "network": _connect_to_a_port,
+    "name": lambda: socket.getaddrinfo("stripe.invalid", 443),
+    "process": lambda: subprocess.run(["true"], check=True),
+    "connection": _connect_in_a_thread,
+    "commit": lambda: connection.cursor().execute("/* now */ COMMIT"),
+}
+
+
+@task(name="sample.reach_out_async", queue="sample")
+async def reach_out_async() -> str:
+    await Group.objects.acreate(name="written")
+    return "reached nobody"
