@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 ARGUMENTS = {
     "show": ["1"],
     "why": ["1"],
+    "stack": ["1"],
+    "replay": ["1", "--yes", "--reason", "x"],
     "retry": ["1", "--reason", "x"],
     "run-now": ["1", "--reason", "x"],
     "release": ["1", "--reason", "x"],
