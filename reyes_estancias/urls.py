@@ -14,6 +14,9 @@ admin.site.site_title = "Reyes Estancias"
 admin.site.site_header = _("Reyes Estancias, the office")
 admin.site.index_title = _("What there is to see")
 
+handler400 = "reyes_estancias.error_pages.show_bad_request"
+handler500 = "reyes_estancias.error_pages.show_fault"
+
 urlpatterns = [
     path("", include("bookings.urls")),
     path("", include("payments.urls")),

@@ -137,6 +137,27 @@ def test_a_fault_of_ours_is_answered_in_spanish(client, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("given", "is_told"),
+    [("0b8b9f2c-aaaa-4c", True), ("x" * 65, False), ("<b>no</b>-12345", False), ("", False)],
+)
+def test_every_page_of_an_error_tells_the_number_that_the_log_has(client, monkeypatch, given, is_told):
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError
+
+    client.raise_request_exception = False
+    headers = {"x-request-id": given}
+    missing = client.get("/nada/", headers=headers)
+    unread = client.get("/", headers={**headers, "host": "example.org"})
+    monkeypatch.setattr("bookings.quotes.list_homes", fail)
+    failed = client.get("/", headers=headers)
+
+    assert [answer.status_code for answer in (missing, unread, failed)] == [404, 400, 500]
+    for answer in (missing, unread, failed):
+        assert (f"menciona este folio: {given}" in read(answer)) == is_told
+        assert ("folio" in read(answer)) == is_told
+
+
+@pytest.mark.parametrize(
     ("template", "words"),
     [
         ("400.html", "No pudimos leer esa solicitud"),
