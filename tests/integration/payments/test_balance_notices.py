@@ -147,6 +147,7 @@ def test_only_the_mail_of_the_arrival_says_how_to_get_in(house: House):
     assert "Dirección: Calle Sol 12" in arrival.body
     assert "Quién te recibe: Marisol Reyes, 984 123 4567" in arrival.body
     assert "Ver en el mapa: https://maps.example/12" in arrival.body
+    assert isinstance(arrival, mail.EmailMultiAlternatives)
     html = str(arrival.alternatives[0][0])
     assert '<a href="https://maps.example/12"' in html
     assert "<p" in html and "caja &lt;azul&gt;." in html
