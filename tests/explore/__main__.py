@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import random
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ def main() -> int:
     """Explore until the time is over or something does not hold; that is shown in its smallest form."""
     options = _options()
     until = time.monotonic() + options.hours * 3600
-    for seed in itertools.count(options.seed):
+    first = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    for seed in itertools.count(first):
         sys.stdout.write(f"seed {seed}\n")
         sys.stdout.flush()
         if _explore(seed, lives=options.lives) != 0:
@@ -31,7 +33,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make explore ARGS=")
     parser.add_argument("--hours", type=float, default=0.0, help="how long; by default one seed")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--seed", type=int, help="the first seed; by default one that nobody knows")
     parser.add_argument("--lives", type=int, default=100, help="how many lives a seed has")
     return parser.parse_args()
 
@@ -45,10 +47,11 @@ def _explore(seed: int, *, lives: int) -> int:
         "-m",
         "",
         "--show-capture=no",
-        f"--hypothesis-seed={seed}",
+        "-rP",
+        "tests/explore/test_explore.py",
     ]
-    environment = os.environ | {"EXPLORE_LIVES": str(lives)}
-    return subprocess.run([*command, "tests/explore"], cwd=PROJECT, env=environment, check=False).returncode
+    environment = os.environ | {"EXPLORE_SEED": str(seed), "EXPLORE_LIVES": str(lives)}
+    return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,32 +1,52 @@
-"""A bounded exploration, the same each time; ``make explore HOURS=8`` goes on from other seeds."""
+"""An exploration from one seed, named or new; ``make explore HOURS=8`` goes on from others."""
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.explore.machine import Exploration
+from tests.explore.machine import Exploration, seen
 from tests.faults.conftest import HouseMaker
 
-LIVES = int(os.environ.get("EXPLORE_LIVES", "0"))
-BOUNDED = settings(
-    max_examples=LIVES or 12,
-    stateful_step_count=50 if LIVES else 25,
-    deadline=None,
-    derandomize=not LIVES,
-    database=None,
-    print_blob=True,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+LIVES, STEPS = 8, 30
+
+
+def explore(new_house: HouseMaker, *, number: int, lives: int = LIVES, is_shrunk: bool = True) -> None:
+    """Live so many lives of what a seed brings; what does not hold is told in its smallest form.
+
+    Raises:
+        AssertionError: something does not hold.
+    """
+
+    @seed(number)
+    def begin() -> Exploration:
+        return Exploration(new_house)
+
+    bounds = settings(
+        max_examples=lives,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink) if is_shrunk else (Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(begin, settings=bounds)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 def test_whatever_happens_in_whatever_order_no_peso_is_taken_twice(new_house: HouseMaker):
-    def begin() -> Exploration:
-        return Exploration(new_house)
+    number = int(os.environ.get("EXPLORE_SEED") or random.SystemRandom().randrange(10**6))
+    lives = int(os.environ.get("EXPLORE_LIVES") or LIVES)
+    sys.stdout.write(f'\nagain: make explore ARGS="--seed {number} --lives {lives}"\n')
 
-    run_state_machine_as_test(begin, settings=BOUNDED)  # type: ignore[arg-type]
+    explore(new_house, number=number, lives=lives)
+
+    told = ", ".join(f"{count} {' of '.join(filter(None, what))}" for what, count in sorted(seen.items()))
+    sys.stdout.write(f"{told}\n")

@@ -52,11 +52,12 @@ def empty_tables() -> None:
     """Forget every booking, payment and job, with the rules off that keep them: a TRUNCATE takes longer."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("; ".join(f"DELETE FROM {name}" for name in _tables()))
+        cursor.execute("; ".join(f"DELETE FROM {name}" for name in house_tables()))
 
 
 @cache
-def _tables() -> list[str]:
+def house_tables() -> list[str]:
+    """Return the tables of bookings, payments and jobs."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
