@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,21 @@ def test_on_the_terminal_it_is_one_line_without_a_traceback():
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_watching_goes_on_and_says_each_time_that_nothing_can_be_asked():
+    command = [sys.executable, "manage.py", "jobs", "watch", "--every", "0.1"]
+    watching = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    with watching:
+        try:
+            assert watching.stdout is not None
+            said = [watching.stdout.readline() for _ in range(4)]
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(timeout=60) == 0
+        finally:
+            watching.kill()
+
+    assert ["nowhere" in line for line in said] == [False, True] * 2, said
+
+
 def is_one_line(answer: tuple[object, str]) -> bool:
     code, text = answer
     return code == 2 and len(text.splitlines()) == 1 and "nowhere" in text
@@ -82,11 +98,14 @@ def run(calls: dict[str, list[str]]) -> dict[str, tuple[object, str]]:
 
 
 def start(command: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+def environment() -> dict[str, str]:
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATABASE_URL": "postgres://nobody@/nothing?host=/nowhere",
     }
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240
-    )
