@@ -98,9 +98,11 @@ class Life:
         self.run_jobs()
 
     def work_at_night(self) -> None:
-        """Let the nightly tasks run."""
-        self.act(tasks.reconcile_with_stripe)
-        self.act(booking_tasks.mark_expired_bookings)
+        """Let the nightly tasks run; one that fails runs again, at the latest in the next night."""
+        for nightly in (tasks.reconcile_with_stripe, booking_tasks.mark_expired_bookings):
+            for _ in range(_TRIES):
+                if self.act(nightly) is not None:
+                    break
         self.run_jobs()
 
     def drain(self) -> None:
@@ -113,6 +115,8 @@ class Life:
                 break
         # What only the clock brings, and what must not come again.
         self.work(minutes=_A_DAY)
+        # What has waited for more than a day is asked for again at the full hour only.
+        self.work(minutes=60 - self.house.now.minute)
         self.work_at_night()
         self.work(minutes=1)
 

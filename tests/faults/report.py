@@ -88,7 +88,11 @@ def _verdict(case: Case, results: Mapping[str, Result]) -> str:
 
 def _word(case: Case, results: Mapping[str, Result]) -> str:
     found = {test: _results_of(test, results) for test in case.tests}
-    if not all(result.passed for each in found.values() for result in each):
+    own = {point.scenario for point in POINTS.values() if case.is_everywhere or point.case == case.id}
+    own_deaths = [results[name] for name in (f"{DEATHS}[{each}]" for each in own) if name in results]
+    if not all(result.passed for result in own_deaths) or not all(
+        result.passed for test, each in found.items() if test != DEATHS for result in each
+    ):
         return "**not held**"
     is_whole = all(
         len(each) >= (_SCENARIOS if test in (DEATHS, ANSWERS) else 1) for test, each in found.items()
