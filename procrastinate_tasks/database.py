@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from django.db import DatabaseError, transaction
+from django.db import Error, InterfaceError, OperationalError, transaction
 from procrastinate.contrib.django.django_connector import DjangoConnector, wrap_exceptions
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 from procrastinate.exceptions import ConnectorException, UniqueViolation
@@ -28,7 +28,10 @@ _LAST_INSTANT = datetime(9999, 12, 30, tzinfo=UTC)
 MOST_CLASHES = 5
 
 # What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
-DATABASE_FAULTS = (DatabaseError, ConnectorException)
+DATABASE_FAULTS = (Error, ConnectorException)
+# A refused connection has no SQLSTATE; libpq only passes the server's words on.
+_ALL_TAKEN = ("connection slots are reserved", "too many clients already", "too many connections for")
+_QUERY_CANCELLED = "57014"
 
 # Rules on which many statements must agree, each put in where its name stands: ``{{is_alive}}``, or
 # ``{{is_alive at clock.now}}`` where a statement has a clock of its own.
@@ -179,6 +182,24 @@ def _reader_of_any_instant(usual: type[Loader]) -> type[Loader]:
 
 def _connector() -> DjangoConnector:
     return _Connector(alias=database_alias())
+
+
+# --- Faults -----------------------------------------------------------------------------------------------
+
+
+def are_connections_taken(error: BaseException) -> bool:
+    """Tell whether there was no connection to be had because others hold all."""
+    return any(words in str(error) for words in _ALL_TAKEN)
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether the database could not be asked at all: whoever comes again may be answered."""
+    if isinstance(error, ConnectorException) and error.__cause__ is not None:
+        error = error.__cause__
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    sqlstate: str | None = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate is None or (sqlstate != _QUERY_CANCELLED and sqlstate[:2] in ("08", "53", "57"))
 
 
 # --- Clashes ----------------------------------------------------------------------------------------------

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import DatabaseError, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.database import DATABASE_FAULTS, are_connections_taken
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 
 _LONGEST_WAIT = timedelta(minutes=5)
 _PATIENCE_SECONDS = 2
+_OWN_ALIAS = "procrastinate_tasks_readiness"
 # What libpq calls the time without an answer after which a connection is dead, in milliseconds.
 _SILENCE = {"connect_timeout": _PATIENCE_SECONDS, "tcp_user_timeout": 1000 * _PATIENCE_SECONDS}
 
@@ -49,7 +51,7 @@ def check_health(*, queue: str | None = None, longest_wait: timedelta = _LONGEST
         longest_wait: how long a ready job may wait, unless its queue is paused.
 
     Raises:
-        DatabaseError, ConnectorException: the database cannot be asked (``queries.DATABASE_FAULTS``).
+        Error, ConnectorException: the database cannot be asked (``database.DATABASE_FAULTS``).
     """
     return judge(take_snapshot(), queue=queue, longest_wait=longest_wait)
 
@@ -152,8 +154,8 @@ def _judge_schedule(snapshot: Snapshot) -> HealthCheck:
 class Readiness:
     """Tells whether this process can serve: the database answers, can be written, has this code's tables.
 
-    Each look takes a connection of its own for a moment: the process's may hang. Migrations that were once
-    applied are not looked for again.
+    Each look takes a connection of its own for a moment, and none of a pool: the process's may hang.
+    Migrations that were once applied are not looked for again.
     """
 
     def __init__(self) -> None:
@@ -161,30 +163,31 @@ class Readiness:
 
     def check(self) -> Health:
         """Look; takes a few seconds at most."""
-        connection = connections[procrastinate_settings.DATABASE_ALIAS].copy()
-        connection.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], **_SILENCE}
+        connection = connections[procrastinate_settings.DATABASE_ALIAS].copy(alias=_OWN_ALIAS)
+        options = {**connection.settings_dict["OPTIONS"], **_SILENCE}
+        options.pop("pool", None)
+        connection.settings_dict["OPTIONS"] = options
+        connections[_OWN_ALIAS] = connection  # Django asks whatever has the alias for migrations
         try:
             return Health(checks=tuple(self._look(connection)))
         finally:
+            del connections[_OWN_ALIAS]
             connection.close()
 
     def _look(self, connection: BaseDatabaseWrapper) -> Iterator[HealthCheck]:
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("SHOW transaction_read_only")
-                is_writable = cursor.fetchone() == ("off",)
-            yield HealthCheck(
-                name="database",
-                is_ok=is_writable,
-                sentence=_("The database answers.")
-                if is_writable
-                else _("The database can only be read: a standby, or set to be read only."),
-            )
+            is_writable = _begin(connection)
             self._is_migrated = self._is_migrated or not has_unapplied_migrations(connection)
-        except DatabaseError:
-            # Its words may name hosts and users, and this is shown to anybody.
-            yield HealthCheck(name="database", is_ok=False, sentence=_("The database does not answer."))
+        except DATABASE_FAULTS as fault:
+            yield judge_fault(fault)
             return
+        yield HealthCheck(
+            name="database",
+            is_ok=is_writable,
+            sentence=_("The database answers.")
+            if is_writable
+            else _("The database can only be read: a standby, or set to be read only."),
+        )
         yield HealthCheck(
             name="migrations",
             is_ok=self._is_migrated,
@@ -192,6 +195,24 @@ class Readiness:
             if self._is_migrated
             else _("Migrations are missing: manage.py migrate"),
         )
+
+
+def judge_fault(fault: BaseException) -> HealthCheck:
+    """Say that the database cannot be asked; its words may name hosts and users, and anybody sees this."""
+    if are_connections_taken(fault):
+        sentence = _("All connections to the database are taken.")
+    else:
+        sentence = _("The database does not answer.")
+    return HealthCheck(name="database", is_ok=False, sentence=sentence)
+
+
+def _begin(connection: BaseDatabaseWrapper) -> bool:
+    """Begin a transaction in which no statement waits for long, and return whether it may write."""
+    connection.set_autocommit(False)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {1000 * _PATIENCE_SECONDS}")
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("off",))
 
 
 def has_unapplied_migrations(connection: BaseDatabaseWrapper) -> bool:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import DATABASE_FAULTS
 from procrastinate_tasks.monitoring import metrics
-from procrastinate_tasks.monitoring.health import Health, Readiness, check_health
+from procrastinate_tasks.monitoring.health import Health, Readiness, check_health, judge_fault
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -72,9 +72,10 @@ def ready(request: HttpRequest) -> HttpResponse:
 def queue(request: HttpRequest) -> HttpResponse:
     """Answer 200 when the queue does its work, else 503; each check says how it stands."""
     try:
-        return _answer(check_health())
-    except DATABASE_FAULTS:
-        return JsonResponse({"ok": False, "checks": []}, status=503)
+        health = check_health()
+    except DATABASE_FAULTS as fault:
+        health = Health(checks=(judge_fault(fault),))
+    return _answer(health)
 
 
 @require_safe

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
+from procrastinate_tasks.database import are_connections_taken
 from procrastinate_tasks.exceptions import InvalidTaskArguments
 from procrastinate_tasks.jobs.deferring import encode_arguments
 from procrastinate_tasks.monitoring.health import has_unapplied_migrations
@@ -29,9 +30,6 @@ from procrastinate_tasks.verification.verdicts import Check, Verdict, fail, ok, 
 _OF_A_WORKER = 5
 # During a restart old and new processes run side by side, with a release phase and somebody's console.
 _BESIDE_A_RESTART = 2
-
-# How Postgres refuses whom it has no connection left for.
-_ALL_TAKEN = ("connection slots are reserved", "too many clients already", "too many connections for")
 
 # One that somebody builds just now is not among them.
 _UNUSABLE_INDEXES = """
@@ -115,7 +113,7 @@ def check_database(oldest: int) -> Verdict:
             cursor.execute("SHOW server_version")
             version: str = cursor.fetchone()[0]
     except DatabaseError as error:
-        return fail(str(error).strip().partition("\n")[0], fix=_remedy_for(str(error)))
+        return fail(str(error).strip().partition("\n")[0], fix=_remedy_for(error))
     if int(version.partition(".")[0]) < oldest:
         return fail(
             _("The server is PostgreSQL %s.") % version,
@@ -124,9 +122,8 @@ def check_database(oldest: int) -> Verdict:
     return ok(_("PostgreSQL %s answers.") % version)
 
 
-def _remedy_for(refusal: str) -> str:
-    """Say what to do; a refused connection has no SQLSTATE, libpq only passes the server's words on."""
-    if any(words in refusal for words in _ALL_TAKEN):
+def _remedy_for(refusal: DatabaseError) -> str:
+    if are_connections_taken(refusal):
         return _("All connections are taken: stop a process that holds some, or allow more of them.")
     return _("Look at DATABASE_URL, and whether the server runs and lets this machine in.")
 

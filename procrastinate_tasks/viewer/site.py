@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from procrastinate_tasks.actions.permissions import VIEW_JOBS, VIEW_STACKS
+from procrastinate_tasks.database import DATABASE_FAULTS, is_away
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries.filters import read_whole
 from procrastinate_tasks.viewer.navigation import navigation
@@ -90,15 +91,23 @@ class JobViewerSite(AdminSite):
         return path(route, self._told_of_ended_sessions(guarded, is_for_scripts=is_for_scripts), name=name)
 
     def _told_of_ended_sessions(self, page: Callable[..., Any], *, is_for_scripts: bool) -> Page:
-        """Answer a script whose session has ended with 401: it cannot tell a login page from a fault."""
+        """Answer a script whose session has ended with 401: it cannot tell a login page from a fault.
+
+        While the database is away it is 503: to come again helps.
+        """
         for_people: Page = self.admin_view(page)
 
         @wraps(for_people)
         def answer(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
             asked_by_script = is_for_scripts or LIVE_HEADER in request.headers
-            if asked_by_script and not self.has_permission(request):
-                return HttpResponse(status=401, headers={"WWW-Authenticate": "Session"})
-            return for_people(request, **arguments)
+            try:
+                if asked_by_script and not self.has_permission(request):
+                    return HttpResponse(status=401, headers={"WWW-Authenticate": "Session"})
+                return for_people(request, **arguments)
+            except DATABASE_FAULTS as fault:
+                if not (asked_by_script and is_away(fault)):
+                    raise
+                return HttpResponse(status=503, headers={"Retry-After": "5"})
 
         return answer
 

@@ -22,7 +22,7 @@ class BrokenHandler(logging.Handler):
 def test_a_log_handler_that_fails_stops_no_loop(fault: Exception):
     logger = logging.getLogger("procrastinate_tasks")
     handler = BrokenHandler()
-    rounds = []
+    rounds: list[int] = []
 
     async def run_once() -> None:
         rounds.append(len(rounds))
