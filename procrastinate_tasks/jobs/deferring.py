@@ -125,8 +125,14 @@ def find_task(task_name: str) -> Task[..., object, ...]:
     """Return a registered task by its name or one of its aliases.
 
     Raises:
+        TypeError: it is something else than a name.
         UnknownTask: with the nearest name that exists.
     """
+    if not isinstance(task_name, str):
+        raise TypeError(
+            f"A task is deferred by its name, not by this {type(task_name).__name__}. "
+            "With the task itself: send_receipt.defer(…)."
+        )
     app.perform_import_paths()
     task = app.tasks.get(task_name)
     if task is None:

@@ -7,7 +7,20 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    NoReturn,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from asgiref.sync import sync_to_async
 from procrastinate import jobs, middleware, utils
@@ -27,6 +40,17 @@ P = ParamSpec("P")  # what the function is called with
 D = ParamSpec("D")  # what it is deferred with: the same, but for a context
 R = TypeVar("R")
 
+# What other queues' tasks have, and what stands for it here.
+_ELSEWHERE = {
+    "apply_async": "using(…).defer(…)",
+    "delay": "defer(…)",
+    "delay_on_commit": "defer(…)",
+    "enqueue": "defer(…)",
+    "s": "call(…)",
+    "send": "defer(…)",
+    "si": "call(…)",
+}
+
 
 class QueueTask(Task[P, R, D], Generic[P, R, D]):
     """A task. Calling it runs the function; every other way makes jobs, in the current transaction.
@@ -36,6 +60,14 @@ class QueueTask(Task[P, R, D], Generic[P, R, D]):
     """
 
     options: TaskOptions
+
+    # Type checkers would take every name for one of a task's.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            here = _ELSEWHERE.get(name)
+            hint = f" Here it is {here}." if here else ""
+            raise AttributeError(f"A task has no attribute {name!r}.{hint}", name=name, obj=self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here; arguments that travelled as JSON become what their annotations say."""

@@ -17,6 +17,8 @@ from reyes_estancias.local_stripe.server import PortInUse, Server
 from reyes_estancias.local_stripe.settings import change_settings
 from reyes_estancias.local_stripe.webhook_endpoints import set_own
 
+FROM_INPUT = "-"
+
 
 def main() -> int:
     options = _parse_options()
@@ -49,7 +51,10 @@ def _parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--latency-ms", type=int, help="how long each API answer takes (kept in the state)")
     parser.add_argument("--webhook-url", help="send every event there")
-    parser.add_argument("--webhook-secret", help="sign events with this secret (whsec_…)")
+    parser.add_argument(
+        "--webhook-secret",
+        help="sign events with this secret (whsec_…); -: read it from the first line of the input",
+    )
     parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end when the process that started this one ends"
     )
@@ -58,6 +63,8 @@ def _parse_options() -> argparse.Namespace:
         parser.error("--webhook-url and --webhook-secret go together")
     if options.latency_ms is not None and options.latency_ms < 0:
         parser.error("--latency-ms must not be negative")
+    if options.webhook_secret == FROM_INPUT:
+        options.webhook_secret = sys.stdin.readline().strip()
     return options
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +63,11 @@ def start_sandbox(
     """
     arguments = [f"--port={port}", f"--state={state.resolve()}", f"--latency-ms={latency_ms}"]
     if webhook_url is not None:
-        arguments += [f"--webhook-url={webhook_url}", f"--webhook-secret={webhook_secret}"]
+        arguments += [f"--webhook-url={webhook_url}", "--webhook-secret=-"]
     log = state.with_name(state.name + ".log")
     child = _spawn(arguments, log)
+    if webhook_secret is not None:
+        _say(child, webhook_secret)
     base_url = _read_base_url(child, log)
     running = RunningSandbox(base_url, Control(base_url), child, log)
     _wait_until_up(running)
@@ -96,6 +98,14 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[str]:
             text=True,
             start_new_session=True,
         )
+
+
+def _say(child: subprocess.Popen[str], line: str) -> None:
+    """Write a line that is nobody else's business: every user of the machine can read command lines."""
+    if child.stdin:
+        with suppress(BrokenPipeError):  # it has ended, and what it said is told next
+            child.stdin.write(line + "\n")
+            child.stdin.flush()
 
 
 def _read_base_url(child: subprocess.Popen[str], log: Path) -> str:

@@ -120,6 +120,39 @@ def test_the_example_environment_lists_every_variable_that_is_read():
     assert listed == read | READ_BY_GUNICORN
 
 
+def test_each_variable_stands_once_in_the_example_environment_and_is_read_once():
+    listed = re.findall(
+        r"^(?:# )?([A-Z][A-Z_]+)=\S*$", (REPOSITORY / ".env.example").read_text(), flags=re.MULTILINE
+    )
+    read = re.findall(
+        r"\benv(?:\.\w+)?\(\s*\"(\w+)\"", (REPOSITORY / "reyes_estancias" / "settings.py").read_text()
+    )
+
+    assert [name for name in listed if listed.count(name) > 1] == []
+    assert [name for name in read if read.count(name) > 1] == []
+
+
+def test_the_hooks_before_a_commit_are_tools_that_make_check_runs():
+    hooks = re.findall(r"entry: (\S+)", (REPOSITORY / ".pre-commit-config.yaml").read_text())
+    makefile = (REPOSITORY / "Makefile").read_text()
+
+    assert hooks
+    assert [hook for hook in hooks if hook.replace(".venv", "$(VENV)", 1) not in makefile] == []
+
+
+def test_the_hosted_workflow_runs_what_ci_runs_on_each_python_that_the_package_names():
+    (workflow,) = (REPOSITORY / ".github" / "workflows").iterdir()
+    text = workflow.read_text()
+    package = tomllib.loads((REPOSITORY / "procrastinate_tasks" / "pyproject.toml").read_text())["project"]
+    named = set(re.findall(r"Python :: (3\.\d+)", "\n".join(package["classifiers"])))
+    locked, newest = re.findall(r"python: (\[.+\])", text)
+
+    assert re.findall(r"run: (.+)", text) == ["bash .ci/run", "bash .ci/run newest"]
+    assert named <= set(ast.literal_eval(locked))
+    assert (REPOSITORY / ".python-version").read_text().strip() in ast.literal_eval(locked)
+    assert min(ast.literal_eval(newest)) == "3.12"  # Django 6 needs it
+
+
 def test_gunicorn_accepts_its_configuration_and_finds_the_site():
     (web,) = re.findall(r"^web: gunicorn (.*)$", (REPOSITORY / "Procfile").read_text(), flags=re.MULTILINE)
 

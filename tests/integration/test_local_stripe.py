@@ -532,6 +532,19 @@ def test_duplicates_really_arrive(sandbox, inbox):
     assert len({event.id for event in inbox.events}) == 1
 
 
+def test_the_secret_of_the_webhook_is_on_no_command_line(tmp_path, inbox):
+    running = start_sandbox(state=tmp_path / "state", webhook_url=inbox.url, webhook_secret=SECRET)
+    try:
+        command_line = Path(f"/proc/{running.child.pid}/cmdline").read_text()
+        connect(running).v1.customers.create({})
+
+        assert inbox.url in command_line
+        assert SECRET not in command_line
+        wait_until(lambda: inbox.types() == ["customer.created"])
+    finally:
+        running.stop()
+
+
 def test_events_not_yet_sent_are_sent_after_a_kill(tmp_path, inbox):
     first = start_sandbox(state=tmp_path / "state", webhook_url=inbox.url, webhook_secret=SECRET)
     first.control.change_settings(webhook_delay_seconds=1)

@@ -1,4 +1,4 @@
-"""The Python examples of the queue app's README and documentation, by the file that each names."""
+"""The Python examples of both READMEs and of the queue app's pages, by the file that each names."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import django
 
+FIRST_SCREEN = Path(__file__).parents[2] / "README.md"
 README = Path(__file__).parents[2] / "procrastinate_tasks" / "README.md"
 PAGES = Path(__file__).parents[2] / "docs" / "queue"
 
 
 def documents() -> list[Path]:
-    """Return what is read: the README and the pages; Start is followed by a test of its own."""
+    """Return what is read: the READMEs and the pages; Start is followed by a test of its own."""
     first = PAGES / "guides" / "tasks.md"
     others = sorted(path for path in PAGES.rglob("*.md") if path not in (first, PAGES / "index.md"))
-    return [README, first, *others]
+    return [FIRST_SCREEN, README, first, *others]
 
 
 def examples() -> Iterator[tuple[str, str]]:

@@ -163,7 +163,9 @@ def run_its_tests() -> None:
 
 
 def use_guides() -> None:
-    """Call what the guides show."""
+    """Call what the first screen and the guides show."""
+    defined["shop/welcome.py"]["pay"](Order(pk=8))
+    assert find_schedule("shop.welcome.close_old_carts").cron_expression == "0 3 * * *"
     defined["shop/buying.py"]["buy"](Order(pk=8), "ana@example.com")
     assert defined["shop/buying.py"]["remind"]([Order(pk=9), Order(pk=10)], "ana@example.com") == 2
     assert defined["shop/vault.py"]["slow_down"]() is True

@@ -57,6 +57,11 @@ WRONG: list[Callable[[], object]] = [
     lambda: charge.defer(5, DAY, NOON, KEY, Size.SMALL),  # type: ignore
     lambda: charge.defer(Decimal(5), DAY, DAY, KEY, Size.SMALL),  # type: ignore
     lambda: nothing.defer(7),  # type: ignore
+    lambda: defer(7),  # type: ignore
+    lambda: defer(bare, {"order_id": 7}),  # type: ignore
+    lambda: bare.delay(order_id=7),  # type: ignore
+    lambda: bare.apply_async((7,)),  # type: ignore
+    lambda: bare.differ(order_id=7),  # type: ignore
     lambda: defer("typing.bare", {"order_id": 7}, schedule_in=30),  # type: ignore
     lambda: defer("typing.bare", {"order_id": 7}, expires=timedelta(1)),  # type: ignore
     lambda: defer("typing.bare", ["order_id", 7]),  # type: ignore

@@ -324,7 +324,7 @@ def deep(depth: int) -> BaseException:
         ValueError("sk_live_" * (LONG // 8)),
         ValueError("ana@" + "b" * LONG),
         ExceptionGroup("group", [ValueError("x" * (LONG // 10)) for _ in range(10)]),
-        chained(10_000),
+        chained(4_000),
         deep(900),
         ExceptionGroup("wide", [ValueError(number) for number in range(100_000)]),
         shared_group(60),

@@ -28,7 +28,7 @@ def test_the_table_has_forty_wrong_calls():
 
 @pytest.mark.parametrize("call", WRONG, ids=range(len(WRONG)))
 def test_a_wrong_call_is_refused_in_one_sentence(call: Callable[[], object]):
-    with pytest.raises((InvalidTaskArguments, TypeError)) as refusal:
+    with pytest.raises((AttributeError, InvalidTaskArguments, TypeError)) as refusal:
         call()
 
     assert "\n" not in str(refusal.value)
@@ -41,6 +41,20 @@ def test_a_sentence_names_the_task_the_argument_and_what_it_takes():
         defer("typing.charge", {"amount": "secret", "due": 1, "at": 1, "key": 1, "size": 1})
 
     assert str(refusal.value) == "typing.charge: amount takes a Decimal, not this str"
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: send_receipt.delay(7), r"no attribute 'delay'. Here it is defer\(…\)\.$"),  # type: ignore[attr-defined]
+        (lambda: send_receipt.apply_async((7,)), r"Here it is using\(…\)\.defer\(…\)\.$"),  # type: ignore[attr-defined]
+        (lambda: send_receipt.dely(7), r"no attribute 'dely'\.$"),  # type: ignore[attr-defined]
+        (lambda: defer(1), r"by its name, not by this int\. With the task itself"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_newcomers_try_first_is_answered_with_what_there_is(call: Callable[[], object], hint: str):
+    with pytest.raises((AttributeError, TypeError), match=hint):
+        call()
 
 
 def test_an_option_that_there_is_not_is_refused_with_the_nearest():
