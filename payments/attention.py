@@ -46,10 +46,10 @@ class Concern:
 def _describe_disputes(disputes: QuerySet[Dispute]) -> str:
     count = disputes.count()
     sentence = ngettext(
-        "%(count)d charge is disputed and waits for our answer.",
-        "%(count)d charges are disputed and wait for our answer.",
+        "%(count)d charge, %(amount)s, is disputed and waits for our answer.",
+        "%(count)d charges, %(amount)s in all, are disputed and wait for our answer.",
         count,
-    ) % {"count": count}
+    ) % {"count": count, "amount": _sum_of(disputes)}
     due_by = disputes.aggregate(first=Min("due_by"))["first"]
     if due_by is None:
         return sentence
@@ -69,10 +69,10 @@ def _failed_refunds() -> QuerySet[Refund]:
 def _describe_refunds(refunds: QuerySet[Refund]) -> str:
     count = refunds.count()
     return ngettext(
-        "%(count)d refund failed and is still owed to its guest.",
-        "%(count)d refunds failed and are still owed to their guests.",
+        "%(count)d refund, %(amount)s, failed and is still owed to its guest.",
+        "%(count)d refunds, %(amount)s in all, failed and are still owed to their guests.",
         count,
-    ) % {"count": count}
+    ) % {"count": count, "amount": _sum_of(refunds)}
 
 
 def _describe_breaks(breaks: QuerySet[ReconciliationBreak]) -> str:
@@ -107,7 +107,11 @@ def _describe_debts(overdue: QuerySet[Debt]) -> str:
         "%(count)d payment, %(amount)s, is overdue and not paid.",
         "%(count)d payments, %(amount)s in all, are overdue and not paid.",
         count,
-    ) % {"count": count, "amount": format_pesos(overdue.aggregate(sum=Sum("amount_minor"))["sum"] or 0)}
+    ) % {"count": count, "amount": _sum_of(overdue)}
+
+
+def _sum_of(rows: QuerySet[Any]) -> str:
+    return format_pesos(rows.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
 
 
 CONCERNS = (

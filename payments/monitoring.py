@@ -1,16 +1,19 @@
-"""What monitoring is told of money: charges in doubt and charges that fail. No names, no amounts."""
+"""What monitoring is told of money: charges in doubt, charges that fail, and their sums. No names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from bookings.money import format_pesos
 from payments import attention, memory, unfinished
 from payments.doubts import IN_DOUBT, IN_DOUBT_PARAMETER
 from payments.failed_charges import FAILED_SINCE_PARAMETER, find_failed_charges
@@ -29,47 +32,57 @@ class ChargesInDoubt:
 
     count: int
     oldest_at: datetime | None
+    amount_minor: int
 
 
 def charges_in_doubt(*, before: datetime) -> ChargesInDoubt:
     """Count the charges in doubt that were begun before an instant."""
     found = PaymentAttempt.objects.filter(
         state__in=IN_DOUBT, channel=Channel.OFF_SESSION, created_at__lte=before
-    ).aggregate(count=Count("pk"), oldest_at=Min("created_at"))
+    ).aggregate(count=Count("pk"), oldest_at=Min("created_at"), amount_minor=Coalesce(Sum("amount_minor"), 0))
     return ChargesInDoubt(**found)
 
 
 def find_failing_charges(snapshot: Snapshot) -> Iterator[Finding]:
-    failed = find_failed_charges(since=snapshot.taken_at - _HOUR).count()
-    if failed > settings.PAYMENTS_ALERT_FAILED_PER_HOUR:
-        yield Finding(
-            sentence=ngettext(
-                "%(failed)d charge failed within the last hour.",
-                "%(failed)d charges failed within the last hour.",
-                failed,
-            )
-            % {"failed": failed}
-        )
+    facts = find_failed_charges(since=snapshot.taken_at - _HOUR).aggregate(
+        failed=Count("pk"), amount_minor=Coalesce(Sum("amount_minor"), 0)
+    )
+    if facts["failed"] > settings.PAYMENTS_ALERT_FAILED_PER_HOUR:
+        yield Finding(sentence=partial(_say_failing_charges, **facts), measure=facts["failed"])
+
+
+def _say_failing_charges(failed: int, amount_minor: int) -> str:
+    sentence = ngettext(
+        "%(failed)d charge failed within the last hour: %(amount)s.",
+        "%(failed)d charges failed within the last hour: %(amount)s.",
+        failed,
+    )
+    return sentence % {"failed": failed, "amount": format_pesos(amount_minor)}
 
 
 def find_charges_in_doubt(snapshot: Snapshot) -> Iterator[Finding]:
     doubt = charges_in_doubt(before=snapshot.taken_at - settings.PAYMENTS_ALERT_UNKNOWN_AFTER)
     if doubt.oldest_at is not None:
-        facts = {
-            "count": doubt.count,
-            "minutes": (snapshot.taken_at - doubt.oldest_at).total_seconds() / 60,
-        }
-        sentence = ngettext(
-            "Of %(count)d charge the outcome is not known, since %(minutes).0f min.",
-            "Of %(count)d charges the outcome is not known, of the oldest since %(minutes).0f min.",
-            doubt.count,
-        )
-        yield Finding(sentence=sentence % facts)
+        age = snapshot.taken_at - doubt.oldest_at
+        yield Finding(sentence=partial(_say_charges_in_doubt, doubt, age), measure=doubt.count)
+
+
+def _say_charges_in_doubt(doubt: ChargesInDoubt, age: timedelta) -> str:
+    sentence = ngettext(
+        "Of %(count)d charge, %(amount)s, the outcome is not known, since %(minutes).0f min.",
+        "Of %(count)d charges, %(amount)s, the outcome is not known, of the oldest since %(minutes).0f min.",
+        doubt.count,
+    )
+    return sentence % {
+        "count": doubt.count,
+        "amount": format_pesos(doubt.amount_minor),
+        "minutes": age.total_seconds() / 60,
+    }
 
 
 def find_lost_memory(snapshot: Snapshot) -> Iterator[Finding]:
     if memory.is_locked():
-        yield Finding(sentence=gettext("Stripe knows of money of ours that this database does not."))
+        yield Finding(sentence=lambda: gettext("Stripe knows of money of ours that this database does not."))
 
 
 ALERT_RULES = (
@@ -122,7 +135,7 @@ def _rule_of(work: unfinished.Work) -> AlertRule:
 def _find_overdue(work: unfinished.Work, snapshot: Snapshot) -> Iterator[Finding]:
     overdue = unfinished.find_overdue(work, now=snapshot.taken_at)
     if overdue.count:
-        yield Finding(sentence=overdue.sentence)
+        yield Finding(sentence=lambda: work.describe(overdue.count), measure=overdue.count)
 
 
 def _rule_of_concern(concern: attention.Concern) -> AlertRule:
@@ -138,8 +151,8 @@ def _rule_of_concern(concern: attention.Concern) -> AlertRule:
 
 def _find_concern(concern: attention.Concern) -> Iterator[Finding]:
     rows = concern.rows()
-    if rows.exists():
-        yield Finding(sentence=concern.describe(rows))
+    if count := rows.count():
+        yield Finding(sentence=lambda: concern.describe(rows), measure=count)
 
 
 _OF_TABLES = (*map(_rule_of, unfinished.TOLD), *map(_rule_of_concern, attention.CONCERNS))

@@ -69,6 +69,21 @@ class PauseAlreadyOver(QueueError, ValueError):
         return f"A pause until {self.until.isoformat()} is over already."
 
 
+class UnknownAlert(QueueError, LookupError):
+    """No alert of this name fires."""
+
+
+class SilenceAlreadyOver(QueueError, ValueError):
+    """A silence until an instant that has passed."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(until)
+
+    def __str__(self) -> str:
+        return f"A silence until {self.until.isoformat()} is over already."
+
+
 class InvalidQueueLimit(QueueError, ValueError):
     """A limit of a queue that nothing could keep, or that keeps everything."""
 

@@ -24,6 +24,8 @@ _CODENAMES: Mapping[Action, str] = {
     Action.LIMIT: "limit_queue",
     Action.MUTE_FAULT: "retry_job",
     Action.UNMUTE_FAULT: "retry_job",
+    Action.SILENCE_ALERT: "silence_alert",
+    Action.UNSILENCE_ALERT: "silence_alert",
     Action.RUN_SCHEDULE: "run_schedule",
     Action.DISABLE_SCHEDULE: "disable_schedule",
     Action.ENABLE_SCHEDULE: "disable_schedule",

@@ -28,6 +28,8 @@ class Action(StrEnum):
     LIMIT = "limit"
     MUTE_FAULT = "mute_fault"
     UNMUTE_FAULT = "unmute_fault"
+    SILENCE_ALERT = "silence_alert"
+    UNSILENCE_ALERT = "unsilence_alert"
     RUN_SCHEDULE = "run_schedule"
     DISABLE_SCHEDULE = "disable_schedule"
     ENABLE_SCHEDULE = "enable_schedule"
@@ -40,6 +42,7 @@ JOB_ACTIONS = (Action.RETRY, Action.RUN_NOW, Action.CANCEL, Action.ABORT, Action
 QUEUE_ACTIONS = (Action.PAUSE, Action.RESUME, Action.LIMIT)
 TASK_ACTIONS = (Action.PAUSE_TASK, Action.RESUME_TASK)
 FAULT_ACTIONS = (Action.MUTE_FAULT, Action.UNMUTE_FAULT)
+ALERT_ACTIONS = (Action.SILENCE_ALERT, Action.UNSILENCE_ALERT)
 SCHEDULE_ACTIONS = (Action.RUN_SCHEDULE, Action.DISABLE_SCHEDULE, Action.ENABLE_SCHEDULE)
 
 
@@ -69,6 +72,9 @@ class Refusal(StrEnum):
     UNKNOWN_FAULT = "unknown_fault"
     MUTED_ALREADY = "muted_already"
     NOT_MUTED = "not_muted"
+    UNKNOWN_ALERT = "unknown_alert"
+    SILENCED_ALREADY = "silenced_already"
+    NOT_SILENCED = "not_silenced"
     INVALID_LIMIT = "invalid_limit"
     UNKNOWN_SCHEDULE = "unknown_schedule"
     DISABLED_ALREADY = "disabled_already"
@@ -197,8 +203,10 @@ def decide_batch(pace_per_minute: int | None) -> Batch:
 
 
 def needs_reason(action: Action, *, moves_money: bool) -> bool:
-    """Tell whether a person has to say why: jobs are stopped, or money may move."""
-    return action is Action.ABORT or (moves_money and action in (*JOB_ACTIONS, Action.REPLAY))
+    """Tell whether a person has to say why: jobs are stopped, money may move, or nobody will be told."""
+    if action in (Action.ABORT, Action.SILENCE_ALERT):
+        return True
+    return moves_money and action in (*JOB_ACTIONS, Action.REPLAY)
 
 
 _TIERS: Mapping[Action, Tier] = {
@@ -215,6 +223,8 @@ _TIERS: Mapping[Action, Tier] = {
     Action.LIMIT: Tier.DRY_RUN,
     Action.MUTE_FAULT: Tier.DRY_RUN,
     Action.UNMUTE_FAULT: Tier.BUTTON,
+    Action.SILENCE_ALERT: Tier.DRY_RUN,
+    Action.UNSILENCE_ALERT: Tier.BUTTON,
     Action.RUN_SCHEDULE: Tier.BUTTON,
     Action.DISABLE_SCHEDULE: Tier.TYPED,
     Action.ENABLE_SCHEDULE: Tier.BUTTON,

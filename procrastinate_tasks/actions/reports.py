@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from procrastinate_tasks.actions.policies import (
+    ALERT_ACTIONS,
     FAULT_ACTIONS,
     JOB_ACTIONS,
     QUEUE_ACTIONS,
@@ -41,6 +42,7 @@ TARGET_TYPES: Mapping[Action, TargetType] = {
     **dict.fromkeys(QUEUE_ACTIONS, TargetType.QUEUE),
     **dict.fromkeys(TASK_ACTIONS, TargetType.TASK),
     **dict.fromkeys(FAULT_ACTIONS, TargetType.FAULT),
+    **dict.fromkeys(ALERT_ACTIONS, TargetType.ALERT),
     **dict.fromkeys(SCHEDULE_ACTIONS, TargetType.SCHEDULE),
     **dict.fromkeys((Action.START_BULK, Action.STOP_BULK), TargetType.BULK),
 }
@@ -52,8 +54,8 @@ class ActionRequest:
 
     ``targets`` are jobs by their ids as text, or else one name; one given twice counts once. What a form's
     ``token`` asked for once is not done twice. ``limit`` is what a queue shall have; one without limits lets
-    the settings hold again. ``until`` is when a pause shall end by itself. ``own_group`` is that of the audit
-    entries where no token decides it.
+    the settings hold again. ``until`` is when a pause or a silence shall end by itself. ``own_group`` is that
+    of the audit entries where no token decides it.
     """
 
     action: Action
@@ -179,6 +181,8 @@ ACTION_LABELS: Mapping[Action, Promise] = {
     Action.LIMIT: _("Limit"),
     Action.MUTE_FAULT: _("Mute"),
     Action.UNMUTE_FAULT: _("Tell of it again"),
+    Action.SILENCE_ALERT: _("Silence"),
+    Action.UNSILENCE_ALERT: _("End the silence"),
     Action.RUN_SCHEDULE: _("Run now"),
     Action.DISABLE_SCHEDULE: _("Disable"),
     Action.ENABLE_SCHEDULE: _("Enable"),
@@ -201,6 +205,8 @@ _APPLIED: Mapping[Action, Promise] = {
     Action.LIMIT: _("The queue's limits were changed."),
     Action.MUTE_FAULT: _("The fault is muted until a later release has it too."),
     Action.UNMUTE_FAULT: _("The fault is told of again."),
+    Action.SILENCE_ALERT: _("The alert is silenced: until it gets worse, is over, or its time has come."),
+    Action.UNSILENCE_ALERT: _("The alert is told again, within seconds."),
     Action.RUN_SCHEDULE: _("Job %(job_id)s was deferred. The next regular run stays where it was."),
     Action.DISABLE_SCHEDULE: _("The schedule is disabled: it defers nothing until it is enabled."),
     Action.ENABLE_SCHEDULE: _("The schedule is enabled, from its next time on."),
@@ -232,7 +238,10 @@ _REFUSED: Mapping[Refusal, Promise] = {
     Refusal.UNKNOWN_FAULT: _("There is no such fault, or its runs were pruned."),
     Refusal.MUTED_ALREADY: _("It is muted already."),
     Refusal.NOT_MUTED: _("It is not muted."),
-    Refusal.OVER_ALREADY: _("That time has passed: nothing was paused."),
+    Refusal.UNKNOWN_ALERT: _("No such alert fires: it is over, or never was."),
+    Refusal.SILENCED_ALREADY: _("It is silenced already."),
+    Refusal.NOT_SILENCED: _("It is not silenced."),
+    Refusal.OVER_ALREADY: _("That time has passed: nothing was done."),
     Refusal.INVALID_LIMIT: _("This is no limit: %(problem)s."),
     Refusal.UNKNOWN_SCHEDULE: _("There is no such schedule."),
     Refusal.DISABLED_ALREADY: _("It is disabled already."),

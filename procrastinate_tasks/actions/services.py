@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from procrastinate_tasks.actions import audit
+from procrastinate_tasks.actions.alert_silences import silence_alert, unsilence_alert
 from procrastinate_tasks.actions.job_actions import May, act_on_jobs, anybody, look_at_jobs
 from procrastinate_tasks.actions.policies import Action, Refusal
 from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Actor, TargetReport, refuse_all
@@ -19,6 +20,8 @@ from procrastinate_tasks.exceptions import (
     InvalidQueueLimit,
     InvalidTaskArguments,
     PauseAlreadyOver,
+    SilenceAlreadyOver,
+    UnknownAlert,
     UnknownFault,
     UnknownQueue,
     UnknownSchedule,
@@ -180,7 +183,7 @@ def _act(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
         return _CHANGES[request.action](request)
     except UnknownQueue as unknown:
         return refuse_all(request, Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)
-    except PauseAlreadyOver:
+    except (PauseAlreadyOver, SilenceAlreadyOver):
         return refuse_all(request, Refusal.OVER_ALREADY)
     except InvalidQueueLimit as invalid:
         return refuse_all(request, Refusal.INVALID_LIMIT, problem=invalid.problem)
@@ -204,7 +207,7 @@ def _done_unless(
 def _pause(request: ActionRequest) -> tuple[TargetReport, ...]:
     (queue,) = request.targets
     has_changed = pause_queue(queue=queue, by=request.actor.name, reason=request.reason, until=request.until)
-    return _paused(request, has_changed=has_changed)
+    return _until(request, has_changed=has_changed, otherwise=Refusal.PAUSED_ALREADY)
 
 
 def _pause_task(request: ActionRequest) -> tuple[TargetReport, ...]:
@@ -213,12 +216,12 @@ def _pause_task(request: ActionRequest) -> tuple[TargetReport, ...]:
         has_changed = pause_task(task=task, by=request.actor.name, reason=request.reason, until=request.until)
     except UnknownTask as unknown:
         return refuse_all(request, Refusal.UNKNOWN_TASK, suggestion=unknown.suggestion)
-    return _paused(request, has_changed=has_changed)
+    return _until(request, has_changed=has_changed, otherwise=Refusal.PAUSED_ALREADY)
 
 
-def _paused(request: ActionRequest, *, has_changed: bool) -> tuple[TargetReport, ...]:
+def _until(request: ActionRequest, *, has_changed: bool, otherwise: Refusal) -> tuple[TargetReport, ...]:
     if not has_changed:
-        return refuse_all(request, Refusal.PAUSED_ALREADY)
+        return refuse_all(request, otherwise)
     return _done(request, **({"until": request.until.isoformat()} if request.until else {}))
 
 
@@ -243,6 +246,25 @@ def _mute_fault(request: ActionRequest) -> tuple[TargetReport, ...]:
 def _unmute_fault(request: ActionRequest) -> tuple[TargetReport, ...]:
     has_changed = unmute_fault(key=request.targets[0])
     return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_MUTED)
+
+
+def _silence_alert(request: ActionRequest) -> tuple[TargetReport, ...]:
+    if not request.reason:
+        return refuse_all(request, Refusal.REASON_MISSING)
+    (key,) = request.targets
+    try:
+        has_changed = silence_alert(key=key, by=request.actor.name, note=request.reason, until=request.until)
+    except UnknownAlert:
+        return refuse_all(request, Refusal.UNKNOWN_ALERT)
+    return _until(request, has_changed=has_changed, otherwise=Refusal.SILENCED_ALREADY)
+
+
+def _unsilence_alert(request: ActionRequest) -> tuple[TargetReport, ...]:
+    try:
+        has_changed = unsilence_alert(key=request.targets[0])
+    except UnknownAlert:
+        return refuse_all(request, Refusal.UNKNOWN_ALERT)
+    return _done_unless(request, has_changed=has_changed, otherwise=Refusal.NOT_SILENCED)
 
 
 def _limit(request: ActionRequest) -> tuple[TargetReport, ...]:
@@ -280,6 +302,8 @@ _CHANGES: Mapping[Action, Callable[[ActionRequest], tuple[TargetReport, ...]]] =
     Action.LIMIT: _limit,
     Action.MUTE_FAULT: _mute_fault,
     Action.UNMUTE_FAULT: _unmute_fault,
+    Action.SILENCE_ALERT: _silence_alert,
+    Action.UNSILENCE_ALERT: _unsilence_alert,
     Action.RUN_SCHEDULE: _run_schedule,
     Action.DISABLE_SCHEDULE: _disable_schedule,
     Action.ENABLE_SCHEDULE: _enable_schedule,

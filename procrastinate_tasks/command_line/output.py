@@ -138,10 +138,22 @@ class ExitCode(IntEnum):
     READER_LEFT = 141  # 128 and SIGPIPE, as a shell tells it: never taken for "all done"
 
 
-_NOT_FOUND = (Refusal.UNKNOWN_QUEUE, Refusal.UNKNOWN_TASK, Refusal.UNKNOWN_SCHEDULE)
+_NOT_FOUND = (
+    Refusal.UNKNOWN_QUEUE,
+    Refusal.UNKNOWN_TASK,
+    Refusal.UNKNOWN_SCHEDULE,
+    Refusal.UNKNOWN_ALERT,
+)
 
 
-_AS_WANTED = (Refusal.PAUSED_ALREADY, Refusal.NOT_PAUSED, Refusal.DISABLED_ALREADY, Refusal.NOT_DISABLED)
+_AS_WANTED = (
+    Refusal.PAUSED_ALREADY,
+    Refusal.NOT_PAUSED,
+    Refusal.DISABLED_ALREADY,
+    Refusal.NOT_DISABLED,
+    Refusal.SILENCED_ALREADY,
+    Refusal.NOT_SILENCED,
+)
 
 
 _MISTAKES = (Refusal.OVER_ALREADY, Refusal.INVALID_LIMIT, Refusal.INVALID_SCHEDULE)

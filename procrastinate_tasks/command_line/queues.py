@@ -39,8 +39,13 @@ def add_paused(parser: ArgumentParser) -> None:
 
 def add_pause(parser: ArgumentParser) -> None:
     add_paused(parser)
-    parser.add_argument("--for", dest="minutes", type=int, metavar="MINUTES", help="it goes on after so long")
-    parser.add_argument("--until", metavar="TIME", help="it goes on at this time, as in 2026-11-29T14:30")
+    add_until(parser)
+
+
+def add_until(parser: ArgumentParser) -> None:
+    """Add when it ends by itself."""
+    parser.add_argument("--for", dest="minutes", type=int, metavar="MINUTES", help="it ends after so long")
+    parser.add_argument("--until", metavar="TIME", help="it ends at this time, as in 2026-11-29T14:30")
 
 
 def add_limit(parser: ArgumentParser) -> None:
@@ -56,7 +61,7 @@ def _pause_or_resume(action: Action, out: Output, options: Options) -> ExitCode:
         raise CommandError(_("Name a queue, or a task with --task."), returncode=ExitCode.ERROR)
     name, is_paused = options["task"] or options["queue"], action is Action.PAUSE
     wanted = _OF_TASKS[action] if options["task"] else action
-    target = _act(wanted, options, name=name, until=_read_until(options) if is_paused else None)
+    target = _act(wanted, options, name=name, until=read_until(options) if is_paused else None)
     if target.refusal is not None and code_of_target(target) is not ExitCode.DONE:
         raise error_of(target)
     if out.as_json:
@@ -80,8 +85,8 @@ _SENTENCES = {
 }
 
 
-def _read_until(options: Options) -> datetime | None:
-    """Read when a pause ends by itself."""
+def read_until(options: Options) -> datetime | None:
+    """Read when a pause, or a silence, ends by itself."""
     if options["until"]:
         until = read_instant(options["until"])
         if until is None:
@@ -90,7 +95,7 @@ def _read_until(options: Options) -> datetime | None:
         return until
     minutes = options["minutes"]
     if minutes is not None and not 0 < minutes <= _LONGEST_MINUTES:
-        raise CommandError(_("Pause for 1 minute or more."), returncode=ExitCode.ERROR)
+        raise CommandError(_("Name 1 minute or more."), returncode=ExitCode.ERROR)
     return database_now() + timedelta(minutes=minutes) if minutes else None
 
 

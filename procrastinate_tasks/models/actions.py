@@ -30,6 +30,7 @@ class TargetType(models.TextChoices):
     QUEUE = "queue", _("Queue")
     TASK = "task", _("Task")
     FAULT = "fault", _("Fault")
+    ALERT = "alert", _("Alert")
     SCHEDULE = "schedule", _("Schedule")
     BULK = "bulk", _("Bulk operation")
 

@@ -184,6 +184,7 @@ class Job(ProcrastinateJob):
             ("limit_queue", _("Can limit queues")),
             ("run_schedule", _("Can run periodic tasks at once")),
             ("disable_schedule", _("Can disable and enable periodic tasks")),
+            ("silence_alert", _("Can silence alerts")),
             ("bulk_jobs", _("Can act on more than a hundred jobs at once")),
             ("view_audit", _("Can see what everybody did")),
         )

@@ -27,6 +27,10 @@ class AlertState(models.Model):
     """A fault that is seen: watched at first, told at ``fired_at``, gone when its row is.
 
     ``calm_since`` is since when it is not seen any more. ``subject`` is the queue, worker or the like.
+    ``sentences`` are other languages' words for it, ``measure`` how bad it is, when that can be counted.
+
+    While it is silenced nobody is told anew: until ``silenced_until``, or until it is much worse than
+    ``silenced_measure``. ``silence_is_told`` when the channels have been.
     """
 
     rule = models.CharField(_("rule"), max_length=100)
@@ -35,12 +39,27 @@ class AlertState(models.Model):
     seen_at = models.DateTimeField(_("seen at"))
     fired_at = models.DateTimeField(_("told at"), null=True)
     calm_since = models.DateTimeField(_("calm since"), null=True)
+    sentences = models.JSONField(_("in other languages"), db_default={})
+    measure = models.FloatField(_("how bad it is"), null=True)
+    silenced_at = models.DateTimeField(_("silenced at"), null=True)
+    silenced_by = models.CharField(_("silenced by"), max_length=150, db_default="")
+    silence_note = models.TextField(_("note"), db_default="")
+    silenced_until = models.DateTimeField(_("silenced until"), null=True)
+    silenced_measure = models.FloatField(_("how bad it was when silenced"), null=True)
+    silence_is_told = models.BooleanField(_("silence is told"), db_default=False)
 
     class Meta:
         verbose_name = _("alert")
         verbose_name_plural = _("alerts")
         default_permissions = ("view",)
-        constraints = (models.UniqueConstraint(fields=["rule", "subject"], name="ptasks_alert_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["rule", "subject"], name="ptasks_alert_once"),
+            models.CheckConstraint(
+                name="ptasks_alert_silence_has_an_author",
+                condition=models.Q(silenced_at__isnull=True, silenced_by="", silence_note="")
+                | (models.Q(silenced_at__isnull=False) & ~models.Q(silenced_by="")),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.rule} {self.subject}".rstrip()
@@ -53,6 +72,7 @@ class AlertNotice(models.Model):
     rule = models.CharField(_("rule"), max_length=100)
     subjects = models.JSONField(_("concerns"), default=list)
     has_recovered = models.BooleanField(_("is over"))
+    is_silenced = models.BooleanField(_("is silenced"), db_default=False)
     title = models.CharField(_("title"), max_length=300)
     text = models.TextField(_("text"))
     created_at = models.DateTimeField(_("created at"))

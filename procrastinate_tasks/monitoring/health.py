@@ -67,6 +67,7 @@ def judge(snapshot: Snapshot, *, queue: str | None, longest_wait: timedelta) -> 
             _judge_records(snapshot),
             _judge_claims(snapshot),
             _judge_schedule(snapshot),
+            _tell_pauses(snapshot),
         )
     )
 
@@ -146,6 +147,17 @@ def _judge_schedule(snapshot: Snapshot) -> HealthCheck:
         is_ok=not late,
         sentence=_("Tasks that did not start at their time: %s") % (", ".join(late) or "–"),
     )
+
+
+def _tell_pauses(snapshot: Snapshot) -> HealthCheck:
+    """Say what people hold back: no fault, but why work that waits is not counted as late."""
+    names = [pause.name for pause in snapshot.pauses]
+    sentence = (
+        _("Paused by staff, so that its waiting jobs do not count: %s") % ", ".join(names)
+        if names
+        else _("Nothing is paused.")
+    )
+    return HealthCheck(name="paused", is_ok=True, sentence=sentence)
 
 
 # --- Readiness --------------------------------------------------------------------------------------------

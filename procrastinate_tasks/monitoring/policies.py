@@ -16,7 +16,20 @@ class Step(StrEnum):
     FORGET = "forget"  # it passed before anybody was told
     CALM = "calm"  # the fault is not seen at the moment
     RELAPSE = "relapse"
+    RETURN = "return"  # it was silenced, and that is over
     RECOVER = "recover"
+
+
+MUCH_WORSE = 1.5
+"""A silenced alert comes back when its measure has grown to so many times what it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """What somebody asked for: until when, if until any time, and how bad it was then."""
+
+    until: datetime | None = None
+    measure: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +39,47 @@ class AlertMemory:
     seen_at: datetime
     fired_at: datetime | None = None
     calm_since: datetime | None = None
+    silence: Silence | None = None
 
 
 def decide_step(
-    memory: AlertMemory | None, *, is_seen: bool, now: datetime, lasting: timedelta, calm_for: timedelta
+    memory: AlertMemory | None,
+    *,
+    is_seen: bool,
+    now: datetime,
+    lasting: timedelta,
+    calm_for: timedelta,
+    measure: float | None = None,
 ) -> Step:
     """Decide about one alert: told when its fault has lasted, over when nothing was seen of it for a while.
 
     Args:
         lasting: how long a fault is watched before it is told.
         calm_for: how long it must not be seen to be over: what comes and goes is one alert.
+        measure: how bad it is now, where that can be counted.
     """
+    silence = memory.silence if memory is not None else None
+    if is_seen and silence is not None and is_over(silence, now=now, measure=measure):
+        return Step.RETURN
     if is_seen:
         return _step_of_fault(memory, now=now, lasting=lasting)
     return _step_of_calm(memory, now=now, calm_for=calm_for)
+
+
+def is_over(silence: Silence, *, now: datetime, measure: float | None) -> bool:
+    """Tell whether whoever silenced an alert would want to be told again."""
+    return has_time_passed(silence, now=now) or is_much_worse(silence, measure)
+
+
+def has_time_passed(silence: Silence, *, now: datetime) -> bool:
+    return silence.until is not None and silence.until <= now
+
+
+def is_much_worse(silence: Silence, measure: float | None) -> bool:
+    """Tell whether a fault has grown by half since it was silenced; what nobody can count never has."""
+    if silence.measure is None or measure is None:
+        return False
+    return measure > silence.measure and measure >= MUCH_WORSE * silence.measure
 
 
 def _step_of_fault(memory: AlertMemory | None, *, now: datetime, lasting: timedelta) -> Step:

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.models.monitoring import SLOT, TIME_BOUNDS
+from procrastinate_tasks.queries.alerts import ToldAlert
 from procrastinate_tasks.queries.failures import MOST_NEW, NEW_FAULTS, NewFault
 
 DAY = timedelta(days=1)
@@ -18,16 +20,6 @@ _FACTS = statement("queries/dashboard_facts").replace("{new_faults}", NEW_FAULTS
 
 
 HOUR = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldAlert:
-    """An alert that was told and is not over, as it was told."""
-
-    rule: str
-    subject: str
-    sentence: str
-    told_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +83,16 @@ def read_facts() -> DashboardFacts:
         **row,
         releases_of_day={name: datetime.fromisoformat(at) for name, at in releases.items()},
         new_faults=new_faults,
-        alerts=tuple(
-            ToldAlert(**{**alert, "told_at": datetime.fromisoformat(alert["told_at"])}) for alert in alerts
-        ),
+        alerts=tuple(map(_told_alert, alerts)),
     )
+
+
+_MOMENTS = ("told_at", "seen_at", "silenced_until")
+
+
+def _told_alert(facts: dict[str, Any]) -> ToldAlert:
+    moments = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _MOMENTS}
+    return ToldAlert(**{**facts, **moments})
 
 
 def read_day(until: datetime) -> DayOfRuns:

@@ -21,11 +21,14 @@ register = template.Library()
 
 @register.simple_tag
 def moment(at: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """Show how long ago something was; its title has the local time and UTC."""
+    """Show how long ago something was; its title has the local time and UTC.
+
+    What is marked as an age grows in the browser, and is left out of what makes a live region new.
+    """
     if at is None:
         return "–"
     words = age_in_words(at, now=now or datetime.now(UTC))
-    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(at), exactly(at), words)
+    return _age(_iso(at), exactly(at), words)
 
 
 @register.simple_tag
@@ -109,13 +112,26 @@ def task_title(task_name: str) -> str:
 @register.filter
 def age(at: datetime | None, now: datetime) -> SafeString | str:
     """Tell how long ago something was; its local time and UTC are the tooltip."""
-    return "–" if at is None else _time(at, formatting.age_in_words(at, now=now))
+    if at is None:
+        return "–"
+    return _age(at.isoformat(), exactly(at), formatting.age_in_words(at, now=now))
 
 
 @register.filter
 def local_moment(at: datetime | None) -> SafeString | str:
     """Tell a local time to the minute; the tooltip has it to the second, and in UTC."""
     return "–" if at is None else _time(at, formatting.moment_in_words(at, to_the_second=False))
+
+
+@register.filter
+def as_of(at: datetime) -> SafeString:
+    """Tell of when a page is: left out, too, of what makes its live region new."""
+    words = formatting.moment_in_words(at, to_the_second=False)
+    return format_html('<time data-as-of datetime="{}" title="{}">{}</time>', _iso(at), exactly(at), words)
+
+
+def _age(iso: str, title: str, words: str) -> SafeString:
+    return format_html('<time data-age datetime="{}" title="{}">{}</time>', iso, title, words)
 
 
 def _time(at: datetime, words: str) -> SafeString:

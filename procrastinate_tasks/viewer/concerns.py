@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
@@ -12,17 +11,16 @@ from enum import IntEnum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from procrastinate_tasks.actions.permissions import HasPermissions
 from procrastinate_tasks.formatting import age_in_words, count_in_words, span_in_words
 from procrastinate_tasks.jobs.descriptions import moves_money, title_of
-from procrastinate_tasks.monitoring.alerts.rules import AlertRule, all_rules
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot
-from procrastinate_tasks.queries.history import DashboardFacts, ToldAlert
+from procrastinate_tasks.queries.history import DashboardFacts
 from procrastinate_tasks.queues.pauses import Pause, PauseKind
 from procrastinate_tasks.schedule.state import ScheduleInfo
+from procrastinate_tasks.viewer.alert_rows import rows_of
 from procrastinate_tasks.viewer.cron_words import schedule_in_words
 from procrastinate_tasks.viewer.navigation import Links
-
-logger = logging.getLogger(__name__)
 
 MOST_SENTENCES = 7
 SLOW_WAIT = timedelta(minutes=1)
@@ -42,17 +40,21 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """A sentence, and the page that shows what it is about."""
+    """A sentence, and the page that shows what it is about; ``act_url`` is where an alert is silenced."""
 
     urgency: Urgency
     sentence: str
     url: str
+    act_url: str = ""
+    is_silenced: bool = False
 
 
-def find_concerns(snapshot: Snapshot, facts: DashboardFacts, *, links: Links) -> list[Concern]:
+def find_concerns(
+    snapshot: Snapshot, facts: DashboardFacts, *, links: Links, user: HasPermissions | None = None
+) -> list[Concern]:
     """Return everything that a person should look at, the most urgent first."""
     found = [
-        *_of_alerts(facts, links),
+        *_of_alerts(facts, links, user),
         *_of_workers(snapshot, links),
         *_of_money(snapshot, links),
         *_of_new_faults(facts, links),
@@ -65,23 +67,17 @@ def find_concerns(snapshot: Snapshot, facts: DashboardFacts, *, links: Links) ->
     return sorted(found, key=lambda concern: -concern.urgency)
 
 
-def _of_alerts(facts: DashboardFacts, links: Links) -> Iterator[Concern]:
+def _of_alerts(facts: DashboardFacts, links: Links, user: HasPermissions | None) -> Iterator[Concern]:
     """Tell what was told by mail and elsewhere; of a rule that the code has no more, nothing."""
-    rules = {rule.name: rule for rule in all_rules()}
-    for alert in facts.alerts:
-        if (rule := rules.get(alert.rule)) is not None:
-            heading = _("Alert: %s") % rule.title
-            url = links.named(rule.page, **_query_of(rule, alert))
-            yield _concern(Urgency.NOW, f"{heading}. {alert.sentence}", url)
-
-
-def _query_of(rule: AlertRule, alert: ToldAlert) -> Mapping[str, str]:
-    """Ask the rule, which may be a project's: one that fails is left with its whole page."""
-    try:
-        return rule.query(alert)
-    except Exception:
-        logger.exception("An alert rule could not name its list", extra={"rule": rule.name})
-        return {}
+    for row in rows_of(facts.alerts, user=user, links=links, back=links.to("dashboard")):
+        told = f"{row.heading}. {row.alert.words}"
+        yield Concern(
+            urgency=Urgency.LOOK if row.alert.is_silenced else Urgency.NOW,
+            sentence=f"{row.silence}. {told}" if row.alert.is_silenced else told,
+            url=row.url,
+            act_url=row.act_url,
+            is_silenced=row.alert.is_silenced,
+        )
 
 
 def _of_workers(snapshot: Snapshot, links: Links) -> Iterator[Concern]:

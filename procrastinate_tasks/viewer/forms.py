@@ -1,4 +1,4 @@
-"""What the viewer's forms and addresses ask for: an action on jobs, a queue, a task or a schedule.
+"""What the viewer's forms and addresses ask for: an action on jobs, a queue, a task, an alert, a schedule.
 
 A token makes a double click one deed.
 """
@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from procrastinate_tasks.actions.policies import (
+    ALERT_ACTIONS,
     FAULT_ACTIONS,
     JOB_ACTIONS,
     QUEUE_ACTIONS,
@@ -80,6 +81,9 @@ _LONGEST_PAUSE_MINUTES = 60 * 24 * 365
 _LONGEST_FAULT = 400
 
 
+_LONGEST_ALERT = 401
+
+
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -115,12 +119,13 @@ _NAMED_BY = {
     **dict.fromkeys(QUEUE_ACTIONS, "queue"),
     **dict.fromkeys(TASK_ACTIONS, "task"),
     **dict.fromkeys(FAULT_ACTIONS, "fault"),
+    **dict.fromkeys(ALERT_ACTIONS, "alert"),
     **dict.fromkeys(SCHEDULE_ACTIONS, "schedule"),
 }
 
 
 class ActionForm(forms.Form):
-    """An action on jobs, a queue, a task or a schedule, from an address or a form.
+    """An action on jobs, a queue, a task, an alert or a schedule, from an address or a form.
 
     A button of a list names the action and its job in ``do``: ``retry:123``. It is valid if it asks for
     something that can be done.
@@ -132,6 +137,7 @@ class ActionForm(forms.Form):
     queue = ShortText(most=255)
     task = ShortText(most=255)
     fault = ShortText(most=_LONGEST_FAULT)
+    alert = ShortText(most=_LONGEST_ALERT)
     schedule = ShortText(most=255)
     minutes = _Count(required=False, min_value=0, max_value=_LONGEST_PAUSE_MINUTES)
     until = ShortText(most=40)
@@ -180,9 +186,9 @@ class ActionForm(forms.Form):
         )
 
     def _until(self) -> datetime | None:
-        """Return when a pause shall end: at a time that was given, or after so long, or never by itself.
+        """Return when a pause or a silence shall end: at a time that was given, or after so long, or never.
 
-        A time that cannot be read is the past, which is refused: it must not pause for good.
+        A time that cannot be read is the past, which is refused: it must not hold for good.
         """
         asked = self.cleaned_data
         if asked["until"]:

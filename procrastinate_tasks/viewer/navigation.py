@@ -41,6 +41,7 @@ ENTRIES = (
         url_name="queue_jobs",
         covers=("queue_job", "queue_confirm", "queue_result", "queue_act"),
     ),
+    Entry(title=_("Alerts"), url_name="queue_alerts"),
     Entry(title=_("Failures"), url_name="queue_failures"),
     Entry(title=_("Queues"), url_name="queue_queues"),
     Entry(title=_("Workers"), url_name="queue_workers"),

@@ -17,9 +17,11 @@ from procrastinate_tasks.actions.permissions import VIEW_JOBS, VIEW_STACKS
 from procrastinate_tasks.database import DATABASE_FAULTS, is_away
 from procrastinate_tasks.models import Job
 from procrastinate_tasks.queries.filters import read_whole
+from procrastinate_tasks.queues.pauses import list_pauses
 from procrastinate_tasks.viewer.navigation import navigation
 from procrastinate_tasks.viewer.pages import (
     actions,
+    alerts,
     audit,
     bulk,
     bulk_new,
@@ -54,6 +56,8 @@ class JobViewerSite(AdminSite):
         return {
             **super().each_context(request),
             "queue_navigation": navigation(request, site_name=self.name),
+            # Asked for where a template names it only.
+            "queue_pauses": list_pauses if request.user.has_perm(VIEW_JOBS) else (),
         }
 
     def _viewer_urls(self) -> list[URLPattern]:
@@ -68,6 +72,7 @@ class JobViewerSite(AdminSite):
             self._page("queue/confirm/", actions.confirm, "queue_confirm"),
             self._page("queue/act/", actions.perform, "queue_act"),
             self._page("queue/results/<uuid:group>/", actions.show_result, "queue_result"),
+            self._page("queue/alerts/", alerts.show, "queue_alerts"),
             self._page("queue/failures/", failures.show, "queue_failures"),
             self._page("queue/queues/", queues.show, "queue_queues"),
             self._page("queue/workers/", workers.show, "queue_workers"),

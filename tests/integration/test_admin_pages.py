@@ -17,6 +17,7 @@ from payments.models import GuestEmail, LedgerTransfer, Payment, Refund, StripeE
 from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
+from procrastinate_tasks.queues.pauses import pause_queue
 from tests.factories import BASE_URL, make_confirmed_booking, make_property
 from tests.gateways import FakeGateway
 from tests.integration.pages import english_words, read
@@ -237,3 +238,12 @@ def test_every_model_of_bookings_and_money_that_staff_ask_about_is_in_the_office
     registered = set(admin.site._registry)
 
     assert registered >= {Property, *READ_ONLY}
+
+
+def test_while_anything_is_paused_the_pages_of_money_say_so_too(office):
+    assert "está en pausa" not in read(office.get(address(Payment)))
+
+    pause_queue(queue="payments", by="Ana", reason="el banco")
+
+    assert read(office.get(address(Payment))).count("La cola payments está en pausa") == 1
+    assert read(office.get("/admin/queue/jobs/")).count("La cola payments está en pausa") == 1

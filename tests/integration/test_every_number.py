@@ -38,6 +38,7 @@ pytestmark = pytest.mark.django_db
 PAGES = (
     "queue_dashboard",
     "queue_jobs",
+    "queue_alerts",
     "queue_failures",
     "queue_queues",
     "queue_workers",

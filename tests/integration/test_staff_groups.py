@@ -27,6 +27,7 @@ SINCE = [
     ("reyes_estancias", "0010_owner_shows_photos"),
     ("reyes_estancias", "0011_owner_handles_guest_data"),
     ("reyes_estancias", "0012_support_sees_stacks"),
+    ("reyes_estancias", "0013_staff_silences_alerts"),
 ]
 MAY = {
     "Recepción": set(),
@@ -39,6 +40,8 @@ MAY = {
         Action.MUTE_FAULT,
         Action.UNMUTE_FAULT,
         Action.REPLAY,
+        Action.SILENCE_ALERT,
+        Action.UNSILENCE_ALERT,
     },
     "Soporte": set(Action),
     "Dueño": set(Action),
@@ -79,8 +82,7 @@ def member_of(group: str) -> User:
 
 @pytest.mark.parametrize("group", list(MAY))
 def test_each_group_may_do_what_the_matrix_says(group: str):
-    Group.objects.all().delete()
-    make_groups()
+    make_all()
 
     user = member_of(group)
 

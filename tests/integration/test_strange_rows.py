@@ -47,6 +47,7 @@ PAGES = (
     "queue_dashboard",
     "queue_state_json",
     "queue_jobs",
+    "queue_alerts",
     "queue_failures",
     "queue_queues",
     "queue_workers",

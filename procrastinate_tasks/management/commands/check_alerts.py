@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     help = (
         "Looks for faults of the queue and sends the alerts that are due."
-        " Exit code 0: all is well, 1: an alert fires, 2: the database cannot be asked."
+        " Exit code 0: all is well, 1: an alert fires, silenced or not, 2: the database cannot be asked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -66,10 +66,11 @@ def look_until_decided() -> tuple[Alert, ...]:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _plain(alert: Alert) -> dict[str, str]:
+def _plain(alert: Alert) -> dict[str, object]:
     return {
         "alert": alert.rule,
         "subject": alert.subject,
         "sentence": alert.sentence,
         "since": alert.seen_at.isoformat(),
+        "is_silenced": alert.silenced_at is not None,
     }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks.command_line import (
     acting,
+    alerts,
     audit_listing,
     listing,
     overview,
@@ -23,7 +24,18 @@ from procrastinate_tasks.command_line import (
 from procrastinate_tasks.command_line.output import ExitCode, Output, Verb, reader_may_leave, width_of
 from procrastinate_tasks.database import DATABASE_FAULTS
 
-_MODULES = (overview, listing, showing, acting, replaying, queues, schedules, audit_listing, watching)
+_MODULES = (
+    overview,
+    listing,
+    showing,
+    acting,
+    replaying,
+    queues,
+    schedules,
+    audit_listing,
+    alerts,
+    watching,
+)
 VERBS: dict[str, Verb] = {verb.name: verb for module in _MODULES for verb in module.VERBS}
 
 

@@ -1,7 +1,7 @@
 """Sends what is to be told, outside every transaction, once; what could not be sent is tried again.
 
-An alert, or its end, is put into words once for each channel: a log line, an e-mail to the ADMINS, a POST to
-a webhook.
+An alert, its end, or that somebody silenced it, is put into words once for each channel: a log line, an
+e-mail to the ADMINS, a POST to a webhook.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from urllib.request import Request, urlopen
 
 from django.conf import settings as django_settings
@@ -27,6 +28,7 @@ from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import database_alias, fetch_row, fetch_rows, statement
 from procrastinate_tasks.models import AlertNotice
 from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Notice
+from procrastinate_tasks.monitoring.policies import has_time_passed
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +134,13 @@ def send(notice: Notice) -> None:
 
 
 def _log(notice: Notice) -> None:
-    level = logging.INFO if notice.has_recovered else logging.ERROR
+    is_fault = not (notice.has_recovered or notice.is_silenced)
+    level = logging.ERROR if is_fault else logging.INFO
     fields = {
         "event": _event(notice),
         "alert": notice.rule,
         "subjects": ",".join(notice.subjects) or None,
-        "told": notice.text.partition("\n")[0] if not notice.has_recovered else None,
+        "told": notice.text.partition("\n")[0] if is_fault else None,
     }
     alert_log.log(level, "%s", notice.title, extra=fields)
 
@@ -166,6 +169,8 @@ def _post(notice: Notice) -> None:
 
 
 def _event(notice: Notice) -> str:
+    if notice.is_silenced:
+        return "alert_silenced"
     return "alert_recovered" if notice.has_recovered else "alert_fired"
 
 
@@ -176,18 +181,32 @@ CHANNELS = {
 }
 
 
-def write_notices(rule: AlertRule, alerts: Sequence[Alert], *, has_recovered: bool, now: datetime) -> None:
-    """Store one notice a channel about alerts of one rule; ``delivery`` sends them."""
+class News(StrEnum):
+    """What is to be told of alerts."""
+
+    FAULT = "fault"
+    RETURN = "return"
+    SILENCE = "silence"
+    END = "end"
+
+
+def write_notices(rule: AlertRule, alerts: Sequence[Alert], news: News, *, now: datetime) -> None:
+    """Store one notice a channel about alerts of one rule; ``delivery`` sends them.
+
+    Args:
+        alerts: as they are now; of a return as they were, with its silence.
+    """
     if not alerts:
         return
-    title, text = _words_of_end(rule, alerts, now=now) if has_recovered else _words_of_fault(rule, alerts)
+    title, text = _WORDS[news](rule, alerts, now)
     subjects = [alert.subject for alert in alerts if alert.subject]
     _notices().bulk_create(
         AlertNotice(
             channel=channel,
             rule=rule.name,
             subjects=subjects,
-            has_recovered=has_recovered,
+            has_recovered=news is News.END,
+            is_silenced=news is News.SILENCE,
             title=title,
             text=text,
             created_at=now,
@@ -197,19 +216,51 @@ def write_notices(rule: AlertRule, alerts: Sequence[Alert], *, has_recovered: bo
     )
 
 
-def _words_of_fault(rule: AlertRule, alerts: Sequence[Alert]) -> tuple[str, str]:
-    seen_at = date_format(timezone.localtime(min(alert.seen_at for alert in alerts)), "DATETIME_FORMAT")
+Words = tuple[str, str]
+
+
+def _words_of_fault(rule: AlertRule, alerts: Sequence[Alert], now: datetime) -> Words:
     lines = [
         *(alert.sentence for alert in alerts),
         "",
-        _("Since: %s.") % seen_at,
+        _("Since: %s.") % _moment(min(alert.seen_at for alert in alerts)),
         _("What to do: %s") % rule.advice,
         _("You will be told once more, when it is over."),
     ]
     return _("Alert: %s") % rule.title, "\n".join(lines)
 
 
-def _words_of_end(rule: AlertRule, alerts: Sequence[Alert], *, now: datetime) -> tuple[str, str]:
+def _words_of_return(rule: AlertRule, alerts: Sequence[Alert], now: datetime) -> Words:
+    title, text = _words_of_fault(rule, alerts, now)
+    reasons = dict.fromkeys(_why_back(alert, now) for alert in alerts)
+    return title, "\n".join([text, *reasons])
+
+
+def _why_back(alert: Alert, now: datetime) -> str:
+    has_passed = alert.silence is not None and has_time_passed(alert.silence, now=now)
+    sentence = (
+        _("%(person)s had silenced it; that is over.")
+        if has_passed
+        else _("%(person)s had silenced it; it is much worse now.")
+    )
+    return sentence % {"person": alert.silenced_by}
+
+
+def _words_of_silence(rule: AlertRule, alerts: Sequence[Alert], now: datetime) -> Words:
+    lines = [line for alert in alerts for line in (alert.sentence, _how_silenced(alert))]
+    lines += ["", _("It still counts in health checks and metrics.")]
+    return _("Silenced: %s") % rule.title, "\n".join(lines)
+
+
+def _how_silenced(alert: Alert) -> str:
+    values = {"person": alert.silenced_by, "note": alert.silence_note}
+    if alert.silenced_until is None:
+        return _("%(person)s silenced it until it is over or gets much worse: %(note)s") % values
+    values["until"] = _moment(alert.silenced_until)
+    return _("%(person)s silenced it until %(until)s, or until it gets much worse: %(note)s") % values
+
+
+def _words_of_end(rule: AlertRule, alerts: Sequence[Alert], now: datetime) -> Words:
     since = min(alert.seen_at for alert in alerts)
     lines = [
         _("This is over:"),
@@ -218,3 +269,15 @@ def _words_of_end(rule: AlertRule, alerts: Sequence[Alert], *, now: datetime) ->
         _("It lasted %s.") % timesince(since, now),
     ]
     return _("Over: %s") % rule.title, "\n".join(lines)
+
+
+def _moment(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")
+
+
+_WORDS: Mapping[News, Callable[[AlertRule, Sequence[Alert], datetime], Words]] = {
+    News.FAULT: _words_of_fault,
+    News.RETURN: _words_of_return,
+    News.SILENCE: _words_of_silence,
+    News.END: _words_of_end,
+}

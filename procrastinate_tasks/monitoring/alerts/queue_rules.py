@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from procrastinate_tasks.conf import AlertThresholds, queue_settings
+from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
-from procrastinate_tasks.monitoring.snapshot import Snapshot
-from procrastinate_tasks.queries.failures import list_new_faults
-from procrastinate_tasks.queries.system import list_unknown_tasks, read_oldest_transaction
+from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot
+from procrastinate_tasks.queries.failures import NewFault, list_new_faults
+from procrastinate_tasks.queries.filters import JobFilter, understand
+from procrastinate_tasks.queries.jobs import list_ids
+from procrastinate_tasks.queries.money import find_stake
+from procrastinate_tasks.queries.system import UnknownTaskInfo, list_unknown_tasks, read_oldest_transaction
+from procrastinate_tasks.queries.tabs import Tab
+from procrastinate_tasks.queries.workers import WorkerHeartbeat
 
 _MEGABYTE = 1024 * 1024
+_HOUR = timedelta(hours=1)
+_MOST_ADDED_UP = 2_000
+"""Of how many failed jobs the money is added up, while an alert is put into words."""
 
 
 def _thresholds() -> AlertThresholds:
@@ -25,14 +35,16 @@ def find_stopped_workers(snapshot: Snapshot) -> Iterator[Finding]:
     wanted, alive = _thresholds().min_workers, len(snapshot.living_workers)
     if wanted is None or alive >= wanted:
         return
-    yield Finding(
-        sentence=ngettext(
-            "%(alive)d worker is alive, and there should be %(wanted)d at least.",
-            "%(alive)d workers are alive, and there should be %(wanted)d at least.",
-            alive,
-        )
-        % {"alive": alive, "wanted": wanted}
+    yield Finding(sentence=partial(_say_stopped_workers, alive, wanted), measure=wanted - alive)
+
+
+def _say_stopped_workers(alive: int, wanted: int) -> str:
+    sentence = ngettext(
+        "%(alive)d worker is alive, and there should be %(wanted)d at least.",
+        "%(alive)d workers are alive, and there should be %(wanted)d at least.",
+        alive,
     )
+    return sentence % {"alive": alive, "wanted": wanted}
 
 
 def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
@@ -49,108 +61,130 @@ def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
     broken = [item.name for item in snapshot.schedule if item.problem]
     names = sorted({*late, *broken})
     if names:
-        yield Finding(sentence=_("These tasks did not start at their time: %s.") % ", ".join(names))
+        yield Finding(
+            sentence=lambda: _("These tasks did not start at their time: %s.") % ", ".join(names),
+            measure=len(names),
+        )
 
 
 def find_long_queues(snapshot: Snapshot) -> Iterator[Finding]:
     most = _thresholds().queue_depth
     for queue in snapshot.queues:
-        if most is None or queue.due <= most:
-            continue
-        facts = {
-            "queue": queue.queue,
-            "ready": queue.due,
-            "minutes": queue.longest_due.total_seconds() / 60,
-        }
-        sentence = _(
-            "%(ready)d jobs of the queue “%(queue)s” could run and wait, the oldest for %(minutes).0f min."
-        )
-        yield Finding(
-            subject=queue.queue,
-            sentence=sentence % facts + (" " + _("The queue is paused.") if queue.is_paused else ""),
-        )
+        if most is not None and queue.due > most:
+            yield Finding(subject=queue.queue, sentence=partial(_say_long_queue, queue), measure=queue.due)
+
+
+def _say_long_queue(queue: QueueLoad) -> str:
+    facts = {"queue": queue.queue, "ready": queue.due, "minutes": queue.longest_due.total_seconds() / 60}
+    sentence = _(
+        "%(ready)d jobs of the queue “%(queue)s” could run and wait, the oldest for %(minutes).0f min."
+    )
+    return sentence % facts + (" " + _("The queue is paused.") if queue.is_paused else "")
 
 
 def find_failing_jobs(snapshot: Snapshot) -> Iterator[Finding]:
     """Find queues many of whose jobs failed for good, whatever their tasks are."""
     most = _thresholds().failed_jobs
     for queue in snapshot.queues:
-        if most is None or queue.failed_last_hour <= most:
-            continue
-        sentence = _("%(failed)d jobs of the queue “%(queue)s” failed within an hour.")
-        yield Finding(
-            subject=queue.queue, sentence=sentence % {"failed": queue.failed_last_hour, "queue": queue.queue}
-        )
+        if most is not None and queue.failed_last_hour > most:
+            yield Finding(
+                subject=queue.queue,
+                sentence=partial(_say_failing_jobs, queue, snapshot.taken_at - _HOUR),
+                measure=queue.failed_last_hour,
+            )
+
+
+def _say_failing_jobs(queue: QueueLoad, since: datetime) -> str:
+    sentence = _("%(failed)d jobs of the queue “%(queue)s” failed within an hour.")
+    told = sentence % {"failed": queue.failed_last_hour, "queue": queue.queue}
+    failed = JobFilter(tab=Tab.FAILED, queue=queue.queue, ended_from=since.isoformat())
+    ids = list_ids(understand(failed).query, limit=_MOST_ADDED_UP + 1)
+    amounts = amounts_in_words(find_stake(ids[:_MOST_ADDED_UP]).amounts)
+    if not amounts:
+        return told
+    money = _("Money: more than %(amount)s.") if len(ids) > _MOST_ADDED_UP else _("Money: %(amount)s.")
+    return f"{told} {money % {'amount': amounts}}"
 
 
 def find_new_faults(snapshot: Snapshot) -> Iterator[Finding]:
     """Find what the newest release broke, until it is muted or was not seen for a day."""
     for fault in list_new_faults():
-        sentence = ngettext(
-            "New since %(release)s: %(error)s in %(task)s, in %(jobs)d job.",
-            "New since %(release)s: %(error)s in %(task)s, in %(jobs)d jobs.",
-            fault.jobs,
+        yield Finding(
+            subject=f"{fault.task_name} {fault.fingerprint}",
+            sentence=partial(_say_new_fault, fault),
+            measure=fault.jobs,
         )
-        facts = {
-            "release": fault.release,
-            "error": fault.exception_name,
-            "task": fault.task_name,
-            "jobs": fault.jobs,
-        }
-        yield Finding(subject=f"{fault.task_name} {fault.fingerprint}", sentence=sentence % facts)
+
+
+def _say_new_fault(fault: NewFault) -> str:
+    sentence = ngettext(
+        "New since %(release)s: %(error)s in %(task)s, in %(jobs)d job.",
+        "New since %(release)s: %(error)s in %(task)s, in %(jobs)d jobs.",
+        fault.jobs,
+    )
+    return sentence % {
+        "release": fault.release,
+        "error": fault.exception_name,
+        "task": fault.task_name,
+        "jobs": fault.jobs,
+    }
 
 
 def find_refused_workers(snapshot: Snapshot) -> Iterator[Finding]:
     for worker in snapshot.living_workers:
         if worker.refusal:
-            name = f"{worker.host}:{worker.pid}"
-            sentence = _("The job processes of %(worker)s cannot connect to the database: %(reason)s")
-            yield Finding(subject=name, sentence=sentence % {"worker": name, "reason": worker.refusal})
+            yield Finding(subject=_name_of(worker), sentence=partial(_say_refused_worker, worker))
+
+
+def _say_refused_worker(worker: WorkerHeartbeat) -> str:
+    sentence = _("The job processes of %(worker)s cannot connect to the database: %(reason)s")
+    return sentence % {"worker": _name_of(worker), "reason": worker.refusal}
 
 
 def find_long_waits(snapshot: Snapshot) -> Iterator[Finding]:
     """Find queues whose jobs nobody takes, however few they are; a paused one waits for people."""
     most = _thresholds().longest_wait
     for queue in snapshot.queues:
-        if most is None or queue.oldest_wait <= most:
-            continue
-        facts = {"queue": queue.queue, "minutes": queue.oldest_wait.total_seconds() / 60}
-        yield Finding(
-            subject=queue.queue,
-            sentence=_("A job of the queue “%(queue)s” could run and waits for %(minutes).0f min.") % facts,
-        )
+        if most is not None and queue.oldest_wait > most:
+            yield Finding(subject=queue.queue, sentence=partial(_say_long_wait, queue), measure=queue.ready)
+
+
+def _say_long_wait(queue: QueueLoad) -> str:
+    facts = {"queue": queue.queue, "minutes": queue.oldest_wait.total_seconds() / 60}
+    return _("A job of the queue “%(queue)s” could run and waits for %(minutes).0f min.") % facts
 
 
 def find_unrecorded_ends(snapshot: Snapshot) -> Iterator[Finding]:
     """Find workers that live and cannot record what has ended: they claim nothing more."""
     most = _thresholds().record_delay
     for worker in snapshot.living_workers:
-        if most is None or worker.unrecorded_for is None or worker.unrecorded_for <= most:
-            continue
-        facts = {
-            "worker": f"{worker.host}:{worker.pid}",
-            "jobs": worker.unrecorded,
-            "seconds": worker.unrecorded_for.total_seconds(),
-        }
-        yield Finding(
-            subject=f"{worker.host}:{worker.pid}",
-            sentence=_(
-                "The worker %(worker)s cannot record that jobs have ended: %(jobs)d, for %(seconds).0f s."
+        if most is not None and worker.unrecorded_for is not None and worker.unrecorded_for > most:
+            yield Finding(
+                subject=_name_of(worker),
+                sentence=partial(_say_unrecorded_ends, worker, worker.unrecorded_for),
+                measure=worker.unrecorded,
             )
-            % facts,
-        )
+
+
+def _say_unrecorded_ends(worker: WorkerHeartbeat, waited: timedelta) -> str:
+    sentence = _("The worker %(worker)s cannot record that jobs have ended: %(jobs)d, for %(seconds).0f s.")
+    facts = {"worker": _name_of(worker), "jobs": worker.unrecorded, "seconds": waited.total_seconds()}
+    return sentence % facts
 
 
 def find_failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
     most = _thresholds().claim_failure
     for worker in snapshot.living_workers:
-        if most is None or worker.claims_fail_for is None or worker.claims_fail_for <= most:
-            continue
-        name = f"{worker.host}:{worker.pid}"
-        facts = {"worker": name, "seconds": worker.claims_fail_for.total_seconds()}
-        yield Finding(
-            subject=name, sentence=_("The worker %(worker)s cannot claim jobs for %(seconds).0f s.") % facts
-        )
+        if most is not None and worker.claims_fail_for is not None and worker.claims_fail_for > most:
+            yield Finding(
+                subject=_name_of(worker),
+                sentence=partial(_say_failing_claims, worker, worker.claims_fail_for),
+            )
+
+
+def _say_failing_claims(worker: WorkerHeartbeat, failing_for: timedelta) -> str:
+    facts = {"worker": _name_of(worker), "seconds": failing_for.total_seconds()}
+    return _("The worker %(worker)s cannot claim jobs for %(seconds).0f s.") % facts
 
 
 def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
@@ -159,24 +193,23 @@ def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
         if share is None or not worker.max_memory_bytes or worker.memory_bytes is None:
             continue
         if worker.memory_bytes > share * worker.max_memory_bytes:
-            yield Finding(
-                subject=f"{worker.host}:{worker.pid}",
-                sentence=_("The worker %(worker)s uses %(used)d of %(limit)d MB.")
-                % {
-                    "worker": f"{worker.host}:{worker.pid}",
-                    "used": worker.memory_bytes // _MEGABYTE,
-                    "limit": worker.max_memory_bytes // _MEGABYTE,
-                },
-            )
+            facts = {
+                "worker": _name_of(worker),
+                "used": worker.memory_bytes // _MEGABYTE,
+                "limit": worker.max_memory_bytes // _MEGABYTE,
+            }
+            yield Finding(subject=_name_of(worker), sentence=partial(_say_large_worker, facts))
+
+
+def _say_large_worker(facts: Mapping[str, object]) -> str:
+    return _("The worker %(worker)s uses %(used)d of %(limit)d MB.") % facts
 
 
 def find_scarce_connections(snapshot: Snapshot) -> Iterator[Finding]:
     share, use = _thresholds().connection_share, snapshot.connections
     if share is not None and use.used > share * use.limit:
-        yield Finding(
-            sentence=_("%(used)d of %(limit)d database connections are in use.")
-            % {"used": use.used, "limit": use.limit}
-        )
+        facts = {"used": use.used, "limit": use.limit}
+        yield Finding(sentence=lambda: _("%(used)d of %(limit)d database connections are in use.") % facts)
 
 
 def find_unknown_tasks(snapshot: Snapshot) -> Iterator[Finding]:
@@ -186,20 +219,21 @@ def find_unknown_tasks(snapshot: Snapshot) -> Iterator[Finding]:
         return
     for task in list_unknown_tasks():
         waited = snapshot.taken_at - task.since
-        if waited < allowed:
-            continue
-        sentence = ngettext(
-            "%(jobs)d job of the task %(task)s waits for a worker that knows it, for %(minutes)d min.",
-            "%(jobs)d jobs of the task %(task)s wait for a worker that knows it,"
-            " the oldest for %(minutes)d min.",
-            task.jobs,
-        )
-        facts = {"jobs": task.jobs, "task": task.task_name, "minutes": waited.total_seconds() // 60}
-        known_by = _("The release %(release)s knew it.") % {"release": task.known_by_release}
-        yield Finding(
-            subject=task.task_name,
-            sentence=sentence % facts + (f" {known_by}" if task.known_by_release else ""),
-        )
+        if waited >= allowed:
+            yield Finding(
+                subject=task.task_name, sentence=partial(_say_unknown_task, task, waited), measure=task.jobs
+            )
+
+
+def _say_unknown_task(task: UnknownTaskInfo, waited: timedelta) -> str:
+    sentence = ngettext(
+        "%(jobs)d job of the task %(task)s waits for a worker that knows it, for %(minutes)d min.",
+        "%(jobs)d jobs of the task %(task)s wait for a worker that knows it, the oldest for %(minutes)d min.",
+        task.jobs,
+    )
+    facts = {"jobs": task.jobs, "task": task.task_name, "minutes": waited.total_seconds() // 60}
+    known_by = _("The release %(release)s knew it.") % {"release": task.known_by_release}
+    return sentence % facts + (f" {known_by}" if task.known_by_release else "")
 
 
 def find_wrong_clocks(snapshot: Snapshot) -> Iterator[Finding]:
@@ -208,24 +242,38 @@ def find_wrong_clocks(snapshot: Snapshot) -> Iterator[Finding]:
     for worker in snapshot.living_workers:
         if most is None or worker.clock_skew is None or abs(worker.clock_skew) <= most:
             continue
+        skew = abs(worker.clock_skew.total_seconds())
         yield Finding(
-            subject=f"{worker.host}:{worker.pid}",
-            sentence=_("The clock of %(host)s is %(seconds).0f s from the database's.")
-            % {"host": worker.host, "seconds": abs(worker.clock_skew.total_seconds())},
+            subject=_name_of(worker), sentence=partial(_say_wrong_clock, worker.host, skew), measure=skew
         )
+
+
+def _say_wrong_clock(host: str, seconds: float) -> str:
+    sentence = _("The clock of %(host)s is %(seconds).0f s from the database's.")
+    return sentence % {"host": host, "seconds": seconds}
 
 
 def find_forgotten_transactions(snapshot: Snapshot) -> Iterator[Finding]:
     allowed, oldest = _thresholds().open_transaction, read_oldest_transaction()
     if allowed is None or oldest is None or snapshot.taken_at - oldest.since < allowed:
         return
+    facts = {
+        "minutes": (snapshot.taken_at - oldest.since).total_seconds() // 60,
+        "pid": oldest.pid,
+        "application": oldest.application,
+    }
+    yield Finding(sentence=partial(_say_forgotten_transaction, facts))
+
+
+def _say_forgotten_transaction(facts: Mapping[str, object]) -> str:
     sentence = _(
         "A transaction has been open for %(minutes)d min: process %(pid)d of the database, “%(application)s”."
     )
-    minutes = (snapshot.taken_at - oldest.since).total_seconds() // 60
-    yield Finding(
-        sentence=sentence % {"minutes": minutes, "pid": oldest.pid, "application": oldest.application}
-    )
+    return sentence % facts
+
+
+def _name_of(worker: WorkerHeartbeat) -> str:
+    return f"{worker.host}:{worker.pid}"
 
 
 QUEUE_RULES = (

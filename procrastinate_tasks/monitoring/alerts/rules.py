@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.utils.functional import Promise
 
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
+from procrastinate_tasks.monitoring.policies import Silence
 from procrastinate_tasks.monitoring.snapshot import Snapshot
-from procrastinate_tasks.queries.history import ToldAlert
+from procrastinate_tasks.queries.alerts import ToldAlert, in_active_language, key_of_alert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One fault that a rule sees: of which queue, worker or the like, and in a sentence.
 
-    The sentence goes out by e-mail and to other sites: no names of guests, no addresses, no arguments.
+    The sentence goes out by e-mail and to other sites: no names of guests, no addresses, no arguments. One
+    that is called is asked for in each language of those who read it, and only when it is told. ``measure``
+    grows as the fault gets worse: a silenced alert comes back when it has grown by half.
     """
 
-    sentence: str
+    sentence: str | Callable[[], str]
     subject: str = ""
+    measure: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The sentence in the active language."""
+        return self.sentence if isinstance(self.sentence, str) else self.sentence()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +71,9 @@ def all_rules() -> tuple[AlertRule, ...]:
 class Alert:
     """A fault that is seen: watched at first, told at ``fired_at``, not seen any more since ``calm_since``.
 
-    ``subject`` is the queue, worker or the like; nothing where the rule has but one.
+    ``subject`` is the queue, worker or the like; nothing where the rule has but one. ``measure`` is how bad
+    it is now; the rest, of one that is silenced, by whom, why, until when, how bad it was then, and whether
+    the channels know.
     """
 
     rule: str
@@ -71,17 +82,42 @@ class Alert:
     seen_at: datetime
     fired_at: datetime | None = None
     calm_since: datetime | None = None
+    sentences: Mapping[str, str] = field(default_factory=dict)
+    measure: float | None = None
+    silenced_at: datetime | None = None
+    silenced_by: str = ""
+    silence_note: str = ""
+    silenced_until: datetime | None = None
+    silenced_measure: float | None = None
+    silence_is_told: bool = False
+
+    @property
+    def key(self) -> str:
+        return key_of_alert(rule=self.rule, subject=self.subject)
+
+    @property
+    def words(self) -> str:
+        """What is wrong, in the active language."""
+        return in_active_language(self.sentence, self.sentences)
+
+    @property
+    def silence(self) -> Silence | None:
+        """How it is silenced, if it is."""
+        if self.silenced_at is None:
+            return None
+        return Silence(until=self.silenced_until, measure=self.silenced_measure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What one channel tells: a fault, or its end. ``tries`` counts the present one."""
+    """What one channel tells: a fault, its end, or that it is silenced. ``tries`` counts the present one."""
 
     id: int
     channel: str
     rule: str
     subjects: tuple[str, ...]
     has_recovered: bool
+    is_silenced: bool
     title: str
     text: str
     created_at: datetime

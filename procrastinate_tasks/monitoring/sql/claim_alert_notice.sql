@@ -17,5 +17,5 @@ SET tries = notice.tries + 1, next_try_at = clock_timestamp() + %(pause)s::inter
 FROM due
 WHERE notice.id = due.id
 RETURNING
-    notice.id, notice.channel, notice.rule, notice.subjects::text, notice.has_recovered, notice.title, notice.text,
-    notice.created_at, notice.tries
+    notice.id, notice.channel, notice.rule, notice.subjects::text, notice.has_recovered, notice.is_silenced,
+    notice.title, notice.text, notice.created_at, notice.tries

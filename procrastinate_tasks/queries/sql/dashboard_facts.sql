@@ -15,7 +15,12 @@ SELECT
     (
         SELECT coalesce(
             jsonb_agg(
-                jsonb_build_object('rule', rule, 'subject', subject, 'sentence', sentence, 'told_at', fired_at)
+                jsonb_build_object(
+                    'rule', rule, 'subject', subject, 'sentence', sentence, 'sentences', sentences,
+                    'told_at', fired_at, 'seen_at', seen_at,
+                    'is_silenced', silenced_at IS NOT NULL AND (silenced_until IS NULL OR silenced_until > now()),
+                    'silenced_by', silenced_by, 'silence_note', silence_note, 'silenced_until', silenced_until
+                )
                 ORDER BY fired_at, rule, subject
             ),
             '[]'

@@ -30,6 +30,18 @@
     age.textContent = happens === "updated" ? age.dataset.ago.replace("%s", `${Math.round((Date.now() - loadedAt) / 1000)} s`) : "";
   };
 
+  // Ages grow here: a region that is otherwise as it was is not sent again. The server's clock counts.
+  const age = controls?.querySelector("[data-live-age]");
+  const ahead = age ? Date.parse(age.dataset.now) - Date.now() : 0;
+  const SPANS = [[86400, "d"], [3600, "h"], [60, "min"], [0, "s"]];
+  const inWords = (seconds) => { const [size, unit] = SPANS.find(([each]) => seconds >= each); return `${Math.floor(seconds / (size || 1))} ${unit}`; };
+  const grow = () => region.querySelectorAll("time[data-age]").forEach((time) => {
+    const seconds = (Date.now() + ahead - Date.parse(time.dateTime)) / 1000;
+    const words = (seconds < 0 ? age.dataset.in : age.dataset.ago).replace("%s", inWords(Math.abs(seconds)));
+    if (time.textContent !== words) time.textContent = words;
+  });
+  const setAsOf = (words) => { const asOf = words && region.querySelector("time[data-as-of]"); if (asOf) asOf.textContent = decodeURIComponent(words); };
+
   const pause = () => Math.min(every * 2 ** failures, 300);
 
   // Keeps focus and open details by what identifies them, and the scroll by replacing nothing else.
@@ -65,6 +77,7 @@
         tag = response.headers.get("ETag") || "";
         replace(html);
       }
+      setAsOf(response.headers.get("X-As-Of"));
       loadedAt = Date.now();
       failures = 0;
     } catch (error) {
@@ -80,6 +93,7 @@
       await refresh();
       if (failures) loadedAt = Date.now();
     }
+    if (!document.hidden && !isChoosing()) grow();
     say();
   };
 

@@ -26,6 +26,7 @@ from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.jobs.descriptions import moves_money
 from procrastinate_tasks.models import AuditEntry, TargetType
 from procrastinate_tasks.queries.standstill import list_standstill
+from procrastinate_tasks.viewer.alert_rows import title_of_alert
 from procrastinate_tasks.viewer.forms import ANY_REASON, ActionForm, actor_of, new_token, way_back
 from procrastinate_tasks.viewer.job_rows import Line, confirmation_address, lines_of
 from procrastinate_tasks.viewer.rendering import render_page, render_refusal
@@ -45,6 +46,11 @@ _CONSEQUENCES: Mapping[Action, str | Promise] = {
         "Nobody is told of this fault any more, until a later release has it too. Its jobs fail as before."
     ),
     Action.UNMUTE_FAULT: gettext_lazy("The fault is told of again, from now on."),
+    Action.SILENCE_ALERT: gettext_lazy(
+        "Nobody is told of it anew until it is over, gets much worse, or its time has come. Whoever hears of"
+        " alerts is told that you silenced it, with your note. Health checks and metrics count it as before."
+    ),
+    Action.UNSILENCE_ALERT: gettext_lazy("It is told again at once, as long as it is not over."),
     Action.RUN_SCHEDULE: gettext_lazy("One job will be deferred now; the next regular run stays as it is."),
     Action.DISABLE_SCHEDULE: gettext_lazy("It will defer nothing, through restarts, until it is enabled."),
     Action.ENABLE_SCHEDULE: gettext_lazy("It will defer again, from its next time on."),
@@ -90,7 +96,7 @@ class DryRun:
     @property
     def needs_reason(self) -> bool:
         if self.request.target_type is not TargetType.JOB:
-            return self.is_typed
+            return self.is_typed or needs_reason(self.request.action, moves_money=False)
         moves_any_money = any(moves_money(target.task_name) for target in self.report.applied)
         return needs_reason(self.request.action, moves_money=moves_any_money)
 
@@ -129,6 +135,7 @@ def _render_confirmation(
         "token": wanted.token or new_token(),
         "back": way_back(request, site_name=site.name),
         "is_limit": wanted.action is Action.LIMIT,
+        "is_silence": wanted.action is Action.SILENCE_ALERT,
         **_standstill(wanted),
     }
     return render_page(request, site, "confirm.html", context)
@@ -254,6 +261,9 @@ def _name_of(wanted: ActionRequest, target: str) -> str:
         TargetType.QUEUE: _("queue %(name)s"),
         TargetType.TASK: _("task %(name)s"),
         TargetType.FAULT: _("fault %(name)s"),
+        TargetType.ALERT: _("alert “%(name)s”"),
         TargetType.SCHEDULE: _("schedule %(name)s"),
     }
+    if wanted.target_type is TargetType.ALERT:
+        target = title_of_alert(target)
     return words[wanted.target_type] % {"name": " ".join(target.split("\t"))}

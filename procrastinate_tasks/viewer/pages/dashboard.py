@@ -29,7 +29,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
     snapshot, facts = take_snapshot(), read_facts()
     panels = shown_panels(request.user.has_perm)
-    concerns = [*find_concerns(snapshot, facts, links=links), *_concerns_of(panels)]
+    concerns = [*find_concerns(snapshot, facts, links=links, user=request.user), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
     totals = total_up(snapshot)
     context = {

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from bookings.money import format_pesos
 from payments import monitoring
 from payments.exceptions import OutcomeUnknown
 from payments.models import PaymentAttempt
@@ -24,7 +25,7 @@ def snapshot_at(now: datetime) -> Snapshot:
 
 def sentences_of(rule_name: str, now: datetime) -> list[str]:
     (rule,) = (each for each in all_rules() if each.name == rule_name)
-    return [finding.sentence for finding in rule.find(snapshot_at(now))]
+    return [finding.words for finding in rule.find(snapshot_at(now))]
 
 
 def test_more_than_five_declined_charges_an_hour_are_told_until_the_hour_is_over(house: House, settings):
@@ -36,7 +37,8 @@ def test_more_than_five_declined_charges_an_hour_are_told_until_the_hour_is_over
 
     house.charge(bookings[2])
 
-    assert sentences_of("charges_failing", house.now) == ["En la última hora fallaron 3 cobros."]
+    total = format_pesos(sum(booking.quote.balance_minor for booking in bookings))
+    assert sentences_of("charges_failing", house.now) == [f"En la última hora fallaron 3 cobros: {total}."]
     house.wait(hours=1, seconds=1)
     assert sentences_of("charges_failing", house.now) == []
 
@@ -52,7 +54,8 @@ def test_a_charge_in_doubt_is_told_after_ten_minutes_until_stripe_has_said_what_
     house.wait(minutes=10)
 
     (sentence,) = sentences_of("charge_unknown", house.now)
-    assert sentence.startswith("De 1 cobro no se conoce el resultado, desde hace 10 min")
+    amount = format_pesos(booking.quote.balance_minor)
+    assert sentence.startswith(f"De 1 cobro de {amount} no se conoce el resultado, desde hace 10 min")
     assert monitoring.charges_in_doubt(before=house.now - timedelta(minutes=10)).count == 1
     house.come_to_rest()
     assert sentences_of("charge_unknown", house.now) == []

@@ -42,7 +42,7 @@ def returned_refund(house: House, *, then: str = "pm_card_visa") -> tuple[Bookin
 
 def findings(rule_name: str) -> list[str]:
     (rule,) = (each for each in all_rules() if each.name == rule_name)
-    return [finding.sentence for finding in rule.find(take_snapshot())]
+    return [finding.words for finding in rule.find(take_snapshot())]
 
 
 def member(*permissions: str) -> User:

@@ -14,6 +14,7 @@ from procrastinate_tasks.models import JobAttempt, Outcome
 
 PAGES = (
     "queue_dashboard",
+    "queue_alerts",
     "queue_failures",
     "queue_queues",
     "queue_workers",

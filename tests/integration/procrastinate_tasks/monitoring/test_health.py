@@ -261,3 +261,15 @@ def test_what_a_silent_worker_last_said_is_no_trouble_of_today():
     register_worker(silent=timedelta(minutes=4), unrecorded_since=since, claims_fail_since=since)
 
     assert failing(check_health()) == []
+
+
+@pytest.mark.django_db
+def test_what_is_paused_is_told_and_is_no_fault():
+    register_worker()
+    assert "Nada está en pausa." in [check.sentence for check in check_health().checks]
+
+    pauses.pause_queue(queue="payments", by="Ana")
+
+    (told,) = (check for check in check_health().checks if check.name == "paused")
+    assert told.is_ok
+    assert told.sentence.endswith("no cuentan: payments")

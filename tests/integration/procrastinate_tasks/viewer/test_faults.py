@@ -150,7 +150,7 @@ def test_what_the_newest_release_brought_is_on_the_dashboard_and_an_alert(staff:
     rows = page(staff, "queue_failures", new="yes").context["rows"]
 
     assert "1 fault is new since v42: Broken in" in sentences(staff)
-    assert "3" in finding.sentence
+    assert "3" in finding.words
     assert [group.fingerprint for group, _cells in rows] == ["f1"]
     assert "New" in read(page(staff, "queue_failures"))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from procrastinate_tasks.conf import AlertThresholds, find_threshold_problem
-from procrastinate_tasks.monitoring.policies import AlertMemory, Step, decide_step
+from procrastinate_tasks.monitoring.policies import AlertMemory, Silence, Step, decide_step
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LASTING = timedelta(seconds=5)
@@ -45,6 +45,37 @@ def test_a_fault_is_told_when_it_lasts_and_over_when_it_stays_away(
     memory: AlertMemory | None, is_seen: bool, step: Step
 ):
     assert decide(memory, is_seen=is_seen) is step
+
+
+@pytest.mark.parametrize(
+    ("silence", "measure", "step"),
+    [
+        (Silence(), None, Step.LEAVE),
+        (Silence(until=NOW + CALM_FOR), None, Step.LEAVE),
+        (Silence(until=NOW), None, Step.RETURN),
+        (Silence(measure=10), 14.9, Step.LEAVE),
+        (Silence(measure=10), 15, Step.RETURN),
+        (Silence(measure=10), None, Step.LEAVE),
+        (Silence(measure=0), 0, Step.LEAVE),
+        (Silence(measure=0), 1, Step.RETURN),
+        (Silence(until=NOW + CALM_FOR, measure=10), 15, Step.RETURN),
+        (Silence(), 15, Step.LEAVE),
+    ],
+)
+def test_a_silenced_fault_returns_when_it_is_much_worse_or_its_time_is_over(
+    silence: Silence, measure: float | None, step: Step
+):
+    memory = AlertMemory(seen_at=seconds_ago(500), fired_at=seconds_ago(490), silence=silence)
+
+    found = decide_step(memory, is_seen=True, now=NOW, lasting=LASTING, calm_for=CALM_FOR, measure=measure)
+
+    assert found is step
+
+
+def test_a_silenced_fault_that_is_not_seen_is_calm_whatever_its_time():
+    memory = AlertMemory(seen_at=seconds_ago(500), fired_at=seconds_ago(490), silence=Silence(until=NOW))
+
+    assert decide(memory, is_seen=False) is Step.CALM
 
 
 def test_without_patience_a_fault_and_its_end_are_told_at_once():
