@@ -189,6 +189,15 @@ def test_an_order_to_a_friend_is_noticed(words):
     assert _orders_a_friend(words)
 
 
+def test_the_guide_of_production_speaks_as_the_office_does():
+    guide = (REPOSITORY / "docs" / "guia-de-produccion.md").read_text(encoding="utf-8")
+
+    assert (
+        re.findall(r"\b(?:tus?|tuy[oa]s?|trabajador(?:es)?|puedes|tienes|quieres)\b", guide, re.IGNORECASE)
+        == []
+    )
+
+
 def test_one_thing_has_one_word_in_the_office():
     assert [words for words in _office_words() if _OTHER_WORDS.search(words)] == []
 
@@ -197,14 +206,6 @@ def test_one_thing_has_one_word_in_the_office():
 def test_a_list_of_the_admin_counts_in_spanish(number, words):
     with override("es-mx"):
         assert ngettext("%(counter)s result", "%(counter)s results", number) % {"counter": number} == words
-
-
-def test_a_value_that_another_row_has_is_told_without_guessing_genders():
-    told = "%(model_name)s with this %(field_label)s already exists."
-    with override("es-mx"):
-        words = gettext(told) % {"model_name": "Propiedad", "field_label": "Dirección en el sitio"}
-
-    assert words == "Ya hay un registro de Propiedad con el mismo dato en «Dirección en el sitio»."
 
 
 def test_a_moment_reads_as_an_office_writes_it():
