@@ -330,7 +330,7 @@ class Exploration(RuleBasedStateMachine):
         )
         with connection.cursor() as cursor:
             cursor.execute(asked, {"now": self.house.now})
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     def _charges(self) -> list[StatementLine]:
         return [line for line in self.house.stripe.statement() if line.kind is Movement.CHARGE]
