@@ -183,6 +183,23 @@ def test_a_refund_by_hand_after_the_stay_is_a_debt_and_breaks_no_rule(house: Hou
     house.assert_invariants()
 
 
+def test_a_refund_by_hand_of_what_a_cancellation_keeps_is_a_debt_and_breaks_no_rule(house: House):
+    booking = house.book_due()
+    assert house.charge(booking) == "succeeded"
+    cancel(house, booking)
+    house.run_jobs()
+    kept = house.taken(booking)
+    assert kept > BY_HAND
+
+    refund_by_hand(house, booking)
+    house.deliver_events()
+
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.CANCELLED
+    assert (house.taken(booking), find_debt(booking)) == (kept - BY_HAND, BY_HAND)
+    house.assert_invariants()
+
+
 def test_what_guests_owe_is_a_figure_of_just_the_rows_of_its_list(house: House, admin_client: Client):
     """A balance that was refused, and what a refund by hand has left, which no payment collects."""
     refused, paid = house.book_due(card="pm_card_chargeCustomerFail"), house.book()
