@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 
 from bookings.models import Booking
+from bookings.money import format_pesos
 from payments.exceptions import RefundDisputed, RefundNotOwed, RequestRejected
 from payments.ledger import refunds
 from payments.models import Dispute, GuestEmail, Refund
@@ -68,8 +69,9 @@ def test_the_guest_is_told_once_however_often_stripe_says_so(house: House):
 def test_staff_are_told_by_an_alert_and_on_the_dashboard_until_it_is_paid(house: House):
     _, refund = returned_refund(house)
     sentence = "1 reembolso falló y se le sigue debiendo a su huésped."
+    sum_at_stake = f"1 reembolso de {format_pesos(refund.amount_minor)} falló"
 
-    assert findings("refunds_failed") == [sentence]
+    assert findings("refunds_failed") == [sentence.replace("1 reembolso falló", sum_at_stake)]
     (notice,) = tell_unfinished().notices
     assert (notice.sentence, notice.is_urgent) == (sentence, True)
 
