@@ -438,7 +438,7 @@ def test_a_paused_and_limited_queue_says_by_whom_why_and_how(operator):
     row, text = queue_row(operator), read(page(operator, "queue_queues"))
 
     assert row.limits == ("20 per 1 s (0 started)", "3 at a time", "set by hand")
-    assert "by rosa, 0 s ago : the mail is down" in text.replace("  ", " ")
+    assert re.search(r"by rosa, \d+ s ago : the mail is down", " ".join(text.split())), text
     assert "action=resume&queue=sample" in row.links["resume"]
     assert "rate=20&rate_seconds=1&concurrency=3" in row.links["limit"]
     assert "pause" not in row.links
