@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError
 from django.template.loader import render_to_string
 
@@ -23,5 +25,9 @@ def show_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse
 
 
 def show_fault(request: HttpRequest) -> HttpResponse:
-    """Say that we failed: without a session, a user or the database, which may be what failed."""
-    return HttpResponseServerError(render_to_string("500.html", {"folio": folio_of(request)}))
+    """Say that we failed, without a session, a user or the database: 503 where it is the database that is away."""
+    answer = HttpResponseServerError(render_to_string("500.html", {"folio": folio_of(request)}))
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        answer.status_code = 503
+        answer.headers["Retry-After"] = "5"
+    return answer

@@ -26,5 +26,3 @@ urlpatterns = [
     path("admin/segundo-factor/", ask_for_second_factor, name="second_factor"),
     path("admin/", admin.site.urls),
 ]
-
-handler500 = "reyes_estancias.faults.show_fault"

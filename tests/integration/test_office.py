@@ -438,10 +438,10 @@ def test_what_was_cancelled_is_not_due():
     assert read_money_today(now=noon).due.count == 0
 
 
-def test_the_panel_takes_two_queries_and_leads_to_the_payments(django_assert_num_queries):
+def test_the_panel_takes_three_queries_and_leads_to_the_payments(django_assert_num_queries):
     due_on(datetime(2026, 12, 10, 18, tzinfo=UTC))
 
-    with freeze_time(datetime(2026, 12, 10, 19, tzinfo=UTC)), django_assert_num_queries(2):
+    with freeze_time(datetime(2026, 12, 10, 19, tzinfo=UTC)), django_assert_num_queries(3):
         panel = read_money_panel()
 
     assert panel.figures[0].value == "1 · $3,735.20 MXN"

@@ -72,12 +72,14 @@ def decline(payment: Payment, *, at: datetime, channel: str = "off_session") -> 
         )
 
 
-def listed(office: Client, address: str) -> set[int]:
+def listed(office: Client, address: str) -> set[int | str]:
+    """Return the rows of a list; of the debts, also of its second part."""
     response = office.get(address)
     assert response.status_code == 200, address
     changes = response.context["cl"]
     assert changes.result_count == len(changes.result_list)
-    return {row.pk for row in changes.result_list}
+    uncollected = response.context.get("uncollected") or ()
+    return {row.pk for row in changes.result_list} | {f"uncollected {account.pk}" for account in uncollected}
 
 
 def test_each_figure_of_the_day_leads_to_the_payments_it_counts(office: Client):

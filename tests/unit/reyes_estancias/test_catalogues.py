@@ -208,6 +208,14 @@ def test_a_list_of_the_admin_counts_in_spanish(number, words):
         assert ngettext("%(counter)s result", "%(counter)s results", number) % {"counter": number} == words
 
 
+def test_a_value_that_another_row_has_is_told_without_guessing_genders():
+    told = "%(model_name)s with this %(field_label)s already exists."
+    with override("es-mx"):
+        words = gettext(told) % {"model_name": "Propiedad", "field_label": "Dirección en el sitio"}
+
+    assert words == "Ya hay un registro de Propiedad con el mismo dato en «Dirección en el sitio»."
+
+
 def test_a_moment_reads_as_an_office_writes_it():
     at = datetime(2026, 11, 29, 1, 19, 5, tzinfo=ZoneInfo("America/Mexico_City"))
 
