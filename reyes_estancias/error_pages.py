@@ -25,7 +25,7 @@ def show_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse
 
 
 def show_fault(request: HttpRequest) -> HttpResponse:
-    """Say that we failed, without a session, a user or the database: 503 where it is the database that is away."""
+    """Say that we failed, with no session, user or database: 503 where it is the database that is away."""
     answer = HttpResponseServerError(render_to_string("500.html", {"folio": folio_of(request)}))
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         answer.status_code = 503

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from procrastinate_tasks.models import LiveWorker
+from procrastinate_tasks.models import JobStack, LiveWorker
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker, run
 from tests.workers.workers import insert_jobs, query
 
@@ -27,7 +29,7 @@ def silent_worker() -> int:
     return worker_id
 
 
-def beat(worker_id: int, **told: Any) -> tuple[bool, list[int], dict[str, int]]:
+def beat(worker_id: int, **told: Any) -> tuple[bool, list[int], dict[str, int], list[int]]:
     nothing_wrong: dict[str, Any] = {
         "running": 0,
         "memory_bytes": 0,
@@ -37,10 +39,10 @@ def beat(worker_id: int, **told: Any) -> tuple[bool, list[int], dict[str, int]]:
         "claims_fail_seconds": None,
         "host_time": time.time(),
     }
-    ((is_registered, to_abort, held),) = run(
+    ((is_registered, to_abort, held, stacks_asked),) = run(
         "worker/heartbeat", worker_id=worker_id, **{**nothing_wrong, **told}
     )
-    return is_registered, to_abort, held
+    return is_registered, to_abort, held, stacks_asked
 
 
 def test_a_beat_brings_back_what_its_worker_runs_and_what_of_that_shall_stop():
@@ -53,7 +55,22 @@ def test_a_beat_brings_back_what_its_worker_runs_and_what_of_that_shall_stop():
     others = insert_jobs(TASK, count=2)
     assert sorted(claim(2, worker_id=theirs)) == others
 
-    assert beat(ours) == (True, [stopping], {str(running): 4, str(stopping): 0})
+    assert beat(ours) == (True, [stopping], {str(running): 4, str(stopping): 0}, [])
+
+
+def test_a_beat_brings_back_whose_stack_was_asked_of_late_and_not_told_yet():
+    ours, theirs = silent_worker(), silent_worker()
+    asked, told, too_old = insert_jobs(TASK, count=3)
+    claim(3, worker_id=ours)
+    (of_another,) = insert_jobs(TASK)
+    claim(1, worker_id=theirs)
+    now = timezone.now()
+    for job_id in (asked, told, too_old, of_another):
+        JobStack.objects.create(job_id=job_id, asked_at=now)
+    JobStack.objects.filter(job_id=told).update(answered_at=now)
+    JobStack.objects.filter(job_id=too_old).update(asked_at=now - timedelta(minutes=2))
+
+    assert beat(ours)[-1] == [asked]
 
 
 def test_a_beat_is_its_own_worker_s_and_no_other_s():
@@ -70,7 +87,7 @@ def test_a_beat_is_its_own_worker_s_and_no_other_s():
 
 
 def test_a_beat_of_a_worker_whose_row_is_gone_says_so():
-    assert beat(12345) == (False, [], {})
+    assert beat(12345) == (False, [], {}, [])
 
 
 def silent_workers() -> list[int]:
