@@ -191,7 +191,7 @@ def use_descriptions() -> None:
 
 def use_monitoring() -> None:
     (finding,) = defined["shop/monitoring.py"]["find_unpaid"](None)
-    assert finding.sentence == "11 invoices are unpaid."
+    assert finding.words == "11 invoices are unpaid."
     assert "shop_orders 11" in render(collect())
     assert reverse("monitoring:metrics") == "/metrics"
 
