@@ -58,30 +58,15 @@ class UnknownFault(QueueError, LookupError):
     """No kept attempt has this fault."""
 
 
-class PauseAlreadyOver(QueueError, ValueError):
-    """A pause until an instant that has passed."""
-
-    def __init__(self, until: datetime) -> None:
-        self.until = until
-        super().__init__(until)
+class AlreadyOver(QueueError, ValueError):
+    """A pause or a silence until an instant that has passed."""
 
     def __str__(self) -> str:
-        return f"A pause until {self.until.isoformat()} is over already."
+        return f"What ends at {self.args[0].isoformat()} is over already."
 
 
 class UnknownAlert(QueueError, LookupError):
     """No alert of this name fires."""
-
-
-class SilenceAlreadyOver(QueueError, ValueError):
-    """A silence until an instant that has passed."""
-
-    def __init__(self, until: datetime) -> None:
-        self.until = until
-        super().__init__(until)
-
-    def __str__(self) -> str:
-        return f"A silence until {self.until.isoformat()} is over already."
 
 
 class InvalidQueueLimit(QueueError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from procrastinate_tasks.database import database_now, fetch_row
-from procrastinate_tasks.exceptions import SilenceAlreadyOver, UnknownAlert
+from procrastinate_tasks.exceptions import AlreadyOver, UnknownAlert
 from procrastinate_tasks.queries.alerts import read_key
 
 _LONGEST_PERSON = 150
@@ -50,12 +50,12 @@ def silence_alert(*, key: str, by: str, note: str, until: datetime | None = None
     """Tell an alert no more until it is over, gets much worse, or ``until``; False when it was silenced.
 
     Raises:
-        SilenceAlreadyOver: ``until`` has passed.
+        AlreadyOver: ``until`` has passed.
         UnknownAlert: it does not fire.
     """
     names = _firing(key)
     if until is not None and until <= database_now():
-        raise SilenceAlreadyOver(until)
+        raise AlreadyOver(until)
     person, why = by.strip()[:_LONGEST_PERSON], note[:_LONGEST_NOTE]
     changed: bool = fetch_row(_SILENCE, **names, by=person, note=why, until=until)["changed"]
     return changed

@@ -17,10 +17,9 @@ from procrastinate_tasks.actions.reports import ActionReport, ActionRequest, Act
 from procrastinate_tasks.conf import QueueLimit
 from procrastinate_tasks.database import DATABASE_FAULTS, atomic, fetch_row
 from procrastinate_tasks.exceptions import (
+    AlreadyOver,
     InvalidQueueLimit,
     InvalidTaskArguments,
-    PauseAlreadyOver,
-    SilenceAlreadyOver,
     UnknownAlert,
     UnknownFault,
     UnknownQueue,
@@ -183,7 +182,7 @@ def _act(request: ActionRequest, may: May) -> tuple[TargetReport, ...]:
         return _CHANGES[request.action](request)
     except UnknownQueue as unknown:
         return refuse_all(request, Refusal.UNKNOWN_QUEUE, suggestion=unknown.suggestion)
-    except (PauseAlreadyOver, SilenceAlreadyOver):
+    except AlreadyOver:
         return refuse_all(request, Refusal.OVER_ALREADY)
     except InvalidQueueLimit as invalid:
         return refuse_all(request, Refusal.INVALID_LIMIT, problem=invalid.problem)

@@ -11,7 +11,7 @@ from typing import LiteralString
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.database import atomic, database_now, fetch_row, fetch_rows, statement
-from procrastinate_tasks.exceptions import PauseAlreadyOver
+from procrastinate_tasks.exceptions import AlreadyOver
 from procrastinate_tasks.jobs.deferring import find_task
 from procrastinate_tasks.queues.control import require_known_queue
 
@@ -105,7 +105,7 @@ def pause_queue(*, queue: str, by: str, reason: str = "", until: datetime | None
 
     Raises:
         UnknownQueue: no task, job or limit names this queue.
-        PauseAlreadyOver: ``until`` has passed.
+        AlreadyOver: ``until`` has passed.
         ValueError: nobody is named.
     """
     require_known_queue(queue)
@@ -120,7 +120,7 @@ def pause_task(*, task: str, by: str, reason: str = "", until: datetime | None =
 
     Raises:
         UnknownTask: this process knows no such task.
-        PauseAlreadyOver: ``until`` has passed.
+        AlreadyOver: ``until`` has passed.
         ValueError: nobody is named.
     """
     return _pause(_PAUSE_TASK, name=_known_task(task), by=by, reason=reason, until=until)
@@ -184,7 +184,7 @@ def _pause(sql: LiteralString, *, name: str, by: str, reason: str, until: dateti
     if not by.strip():
         raise ValueError("A pause needs a name: by whom?")
     if until is not None and until <= database_now():
-        raise PauseAlreadyOver(until)
+        raise AlreadyOver(until)
     person, why = by.strip()[:_LONGEST_PERSON], reason[:_LONGEST_REASON]
     return _changed(sql, name=name, by=person, reason=why, until=until)
 

@@ -9,9 +9,16 @@ from functools import partial
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from procrastinate_tasks.conf import AlertThresholds, queue_settings
 from procrastinate_tasks.formatting import amounts_in_words
-from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
+from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding, thresholds
+from procrastinate_tasks.monitoring.alerts.worker_rules import (
+    find_failing_claims,
+    find_large_workers,
+    find_refused_workers,
+    find_stopped_workers,
+    find_unrecorded_ends,
+    find_wrong_clocks,
+)
 from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot
 from procrastinate_tasks.queries.failures import NewFault, list_new_faults
 from procrastinate_tasks.queries.filters import JobFilter, understand
@@ -19,37 +26,15 @@ from procrastinate_tasks.queries.jobs import list_ids
 from procrastinate_tasks.queries.money import find_stake
 from procrastinate_tasks.queries.system import UnknownTaskInfo, list_unknown_tasks, read_oldest_transaction
 from procrastinate_tasks.queries.tabs import Tab
-from procrastinate_tasks.queries.workers import WorkerHeartbeat
 
-_MEGABYTE = 1024 * 1024
 _HOUR = timedelta(hours=1)
 _MOST_ADDED_UP = 2_000
 """Of how many failed jobs the money is added up, while an alert is put into words."""
 
 
-def _thresholds() -> AlertThresholds:
-    return queue_settings().alert_thresholds
-
-
-def find_stopped_workers(snapshot: Snapshot) -> Iterator[Finding]:
-    wanted, alive = _thresholds().min_workers, len(snapshot.living_workers)
-    if wanted is None or alive >= wanted:
-        return
-    yield Finding(sentence=partial(_say_stopped_workers, alive, wanted), measure=wanted - alive)
-
-
-def _say_stopped_workers(alive: int, wanted: int) -> str:
-    sentence = ngettext(
-        "%(alive)d worker is alive, and there should be %(wanted)d at least.",
-        "%(alive)d workers are alive, and there should be %(wanted)d at least.",
-        alive,
-    )
-    return sentence % {"alive": alive, "wanted": wanted}
-
-
 def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
     """Find schedules whose tick nobody defers; those that ran late are not overdue any more."""
-    allowed = _thresholds().schedule_overdue
+    allowed = thresholds().schedule_overdue
     if allowed is None:
         return
     overdue = [item for item in snapshot.schedule if item.overdue_since is not None]
@@ -68,7 +53,7 @@ def find_stopped_schedules(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def find_long_queues(snapshot: Snapshot) -> Iterator[Finding]:
-    most = _thresholds().queue_depth
+    most = thresholds().queue_depth
     for queue in snapshot.queues:
         if most is not None and queue.due > most:
             yield Finding(subject=queue.queue, sentence=partial(_say_long_queue, queue), measure=queue.due)
@@ -84,7 +69,7 @@ def _say_long_queue(queue: QueueLoad) -> str:
 
 def find_failing_jobs(snapshot: Snapshot) -> Iterator[Finding]:
     """Find queues many of whose jobs failed for good, whatever their tasks are."""
-    most = _thresholds().failed_jobs
+    most = thresholds().failed_jobs
     for queue in snapshot.queues:
         if most is not None and queue.failed_last_hour > most:
             yield Finding(
@@ -130,20 +115,9 @@ def _say_new_fault(fault: NewFault) -> str:
     }
 
 
-def find_refused_workers(snapshot: Snapshot) -> Iterator[Finding]:
-    for worker in snapshot.living_workers:
-        if worker.refusal:
-            yield Finding(subject=_name_of(worker), sentence=partial(_say_refused_worker, worker))
-
-
-def _say_refused_worker(worker: WorkerHeartbeat) -> str:
-    sentence = _("The job processes of %(worker)s cannot connect to the database: %(reason)s")
-    return sentence % {"worker": _name_of(worker), "reason": worker.refusal}
-
-
 def find_long_waits(snapshot: Snapshot) -> Iterator[Finding]:
     """Find queues whose jobs nobody takes, however few they are; a paused one waits for people."""
-    most = _thresholds().longest_wait
+    most = thresholds().longest_wait
     for queue in snapshot.queues:
         if most is not None and queue.oldest_wait > most:
             yield Finding(subject=queue.queue, sentence=partial(_say_long_wait, queue), measure=queue.ready)
@@ -154,59 +128,8 @@ def _say_long_wait(queue: QueueLoad) -> str:
     return _("A job of the queue “%(queue)s” could run and waits for %(minutes).0f min.") % facts
 
 
-def find_unrecorded_ends(snapshot: Snapshot) -> Iterator[Finding]:
-    """Find workers that live and cannot record what has ended: they claim nothing more."""
-    most = _thresholds().record_delay
-    for worker in snapshot.living_workers:
-        if most is not None and worker.unrecorded_for is not None and worker.unrecorded_for > most:
-            yield Finding(
-                subject=_name_of(worker),
-                sentence=partial(_say_unrecorded_ends, worker, worker.unrecorded_for),
-                measure=worker.unrecorded,
-            )
-
-
-def _say_unrecorded_ends(worker: WorkerHeartbeat, waited: timedelta) -> str:
-    sentence = _("The worker %(worker)s cannot record that jobs have ended: %(jobs)d, for %(seconds).0f s.")
-    facts = {"worker": _name_of(worker), "jobs": worker.unrecorded, "seconds": waited.total_seconds()}
-    return sentence % facts
-
-
-def find_failing_claims(snapshot: Snapshot) -> Iterator[Finding]:
-    most = _thresholds().claim_failure
-    for worker in snapshot.living_workers:
-        if most is not None and worker.claims_fail_for is not None and worker.claims_fail_for > most:
-            yield Finding(
-                subject=_name_of(worker),
-                sentence=partial(_say_failing_claims, worker, worker.claims_fail_for),
-            )
-
-
-def _say_failing_claims(worker: WorkerHeartbeat, failing_for: timedelta) -> str:
-    facts = {"worker": _name_of(worker), "seconds": failing_for.total_seconds()}
-    return _("The worker %(worker)s cannot claim jobs for %(seconds).0f s.") % facts
-
-
-def find_large_workers(snapshot: Snapshot) -> Iterator[Finding]:
-    share = _thresholds().memory_share
-    for worker in snapshot.living_workers:
-        if share is None or not worker.max_memory_bytes or worker.memory_bytes is None:
-            continue
-        if worker.memory_bytes > share * worker.max_memory_bytes:
-            facts = {
-                "worker": _name_of(worker),
-                "used": worker.memory_bytes // _MEGABYTE,
-                "limit": worker.max_memory_bytes // _MEGABYTE,
-            }
-            yield Finding(subject=_name_of(worker), sentence=partial(_say_large_worker, facts))
-
-
-def _say_large_worker(facts: Mapping[str, object]) -> str:
-    return _("The worker %(worker)s uses %(used)d of %(limit)d MB.") % facts
-
-
 def find_scarce_connections(snapshot: Snapshot) -> Iterator[Finding]:
-    share, use = _thresholds().connection_share, snapshot.connections
+    share, use = thresholds().connection_share, snapshot.connections
     if share is not None and use.used > share * use.limit:
         facts = {"used": use.used, "limit": use.limit}
         yield Finding(sentence=lambda: _("%(used)d of %(limit)d database connections are in use.") % facts)
@@ -214,7 +137,7 @@ def find_scarce_connections(snapshot: Snapshot) -> Iterator[Finding]:
 
 def find_unknown_tasks(snapshot: Snapshot) -> Iterator[Finding]:
     """Find tasks that no living worker knows: their jobs wait, for a release that may never come."""
-    allowed = _thresholds().unknown_task
+    allowed = thresholds().unknown_task
     if allowed is None or not snapshot.living_workers:
         return
     for task in list_unknown_tasks():
@@ -236,25 +159,8 @@ def _say_unknown_task(task: UnknownTaskInfo, waited: timedelta) -> str:
     return sentence % facts + (f" {known_by}" if task.known_by_release else "")
 
 
-def find_wrong_clocks(snapshot: Snapshot) -> Iterator[Finding]:
-    """Find hosts whose clock disagrees with the database's, by which everything is stored and due."""
-    most = _thresholds().clock_skew
-    for worker in snapshot.living_workers:
-        if most is None or worker.clock_skew is None or abs(worker.clock_skew) <= most:
-            continue
-        skew = abs(worker.clock_skew.total_seconds())
-        yield Finding(
-            subject=_name_of(worker), sentence=partial(_say_wrong_clock, worker.host, skew), measure=skew
-        )
-
-
-def _say_wrong_clock(host: str, seconds: float) -> str:
-    sentence = _("The clock of %(host)s is %(seconds).0f s from the database's.")
-    return sentence % {"host": host, "seconds": seconds}
-
-
 def find_forgotten_transactions(snapshot: Snapshot) -> Iterator[Finding]:
-    allowed, oldest = _thresholds().open_transaction, read_oldest_transaction()
+    allowed, oldest = thresholds().open_transaction, read_oldest_transaction()
     if allowed is None or oldest is None or snapshot.taken_at - oldest.since < allowed:
         return
     facts = {
@@ -270,10 +176,6 @@ def _say_forgotten_transaction(facts: Mapping[str, object]) -> str:
         "A transaction has been open for %(minutes)d min: process %(pid)d of the database, “%(application)s”."
     )
     return sentence % facts
-
-
-def _name_of(worker: WorkerHeartbeat) -> str:
-    return f"{worker.host}:{worker.pid}"
 
 
 QUEUE_RULES = (

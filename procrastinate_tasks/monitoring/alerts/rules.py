@@ -8,10 +8,16 @@ from datetime import datetime
 
 from django.utils.functional import Promise
 
+from procrastinate_tasks.conf import AlertThresholds, queue_settings
 from procrastinate_tasks.exceptions import AlertRuleNameTaken
 from procrastinate_tasks.monitoring.policies import Silence
 from procrastinate_tasks.monitoring.snapshot import Snapshot
 from procrastinate_tasks.queries.alerts import ToldAlert, in_active_language, key_of_alert
+
+
+def thresholds() -> AlertThresholds:
+    """Return from where on the queue's own rules find something."""
+    return queue_settings().alert_thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

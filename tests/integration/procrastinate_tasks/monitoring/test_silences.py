@@ -18,7 +18,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from procrastinate_tasks.actions.alert_silences import silence_alert, unsilence_alert
-from procrastinate_tasks.exceptions import SilenceAlreadyOver, UnknownAlert
+from procrastinate_tasks.exceptions import AlreadyOver, UnknownAlert
 from procrastinate_tasks.models import AlertState, AuditEntry
 from procrastinate_tasks.monitoring.alerts import evaluation
 from procrastinate_tasks.monitoring.alerts.rules import AlertRule, Finding
@@ -188,7 +188,7 @@ def test_only_what_fires_is_silenced():
 def test_a_time_that_has_passed_silences_nothing():
     fire()
 
-    with pytest.raises(SilenceAlreadyOver, match="is over already"):
+    with pytest.raises(AlreadyOver, match="is over already"):
         silence_alert(key=KEY, by="ana", note="known", until=timezone.now() - _HOUR)
 
     assert AlertState.objects.get().silenced_at is None

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from procrastinate_tasks.exceptions import PauseAlreadyOver, UnknownTask
+from procrastinate_tasks.exceptions import AlreadyOver, UnknownTask
 from procrastinate_tasks.formatting import Amount
 from procrastinate_tasks.jobs import descriptions
 from procrastinate_tasks.jobs.descriptions import JobArgs, Kind, TaskDescription
@@ -109,9 +109,9 @@ def test_a_pause_until_a_time_ends_when_it_has_come_and_no_other_does():
 
 
 def test_a_pause_until_a_time_that_has_passed_pauses_nothing():
-    with pytest.raises(PauseAlreadyOver):
+    with pytest.raises(AlreadyOver):
         pause(until=timezone.now() - HOUR)
-    with pytest.raises(PauseAlreadyOver):
+    with pytest.raises(AlreadyOver):
         pauses.pause_queue(queue="sample", by="Ana", until=timezone.now() - HOUR)
 
     assert pauses.list_pauses() == ()
