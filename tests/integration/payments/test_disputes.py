@@ -131,8 +131,14 @@ def test_a_booking_whose_dispute_is_lost_is_never_collected_from_again(house: Ho
     assert paid_for(booking) == 0
 
 
-@pytest.mark.parametrize("is_inquiry", [False, True], ids=["chargeback", "inquiry"])
-@pytest.mark.parametrize("end", ["open", "won", "lost"])
+@pytest.mark.parametrize(
+    ("end", "is_inquiry"),
+    [
+        *[(end, False) for end in ("open", "won", "lost")],
+        *[(end, True) for end in ("open", "lost")],
+        pytest.param("won", True, marks=pytest.mark.slow),  # more than a minute of orders
+    ],
+)
 def test_the_ledger_moves_once_in_every_order_of_events(house: House, end: str, is_inquiry: bool):
     booking = house.book()
     house.run_jobs()
