@@ -123,9 +123,9 @@ def test_a_worker_killed_after_the_record_and_before_its_job_ends_charges_once(l
         wait_until(lambda: states_of_attempts([booking]) == ["claimed"])
         with row_locked("procrastinate_jobs", job_id):
             wait_until(lambda: balance_of(booking).status == PaymentStatus.PAID)
-            sessions = wait_until(waiting_for_a_row)
+            wait_until(waiting_for_a_row)
             kill(worker)
-            end_sessions(sessions)
+            end_sessions(waiting_for_a_row())  # whoever waits by now: the end, and who came before it
     assert count_jobs("doing") >= 1
     live_house.finish()
 
