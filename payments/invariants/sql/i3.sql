@@ -1,6 +1,6 @@
 -- A paid payment without one attempt that took just that; an attempt that took money without its payment
 -- being paid, or without one transfer of the same sum; a transfer of money that no attempt took.
--- (Payments, attempts and transfers are matched one by one only where the sums of their fingerprints differ.)
+-- (Attempts and transfers are matched one by one only where the sums of their fingerprints differ.)
 WITH won AS NOT MATERIALIZED (
     SELECT attempt.id, attempt.payment_id, attempt.amount_minor, attempt.currency, attempt.stripe_intent_id
     FROM payments_paymentattempt attempt
@@ -11,16 +11,13 @@ WITH won AS NOT MATERIALIZED (
     WHERE transfer.source_type = 'payment_intent' AND transfer.debit = 'stripe' AND transfer.credit = 'receivable'
 ), sides AS MATERIALIZED (
     SELECT (SELECT sum(hashtextextended(stripe_intent_id || currency, amount_minor)) FROM won)
-        IS DISTINCT FROM (SELECT sum(hashtextextended(source_id || currency, amount_minor)) FROM captures) AS differ,
-        (SELECT sum(hashtextextended(currency, hashint8extended(payment_id, amount_minor))) FROM won)
-        IS DISTINCT FROM (SELECT sum(hashtextextended(currency, hashint8extended(id, amount_minor)))
-            FROM payments_payment WHERE status = 'paid') AS payments_differ
+        IS DISTINCT FROM (SELECT sum(hashtextextended(source_id || currency, amount_minor)) FROM captures) AS differ
 )
 SELECT CASE WHEN won.id IS NULL THEN 'payment' ELSE 'attempt' END, coalesce(won.id, payment.id)
 FROM payments_payment payment FULL JOIN won ON won.payment_id = payment.id
-WHERE (SELECT payments_differ FROM sides) AND ((payment.status = 'paid' AND won.id IS NULL)
+WHERE (payment.status = 'paid' AND won.id IS NULL)
     OR (won.id IS NOT NULL AND (payment.status <> 'paid' OR payment.amount_minor <> won.amount_minor
-        OR payment.currency <> won.currency)))
+        OR payment.currency <> won.currency))
 UNION ALL
 SELECT CASE WHEN won.id IS NULL THEN 'transfer' ELSE 'attempt' END, coalesce(won.id, captures.id)
 FROM won FULL JOIN captures ON captures.source_id = won.stripe_intent_id

@@ -1,5 +1,4 @@
 -- Two bookings share a night; a living booking does not block its nights; nights are blocked for nobody.
--- (Stays and blocks are matched one by one only where the sums of their fingerprints differ.)
 WITH blocks AS (
     SELECT id, home_id, booking_id, coalesce(booking_id, -id) AS owner, kind, nights
     FROM bookings_nightblock WHERE active
@@ -8,18 +7,6 @@ WITH blocks AS (
         PARTITION BY home_id ORDER BY lower(nights), id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS is_suspect
     FROM blocks
-), living AS NOT MATERIALIZED (
-    SELECT booking.id, quote.nights, 'stay' AS kind
-    FROM bookings_booking booking JOIN bookings_quote quote ON quote.id = booking.quote_id
-    WHERE booking.status IN ('pending', 'confirmed', 'completed')
-    UNION ALL
-    SELECT change.booking_id, quote.nights, 'change'
-    FROM bookings_datechange change JOIN bookings_quote quote ON quote.id = change.quote_id
-    WHERE change.state = 'open'
-), sides AS MATERIALIZED (
-    SELECT (SELECT sum(hash_range_extended(nights, hashtextextended(kind, id))) FROM living)
-        IS DISTINCT FROM (SELECT sum(hash_range_extended(nights, hashtextextended(kind, booking_id)))
-            FROM blocks WHERE kind <> 'manual') AS differ
 )
 SELECT 'booking', suspect.owner
 FROM suspects suspect
@@ -28,6 +15,14 @@ JOIN bookings_nightblock other ON other.home_id = suspect.home_id AND other.nigh
 WHERE suspect.is_suspect
 UNION
 SELECT 'booking', coalesce(living.id, blocks.booking_id)
-FROM living FULL JOIN (SELECT * FROM blocks WHERE kind <> 'manual') blocks
+FROM (
+    SELECT booking.id, quote.nights, 'stay' AS kind
+    FROM bookings_booking booking JOIN bookings_quote quote ON quote.id = booking.quote_id
+    WHERE booking.status IN ('pending', 'confirmed', 'completed')
+    UNION ALL
+    SELECT change.booking_id, quote.nights, 'change'
+    FROM bookings_datechange change JOIN bookings_quote quote ON quote.id = change.quote_id
+    WHERE change.state = 'open'
+) living FULL JOIN (SELECT * FROM blocks WHERE kind <> 'manual') blocks
     ON blocks.booking_id = living.id AND blocks.kind = living.kind
-WHERE (SELECT differ FROM sides) AND living.nights IS DISTINCT FROM blocks.nights
+WHERE living.nights IS DISTINCT FROM blocks.nights
