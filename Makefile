@@ -27,6 +27,9 @@
 .PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages bench-invariants load drill explore faults soak deploys dev stop lock messages mutants \
 	test-newest check-lint check-form check-types check-calls check-layers check-django check-migrations check-docs
 
+# The tests start Python by the hundred: each process would compile the whole project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 NEWEST_PYTHON ?= python3.13
 ARGS ?=

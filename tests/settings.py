@@ -14,6 +14,9 @@ from reyes_estancias.settings import *  # noqa: F403
 # Nothing is collected for a test run, and WhiteNoise warns of a folder that is not there.
 STATIC_ROOT = None  # type: ignore[assignment]
 
+# A password costs most of a second by design; signing in is tested with the same rules.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 # All tests come from one address; those of the limits set their own.
 FORM_LIMITS = {}
 

@@ -21,11 +21,6 @@ GOOD = "caballo-grapa-sol-9"
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def sign_in(
     client: Client, password: str = GOOD, *, username: str = "rosa", address: str = "10.0.0.1"
 ) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import StateApps
 
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
@@ -54,11 +56,15 @@ VIEWS = {
 }
 
 
+@cache
+def apps_at(migration: tuple[str, str]) -> StateApps:
+    return MigrationLoader(connection).project_state([migration]).apps
+
+
 def run(migration: tuple[str, str]) -> None:
-    state = MigrationLoader(connection).project_state([migration])
     module = import_module(".migrations.".join(migration))
     for operation in module.Migration.operations:
-        operation.code(state.apps, SimpleNamespace(connection=connection))
+        operation.code(apps_at(migration), SimpleNamespace(connection=connection))
 
 
 def make_groups() -> None:

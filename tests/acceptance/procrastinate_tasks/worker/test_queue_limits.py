@@ -15,6 +15,8 @@ from tests.workers.workers import SLACK, insert_jobs, query, started_worker, sta
 WORKERS = 4
 RATE = 20
 SECOND = timedelta(seconds=1)
+# Two minutes' worth: the other queue's jobs are done before on any machine, or they are held back.
+SLOW_JOBS = 120 * RATE
 # Polling alone would be noticed: whatever happens sooner than this was announced or foreseen.
 NO_POLLING = ("--fetch-job-polling-interval", "60")
 
@@ -83,18 +85,18 @@ def test_limits_hold_over_four_workers_are_used_up_and_hold_no_other_queue_back(
     control.limit_queue(queue="slow", rate=Rate(RATE))
     control.limit_queue(queue="narrow", concurrency=3)
     with four_workers(tmp_path):
-        insert_jobs("engine.async_no_op", queue="slow", count=3 * RATE)
+        insert_jobs("engine.async_no_op", queue="slow", count=SLOW_JOBS)
         insert_jobs("engine.async_sleep", {"seconds": 0.1}, queue="narrow", count=60)
         insert_jobs("engine.async_no_op", queue="free", count=400)
         wait_for(lambda: count_in("free", "succeeded") == 400)
         slow_meanwhile = count_in("slow", "succeeded")
-        wait_for(lambda: count_in("slow", "succeeded") == 3 * RATE)
+        wait_for(lambda: count_in("slow", "succeeded") >= 3 * RATE)
         wait_for(lambda: count_in("narrow", "succeeded") == 60)
 
     starts = claims_of("slow")
     assert most_within(starts, SECOND) == RATE
-    assert starts[-1] - starts[0] < 3.5 * SECOND * SLACK
-    assert slow_meanwhile < 3 * RATE
+    assert starts[3 * RATE - 1] - starts[0] < 3.5 * SECOND * SLACK
+    assert slow_meanwhile < SLOW_JOBS
     narrow = runs_of("narrow")
     assert most_at_a_time(narrow) == 3
     assert max(end for _, end in narrow) - min(start for start, _ in narrow) < 10 * SECOND * SLACK

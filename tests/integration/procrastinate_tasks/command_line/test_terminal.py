@@ -74,15 +74,18 @@ def test_a_reader_who_leaves_first_hears_nothing(arguments: tuple[str, ...]):
 
 
 def test_the_status_is_shown_again_and_again_until_ctrl_c():
-    process = started("watch", "--every", "0.1", stdout=subprocess.PIPE, PYTHONUNBUFFERED="1")
-    assert process.stdout is not None
-    headings = 0
-    while headings < 6:  # two tables a time
-        line = process.stdout.readline()
-        assert line, "it ended by itself"
-        headings += line.isupper() and b"  " in line.strip()
-    process.send_signal(signal.SIGINT)
-    _rest, errors = process.communicate(timeout=60)
+    with started("watch", "--every", "0.1", stdout=subprocess.PIPE, PYTHONUNBUFFERED="1") as process:
+        assert process.stdout is not None
+        headings = 0
+        while headings < 6:  # two tables a time
+            line = process.stdout.readline()
+            assert line, "it ended by itself"
+            headings += line.isupper() and b"  " in line.strip()
+        process.send_signal(signal.SIGINT)
+        try:
+            _rest, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert (process.returncode, errors) == (0, b"")
 
