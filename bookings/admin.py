@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -218,9 +219,10 @@ class NightBlockAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ign
 
     @admin.action(description=_("Open nights that were closed by hand"), permissions=["open_again"])
     def open_again(self, request: HttpRequest, queryset: QuerySet[NightBlock]) -> None:
-        count = open_nights(blocks=queryset, now=timezone.now())
-        for block in queryset.filter(kind=NightBlock.Kind.MANUAL):
-            self.log_change(request, block, "opened again")
+        with transaction.atomic():
+            count = open_nights(blocks=queryset, now=timezone.now())
+            for block in queryset.filter(kind=NightBlock.Kind.MANUAL):
+                self.log_change(request, block, "opened again")
         text = ngettext("%(count)d closure was ended.", "%(count)d closures were ended.", count)
         messages.success(request, text % {"count": count})
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
@@ -58,12 +59,13 @@ class CorrectAddress:
         return render(request, "payments/admin/address.html", context)
 
     def _replace(self, request: HttpRequest, booking: Booking, email: str) -> bool:
+        words, now = _("The guest's address was corrected."), timezone.now()
         try:
-            replace_email(booking=booking, email=email, base_url=settings.SITE_BASE_URL, now=timezone.now())
+            with transaction.atomic():
+                replace_email(booking=booking, email=email, base_url=settings.SITE_BASE_URL, now=now)
+                self.log_change(request, booking, words)  # type: ignore[attr-defined]
         except BookingBusy:
             messages.warning(request, _("The booking is busy at this moment. Try again."))
             return False
-        words = _("The guest's address was corrected.")
-        self.log_change(request, booking, words)  # type: ignore[attr-defined]
         messages.success(request, words)
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -49,13 +50,14 @@ class GuestData(BookingOffice):
         return None
 
     def _erase(self, request: HttpRequest, email: str) -> None:
-        erased = guest_data.erase_guest(email=email, now=timezone.now())
+        with transaction.atomic():
+            erased = guest_data.erase_guest(email=email, now=timezone.now())
+            for booking in erased:
+                self.log_change(request, booking, "guest's data erased")  # type: ignore[attr-defined]
         if not erased:
             words = _("%(email)s has a stay, or money, that still goes on: nothing was erased.")
             messages.warning(request, words % {"email": email})
             return
-        for booking in erased:
-            self.log_change(request, booking, "guest's data erased")  # type: ignore[attr-defined]
         text = ngettext(
             "The guest of %(count)d booking was erased.",
             "The guest of %(count)d bookings was erased.",

@@ -1,6 +1,7 @@
 """The buttons with which the house lets money go: a debt is waived, a refund that failed is given up.
 
-Django's own log of the administration keeps who did it and for how much; the ledger keeps the money.
+Django's own log of the administration keeps who did it and for how much, in the transaction in which the
+ledger writes the money off.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -46,12 +48,13 @@ class WaiveDebt:
         _require(request, WAIVE)
         booking = get_object_or_404(Booking, pk=booking_id)
         try:
-            debt = debts.waive_debt(booking_id=booking_id, now=timezone.now())
+            with transaction.atomic():
+                debt = debts.waive_debt(booking_id=booking_id, now=timezone.now())
+                words = _("A debt of %(amount)s was waived.") % {"amount": format_pesos(debt)}
+                self.log_change(request, booking, words)  # type: ignore[attr-defined]
         except PaymentRefused as refusal:
             messages.warning(request, str(refusal))
         else:
-            words = _("A debt of %(amount)s was waived.") % {"amount": format_pesos(debt)}
-            self.log_change(request, booking, words)  # type: ignore[attr-defined]
             messages.success(request, words)
         return redirect("admin:bookings_booking_change", booking_id)
 
@@ -74,15 +77,14 @@ class GiveUp:
     def give_up(self, request: HttpRequest, refund_id: int) -> HttpResponse:
         _require(request, GIVE_UP)
         refund = get_object_or_404(Refund, pk=refund_id)
+        words = _("The refund of %(amount)s was given up.") % {"amount": format_pesos(refund.amount_minor)}
         try:
-            refunds.give_up_refund(refund_id=refund_id, now=timezone.now())
+            with transaction.atomic():
+                refunds.give_up_refund(refund_id=refund_id, now=timezone.now())
+                self.log_change(request, refund, words)  # type: ignore[attr-defined]
         except PaymentRefused as refusal:
             messages.warning(request, str(refusal))
         else:
-            words = _("The refund of %(amount)s was given up.") % {
-                "amount": format_pesos(refund.amount_minor)
-            }
-            self.log_change(request, refund, words)  # type: ignore[attr-defined]
             messages.success(request, words)
         return redirect("admin:payments_refund_change", refund_id)
 
