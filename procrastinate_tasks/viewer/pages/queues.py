@@ -62,6 +62,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "title": _("Queues"),
         "rows": rows,
         "tasks": _tasks(snapshot, request, links),
+        "may_pause": is_allowed(request.user, Action.PAUSE),
         "a_task_is_paused": any(pause.kind is PauseKind.TASK for pause in snapshot.pauses),
         "taken_at": snapshot.taken_at,
         "pauses": snapshot.pauses,

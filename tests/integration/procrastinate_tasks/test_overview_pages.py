@@ -444,6 +444,13 @@ def test_a_paused_and_limited_queue_says_by_whom_why_and_how(operator):
     assert "pause" not in row.links
 
 
+def test_who_may_not_pause_reads_why_there_is_no_button():
+    hint = "To pause or resume needs a permission"
+
+    assert hint in read(page(staff("view_job"), "queue_queues"))
+    assert hint not in read(page(staff("view_job", "pause_queue"), "queue_queues"))
+
+
 def test_a_queue_without_work_is_listed_because_a_task_is_in_it(viewer):
     row = queue_row(viewer)
 
