@@ -12,7 +12,15 @@ from procrastinate_tasks.database import fetch_row, fetch_rows, statement
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.states import JobState, job_state
-from procrastinate_tasks.queries.ordering import ORDERS, Order, Sort, read_key, read_number, write_key
+from procrastinate_tasks.queries.ordering import (
+    Order,
+    Sort,
+    choose_order,
+    order_of,
+    read_key,
+    read_number,
+    write_key,
+)
 from procrastinate_tasks.queries.tabs import ANY, BLOCKED, GROUP_OF, GROUPS, Group, Tab
 
 ROWS_PER_PAGE = 50
@@ -35,16 +43,12 @@ _WINDOW_OF_A_COUNT = 2_000
 
 """The same for each tab's count."""
 
+SORTED_WITHIN = 2_000
+
+
+"""How many of the newest jobs that match are put in an order that no index has, or ends are looked at."""
+
 _MOST_ARGUMENTS = 3
-
-
-_USUAL_SORT = {
-    Tab.SCHEDULED: Sort.DUE,
-    Tab.RETRYING: Sort.DUE,
-    Tab.READY: Sort.PLACE,
-    Tab.BLOCKED: Sort.PLACE,
-    Tab.PAUSED: Sort.PLACE,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,7 @@ class JobQuery:
 
     @property
     def order(self) -> Sort:
-        """The wanted order where the tab has it, or the one people think of it in."""
-        usual = _USUAL_SORT.get(self.tab, Sort.NEWEST)
-        return self.sort if self.sort in (Sort.NEWEST, usual) and self.sort else usual
+        return choose_order(self.tab, self.sort)
 
     @property
     def has_an_end(self) -> bool:
@@ -120,10 +122,11 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """Rows, newest first, or in the order of their turns.
+    """Rows, newest first, or in another order.
 
     ``looked_until`` is set where the search stopped at ``WINDOW`` jobs, ``next_key`` where rows follow by
-    another order than the newest.
+    another order than the newest. These ``is_within`` the newest ``SORTED_WITHIN`` jobs, of more that match;
+    or the search ``has_stopped`` at so many ends, and goes on from ``next_key``.
     """
 
     rows: tuple[JobRow, ...]
@@ -131,6 +134,8 @@ class JobPage:
     has_older: bool
     looked_until: int | None = None
     next_key: str = ""
+    is_within: bool = False
+    has_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,28 +155,42 @@ def list_in_order(query: JobQuery, *, key: str = "") -> JobPage:
         page = list_jobs(query, before=read_number(key))
         last = page.looked_until or (page.rows[-1].id if page.rows else None)
         return replace(page, next_key=str(last) if page.has_older and last else "")
-    order, found_key = ORDERS[query.order], read_key(key, query.order)
+    order = order_of(query.tab, query.order)
+    found_key = read_key(key, order)
     parameters = _parameters(query) | {
         "before": None,
         "after": None,
-        "window": WINDOW,
+        "window": SORTED_WITHIN if order.is_within or order.is_by_end else WINDOW,
         "limit": ROWS_PER_PAGE + 1,
         "key": found_key[0] if found_key else None,
         "key_id": found_key[1] if found_key else None,
     }
-    sql = _compose("queries/list_jobs", query.tab, order=order, is_following=found_key is not None)
+    is_following = found_key is not None
+    sql = _compose("queries/list_jobs", query.tab, order=order, is_following=is_following)
     rows = [_row(row) for row in fetch_rows(sql, **parameters)]
     shown, has_more = tuple(rows[:ROWS_PER_PAGE]), len(rows) > ROWS_PER_PAGE
+    end_of_search = "" if has_more or not order.is_by_end else _last_end(query, order, parameters)
     return JobPage(
         rows=shown,
-        has_newer=found_key is not None,
-        has_older=has_more,
-        next_key=_key_of(shown[-1], query.order) if has_more else "",
+        has_newer=is_following,
+        has_older=has_more or bool(end_of_search),
+        next_key=write_key(shown[-1].key, shown[-1].id) if has_more else end_of_search,
+        is_within=order.is_within and _are_more_than(SORTED_WITHIN, query, parameters),
+        has_stopped=bool(end_of_search),
     )
 
 
-def _key_of(row: JobRow, sort: Sort) -> str:
-    return write_key(row.key if sort is Sort.DUE else row.priority, row.id)
+def _last_end(query: JobQuery, order: Order, parameters: dict[str, object]) -> str:
+    """Return the last end that a page looked at, where there may be more behind it."""
+    is_following = parameters["key"] is not None
+    sql = _compose("queries/window_of_ends", query.tab, order=order, is_following=is_following)
+    last = next(iter(fetch_rows(sql, **parameters)), None)
+    return write_key(last["key"], last["job_id"]) if last and last["ends"] >= SORTED_WITHIN else ""
+
+
+def _are_more_than(most: int, query: JobQuery, parameters: dict[str, object]) -> bool:
+    sql = _compose("queries/window_of_jobs", query.tab)
+    return int(fetch_row(sql, **parameters | {"window": most + 1})["jobs"]) > most
 
 
 def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None = None) -> JobPage:
@@ -184,7 +203,9 @@ def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None =
     }
     found = [
         _row(row)
-        for row in fetch_rows(_compose("queries/list_jobs", query.tab, is_upwards=bool(after)), **parameters)
+        for row in fetch_rows(
+            _compose("queries/list_jobs", query.tab, is_upwards=after is not None), **parameters
+        )
     ]
     has_more = len(found) > ROWS_PER_PAGE
     if after is not None:
@@ -293,13 +314,20 @@ def _compose(
     is_following: bool = False,
 ) -> LiteralString:
     group = GROUP_OF[tab]
-    by_id: LiteralString = "job.id ASC" if is_upwards else "job.id DESC"
+    order = order or order_of(tab, Sort.OLDEST if is_upwards else Sort.NEWEST)
+    following = order.following if is_following else order.first
+    found = "queries/found_by_end" if order.is_by_end else "queries/found_jobs"
     sql = (
         statement(name)
+        .replace("{found}", statement(found))
         .replace("{in_tab}", group.parts[tab])
-        .replace("{following}", order.following if order and is_following else ANY)
-        .replace("{page_order}", order.outer if order else "page.id DESC")
-        .replace("{order}", order.inner if order else by_id)
+        .replace("{following}", ANY if order.is_within else following)
+        .replace("{following_within}", following if order.is_within else ANY)
+        .replace("{key}", order.key)
+        .replace("{found_order}", order.found)
+        .replace("{last_first}", order.last_first)
+        .replace("{page_order}", "page.id DESC" if is_upwards else order.outer)
+        .replace("{order}", order.inner)
     )
     return _with_parts(sql, group)
 

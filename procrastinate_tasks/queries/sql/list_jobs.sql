@@ -1,5 +1,5 @@
--- A page of jobs. The inner query reads at most %(window)s jobs by an index, in the order of the page; the rest of the
--- filter looks at those.
+-- A page of jobs. The inner query finds at most %(window)s jobs by an index; the rest of the filter looks at those, and
+-- so does an order that no index has.
 SELECT
     page.id,
     page.task_name,
@@ -17,7 +17,7 @@ SELECT
     page.is_due,
     page.is_paused,
     page.is_blocked,
-    coalesce(to_json(page.due_order) #>> '{}', '') AS key,
+    coalesce(to_json(page.sort_key) #>> '{}', '') AS key,
     now() AS now,
     event.created_at,
     event.started_at,
@@ -38,7 +38,7 @@ FROM (
         job.queue_name,
         job.status::text AS status,
         procrastinate_tasks_readable_v1(job.scheduled_at) AS scheduled_at,
-        job.scheduled_at AS due_order,
+        job.sort_key,
         job.attempts,
         job.args,
         job.priority,
@@ -53,21 +53,13 @@ FROM (
 {blocked}
         AS is_blocked
     FROM (
-        SELECT job.*
-        FROM procrastinate_jobs AS job
-        WHERE {in_group}
-          AND {following}
-          AND (%(before)s::bigint IS NULL OR job.id < %(before)s)
-          AND (%(after)s::bigint IS NULL OR job.id > %(after)s)
-          AND
-{filtered}
-        ORDER BY {order}
-        LIMIT %(window)s
+{found}
     ) AS job
     LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
     LEFT JOIN procrastinate_tasks_liveworker AS live ON live.worker_id = job.worker_id
     LEFT JOIN procrastinate_tasks_queuerule AS rule ON rule.queue_name = job.queue_name
     WHERE {in_tab}
+      AND {following_within}
       AND
 {looked_at}
     ORDER BY {order}

@@ -19,6 +19,7 @@ from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, descriptions_of, title_of
 from procrastinate_tasks.queries.filters import JobFilter, local_time, read_filter, read_whole, understand
 from procrastinate_tasks.queries.jobs import (
+    SORTED_WITHIN,
     WINDOW,
     Count,
     JobPage,
@@ -27,7 +28,7 @@ from procrastinate_tasks.queries.jobs import (
     list_in_order,
     list_jobs,
 )
-from procrastinate_tasks.queries.ordering import Sort
+from procrastinate_tasks.queries.ordering import SORTS, Heading, Sort, choose_order
 from procrastinate_tasks.queries.queues import list_tasks
 from procrastinate_tasks.queries.tabs import TAB_LABELS, Tab
 from procrastinate_tasks.viewer.forms import new_token
@@ -63,10 +64,44 @@ _EMPTY: Mapping[Tab, str | Promise] = {
 
 
 _SORT_LABELS: Mapping[Sort, str | Promise] = {
-    Sort.DUE: gettext_lazy("by the time they are due"),
-    Sort.PLACE: gettext_lazy("by their place in the queue"),
     Sort.NEWEST: gettext_lazy("the newest first"),
+    Sort.OLDEST: gettext_lazy("the oldest first"),
+    Sort.DUE: gettext_lazy("by the time they are due"),
+    Sort.DUE_LAST: gettext_lazy("by the time they are due, the last first"),
+    Sort.PLACE: gettext_lazy("by priority and place in the queue"),
+    Sort.PLACE_LAST: gettext_lazy("by priority and place in the queue, the last first"),
+    Sort.ENDED: gettext_lazy("the last to end first"),
+    Sort.ENDED_FIRST: gettext_lazy("the first to end first"),
+    Sort.MOST_ATTEMPTS: gettext_lazy("the most attempts first"),
+    Sort.FEWEST_ATTEMPTS: gettext_lazy("the fewest attempts first"),
+    Sort.LONGEST: gettext_lazy("the longest run first"),
+    Sort.SHORTEST: gettext_lazy("the shortest run first"),
 }
+_HEADINGS: Mapping[Heading, str | Promise] = {
+    Heading.JOB: gettext_lazy("Job"),
+    Heading.RELATED: gettext_lazy("Related"),
+    Heading.QUEUE: gettext_lazy("Queue"),
+    Heading.ATTEMPT: gettext_lazy("Attempt"),
+    Heading.WHEN: gettext_lazy("When"),
+    Heading.RAN_FOR: gettext_lazy("Ran for"),
+}
+# Of a pair, those whose values grow from the top to the bottom; the others fall.
+_GROWING = frozenset(
+    {Sort.OLDEST, Sort.DUE, Sort.PLACE, Sort.ENDED_FIRST, Sort.FEWEST_ATTEMPTS, Sort.SHORTEST}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A heading of the list: ``url`` sorts by it, or the other way round, in the order that ``words`` tell.
+
+    ``aria_sort`` is set where the list is sorted by it.
+    """
+
+    label: str
+    url: str = ""
+    words: str = ""
+    aria_sort: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +152,10 @@ def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[st
         "tabs": _tabs(chosen, count_tabs(understood.query)),
         "meaning": understood.meaning,
         "problems": understood.problems,
-        "sorts": _sorts(chosen, query),
+        "columns": _columns(chosen, query),
+        "order": str(_SORT_LABELS[query.order]),
+        "is_within": page.is_within,
+        "sorted_within": number_format(SORTED_WITHIN, force_grouping=True),
         **(_pager(chosen, page) if query.order is Sort.NEWEST else _pager_in_order(chosen, page)),
         **_emptiness(chosen, understood.query, page),
     }
@@ -127,12 +165,18 @@ def _tabs(chosen: JobFilter, counts: Mapping[Tab, Count]) -> tuple[TabLink, ...]
     return tuple(
         TabLink(
             label=str(label),
-            url=chosen.address(tab=tab.value, sort="") or "?",
+            url=chosen.address(tab=tab.value, sort=_kept_sort(chosen, tab)) or "?",
             count=_count_in_words(counts[tab]) if tab in counts else "",
             is_current=tab.value == chosen.tab,
         )
         for tab, label in TAB_LABELS.items()
     )
+
+
+def _kept_sort(chosen: JobFilter, tab: Tab) -> str:
+    """Return the chosen order where another tab has it too."""
+    wanted = Sort(chosen.sort) if chosen.sort else None
+    return chosen.sort if choose_order(tab, wanted) is wanted else ""
 
 
 def _count_in_words(count: Count) -> str:
@@ -159,21 +203,32 @@ def _pager_in_order(chosen: JobFilter, page: JobPage) -> dict[str, object]:
     return {
         "newest_url": chosen.address() or "?",
         "is_in_order": True,
+        "has_stopped": page.has_stopped,
         "first_url": (chosen.address() or "?") if page.has_newer else "",
         "older_url": chosen.address(next=page.next_key) if page.next_key else "",
         "most_counted": number_format(MOST_COUNTED, force_grouping=True),
     }
 
 
-def _sorts(chosen: JobFilter, query: JobQuery) -> list[tuple[str, str, bool]]:
-    """Return the orders that a tab has, where it has more than one: words, address, and which it is."""
-    usual = replace(query, sort=None).order
-    if usual is Sort.NEWEST:
-        return []
-    return [
-        (str(_SORT_LABELS[sort]), chosen.address(sort=sort.value), sort is query.order)
-        for sort in (usual, Sort.NEWEST)
-    ]
+def _columns(chosen: JobFilter, query: JobQuery) -> tuple[Column, ...]:
+    pairs = SORTS[query.tab]
+    return tuple(
+        _column(str(label), pairs[heading], chosen, query.order)
+        if heading in pairs
+        else Column(label=str(label))
+        for heading, label in _HEADINGS.items()
+    )
+
+
+def _column(label: str, pair: tuple[Sort, Sort], chosen: JobFilter, current: Sort) -> Column:
+    """Lead to the order that is asked for first, or to the opposite of the one there is."""
+    wanted = pair[1] if current is pair[0] else pair[0]
+    return Column(
+        label=label,
+        url=chosen.address(sort=wanted.value),
+        words=str(_SORT_LABELS[wanted]),
+        aria_sort=("ascending" if current in _GROWING else "descending") if current in pair else "",
+    )
 
 
 def _emptiness(chosen: JobFilter, query: JobQuery, page: JobPage) -> dict[str, object]:
@@ -206,7 +261,7 @@ def _form(chosen: JobFilter) -> dict[str, object]:
         **{name: local_time(getattr(chosen, name)) for name in ("ended_from", "ended_to")},
         "since": local_time(chosen.since),
         "until": local_time(chosen.until, is_end=True),
-        "clear_url": JobFilter(tab=chosen.tab).address() or "?",
+        "clear_url": JobFilter(tab=chosen.tab, sort=chosen.sort).address() or "?",
         "more_is_chosen": replace(chosen, tab="", q="", about="", fault="", sort="") != JobFilter(),
     }
 
