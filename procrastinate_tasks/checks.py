@@ -156,13 +156,23 @@ def _check_alerts(settings: QueueSettings) -> Iterator[CheckMessage]:
             hint="Write AlertThresholds(queue_depth=500, memory_share=0.8), for example.",
             id="procrastinate_tasks.E013",
         )
-    url = urlsplit(settings.alert_webhook_url)
-    if settings.alert_webhook_url and (url.scheme not in ("http", "https") or not url.hostname):
+    if settings.alert_webhook_url and not _is_web_address(settings.alert_webhook_url):
         yield Error(
             "PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL is no address of a web site.",
             hint="It begins with https://, and alerts are sent to it with POST.",
             id="procrastinate_tasks.E014",
         )
+    if settings.site_url and not _is_web_address(settings.site_url):
+        yield Error(
+            "PROCRASTINATE_TASKS_SITE_URL is no address of a web site.",
+            hint="It begins with https://, and the links in the messages of alerts begin with it.",
+            id="procrastinate_tasks.E015",
+        )
+
+
+def _is_web_address(text: str) -> bool:
+    url = urlsplit(text)
+    return url.scheme in ("http", "https") and bool(url.hostname)
 
 
 def _check_queue_names(settings: QueueSettings) -> Iterator[CheckMessage]:

@@ -69,6 +69,7 @@ class QueueSettings:
     alert_lasting: timedelta = timedelta(seconds=5)
     alert_calm_for: timedelta = timedelta(seconds=60)
     alert_webhook_url: str = ""
+    site_url: str = ""
     monitoring_token: str = ""
     secret_settings: tuple[str, ...] = ()
 

@@ -288,6 +288,7 @@ LOGGING["loggers"]["django"] = {"level": "INFO", "handlers": []}
 # --- Monitoring -------------------------------------------------------------------------------------------
 
 PROCRASTINATE_TASKS_MONITORING_TOKEN = env.str("MONITORING_TOKEN", default="")
+PROCRASTINATE_TASKS_SITE_URL = SITE_BASE_URL
 PROCRASTINATE_TASKS_ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", default="")
 PROCRASTINATE_TASKS_CONNECTION_LIMIT = env.int("DATABASE_CONNECTION_LIMIT", default=0)
 PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -11,11 +10,10 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.formatting import moment_in_words
+from procrastinate_tasks.monitoring.alerts.pages import query_of
 from procrastinate_tasks.monitoring.alerts.rules import AlertRule, all_rules
 from procrastinate_tasks.queries.alerts import ToldAlert, read_key
 from procrastinate_tasks.viewer.navigation import Links
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +73,6 @@ def _row(
         alert=alert,
         title=str(rule.title),
         advice=str(rule.advice),
-        url=links.named(rule.page, **_query_of(rule, alert)),
+        url=links.named(rule.page, **query_of(rule, alert)),
         act_url=links.to_confirm(action, back=back, target={"alert": alert.key}) if may else "",
     )
-
-
-def _query_of(rule: AlertRule, alert: ToldAlert) -> Mapping[str, str]:
-    """Ask the rule, which may be a project's: one that fails is left with its whole page."""
-    try:
-        return rule.query(alert)
-    except Exception:
-        logger.exception("An alert rule could not name its list", extra={"rule": rule.name})
-        return {}

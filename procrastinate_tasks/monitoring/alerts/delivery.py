@@ -19,7 +19,7 @@ from django.conf import settings as django_settings
 from django.core.mail import mail_admins
 from django.db import connections
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
@@ -27,6 +27,7 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.database import database_alias, fetch_row, fetch_rows, statement
 from procrastinate_tasks.models import AlertNotice
+from procrastinate_tasks.monitoring.alerts.pages import address_of
 from procrastinate_tasks.monitoring.alerts.rules import Alert, AlertRule, Notice
 from procrastinate_tasks.monitoring.policies import has_time_passed
 
@@ -146,7 +147,7 @@ def _log(notice: Notice) -> None:
 
 
 def _mail(notice: Notice) -> None:
-    mail_admins(notice.title, notice.text)
+    mail_admins(notice.title, _with_address(notice))
 
 
 def _post(notice: Notice) -> None:
@@ -155,7 +156,8 @@ def _post(notice: Notice) -> None:
         "alert": notice.rule,
         "subjects": notice.subjects,
         "title": notice.title,
-        "text": f"{notice.title}\n{notice.text}",
+        "text": f"{notice.title}\n{_with_address(notice)}",
+        "url": _address_of(notice),
         "at": notice.created_at.isoformat(),
     }
     request = Request(  # noqa: S310 - the system checks allow no other scheme than http(s)
@@ -166,6 +168,19 @@ def _post(notice: Notice) -> None:
     )
     with urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - see above
         pass
+
+
+def _with_address(notice: Notice) -> str:
+    """Lead to the page where something can be done, in the project's language as all of a notice is."""
+    address = _address_of(notice)
+    if not address:
+        return notice.text
+    with translation.override(django_settings.LANGUAGE_CODE):
+        return "\n".join((notice.text, _("Look here: %s") % address))
+
+
+def _address_of(notice: Notice) -> str:
+    return "" if notice.has_recovered else address_of(notice)
 
 
 def _event(notice: Notice) -> str:

@@ -67,6 +67,7 @@ def test_a_sound_project_has_no_complaint():
         ("TIME_LIMIT", 600, "procrastinate_tasks.E004"),
         ("ALERT_THRESHOLDS", AlertThresholds(queue_depth=0), "procrastinate_tasks.E013"),
         ("ALERT_WEBHOOK_URL", "file:///etc/passwd", "procrastinate_tasks.E014"),
+        ("SITE_URL", "estancias.example", "procrastinate_tasks.E015"),
         ("MAX_CRASHES", "two", "procrastinate_tasks.E004"),
         ("MAX_CRASHES", 0, "procrastinate_tasks.E005"),
         ("RESCUE_EVERY", timedelta(0), "procrastinate_tasks.E005"),

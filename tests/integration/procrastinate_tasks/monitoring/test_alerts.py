@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -64,6 +65,57 @@ def test_several_faults_of_one_rule_are_one_message():
     assert "kitchen is on fire." in message.body
     assert "hall is on fire." in message.body
     assert "Qué hacer: Run." in message.body
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("site_url", ["", "https://estancias.example", "https://estancias.example/"])
+def test_a_message_leads_to_the_page_where_something_can_be_done(site_url: str):
+    page = replace(rule("kitchen"), page="admin:queue_jobs", query=lambda told: {"queue": told.subject})
+    with settings_at_once(PROCRASTINATE_TASKS_SITE_URL=site_url), only_rule(page):
+        look()
+
+    (message,) = mail.outbox
+    assert f"Véalo aquí: {site_url.rstrip('/')}/admin/queue/jobs/?queue=kitchen\n" in f"{message.body}\n"
+
+
+@pytest.mark.django_db
+def test_several_faults_lead_to_the_page_of_all(posts: list[dict[str, Any]]):
+    page = replace(
+        rule("kitchen", "hall"), page="admin:queue_jobs", query=lambda told: {"queue": told.subject}
+    )
+    with only_rule(page):
+        look()
+
+    assert posts[0]["url"].endswith("/admin/queue/jobs/")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", ["admin:nowhere", "no_such_site:index"])
+def test_an_alert_whose_page_the_project_does_not_have_is_told_without_it(page: str):
+    with settings_at_once(), only_rule(replace(rule("kitchen"), page=page)):
+        look()
+
+    assert "aquí:" not in mail.outbox[0].body
+
+
+@pytest.mark.django_db
+def test_addresses_that_cannot_be_read_hold_up_no_alert(caplog: pytest.LogCaptureFixture):
+    with settings_at_once(ROOT_URLCONF="no.such.module"), only_rule(rule("kitchen")):
+        look()
+
+    assert len(mail.outbox) == 1
+    assert "The page of an alert could not be found" in caplog.text
+
+
+@pytest.mark.django_db
+def test_an_end_leads_nowhere():
+    with settings_at_once():
+        with only_rule(rule("kitchen")):
+            look()
+        with only_rule(rule()):
+            look()
+
+    assert ["aquí:" in message.body for message in mail.outbox] == [True, False]
 
 
 @pytest.mark.django_db
