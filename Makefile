@@ -10,6 +10,7 @@
 ## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
 ## make bench-invariants  what check_invariants costs with a million bookings
 ## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
+## make collect  10,000 due balances, faults and kills: each is charged once   (writes docs/collections.md)
 ## make screenshots   a picture of every page, in .local/screenshots (ARGS="-k 1280-light-es")
 ## make bench-pages  what each page of the admin costs with a million jobs
 ## make dev     the web server and a worker, until Ctrl-C
@@ -24,7 +25,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages bench-invariants load drill explore faults soak deploys dev stop lock messages mutants \
+.PHONY: help screenshots demo test test-fast check format docs audit bench bench-pages bench-invariants collect load drill explore faults soak deploys dev stop lock messages mutants \
 	test-newest check-lint check-form check-types check-calls check-layers check-django check-migrations check-docs
 
 # The tests start Python by the hundred: each process would compile the whole project anew.
@@ -61,7 +62,7 @@ demo: $(INSTALLED)
 	@$(VENV)/bin/python manage.py demo $(ARGS)
 
 # A test that never ends is one failure with the stacks of its threads, not a run that says nothing.
-ENDING := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+ENDING := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
 test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ENDING) $(ARGS)
@@ -171,6 +172,9 @@ $(LOCUST)/installed: benchmarks/locust-requirements.txt
 	@$(call make-venv,PYTHON,$(LOCUST))
 	$(LOCUST)/bin/python -m pip install --quiet --requirement benchmarks/locust-requirements.txt
 	@touch $@
+
+collect: $(INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.collect $(ARGS)
 
 drill: $(INSTALLED)
 	@$(VENV)/bin/python -m benchmarks.drill $(ARGS)

@@ -39,9 +39,13 @@ class WorkerProcess:
         try:
             self._process.wait(STOP_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill -9 it and all that it started, as when a machine goes away."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def run_to_end(command: Sequence[str], *, environment: Mapping[str, str]) -> None:

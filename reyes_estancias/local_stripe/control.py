@@ -64,6 +64,10 @@ class Control:
     def arm_fault(self, fault: Fault) -> None:
         self._ask("POST", "faults", asdict(fault))
 
+    def faults_left(self) -> int:
+        """Return how many armed faults have not struck yet."""
+        return sum(fault["count"] for fault in self._ask("GET", "faults"))
+
     def clear_faults(self) -> None:
         self._ask("DELETE", "faults")
 

@@ -15,7 +15,7 @@ from reyes_estancias.local_stripe import checkout, refunds
 from reyes_estancias.local_stripe.admission import check_key, check_version
 from reyes_estancias.local_stripe.calls import Call
 from reyes_estancias.local_stripe.contract import API_VERSION
-from reyes_estancias.local_stripe.errors import ApiError, Document, InternalError, KeyInUse
+from reyes_estancias.local_stripe.errors import ApiError, Document, InternalError, KeyInUse, RateLimited
 from reyes_estancias.local_stripe.faults import REFUSALS, Fault, FaultKind, distort, strike
 from reyes_estancias.local_stripe.forms import decode_form
 from reyes_estancias.local_stripe.idempotency import KeptAnswer, find_kept, fingerprint_request, keep
@@ -87,6 +87,7 @@ class Core:
     faults: list[Fault] = field(default_factory=list)
     requests: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=LOGGED_REQUESTS))
     _keys_in_flight: set[str] = field(default_factory=set)
+    _allowed: deque[float] = field(default_factory=deque)
     _ticked_at: int = 0
 
     def answer(self, request: Request) -> Answer:
@@ -144,6 +145,7 @@ class Core:
             return self._log(request, fault, Answer(0, {}, "", is_reset=True))
         if fault and fault.kind in REFUSALS:
             raise REFUSALS[fault.kind]()
+        self._check_rate(request.now)
         check_key(request.headers)
         check_version(request.headers)
         route, ids = find_route(request.method, path)
@@ -159,6 +161,14 @@ class Core:
             self._keys_in_flight.add(key)
         wait = fault.seconds if fault and fault.kind is FaultKind.SLOW_BEFORE else 0.0
         return Admitted(request, route, ids, params, request_id, key, fingerprint, fault, wait)
+
+    def _check_rate(self, now: float) -> None:
+        """Refuse a call when as many as are allowed were let through in the second before it."""
+        while self._allowed and self._allowed[0] <= now - 1:
+            self._allowed.popleft()
+        if 0 < read_settings(self.store).calls_a_second <= len(self._allowed):
+            raise RateLimited
+        self._allowed.append(now)
 
     def _replay(self, request: Request, key: str, fingerprint: str, fault: Fault | None) -> Answer | None:
         if key in self._keys_in_flight:

@@ -12,9 +12,11 @@ from reyes_estancias.local_stripe.store import Store
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``webhook_duplicates`` is how many more times each event is sent; with ``webhook_reorder_seconds`` the
-    events of each such window go out newest first."""
+    events of each such window go out newest first. Above ``calls_a_second`` a call is refused; 0 is no limit.
+    """
 
     latency_ms: int = 0
+    calls_a_second: int = 0
     clock_offset_seconds: int = 0
     webhook_duplicates: int = 0
     webhook_delay_seconds: float = 0.0

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+_TEST = "test_whatever_happens_in_whatever_order_no_peso_is_taken_twice"
 
 
 def main() -> int:
@@ -48,7 +49,7 @@ def _explore(seed: int, *, lives: int) -> int:
         "",
         "--show-capture=no",
         "-rP",
-        "tests/explore/test_explore.py",
+        f"tests/explore/test_explore.py::{_TEST}",
     ]
     environment = os.environ | {"EXPLORE_SEED": str(seed), "EXPLORE_LIVES": str(lives)}
     return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import random
 import sys
+from datetime import datetime
 
 import pytest
+from django.db import DatabaseError
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from payments.exceptions import ContradictoryEvidence
+from payments.ledger import locking, outcomes
+from payments.policies import AttemptState
 from tests.explore.machine import Exploration, seen
 from tests.faults.conftest import HouseMaker
 
@@ -38,6 +43,25 @@ def explore(new_house: HouseMaker, *, number: int, lives: int = LIVES, is_shrunk
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(begin, settings=bounds)  # type: ignore[arg-type]
+
+
+def test_a_few_lives_of_a_known_seed_hold(new_house: HouseMaker):
+    """What every run of the tests can afford; ``make explore`` goes on from here."""
+    explore(new_house, number=8, lives=4)
+
+
+def take_silence_for_a_no(*, attempt_id: int, now: datetime) -> None:
+    with locking.locked_attempt(attempt_id) as attempt:
+        outcomes._bury(attempt, AttemptState.DECLINED, "nobody answered", now)
+
+
+@pytest.mark.slow
+def test_who_takes_silence_for_a_no_is_found_out(new_house: HouseMaker, monkeypatch: pytest.MonkeyPatch):
+    """The exploration itself: what it lets pass proves nothing."""
+    monkeypatch.setattr(outcomes, "note_unknown", take_silence_for_a_no)
+
+    with pytest.raises((AssertionError, ContradictoryEvidence, DatabaseError)):
+        explore(new_house, number=1, lives=60, is_shrunk=False)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 import stripe
 
 from reyes_estancias.local_stripe.faults import Fault, FaultKind, InvalidFault, parse_fault, strike
+from reyes_estancias.local_stripe.settings import change_settings
 from tests.stripe_transport import LocalStripe, make_local_stripe
 from tests.unit.reyes_estancias.local_stripe.flows import BALANCE, charge_saved_card, make_customer
 
@@ -37,6 +38,16 @@ def test_a_fault_strikes_before_or_after_the_money_moves(world, kind, error, sta
 
     assert raised.value.http_status == status
     assert world.taken() == taken
+
+
+def test_what_is_above_the_calls_a_second_is_refused_until_the_second_is_over(world):
+    change_settings(world.core.store, {"calls_a_second": 2})
+
+    at_once = [_outcome(lambda: make_customer(world)) for _ in range(3)]
+    world.clock.advance(seconds=1)
+    later = [_outcome(lambda: make_customer(world)) for _ in range(3)]
+
+    assert (at_once[-1], later) == ("RateLimitError", [None, None, "RateLimitError"])
 
 
 @pytest.mark.parametrize("kind", [FaultKind.SLOW_BEFORE, FaultKind.SLOW_AFTER])
