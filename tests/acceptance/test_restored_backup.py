@@ -102,7 +102,10 @@ def test_the_chapter_dumps_restores_and_rebuilds():
     assert "rebuild_from_stripe --apply" in typed[-1]
 
 
-@pytest.mark.parametrize("age", [HOUR, DAY], ids=["one hour old", "one day old"])
+@pytest.mark.parametrize(
+    "age",
+    [pytest.param(HOUR, id="one hour old", marks=pytest.mark.slow), pytest.param(DAY, id="one day old")],
+)
 def test_no_guest_pays_twice_after_a_restore(live_house: LiveHouse, tmp_path: Path, age: timedelta):
     bookings = live_house.book_due(3)
     back_up(live_house, tmp_path, age=age)

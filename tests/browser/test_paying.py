@@ -29,6 +29,10 @@ from tests.factories import BASE_URL, make_confirmed_booking, make_hold, make_in
 from tests.gateways import FakeGateway
 
 LOOKS = (Look(width=375, height=812), Look(width=1280))
+# Guests come by telephone first; the wide screen is left to the long run.
+every_look = pytest.mark.parametrize(
+    "look", [LOOKS[0], pytest.param(LOOKS[1], marks=pytest.mark.slow)], ids=str
+)
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def open_page(path: str, provider: FakeGateway) -> None:
     open_checkout(booking=booking, base_url=BASE_URL, gateway=provider, now=timezone.now())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@every_look
 def test_a_guest_finds_the_way_back_and_never_loses_sight_of_the_clock(
     browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
 ):
@@ -107,7 +111,7 @@ def test_a_guest_finds_the_way_back_and_never_loses_sight_of_the_clock(
         assert visitor.page.url == visitor.base_url + page
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@every_look
 def test_coming_back_from_paying_has_stripe_asked_without_a_click(
     browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
 ):
@@ -163,7 +167,7 @@ def test_a_page_that_waits_shows_the_news_by_itself(browser: Browser, office: Of
         assert "Tu reserva está confirmada" in visitor.page.inner_text("main")
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@every_look
 def test_what_a_guest_agrees_to_can_be_read_before(
     browser: Browser, office: Office, tmp_path: Path, look: Look
 ):
@@ -196,7 +200,7 @@ def test_without_scripts_the_page_of_a_hold_says_what_is_so(browser: Browser, of
         assert "Tus fechas quedan apartadas hasta las" in visitor.page.inner_text("main")
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@every_look
 def test_a_guest_without_an_account_sees_all_their_bookings(
     browser: Browser, office: Office, provider: FakeGateway, tmp_path: Path, look: Look
 ):

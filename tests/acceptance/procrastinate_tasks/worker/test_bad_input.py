@@ -58,29 +58,28 @@ def test_limits_in_the_wrong_order_are_refused_before_anything_starts():
         call_command(Command(), "worker", "--soft-time-limit", "10", "--time-limit", "5")
 
 
-@pytest.mark.parametrize(
-    ("args", "complaint"),
-    [
-        ([1, 2], "no JSON object"),
-        ("left", "no JSON object"),
-        (None, "no JSON object"),
-        ({"left": 1}, "missing 1 required positional argument: 'right'"),
-        ({"left": 1, "right": 2, "middle": 3}, "unexpected keyword argument 'middle'"),
-        ({"left": 1, "right": "two"}, "unsupported operand type"),
-    ],
-)
-def test_arguments_that_the_task_cannot_take_fail_that_job_alone_and_are_kept(
-    args: object, complaint: str, log: Path
-):
-    job_id = insert_with_args(args)
+SENSELESS: list[tuple[object, str]] = [
+    ([1, 2], "no JSON object"),
+    ("left", "no JSON object"),
+    (None, "no JSON object"),
+    ({"left": 1}, "missing 1 required positional argument: 'right'"),
+    ({"left": 1, "right": 2, "middle": 3}, "unexpected keyword argument 'middle'"),
+    ({"left": 1, "right": "two"}, "unsupported operand type"),
+]
+
+
+def test_arguments_that_the_task_cannot_take_fail_that_job_alone_and_are_kept(log: Path):
+    jobs = [insert_with_args(args) for args, _ in SENSELESS]
     (fine,) = insert_jobs("engine.add", {"left": 1, "right": 2})
 
     with started_worker(log):
-        end_the_patience_with(job_id)
-        wait_for(lambda: status_of(fine) == "succeeded" and status_of(job_id) == "failed")
+        for job_id in jobs:
+            end_the_patience_with(job_id)
+        wait_for(lambda: status_of(fine) == "succeeded" and {*map(status_of, jobs)} == {"failed"})
 
-    assert complaint in message_of(job_id)
-    assert args_of(job_id) == args
+    for job_id, (args, complaint) in zip(jobs, SENSELESS, strict=True):
+        assert complaint in message_of(job_id)
+        assert args_of(job_id) == args
 
 
 def test_a_job_whose_task_was_removed_waits_and_runs_when_the_task_is_back(log: Path):

@@ -62,8 +62,9 @@ def assert_nobody_paid(server: Server, *, succeeded: int) -> None:
     assert rows == [("succeeded", 1, succeeded)]
 
 
-@pytest.mark.parametrize("task", ["engine.read_number", "engine.async_read_number"])
-@pytest.mark.parametrize("concurrency", ["1", "4"])
+@pytest.mark.parametrize(
+    ("concurrency", "task"), [("1", "engine.read_number"), ("4", "engine.async_read_number")]
+)
 def test_a_changed_password_fails_no_job(log: Path, server: Server, concurrency: str, task: str):
     options = ["--max-jobs", "30", "--concurrency", concurrency]
     with started_worker(log, *options, database_url=address_of(server)) as worker:
