@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from gunicorn.glogging import Logger
 
+from reyes_estancias.visitors import PROBED
+
 LONG_SEGMENT = re.compile(r"[^/]{20,}")
-PROBED = re.compile(r"/(salud/\w+|metrics)(\?|$)")
 
 
 class AccessLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types

@@ -10,6 +10,8 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from reyes_estancias.visitors import PROBED
+
 _SIGNED_IN = "staff_signed_in"
 _SEEN = "staff_seen"
 # So often is written down that somebody is there, and not with every page.
@@ -26,7 +28,8 @@ class StaffSessionMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated:
+        # A probe is answered without the database, also when somebody's browser asks.
+        if not PROBED.match(request.path_info) and request.user.is_authenticated:
             _keep_or_end(request, timezone.now())
         return self._get_response(request)
 

@@ -10,6 +10,9 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.http import HttpRequest
 
+# What probes ask for every few seconds.
+PROBED = re.compile(r"/(salud/\w+|metrics)(\?|$)")
+
 # A household or a phone has at least this much of the IPv6 space to itself.
 _IPV6_PREFIX = 64
 

@@ -9,7 +9,9 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import Permission, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -128,6 +130,16 @@ def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(client: Client, own
             clock.tick(timedelta(minutes=10))
             client.get("/admin/", headers={"sec-fetch-mode": "cors"})
         assert not is_inside(client)
+
+
+@pytest.mark.parametrize("path", ["/salud/vivo", "/metrics"])
+def test_a_probe_asks_the_database_for_no_session(client: Client, owner: User, path: str):
+    client.force_login(owner)
+
+    with CaptureQueriesContext(connection) as asked:
+        client.get(path)
+
+    assert [query["sql"] for query in asked if "session" in query["sql"]] == []
 
 
 # --- Second factor ----------------------------------------------------------------------------------------

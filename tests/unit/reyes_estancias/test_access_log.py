@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reyes_estancias.access_log import PROBED, mask_path
+from reyes_estancias.access_log import mask_path
+from reyes_estancias.visitors import PROBED
 
 
 @pytest.mark.parametrize(
