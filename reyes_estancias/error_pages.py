@@ -6,7 +6,7 @@ import re
 import sys
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.template.loader import render_to_string
 
 # As routers write it; whatever else a client sends is not shown.
@@ -26,8 +26,7 @@ def show_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse
 
 def show_fault(request: HttpRequest) -> HttpResponse:
     """Say that we failed, with no session, user or database: 503 where it is the database that is away."""
-    answer = HttpResponseServerError(render_to_string("500.html", {"folio": folio_of(request)}))
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        answer.status_code = 503
-        answer.headers["Retry-After"] = "5"
-    return answer
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    code = 503 if is_away else 500
+    page = render_to_string("500.html", {"folio": folio_of(request), "code": code})
+    return HttpResponse(page, status=code, headers={"Retry-After": "5"} if is_away else None)

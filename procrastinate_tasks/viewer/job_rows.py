@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -125,7 +126,20 @@ def _to_act_on(row: JobRow) -> JobToActOn:
     )
 
 
-_SECRET_WORDS = ("password", "passwd", "secret", "token", "api_key", "apikey", "authorization", "cvc", "card")
+# Hidden wherever they stand in a name, and those that are too short for that where they are a word of it.
+_SECRET_PARTS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "authorization",
+    "credential",
+    "card",
+)
+_SECRET_WORDS = {"key", "pass", "pwd", "pin", "nip", "cvc", "cvv", "clabe", "iban"}
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 _HIDDEN = "•••"
@@ -147,7 +161,8 @@ def _without_secrets(value: object) -> object:
 
 
 def _is_secret(key: str) -> bool:
-    return any(word in key.casefold() for word in _SECRET_WORDS)
+    is_part = any(part in key.casefold() for part in _SECRET_PARTS)
+    return is_part or not _SECRET_WORDS.isdisjoint(word.casefold() for word in _WORD.findall(key))
 
 
 """Stands for the reason that the page asks for: the dry run is about the jobs."""

@@ -12,6 +12,7 @@ class _Home:
     slug: str
     name: str
     town: str
+    address: str
     summary: str
     nightly_rate_minor: int
     capacity: int
@@ -22,6 +23,7 @@ _HOMES = (
         "casa-bugambilia",
         "Casa Bugambilia",
         "San Miguel de Allende, Guanajuato",
+        "Recreo 21, Centro",
         "Casa colonial con patio, fuente y terraza con vista a la Parroquia. A un paso del Jardín.",
         285_000,
         6,
@@ -30,6 +32,7 @@ _HOMES = (
         "palapa-del-mar",
         "Palapa del Mar",
         "Zihuatanejo, Guerrero",
+        "Playa La Ropa 4",
         "A pie de playa, con hamacas, cocina abierta y una palapa donde siempre corre la brisa.",
         198_000,
         4,
@@ -38,6 +41,7 @@ _HOMES = (
         "cabana-oyamel",
         "Cabaña Oyamel",
         "Valle de Bravo, Estado de México",
+        "Camino al Lago 8, Avándaro",
         "Cabaña de madera entre oyameles, con chimenea y un deck sobre el lago.",
         164_000,
         5,
@@ -46,6 +50,7 @@ _HOMES = (
         "hacienda-los-laureles",
         "Hacienda Los Laureles",
         "Izamal, Yucatán",
+        "Calle 31 núm. 305, Centro",
         "Casco restaurado de una hacienda henequenera, con alberca y jardín de laureles.",
         342_000,
         10,
@@ -54,6 +59,7 @@ _HOMES = (
         "loft-roma",
         "Loft Roma",
         "Ciudad de México",
+        "Orizaba 68, Roma Norte",
         "Loft luminoso en la Roma Norte, a una cuadra de la Plaza Río de Janeiro.",
         121_500,
         2,
@@ -80,7 +86,7 @@ def make_homes() -> list[Property]:
                 "bedrooms": max(home.capacity // 2, 1),
                 "beds": max(home.capacity // 2, 1),
                 "bathrooms": max(home.capacity // 3, 1),
-                "address": home.town,
+                "address": home.address,
                 "name": home.name,
                 "town": home.town,
                 "summary": home.summary,

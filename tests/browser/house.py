@@ -35,7 +35,7 @@ class Address:
 
 def furnish() -> tuple[Address, ...]:
     """Fill the house and its queue, and return every page there is to see."""
-    home = make_property(name="Casa Caracol", town="Tulum")
+    home = make_property(name="Casa Caracol", town="Tulum", nightly_rate_minor=2_850_000)  # sums are wide
     for position in range(6):
         photo = PropertyPhoto(home=home, alt=f"La terraza y el mar, vista {position + 1}", position=position)
         store_photo(photo, _photo(position))
@@ -77,7 +77,10 @@ def _guest_pages(home: Property, bookings: dict[str, Booking]) -> list[Address]:
     pages |= {name: reverse(name) for name in ("my_bookings", "terms", "privacy", "cookies")}
     pages |= {f"booking-{name}": booking.get_absolute_url() for name, booking in bookings.items()}
     confirmed = bookings["confirmed"].get_absolute_url()
+    stay = bookings["confirmed"].quote
+    dearer = f"check_in={stay.check_in}&check_out={stay.check_out + timedelta(days=2)}"
     pages |= {"change-dates": f"{confirmed}fechas/", "cancel": f"{confirmed}cancelar/"}
+    pages |= {"change-dates-seen": f"{confirmed}fechas/?{dearer}"}
     return [Address(name=name, path=path, is_private=False) for name, path in pages.items()]
 
 

@@ -79,6 +79,17 @@ def test_no_page_scrolls_sideways_on_the_narrowest_screen(browser: Browser, offi
     assert not wide
 
 
+def test_the_list_of_bookings_is_not_cut_by_its_filters(browser: Browser, office: Office):
+    (address,) = [address for address in office.pages if address.name == "admin-booking"]
+    with visit(browser, office.base_url, LOOKS[0], session=office.owner) as visitor:
+        visitor.go(address.path)
+        seen, whole = visitor.page.evaluate(
+            "(box => [box.clientWidth, box.scrollWidth])(document.querySelector('.results'))"
+        )
+
+    assert whole <= seen
+
+
 def _is_expected(complaint: str, status: int) -> bool:
     """The browser reports the status of a page that is missing on purpose."""
     return status == 404 and "404" in complaint

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.db import OperationalError
 from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import formats, timesince, translation
@@ -155,6 +156,23 @@ def test_every_page_of_an_error_tells_the_number_that_the_log_has(client, monkey
     for answer in (missing, unread, failed):
         assert (f"menciona este folio: {given}" in read(answer)) == is_told
         assert ("folio" in read(answer)) == is_told
+
+
+@pytest.mark.parametrize(("fault", "code"), [(OperationalError("away"), 503), (RuntimeError("ours"), 500)])
+def test_the_page_of_a_fault_says_the_status_it_has(
+    client: Client, monkeypatch: pytest.MonkeyPatch, fault: Exception, code: int
+):
+    client.raise_request_exception = False
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("bookings.quotes.list_homes", fail)
+
+    answer = client.get("/")
+
+    assert answer.status_code == code
+    assert f'error-code" aria-hidden="true">{code}<' in answer.content.decode()
 
 
 @pytest.mark.parametrize(

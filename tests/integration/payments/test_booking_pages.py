@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -14,8 +15,9 @@ from freezegun import freeze_time
 from bookings import services
 from bookings.models import Booking, BookingStatus
 from payments.exceptions import GatewayRefused, OutcomeUnknown, PayerEmailRefused, RequestRejected
-from payments.ledger import claims, dunning, outcomes
-from payments.models import Payment
+from payments.gateway import RefundStatus
+from payments.ledger import claims, dunning, outcomes, refunds
+from payments.models import Payment, Refund
 from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import open_checkout as open_stripe_page
@@ -272,6 +274,21 @@ def test_a_cancelled_booking_shows_the_refund_on_its_way(client, confirmed, gate
     assert "Tu reserva está cancelada" in text
     assert "Se canceló el lunes 2 de noviembre." in text
     assert "Devolución va en camino a tu tarjeta −$1,600.80 MXN" in text
+
+
+def test_a_refund_that_stripe_has_taken_is_sent_and_not_yet_on_the_card(client, confirmed, gateway):
+    cancel(confirmed, gateway, NOW)
+    refund = Refund.objects.get()
+    asked = gateway.create_refund(
+        intent_id=refund.attempt.stripe_intent_id,
+        amount_minor=refund.amount_minor,
+        refund_key=str(refund.key),
+    )
+    refunds.record_refund(refund_id=refund.pk, answer=replace(asked, status=RefundStatus.SUCCEEDED), now=NOW)
+
+    text = read(client.get(confirmed.get_absolute_url()))
+
+    assert "Devolución enviada a tu tarjeta el lunes 2 de noviembre; los bancos tardan de 5 a 10 días" in text
 
 
 def test_a_fee_that_the_card_did_not_pay_is_payable_after_cancelling(client, confirmed, gateway):

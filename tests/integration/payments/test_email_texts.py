@@ -115,6 +115,18 @@ def test_a_cancellation_names_what_comes_back(booking, gateway):
     assert "cargo por cancelación" not in message.body
 
 
+def test_a_cancellation_that_gives_nothing_back_promises_no_zero(booking, gateway):
+    late = booking.arrival_at - timedelta(days=1)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=late)
+    settle_cancellation(booking_id=booking.pk, base_url=BASE_URL, gateway=gateway, now=late)
+
+    message = send(booking, Kind.CANCELLED)
+
+    assert "Cobramos a tu tarjeta, como cargo por cancelación" in message.body
+    assert "Devolvemos" not in message.body
+    assert "$0.00" not in message.body
+
+
 # A refund has tests of its own, with a refund: test_returned_refunds and below.
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in (Kind.HOLD, *REFUNDS)])
 def test_no_english_word_is_in_an_email(booking, kind):

@@ -105,6 +105,20 @@ def test_secrets_among_arguments_are_dots_at_every_depth():
     assert '"booking_id": 7' in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "is_hidden"),
+    [
+        *(
+            (name, True)
+            for name in ("key", "apiKey", "API_KEY", "pwd", "db_pwd", "CLABE", "iban", "pin", "NIP")
+        ),
+        *((name, False) for name in ("keyboard", "shipping", "monkey", "passenger", "spin", "booking_id")),
+    ],
+)
+def test_short_names_of_secrets_count_as_words_only(name: str, is_hidden: bool):
+    assert ("4711" not in show_arguments({name: "4711"})) == is_hidden
+
+
 def test_an_error_is_one_short_line():
     assert short_error("payments.exceptions.Declined", "no\nmoney") == "Declined: no"
     assert len(short_error("a.B", "x" * 500)) == 80
