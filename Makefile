@@ -7,7 +7,7 @@
 ## make stop    stop the private Postgres, and what a demo left running
 ## make audit   known faults of the locked packages
 ## make bench   this worker beside Procrastinate, Celery, PgQueuer  (ARGS=--quick: a hint in two minutes)
-## make load    200 guests and a worker for a minute, on this machine   (writes docs/load.md)
+## make load    200 guests, 20 slow clients and a worker for a minute, on this machine   (writes docs/load.md)
 ## make bench-invariants  what check_invariants costs with a million bookings
 ## make drill   three worker hosts lose power, network and their primary   (root; writes docs/drill.md)
 ## make collect  10,000 due balances, faults and kills: each is charged once   (writes docs/collections.md)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.load``: 200 guests on the site, a worker charging beside them, on one machine."""
+"""``python -m benchmarks.load``: 200 guests and 20 slow clients on the site, while a worker charges."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from benchmarks.due_stays import CHARGE_TASK, StayWriter, make_home
 from benchmarks.load.figures import read_figures
 from benchmarks.load.report import BEGIN, Run, broken_promises, render
 from benchmarks.load.site import Site, running_site
+from benchmarks.load.slow_clients import OPENINGS, slow_clients
 from benchmarks.machine import describe_machine, describe_versions, load_average
 from benchmarks.patience import DidNotHappen, wait_until
 from benchmarks.processes import ROOT
@@ -116,7 +117,8 @@ def let_guests_in(site: Site, options: argparse.Namespace, *, csv: Path) -> Run:
         writer.write(connection, cards, pause=timedelta(seconds=1 / CHARGES_A_SECOND))
         count.start()
         tell(f"{options.guests} guests come; {due} balances fall due meanwhile")
-        run_locust(site, options, csv=csv)
+        with slow_clients(site.port, [*OPENINGS.values()], count=options.slow_clients):
+            run_locust(site, options, csv=csv)
         web_megabytes, worker_megabytes = site.megabytes()
         wait_for_charges(site, home)
         count.stop()
@@ -137,6 +139,7 @@ def let_guests_in(site: Site, options: argparse.Namespace, *, csv: Path) -> Run:
             f" load average before {before:.1f}, after {load_average():.1f}",
         ],
         guests=options.guests,
+        slow_clients=options.slow_clients,
         seconds=options.seconds,
         pages=read_figures(csv.with_name("locust_stats.csv").read_text().splitlines()),
         bookings=bookings,
@@ -196,6 +199,7 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--locust", type=Path, required=True, help="the locust program (make gives it)")
     parser.add_argument("--guests", type=int, default=200, help="at once (default: 200)")
     parser.add_argument("--seconds", type=int, default=60, help="counted after they have come (default: 60)")
+    parser.add_argument("--slow-clients", type=int, default=20, help="beside them (default: 20)")
     parser.add_argument("--web-concurrency", type=int, default=1, help="gunicorn processes (default: 1)")
     parser.add_argument("--latency-ms", type=int, default=300, help="of the local Stripe (default: 300)")
     parser.add_argument("--dry", dest="is_written", action="store_false", help="write no file")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.load.figures import TOTAL, PageFigures, total_of
 
 BEGIN = "<!-- results: written by make load -->"
+P95_MILLISECONDS = 300
 CONNECTION_LIMIT = 20  # the smallest plan of the platforms that the Procfile is for
 
 
@@ -16,6 +17,7 @@ class Run:
     """One load test, ready to be told.
 
     Attributes:
+        slow_clients: connections that sent a byte now and then meanwhile.
         bookings: bookings made and paid by the guests.
         due, charged, charged_twice: the balances that fell due meanwhile, and what the bank statement says.
         lateness_p95: seconds from the instant a charge was due until it began, for 95 of 100.
@@ -25,6 +27,7 @@ class Run:
     command: str
     machine: Sequence[str]
     guests: int
+    slow_clients: int
     seconds: int
     pages: Sequence[PageFigures]
     bookings: int
@@ -43,6 +46,8 @@ def broken_promises(run: Run) -> Iterator[str]:
     total = total_of(run.pages)
     if total.errors:
         yield f"{total.errors} requests failed"
+    if total.p95 > P95_MILLISECONDS:
+        yield f"one request in 20 took {total.p95} ms or more, {P95_MILLISECONDS} ms are promised"
     if run.connections_at_once > CONNECTION_LIMIT:
         yield f"{run.connections_at_once} connections were open at once, {CONNECTION_LIMIT} are allowed"
     if run.charged != run.due or run.charged_twice:
@@ -53,10 +58,11 @@ def broken_promises(run: Run) -> Iterator[str]:
 
 def render(run: Run) -> str:
     """Return the report: command, machine, pages, and what went on beside them."""
+    guests = f"{run.guests} guests for {run.seconds} s, {run.slow_clients} slow clients beside them"
     titles = "| page | requests | a second | errors | p50 | p95 | slowest |"
     return "\n".join(
         [
-            f"`{run.command}`: {run.guests} guests for {run.seconds} s",
+            f"`{run.command}`: {guests}",
             "",
             *(f"- {line}" for line in run.machine),
             "",

@@ -38,11 +38,15 @@ FROM generate_series(0, %(count)s - 1) AS n
 class Site:
     """The running site."""
 
-    base_url: str
+    port: int
     database: dict[str, str]
     stripe: RunningSandbox
     web: WorkerProcess
     worker: WorkerProcess
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(**self.database, autocommit=True, application_name="load")  # type: ignore[arg-type]
@@ -90,7 +94,7 @@ def running_site(*, folder: Path, homes: int, web_concurrency: int, latency_ms: 
         )
         stack.callback(worker.stop)
         wait_until(lambda: answers(base_url), what="the site's first answer")
-        yield Site(base_url=base_url, database=database, stripe=stripe, web=web, worker=worker)
+        yield Site(port=port, database=database, stripe=stripe, web=web, worker=worker)
 
 
 def create_database(address: Address) -> dict[str, str]:

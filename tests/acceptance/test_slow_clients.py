@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from benchmarks.load.slow_clients import HEAD, OPENINGS, slow_clients
 from tests.acceptance.dynos import Dyno, collect_static, running_dyno, status_at
 from tests.acceptance.live_house import wait_until
 from tests.acceptance.test_dynos import free_port
@@ -20,16 +20,8 @@ from tests.workers.workers import current_database_url
 
 SLOW_CLIENTS = 24
 PATIENCE_SECONDS = 5.0  # of a visitor, on a machine under load
-HEAD_OF_WEBHOOK = b"POST /webhooks/stripe/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-Proto: https\r\n"
 SIGNED = b"Stripe-Signature: t=1,v1=x\r\nContent-Length: 200000\r\n\r\n"
-LONG_EVENT = HEAD_OF_WEBHOOK + SIGNED + b" " * 200_000
-OPENINGS = {
-    "a body byte by byte": HEAD_OF_WEBHOOK + b"Content-Length: 100000\r\n\r\n",
-    "a head without an end": HEAD_OF_WEBHOOK,
-    "nothing at all": b"",
-    "a chunk that never ends": HEAD_OF_WEBHOOK + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n",
-    "permission to go on": HEAD_OF_WEBHOOK + b"Expect: 100-continue\r\nContent-Length: 100000\r\n\r\n",
-}
+LONG_EVENT = HEAD + SIGNED + b" " * 200_000
 
 
 @pytest.fixture(scope="module")
@@ -61,32 +53,6 @@ def port(transactional_db: None, static: Path, tmp_path: Path) -> Iterator[int]:
         yield chosen
 
 
-@contextmanager
-def slow_clients(port: int, opening: bytes) -> Iterator[None]:
-    """Open connections that go on sending a byte now and then, and take up what is closed on them."""
-    over = threading.Event()
-
-    def trickle() -> None:
-        while not over.is_set():
-            with closing(socket.create_connection(("127.0.0.1", port))) as client:
-                try:
-                    client.sendall(opening)
-                    while not over.wait(0.3):
-                        client.sendall(b"X" if opening else b"")
-                except OSError:
-                    continue
-
-    threads = [threading.Thread(target=trickle) for _ in range(SLOW_CLIENTS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-
-
 def seconds_until(answered: Callable[[], object]) -> float:
     began = time.monotonic()
     assert answered()
@@ -95,7 +61,7 @@ def seconds_until(answered: Callable[[], object]) -> float:
 
 @pytest.mark.parametrize("opening", OPENINGS.values(), ids=OPENINGS)
 def test_slow_clients_hold_nobody_up(port: int, opening: bytes):
-    with slow_clients(port, opening):
+    with slow_clients(port, [opening], count=SLOW_CLIENTS):
         waits = [
             seconds_until(lambda: status_at(f"http://127.0.0.1:{port}/salud/vivo") == 200) for _ in range(40)
         ]
@@ -113,14 +79,12 @@ def test_a_request_that_does_not_come_to_an_end_is_ended(port: int):
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (HEAD_OF_WEBHOOK + b"Content-Length: 9000000\r\n\r\n", b" 413 "),
-        (HEAD_OF_WEBHOOK + b"Transfer-Encoding: chunked\r\n\r\n", b" 411 "),
-        (HEAD_OF_WEBHOOK + b"X-Long: " + b"a" * 40_000, b" 431 "),
-        (HEAD_OF_WEBHOOK + b"Content-Length: 2\r\n\r\n{}", b" 400 "),
+        (HEAD + b"Content-Length: 9000000\r\n\r\n", b" 413 "),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b" 411 "),
+        (HEAD + b"X-Long: " + b"a" * 40_000, b" 431 "),
+        (HEAD + b"Content-Length: 2\r\n\r\n{}", b" 400 "),
         (
-            HEAD_OF_WEBHOOK
-            + b"Stripe-Signature: t=1,v1=x\r\nContent-Length: 200000\r\n\r\n"
-            + b" " * 200_000,
+            HEAD + b"Stripe-Signature: t=1,v1=x\r\nContent-Length: 200000\r\n\r\n" + b" " * 200_000,
             b" 400 ",
         ),
     ],

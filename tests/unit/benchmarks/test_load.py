@@ -19,6 +19,7 @@ RUN = Run(
     command="make load",
     machine=["a machine"],
     guests=200,
+    slow_clients=20,
     seconds=60,
     pages=read_figures(CSV.splitlines()),
     bookings=7,
@@ -51,6 +52,10 @@ def test_a_run_that_keeps_its_promises_breaks_none():
         (replace(RUN, connections_at_once=21), "21 connections were open at once, 20 are allowed"),
         (replace(RUN, charged=239), "of 240 balances 239 were charged, 0 twice"),
         (replace(RUN, charged_twice=1), "of 240 balances 240 were charged, 1 twice"),
+        (
+            replace(RUN, pages=[replace(RUN.pages[1], p95=301)]),
+            "one request in 20 took 301 ms or more, 300 ms are promised",
+        ),
         (replace(RUN, bookings=0), "no guest got to a confirmed booking"),
     ],
 )
@@ -61,5 +66,6 @@ def test_each_broken_promise_is_named(run: Run, promise: str):
 def test_the_report_has_a_line_a_page_and_what_went_on_beside():
     report = render(RUN)
 
+    assert report.startswith("`make load`: 200 guests for 60 s, 20 slow clients beside them")
     assert "| **all** | 129 | 2.1 | 0 | 31 ms | 70 ms | 310 ms |" in report
     assert "| connections at once, of 20 | 11 (most of each: jobs 4, web 4) |" in report
