@@ -281,10 +281,19 @@ def show_stack(out: Output, options: Options) -> ExitCode:
     if not found.runs:
         raise CommandError(_("The job does not run, so it stands nowhere."), returncode=ExitCode.NONE_APPLIED)
     if found.is_awaited:
-        raise CommandError(_("Its worker has not answered in time; ask again."))
+        raise CommandError(_no_answer(found))
     if not out.as_json:
         out.line(found.stack)
     return ExitCode.DONE
+
+
+def _no_answer(found: stacks.StackOfJob) -> str:
+    if not found.is_silent:
+        return _("Its worker has not answered in time; ask again.")
+    return _(
+        "Its process does not answer. It is busy in C code that lets nothing else run, or it is stopped."
+        " At its hard time limit the job is ended with its process."
+    )
 
 
 VERBS = (

@@ -22,7 +22,10 @@ ON CONFLICT (job_id) DO UPDATE
 
 _READ = """
 -- What is known of the stack of a job, and whether it runs.
-SELECT job.status = 'doing' AS runs, stack.asked_at, stack.answered_at, coalesce(stack.stack, '') AS stack
+SELECT
+    job.status = 'doing' AS runs, stack.asked_at, stack.answered_at, coalesce(stack.stack, '') AS stack,
+    stack.answered_at IS NULL
+        AND coalesce(stack.asked_at < clock_timestamp() - interval '5 seconds', false) AS is_silent
 FROM procrastinate_jobs AS job
 LEFT JOIN procrastinate_tasks_jobstack AS stack ON stack.job_id = job.id
 WHERE job.id = %(job_id)s
@@ -38,12 +41,16 @@ WHERE stack.job_id = said.job_id AND stack.answered_at IS NULL
 
 
 class StackOfJob(NamedTuple):
-    """What is known: the last answer, and whether another was asked for. A job may have ended meanwhile."""
+    """What is known: the last answer, and whether another was asked for. A job may have ended meanwhile.
+
+    It ``is_silent`` where it has not answered for five seconds: a process that can had several turns.
+    """
 
     runs: bool
     asked_at: datetime | None
     answered_at: datetime | None
     stack: str
+    is_silent: bool = False
 
     @property
     def is_awaited(self) -> bool:

@@ -39,7 +39,7 @@ ENTRIES = (
     Entry(
         title=_("Jobs"),
         url_name="queue_jobs",
-        covers=("queue_job", "queue_confirm", "queue_result", "queue_act"),
+        covers=("queue_job", "queue_job_stack", "queue_confirm", "queue_result", "queue_act"),
     ),
     Entry(title=_("Alerts"), url_name="queue_alerts"),
     Entry(title=_("Failures"), url_name="queue_failures"),

@@ -37,6 +37,17 @@ def test_a_job_that_hangs_says_where(log: Path, concurrency: str, task: str, arg
     assert again.answered_at > found.answered_at
 
 
+def test_a_job_that_lets_nothing_else_run_is_told_to_be_silent(log: Path):
+    (job_id,) = insert_jobs("engine.hold_gil")
+
+    with started_worker(log):
+        wait_for(lambda: status_of(job_id) == "doing")
+        found = stacks.ask(job_id, within=timedelta(seconds=5.5))
+
+        assert found is not None
+        assert (found.runs, found.is_awaited, found.is_silent) == (True, True, True)
+
+
 def test_of_a_job_that_does_not_run_nothing_is_asked(log: Path):
     (job_id,) = insert_jobs("engine.no_op")
 

@@ -20,7 +20,7 @@ from procrastinate_tasks.jobs.descriptions import TaskDescription
 from procrastinate_tasks.jobs.log_lines import LogLine, RunLog
 from procrastinate_tasks.models import AuditEntry, BulkOperation, LiveWorker
 from procrastinate_tasks.testing import assert_enqueued, drain_queue
-from tests.integration.procrastinate_tasks.claiming import register_worker
+from tests.integration.procrastinate_tasks.claiming import execute, register_worker
 from tests.integration.procrastinate_tasks.job_states import (
     TASK,
     make_job,
@@ -461,6 +461,9 @@ def test_a_stack_is_asked_for_and_each_way_it_does_not_come_has_its_code():
     assert jobs("stack", waiting)[0] == 6
     code, text = jobs("stack", running, "--wait", "0")
     assert (code, "has not answered in time" in text) == (1, True)
+    execute("UPDATE procrastinate_tasks_jobstack SET asked_at = now() - interval '6 seconds'")
+    code, text = jobs("stack", running, "--wait", "0")
+    assert (code, "Its process does not answer." in text) == (1, True)
 
 
 def test_a_stack_that_was_answered_is_printed(monkeypatch: pytest.MonkeyPatch):

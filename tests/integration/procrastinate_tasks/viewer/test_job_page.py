@@ -269,7 +269,10 @@ def test_who_asks_where_a_job_stands_sees_the_answer_or_that_there_is_none_yet(
 
     assert client.post(stack, follow=True).redirect_chain == [(stack, 302)]
     assert "has not answered yet" in client.get(stack).content.decode()
+    execute("UPDATE procrastinate_tasks_jobstack SET asked_at = now() - interval '6 seconds'")
+    assert "Its process does not answer." in client.get(stack).content.decode()
     stacks.answer({job_id: "File <shop>, in charge"})
+    assert "does not answer" not in client.get(stack).content.decode()
     assert "File &lt;shop&gt;, in charge" in client.get(stack).content.decode()
 
     execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", job_id)
