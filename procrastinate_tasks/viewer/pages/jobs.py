@@ -153,6 +153,7 @@ def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[st
         "meaning": understood.meaning,
         "problems": understood.problems,
         "columns": _columns(chosen, query),
+        "sort": query.order.value,
         "order": str(_SORT_LABELS[query.order]),
         "is_within": page.is_within,
         "sorted_within": number_format(SORTED_WITHIN, force_grouping=True),
