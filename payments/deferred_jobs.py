@@ -123,7 +123,12 @@ def request_email(
         },
     )
     if is_new:
-        defer(SEND_GUEST_EMAIL, {"email_id": email.pk}, queueing_lock=f"email:{email.pk}")
+        defer(
+            SEND_GUEST_EMAIL,
+            {"email_id": email.pk},
+            queueing_lock=f"email:{email.pk}",
+            priority=0 if kind in _BY_THE_THOUSAND else GUEST_WAITS_PRIORITY,
+        )
     return is_new
 
 
@@ -191,12 +196,24 @@ def look_at_page_now(*, attempt_id: int) -> None:
 
 def end_hold(*, booking_id: int, at: datetime) -> None:
     """End a hold at its hour, unless it is paid or being paid then."""
-    defer(END_HOLD, {"booking_id": booking_id}, schedule_at=at, queueing_lock=f"hold:{booking_id}")
+    defer(
+        END_HOLD,
+        {"booking_id": booking_id},
+        schedule_at=at,
+        queueing_lock=f"hold:{booking_id}",
+        priority=GUEST_WAITS_PRIORITY,
+    )
 
 
 def end_change(*, change_id: int, at: datetime) -> None:
     """Give up dates that are held at their hour, unless they are paid for or being paid for then."""
-    defer(END_CHANGE, {"change_id": change_id}, schedule_at=at, queueing_lock=f"change:{change_id}")
+    defer(
+        END_CHANGE,
+        {"change_id": change_id},
+        schedule_at=at,
+        queueing_lock=f"change:{change_id}",
+        priority=GUEST_WAITS_PRIORITY,
+    )
 
 
 # The queue of everything that moves money: pausing it stops every charge, also of jobs that run already.
@@ -233,6 +250,12 @@ END_CHANGE = "payments.tasks.end_unpaid_change"
 
 # Before the charges of balances: a guest who has just paid looks at the page until it says so.
 GUEST_WAITS_PRIORITY = 20
+
+# What watches over money comes first: a day's balances, due at once, keep every worker busy for half an hour.
+WATCH_PRIORITY = 30
+
+# E-mails that no guest waits for, as many as there are balances: after the charges.
+_BY_THE_THOUSAND = (GuestEmail.Kind.RECEIPT, GuestEmail.Kind.BALANCE_SOON, GuestEmail.Kind.ARRIVAL)
 
 DEFERRED_BY_NAME = (
     CHARGE_BALANCE,

@@ -27,6 +27,7 @@ from payments.deferred_jobs import (
     SEND_ACCESS_LINK,
     SEND_GUEST_EMAIL,
     SETTLE_CANCELLATION,
+    WATCH_PRIORITY,
 )
 from payments.exceptions import GatewayRefused, TransientFault
 from payments.gateway import get_gateway
@@ -56,7 +57,7 @@ DATABASE_LOST = (OperationalError, InterfaceError)
 # The old system's max_retries=3, default_retry_delay=30. A decline is an answer, not a fault.
 CHARGE_RETRIES = Retries(max_retries=3, delay=timedelta(seconds=30), on=(TransientFault, *DATABASE_LOST))
 
-# Charges run before whatever else waits: the events that they cause would otherwise delay them.
+# Charges run before what they cause, events and receipts, and after whoever watches over them or waits.
 CHARGE_PRIORITY = 10
 
 # What must happen in the end outlives an outage of two days.
@@ -137,7 +138,7 @@ def charge_payment(payment_id: int, base_url: str) -> str:
 
 
 @periodic(cron="*/15 * * * *", catch_up=CatchUp.LAST)
-@task(name="payments.tasks.scan_and_charge_balances", queue=QUEUE)
+@task(name="payments.tasks.scan_and_charge_balances", queue=QUEUE, priority=WATCH_PRIORITY)
 def scan_and_charge_balances() -> str:
     """Defer the charge of every balance and fee that is due. Returns ``enqueued=N``."""
     return f"enqueued={scan.defer_due_charges(base_url=settings.SITE_BASE_URL, now=timezone.now())}"
@@ -158,7 +159,12 @@ def announce_arrivals() -> str:
 
 
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.resolve_unfinished_payments", queue=QUEUE, task_middleware=AT_STRIPE)
+@task(
+    name="payments.tasks.resolve_unfinished_payments",
+    queue=QUEUE,
+    priority=WATCH_PRIORITY,
+    task_middleware=AT_STRIPE,
+)
 def resolve_unfinished_payments() -> str:
     """Bring money that was left in the middle to Stripe's truth. Returns ``looked_at=N ended=M``."""
     report = janitor.resolve_unfinished(gateway=get_gateway(), now=timezone.now())
@@ -166,7 +172,7 @@ def resolve_unfinished_payments() -> str:
 
 
 @periodic(cron="*/5 * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.defer_unfinished_work", queue=QUEUE)
+@task(name="payments.tasks.defer_unfinished_work", queue=QUEUE, priority=WATCH_PRIORITY)
 def defer_unfinished_work() -> str:
     """Defer the jobs again of what was asked for and is not done. Returns ``enqueued=N``."""
     return f"enqueued={resumption.defer_unfinished(now=timezone.now())}"
@@ -186,7 +192,12 @@ def reconcile_with_stripe() -> str:
 
 
 @periodic(cron="*/5 * * * *", catch_up=CatchUp.LAST)
-@task(name="payments.tasks.fetch_missed_events", queue=QUEUE, task_middleware=AT_STRIPE)
+@task(
+    name="payments.tasks.fetch_missed_events",
+    queue=QUEUE,
+    priority=WATCH_PRIORITY,
+    task_middleware=AT_STRIPE,
+)
 def fetch_missed_events() -> str:
     """Take in what Stripe told and no webhook brought. Returns ``listed=N missed=M``."""
     fetched = inbox.fetch_missed(gateway=get_gateway(), now=timezone.now())
@@ -195,7 +206,7 @@ def fetch_missed_events() -> str:
 
 # Not of the queue of payments: while that is paused, it is most wanted.
 @periodic(cron="*/5 * * * *", catch_up=CatchUp.SKIP)
-@task(name="payments.tasks.check_invariants", queue="bookings")
+@task(name="payments.tasks.check_invariants", queue="bookings", priority=WATCH_PRIORITY)
 def check_invariants() -> str:
     """Ask the database what must hold of money and nights, where due. Returns ``checked=N broken=M``."""
     verdicts = checking.check_and_keep(now=timezone.now())

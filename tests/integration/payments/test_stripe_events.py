@@ -11,19 +11,20 @@ import pytest
 from django.db import transaction
 
 from bookings.models import Booking, BookingStatus
-from payments import tasks, webhooks
+from payments import deferred_jobs, tasks, unfinished, webhooks
 from payments.deferred_jobs import GUEST_WAITS_PRIORITY, unschedule
 from payments.exceptions import OutcomeUnknown
-from payments.models import StripeEvent
+from payments.models import GuestEmail, StripeEvent
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
 from payments.protocols import stripe_event
 from procrastinate_tasks.actions.reports import Actor
 from procrastinate_tasks.jobs.deferring import cancel
+from procrastinate_tasks.models import Job
 from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from reyes_estancias.local_stripe.errors import Document
 from reyes_estancias.local_stripe.faults import FaultKind
 from reyes_estancias.local_stripe.webhooks import sign, write_payload
-from tests.factories import balance_of
+from tests.factories import BASE_URL, balance_of
 from tests.house import CANCEL_INTENT, CONFIRM_INTENT, OLD_SECRET, SECRET, House, last_attempt
 
 DECLINED = "pm_card_chargeCustomerFail"
@@ -74,6 +75,43 @@ def test_what_a_waiting_guest_paid_is_applied_before_balances_are_charged(house:
     for event_id, priority in priorities.items():
         assert assert_enqueued(tasks.apply_stripe_event, {"event_id": event_id}).priority == priority
     assert tasks.CHARGE_PRIORITY < GUEST_WAITS_PRIORITY == 20
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "watcher",
+    [
+        tasks.resolve_unfinished_payments,
+        tasks.defer_unfinished_work,
+        tasks.scan_and_charge_balances,
+        tasks.fetch_missed_events,
+        tasks.check_invariants,
+    ],
+)
+def test_what_watches_over_money_waits_for_no_backlog_of_charges(watcher):
+    watcher.defer()
+
+    assert assert_enqueued(watcher).priority > GUEST_WAITS_PRIORITY > tasks.CHARGE_PRIORITY
+
+
+def test_the_end_of_a_hold_and_a_cancellation_wait_for_no_backlog_of_charges(house: House):
+    deferred_jobs.end_hold(booking_id=1, at=house.now)
+    deferred_jobs.end_change(change_id=1, at=house.now)
+    unfinished.defer_settlement(booking_id=1, base_url=BASE_URL)
+
+    assert assert_enqueued(tasks.end_unpaid_hold).priority == 20
+    assert assert_enqueued(tasks.end_unpaid_change).priority == 20
+    assert assert_enqueued(tasks.settle_cancellation).priority == 20
+
+
+def test_what_a_guest_waits_for_waits_for_no_backlog_of_charges_and_a_receipt_does(house: House):
+    house.book_due()
+    house.run_jobs()
+    emails = Job.objects.filter(task_name="payments.tasks.send_guest_email")
+    priorities = dict(emails.values_list("args__email_id", "priority"))
+    kinds = {kind: priorities[pk] for pk, kind in GuestEmail.objects.values_list("pk", "kind")}
+
+    assert kinds == {"confirmed": 20, "receipt": 0}
 
 
 def test_an_event_is_applied_again_though_an_earlier_job_ends_after_that_was_asked_for(house: House):
