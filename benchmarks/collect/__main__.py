@@ -47,19 +47,20 @@ _UNDER_WAY = """
 SELECT (SELECT count(*) FROM payments_payment WHERE status = 'pending')
     + (SELECT count(*) FROM payments_paymentattempt
         WHERE state IN ('claimed', 'created', 'confirming', 'processing', 'unknown', 'open'))
-    + (SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND queue_name = 'payments')
+    + (SELECT count(*) FROM procrastinate_jobs
+        WHERE status = 'doing' AND task_name = 'payments.tasks.charge_balance_for_booking')
 """
 _LONGEST_ATTEMPT = """
 SELECT extract(epoch FROM max(updated_at - created_at))::float8 FROM payments_paymentattempt
 """
-# How long jobs of other queues waited that were due at once: guests' receipts, the house's own tasks.
+# How long those waited that come before charges: what watches over money, what guests wait for.
 _OTHERS = """
 SELECT count(*), coalesce(percentile_cont(0.95) WITHIN GROUP (
     ORDER BY extract(epoch FROM attempt.started_at - event.at)), 0)::float8
 FROM procrastinate_tasks_jobattempt attempt
 JOIN procrastinate_jobs job ON job.id = attempt.job_id
 JOIN procrastinate_events event ON event.job_id = job.id AND event.type = 'deferred'
-WHERE attempt.queue_name <> 'payments' AND attempt.attempt = 1 AND job.scheduled_at IS NULL
+WHERE job.priority > 10 AND attempt.attempt = 1 AND job.scheduled_at IS NULL
 """
 
 

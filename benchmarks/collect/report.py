@@ -20,7 +20,7 @@ class Run:
         calls_a_second, refused: what Stripe allowed, 0 for no limit, and how many calls it refused for that.
         busy_seconds, seconds: until 95 of 100 were paid, and until nothing was under way.
         longest_attempt: seconds from an attempt's beginning until it was known how it ended.
-        others, others_lateness: jobs of other queues, and how many seconds 95 of 100 waited at most.
+        others, others_lateness: jobs that come before charges, and the seconds that 95 of 100 waited at most.
     """
 
     command: str
@@ -93,7 +93,7 @@ def _rows(run: Run) -> list[tuple[str, str]]:
         ("seconds until nothing was under way any more", f"{run.seconds:,.0f}"),
         ("longest time from an attempt's beginning until its end was known", f"{run.longest_attempt:,.0f} s"),
         (
-            "jobs of other queues meanwhile, and their wait (p95)",
+            "jobs that come before charges, and their wait (p95)",
             f"{run.others:,}, {run.others_lateness:.2f} s",
         ),
     ]

@@ -77,7 +77,7 @@ def judge(stays: Sequence[Stay], rows: Sequence[StayRow], statement: Sequence[St
 
     Args:
         stays: those whose transaction was confirmed to the drill.
-        rows: every stay that the database has now.
+        rows: every stay that the database has now, once for each job of its charge.
         statement: every movement at the bank.
     """
     charges = [line for line in statement if line.kind is Movement.CHARGE]
@@ -96,7 +96,7 @@ def judge(stays: Sequence[Stay], rows: Sequence[StayRow], statement: Sequence[St
         charged_unknown=sum(line.metadata.get("attempt") not in attempts for line in charges),
         books_differ=sum(taken[row.customer] != row.ledger_minor for row in rows),
         taken_minor=sum(taken.values()),
-        recorded_minor=sum(row.ledger_minor for row in rows),
+        recorded_minor=sum({row.public_id: row.ledger_minor for row in rows}.values()),
     )
 
 

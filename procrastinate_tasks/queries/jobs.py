@@ -45,7 +45,6 @@ _WINDOW_OF_A_COUNT = 2_000
 
 SORTED_WITHIN = 2_000
 
-
 """How many of the newest jobs that match are put in an order that no index has, or ends are looked at."""
 
 _MOST_ARGUMENTS = 3

@@ -83,6 +83,10 @@ def test_nothing_is_broken_when_bank_ledger_and_queue_agree():
     assert (verdict.taken_minor, verdict.recorded_minor) == (210_000, 210_000)
 
 
+def test_a_stay_whose_charge_had_two_jobs_is_counted_once():
+    assert judge([STAY], [ROW, ROW], [LINE]).recorded_minor == 210_000
+
+
 @pytest.mark.parametrize(
     ("rows", "lines", "broken"),
     [
