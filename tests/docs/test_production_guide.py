@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
-
-import pytest
+from collections.abc import Iterator
 
 from tests.docs.document import GUIDE, ROOT, Command, commands_of, files_of
 from tests.docs.server import Outcome, Server
@@ -15,29 +14,46 @@ COMMANDS = commands_of(GUIDE)
 FILES = files_of(GUIDE)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=str)
-def test_a_command_of_the_guide_does_what_its_reader_expects(followed: dict[int, Outcome], command: Command):
-    outcome = followed[command.line]
-
-    assert outcome.status == 0, outcome.output
-    assert "Traceback" not in outcome.output
-    assert [found for found in find_secrets(outcome.output) if not found.startswith("e-mail")] == []
+# The options whose first values the guide names, and what the worker takes without them.
+INITIAL = {"max-jobs": 1000, "max-memory": 400, "soft-time-limit": 540, "time-limit": 600}
 
 
-@pytest.mark.parametrize("path", sorted(FILES))
-def test_a_program_that_a_configuration_file_starts_starts_and_stops(
-    guide_server: Server, followed: dict[int, Outcome], path: str
+def test_the_guide_can_be_followed_from_its_first_command_to_its_last(
+    guide_server: Server, followed: dict[int, Outcome]
 ):
-    file = configparser.ConfigParser(interpolation=None)
-    file.optionxform = str  # type: ignore[assignment,method-assign]
-    file.read_string(FILES[path])
+    """One test: whoever asks for a part has to follow it all, which takes minutes."""
+    complaints = [
+        f"{command}: {fault}" for command in COMMANDS for fault in faults_of(followed[command.line])
+    ]
+    assert COMMANDS
+    assert not complaints, "\n".join(complaints)
 
-    for section in file.sections():
-        started = file[section].get("ExecStart") or file[section].get("command")
-        if started:
-            here = started.replace("/srv/reyes/sitio/.venv/bin/", "")
-            outcome = guide_server.follow(Command(0, f"env PORT=0 {here}" if "gunicorn" in here else here))
-            assert outcome.status == 0, outcome.output
+    for command in programs():
+        assert guide_server.follow(command).status == 0, command
+
+    told = guide_server.run(Command(0, "python manage.py procrastinate worker --help")).output
+    for option, initial in INITIAL.items():
+        assert re.search(rf"--{option} .*?\(default:\s+{initial}\)", told, re.DOTALL), option
+        assert f"`--{option}`" in GUIDE.read_text()
+
+
+def faults_of(outcome: Outcome) -> Iterator[str]:
+    """Yield what its reader would not have expected of a command."""
+    if outcome.status != 0 or "Traceback" in outcome.output:
+        yield f"ended with {outcome.status}: {outcome.output}"
+    yield from (found for found in find_secrets(outcome.output) if not found.startswith("e-mail"))
+
+
+def programs() -> Iterator[Command]:
+    """Yield the programs that the guide's configuration files start, as they start here."""
+    for text in FILES.values():
+        file = configparser.ConfigParser(interpolation=None)
+        file.optionxform = str  # type: ignore[assignment,method-assign]
+        file.read_string(text)
+        for section in file.sections():
+            if started := file[section].get("ExecStart") or file[section].get("command"):
+                here = started.replace("/srv/reyes/sitio/.venv/bin/", "")
+                yield Command(0, f"env PORT=0 {here}" if "gunicorn" in here else here)
 
 
 def test_the_guide_names_every_variable_that_production_has_to_set():
@@ -57,19 +73,6 @@ def test_every_chapter_that_the_guide_links_to_exists():
 
     assert links
     assert set(links) <= set(anchors)
-
-
-@pytest.mark.parametrize(
-    ("option", "initial"),
-    [("max-jobs", 1000), ("max-memory", 400), ("soft-time-limit", 540), ("time-limit", 600)],
-)
-def test_a_value_that_the_guide_calls_initial_is_the_worker_s_own(
-    guide_server: Server, followed: dict[int, Outcome], option: str, initial: int
-):
-    told = guide_server.run(Command(0, "python manage.py procrastinate worker --help")).output
-
-    assert re.search(rf"--{option} .*?\(default:\s+{initial}\)", told, re.DOTALL)
-    assert f"`--{option}`" in GUIDE.read_text()
 
 
 def _anchor(title: str) -> str:
