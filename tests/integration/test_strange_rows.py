@@ -77,7 +77,7 @@ def owner() -> Client:
     return client
 
 
-@pytest.fixture(params=["todo", "doing", "failed"])
+@pytest.fixture(params=["todo", pytest.param("doing", marks=pytest.mark.slow), "failed"])
 def strange_ids(request: pytest.FixtureRequest) -> list[int]:
     """Return a job of each presented task with each of these arguments, in one state."""
     jobs = []

@@ -88,7 +88,7 @@ def test_a_changed_password_fails_no_job(log: Path, server: Server, concurrency:
 def take_all_connections(server: Server, worker: StartedWorker, taken: ExitStack) -> psycopg.Connection:
     """Leaves none of the role's sessions to anybody, and returns the one taken last.
 
-    A worker that has just started ends a session here and there: what comes free within a second is taken too.
+    A worker that has just started ends a session here and there: what comes free in a second is taken too.
     """
     server.rows("ALTER ROLE app CONNECTION LIMIT 12")
     last, refusals = None, 0
