@@ -28,7 +28,8 @@ def empty() -> None:
         # A worker that a test killed could not end what its jobs left running in the database.
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name LIKE 'queue child%'"
+            " WHERE datname = current_database()"
+            " AND (application_name LIKE 'queue child%' OR application_name LIKE 'worker %')"
         )
         cursor.execute(
             "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_workers,"

@@ -20,6 +20,7 @@ from tests.workers.workers import (
     current_database_url,
     insert_jobs,
     outcomes_of,
+    query,
     started_worker,
     status_of,
     wait_for,
@@ -162,6 +163,15 @@ def test_a_reloading_worker_does_not_outlive_the_process_that_started_it(log: Pa
         answer()
         worker.process.kill()
         wait_for(lambda: "its parent is gone" in worker.read_log())
+        wait_for(lambda: sessions_of_workers() == 0)
+
+
+def sessions_of_workers() -> int:
+    ((count,),) = query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND (application_name LIKE 'worker %%' OR application_name LIKE 'queue child%%')"
+    )
+    return int(count)
 
 
 def test_a_development_server_has_a_worker_beside_it(tiny: TinyProject):
