@@ -16,6 +16,7 @@ from tests.factories import balance_of
 DUE = 15
 
 
+@pytest.mark.slow
 def test_fifteen_due_balances_wait_for_the_right_account(
     live_house: LiveHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_without_a_database_of_ones_own_every_page_is_opened_and_none_fails():
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     environment["DJANGO_SETTINGS_MODULE"] = "reyes_estancias.settings"

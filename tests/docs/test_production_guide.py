@@ -6,6 +6,8 @@ import configparser
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from tests.docs.document import GUIDE, ROOT, Command, commands_of, files_of
 from tests.docs.server import Outcome, Server
 from tests.log_scan import find_secrets
@@ -18,6 +20,7 @@ FILES = files_of(GUIDE)
 INITIAL = {"max-jobs": 1000, "max-memory": 400, "soft-time-limit": 540, "time-limit": 600}
 
 
+@pytest.mark.slow
 def test_the_guide_can_be_followed_from_its_first_command_to_its_last(
     guide_server: Server, followed: dict[int, Outcome]
 ):

@@ -137,6 +137,7 @@ def test_the_scan_writes_thousands_of_jobs_in_one_statement_each():
 
 
 @pytest.mark.django_db(transaction=True)  # as a worker: within a transaction all go in at once
+@pytest.mark.slow
 def test_the_scan_of_ten_times_as_many_bookings_needs_no_more_memory():
     few, many = (_peak_of_scan(count) for count in (2_000, 20_000))
 

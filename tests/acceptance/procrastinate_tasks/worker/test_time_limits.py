@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.workers.workers import (
     attempts_of,
@@ -23,6 +24,12 @@ SOFT = "procrastinate_tasks.exceptions.SoftTimeLimitExceeded"
 HARD = "procrastinate_tasks.exceptions.TimeLimitExceeded"
 SHORT_SOFT = ("--soft-time-limit", "0.4", "--time-limit", "30")
 SHORT_HARD = ("--soft-time-limit", "0.5", "--time-limit", "1")
+
+
+def in_the_long_run(name: str) -> ParameterSet:
+    """Leave a kind of waiting to the slow run; others of its kind are in each."""
+    return pytest.param(name, marks=pytest.mark.slow)
+
 
 ENDLESS = {
     "sleep": ("engine.sleep", {"seconds": 60}),
@@ -64,7 +71,7 @@ def test_a_job_that_swallows_the_soft_limit_meets_the_hard_one(name: str, log: P
     assert outcomes_of(job_id) == [("failed", HARD, None)]
 
 
-@pytest.mark.parametrize("name", ["sleep", "Python loop", "query", "await"])
+@pytest.mark.parametrize("name", ["sleep", "await", *map(in_the_long_run, ["Python loop", "query"])])
 def test_a_job_ended_by_the_hard_limit_keeps_the_stack_it_was_in(name: str, log: Path):
     task, args = ENDLESS[name]
     (job_id,) = insert_jobs(task, args)
@@ -76,7 +83,9 @@ def test_a_job_ended_by_the_hard_limit_keeps_the_stack_it_was_in(name: str, log:
     assert "tests/workers/tasks.py" in traceback
 
 
-@pytest.mark.parametrize("name", ["Python loop", "query", "await", "async query", "blocked event loop"])
+@pytest.mark.parametrize(
+    "name", ["Python loop", "async query", *map(in_the_long_run, ["query", "await", "blocked event loop"])]
+)
 def test_the_soft_limit_raises_in_a_job_among_others_in_a(name: str, log: Path):
     task, args = ENDLESS[name]
     (job_id,) = insert_jobs(task, args)
@@ -88,7 +97,10 @@ def test_the_soft_limit_raises_in_a_job_among_others_in_a(name: str, log: Path):
     assert sessions_asleep() == 0
 
 
-@pytest.mark.parametrize("name", ["sleep", "Python loop", "socket", "query", "await", "blocked event loop"])
+@pytest.mark.parametrize(
+    "name",
+    ["sleep", "blocked event loop", *map(in_the_long_run, ["Python loop", "socket", "query", "await"])],
+)
 def test_the_soft_limit_raises_in_a_job_that_has_its_process_alone_in_a(name: str, log: Path):
     task, args = ENDLESS[name]
     (job_id,) = insert_jobs(task, args)
