@@ -93,8 +93,9 @@ class LiveHouse:
 
     def finish(self) -> None:
         """Start a worker, let it run what is left, and let the janitor look until nothing is left to ask."""
-        with self.worker():
+        with self.worker() as worker:
             wait_until(lambda: self._rest() is None)
+            worker.stop()  # in peace: the schedule may just have begun a task
         looks = itertools.count()
         wait_until(lambda: self._has_resolved(timezone.now() + timedelta(minutes=3, hours=7 * next(looks))))
 
