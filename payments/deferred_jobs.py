@@ -127,7 +127,7 @@ def request_email(
             SEND_GUEST_EMAIL,
             {"email_id": email.pk},
             queueing_lock=f"email:{email.pk}",
-            priority=0 if kind in _BY_THE_THOUSAND else GUEST_WAITS_PRIORITY,
+            priority=0 if kind in _BY_THE_THOUSAND else None,
         )
     return is_new
 
@@ -159,12 +159,7 @@ def receipt_of(payment: Payment) -> GuestEmail.Kind:
 
 def send_access_link(*, link_id: int) -> None:
     """Have a link to a guest's bookings sent once this transaction commits, before other e-mails."""
-    defer(
-        SEND_ACCESS_LINK,
-        {"link_id": link_id},
-        queueing_lock=f"access-link:{link_id}",
-        priority=GUEST_WAITS_PRIORITY,
-    )
+    defer(SEND_ACCESS_LINK, {"link_id": link_id}, queueing_lock=f"access-link:{link_id}")
 
 
 # After how long Stripe is asked about an open payment page, once and again, without waiting for its webhook.
@@ -180,40 +175,22 @@ def look_at_page(*, attempt_id: int, looks: int, now: datetime) -> None:
         {"attempt_id": attempt_id, "looks": looks},
         schedule_at=now + LOOKS_AT_A_PAGE[looks],
         queueing_lock=f"look:{attempt_id}",
-        priority=GUEST_WAITS_PRIORITY,
     )
 
 
 def look_at_page_now(*, attempt_id: int) -> None:
     """Have Stripe asked about an open payment page as soon as a worker is free."""
-    defer(
-        LOOK_AT_PAGE,
-        {"attempt_id": attempt_id},
-        queueing_lock=f"look-now:{attempt_id}",
-        priority=GUEST_WAITS_PRIORITY,
-    )
+    defer(LOOK_AT_PAGE, {"attempt_id": attempt_id}, queueing_lock=f"look-now:{attempt_id}")
 
 
 def end_hold(*, booking_id: int, at: datetime) -> None:
     """End a hold at its hour, unless it is paid or being paid then."""
-    defer(
-        END_HOLD,
-        {"booking_id": booking_id},
-        schedule_at=at,
-        queueing_lock=f"hold:{booking_id}",
-        priority=GUEST_WAITS_PRIORITY,
-    )
+    defer(END_HOLD, {"booking_id": booking_id}, schedule_at=at, queueing_lock=f"hold:{booking_id}")
 
 
 def end_change(*, change_id: int, at: datetime) -> None:
     """Give up dates that are held at their hour, unless they are paid for or being paid for then."""
-    defer(
-        END_CHANGE,
-        {"change_id": change_id},
-        schedule_at=at,
-        queueing_lock=f"change:{change_id}",
-        priority=GUEST_WAITS_PRIORITY,
-    )
+    defer(END_CHANGE, {"change_id": change_id}, schedule_at=at, queueing_lock=f"change:{change_id}")
 
 
 # The queue of everything that moves money: pausing it stops every charge, also of jobs that run already.
@@ -248,7 +225,8 @@ END_HOLD = "payments.tasks.end_unpaid_hold"
 
 END_CHANGE = "payments.tasks.end_unpaid_change"
 
-# Before the charges of balances: a guest who has just paid looks at the page until it says so.
+# Before the charges of balances: a guest who has just paid looks at the page until it says so. The tasks have
+# it, so that what is found again and deferred anew has it too.
 GUEST_WAITS_PRIORITY = 20
 
 # What watches over money comes first: a day's balances, due at once, keep every worker busy for half an hour.

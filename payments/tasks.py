@@ -21,6 +21,7 @@ from payments.deferred_jobs import (
     CHARGE_PAYMENT,
     END_CHANGE,
     END_HOLD,
+    GUEST_WAITS_PRIORITY,
     LOOK_AT_PAGE,
     QUEUE,
     REFUND_PAYMENT,
@@ -216,6 +217,7 @@ def check_invariants() -> str:
 @task(
     name=SETTLE_CANCELLATION,
     queue=QUEUE,
+    priority=GUEST_WAITS_PRIORITY,
     retry=PATIENT_RETRIES,
     validate=check_base_url,
     task_middleware=AT_STRIPE,
@@ -232,6 +234,7 @@ def settle_cancellation(booking_id: int, base_url: str) -> str:
 @task(
     name=REFUND_PAYMENT,
     queue=QUEUE,
+    priority=GUEST_WAITS_PRIORITY,
     retry=PATIENT_RETRIES,
     task_middleware=AT_STRIPE,
     log_fields=("refund_id",),
@@ -259,6 +262,7 @@ def apply_stripe_event(event_id: str, again: bool = False) -> str:
 @task(
     name=LOOK_AT_PAGE,
     queue=QUEUE,
+    priority=GUEST_WAITS_PRIORITY,
     retry=PATIENT_RETRIES,
     task_middleware=AT_STRIPE,
     log_fields=("attempt_id",),
@@ -268,27 +272,50 @@ def look_at_payment_page(attempt_id: int, looks: int | None = None) -> str:
     return hold.look_at_page(attempt_id=attempt_id, looks=looks, gateway=get_gateway(), now=timezone.now())
 
 
-@task(name=END_HOLD, queue=QUEUE, retry=PATIENT_RETRIES, log_fields=("booking_id",))
+@task(
+    name=END_HOLD,
+    queue=QUEUE,
+    priority=GUEST_WAITS_PRIORITY,
+    retry=PATIENT_RETRIES,
+    log_fields=("booking_id",),
+)
 def end_unpaid_hold(booking_id: int) -> str:
     """End a hold that nobody paid. Returns ``ended`` or ``kept``."""
     return hold.end_unpaid_hold(booking_id=booking_id, now=timezone.now())
 
 
 @task(
-    name=END_CHANGE, queue=QUEUE, retry=PATIENT_RETRIES, task_middleware=AT_STRIPE, log_fields=("change_id",)
+    name=END_CHANGE,
+    queue=QUEUE,
+    priority=GUEST_WAITS_PRIORITY,
+    retry=PATIENT_RETRIES,
+    task_middleware=AT_STRIPE,
+    log_fields=("change_id",),
 )
 def end_unpaid_change(change_id: int) -> str:
     """Give up other dates that nobody paid for. Returns the state of the change, or ``not_found``."""
     return date_change.end_unpaid_change(change_id=change_id, gateway=get_gateway(), now=timezone.now())
 
 
-@task(name=SEND_ACCESS_LINK, queue="emails", retry=PATIENT_RETRIES, log_fields=("link_id",))
+@task(
+    name=SEND_ACCESS_LINK,
+    queue="emails",
+    priority=GUEST_WAITS_PRIORITY,
+    retry=PATIENT_RETRIES,
+    log_fields=("link_id",),
+)
 def send_access_link(link_id: int) -> str:
     """Send a guest the link to their bookings. Returns ``sent``, or why it was not."""
     return access_link.send_access_link(link_id=link_id, now=timezone.now())
 
 
-@task(name=SEND_GUEST_EMAIL, queue="emails", retry=PATIENT_RETRIES, log_fields=("email_id",))
+@task(
+    name=SEND_GUEST_EMAIL,
+    queue="emails",
+    priority=GUEST_WAITS_PRIORITY,
+    retry=PATIENT_RETRIES,
+    log_fields=("email_id",),
+)
 def send_guest_email(email_id: int) -> str:
     """Send an e-mail to a guest. Returns ``sent``, ``dropped`` or why it was not sent now."""
     return guest_email.send_guest_email(email_id=email_id, now=timezone.now())

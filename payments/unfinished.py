@@ -24,7 +24,6 @@ from bookings.models import Booking, BookingStatus, DateChange
 from payments.deferred_jobs import (
     APPLY_STRIPE_EVENT,
     END_CHANGE,
-    GUEST_WAITS_PRIORITY,
     REFUND_PAYMENT,
     SEND_GUEST_EMAIL,
     SETTLE_CANCELLATION,
@@ -111,7 +110,7 @@ def defer_waiting(work: Work, *, since: datetime | None, until: datetime) -> int
 def defer_settlement(*, booking_id: int, base_url: str) -> None:
     """Have a cancelled booking settled as soon as a worker is free."""
     call = _settle(booking_id, base_url)
-    defer(SETTLE_CANCELLATION, call.args, queueing_lock=call.queueing_lock, priority=GUEST_WAITS_PRIORITY)
+    defer(SETTLE_CANCELLATION, call.args, queueing_lock=call.queueing_lock)
 
 
 def _settle(booking_id: int, base_url: str) -> Call:

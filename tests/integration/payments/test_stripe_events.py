@@ -11,8 +11,8 @@ import pytest
 from django.db import transaction
 
 from bookings.models import Booking, BookingStatus
-from payments import deferred_jobs, tasks, unfinished, webhooks
-from payments.deferred_jobs import GUEST_WAITS_PRIORITY, unschedule
+from payments import tasks, unfinished, webhooks
+from payments.deferred_jobs import APPLY_STRIPE_EVENT, GUEST_WAITS_PRIORITY, unschedule
 from payments.exceptions import OutcomeUnknown
 from payments.models import GuestEmail, StripeEvent
 from payments.policies import AttemptState, PaymentKind, PaymentStatus
@@ -24,7 +24,7 @@ from procrastinate_tasks.testing import assert_enqueued, refute_enqueued
 from reyes_estancias.local_stripe.errors import Document
 from reyes_estancias.local_stripe.faults import FaultKind
 from reyes_estancias.local_stripe.webhooks import sign, write_payload
-from tests.factories import BASE_URL, balance_of
+from tests.factories import balance_of
 from tests.house import CANCEL_INTENT, CONFIRM_INTENT, OLD_SECRET, SECRET, House, last_attempt
 
 DECLINED = "pm_card_chargeCustomerFail"
@@ -94,14 +94,16 @@ def test_what_watches_over_money_waits_for_no_backlog_of_charges(watcher):
     assert assert_enqueued(watcher).priority > GUEST_WAITS_PRIORITY > tasks.CHARGE_PRIORITY
 
 
-def test_the_end_of_a_hold_and_a_cancellation_wait_for_no_backlog_of_charges(house: House):
-    deferred_jobs.end_hold(booking_id=1, at=house.now)
-    deferred_jobs.end_change(change_id=1, at=house.now)
-    unfinished.defer_settlement(booking_id=1, base_url=BASE_URL)
+@pytest.mark.parametrize(
+    "work",
+    [work for work in unfinished.WORK if work.task_name != APPLY_STRIPE_EVENT],
+    ids=lambda work: work.name,
+)
+@pytest.mark.django_db
+def test_what_is_found_again_waits_for_no_backlog_of_charges_either(work: unfinished.Work):
+    unfinished.defer_again(work, ids=[1])
 
-    assert assert_enqueued(tasks.end_unpaid_hold).priority == 20
-    assert assert_enqueued(tasks.end_unpaid_change).priority == 20
-    assert assert_enqueued(tasks.settle_cancellation).priority == 20
+    assert Job.objects.get(task_name=work.task_name).priority == GUEST_WAITS_PRIORITY
 
 
 def test_what_a_guest_waits_for_waits_for_no_backlog_of_charges_and_a_receipt_does(house: House):
