@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 Scheme = Literal["light", "dark"]
@@ -30,6 +31,14 @@ _ARGUMENTS = (
 def find_chromium() -> str | None:
     """Return the browser's path: ``CHROMIUM``, or the first on the path."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+def chromium_or_skip() -> str:
+    """Return the browser's path, or skip the test that needs it."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
+    return path
 
 
 @contextmanager

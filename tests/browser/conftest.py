@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 
 from tests.browser import stage
-from tests.browser.chromium import find_chromium, open_chromium
+from tests.browser.chromium import chromium_or_skip, open_chromium
 from tests.browser.house import Address, furnish
 
 
@@ -34,8 +34,7 @@ def db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[No
 
 @pytest.fixture(scope="module")
 def office(db: None) -> Iterator[Office]:
-    if find_chromium() is None:
-        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
+    chromium_or_skip()
     pages = furnish()
     owner = stage.sign_in(User.objects.create_superuser("duena"))
     with stage.open_site() as base_url:
@@ -45,5 +44,5 @@ def office(db: None) -> Iterator[Office]:
 @pytest.fixture(scope="module")
 def browser(office: Office) -> Iterator[Browser]:
     """Open after the office: with the browser's event loop in this thread, Django refuses its database."""
-    with open_chromium(find_chromium() or "") as opened:
+    with open_chromium(chromium_or_skip()) as opened:
         yield opened

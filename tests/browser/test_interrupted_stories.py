@@ -11,18 +11,17 @@ import pytest
 
 from bookings.models import BookingStatus, Property
 from tests.browser import stage
-from tests.browser.chromium import find_chromium, open_chromium
+from tests.browser.chromium import chromium_or_skip, open_chromium
 from tests.browser.street import ACCEPTED, Guest, Street, served_here
 from tests.factories import make_property
 
 
 @pytest.fixture(scope="module")
 def _whole_street(db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    if find_chromium() is None:
-        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
+    chromium_or_skip()
     with (
         stage.open_site() as base_url,
-        open_chromium(find_chromium() or "") as browser,
+        open_chromium(chromium_or_skip()) as browser,
         served_here(browser, base_url, tmp_path_factory.mktemp("stripe")) as street,
     ):
         yield street

@@ -29,7 +29,7 @@ from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring import rollup
 from procrastinate_tasks.queues.pauses import pause_queue, resume_queue
 from tests.browser import stage
-from tests.browser.chromium import Look, find_chromium, visit
+from tests.browser.chromium import Look, chromium_or_skip, visit
 from tests.browser.conftest import Office
 from tests.factories import make_confirmed_booking, make_property
 
@@ -59,8 +59,7 @@ class Errand:
 @pytest.fixture(scope="module")
 def office(db: None) -> Iterator[Office]:
     """A small office: one guest's booking, and a few jobs in every state."""
-    if find_chromium() is None:
-        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
+    chromium_or_skip()
     now, check_in = timezone.now(), timezone.localdate() + timedelta(days=20)
     make_confirmed_booking(now=now, home=make_property(), check_in=check_in)
     stage.fill_the_queue(count=60)

@@ -14,16 +14,14 @@ from bookings.models import Property
 from bookings.money import format_pesos
 from tests.acceptance.live_house import wait_until
 from tests.browser import stage
-from tests.browser.chromium import find_chromium, open_chromium
+from tests.browser.chromium import chromium_or_skip, open_chromium
 from tests.browser.street import ASKS_THE_OWNER, DECLINED, Guest, Street, served_by_processes
 from tests.factories import make_property
 
 
 @pytest.fixture(scope="module")
 def browser(db: None) -> Iterator[Browser]:
-    if find_chromium() is None:
-        pytest.skip("No Chromium here. On Debian, as root: apt-get install chromium")
-    with open_chromium(find_chromium() or "") as opened:
+    with open_chromium(chromium_or_skip()) as opened:
         yield opened
 
 
