@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from bookings.models import Booking, BookingStatus, NightBlock, Property, nights_between
+from bookings.models import Booking, BookingStatus, NightBlock, Property, PropertyPhoto, nights_between
 from bookings.services import Guest
 
 
@@ -40,6 +40,12 @@ def why_closed(
 def homes_taken(*, check_in: date, check_out: date, now: datetime) -> set[int]:
     """Return the ids of the properties of which at least one of these nights cannot be held."""
     return set(_standing_blocks(check_in, check_out, now).values_list("home_id", flat=True))
+
+
+def lead_photos() -> dict[int, PropertyPhoto]:
+    """Return the photo that stands for each property that has one, by the property's id."""
+    first = PropertyPhoto.objects.order_by("home_id", "position", "id").distinct("home_id")
+    return {photo.home_id: photo for photo in first}
 
 
 def find_booking(access_token: str) -> Booking:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from bookings import policies, queries
 from bookings.availability import Stay, is_free
 from bookings.exceptions import StayRefused, StayUnavailable, TooManyGuests
-from bookings.models import Property
+from bookings.models import Property, PropertyPhoto
 from bookings.rules import check_guests, check_nights, check_price
 
 
@@ -20,6 +20,7 @@ class Listing:
     """A property on the home page: with a price or a refusal when a stay was asked for."""
 
     home: Property
+    photo: PropertyPhoto | None = None
     price: policies.Price | None = None
     refusal: StayRefused | None = None
 
@@ -33,12 +34,16 @@ class Listing:
 
 def list_homes(*, stay: Stay | None, guests: int | None, now: datetime) -> list[Listing]:
     """Return the listed properties, first those that suit the stay, or at least the number of guests."""
-    homes = Property.objects.filter(is_listed=True).prefetch_related("photos")
+    homes, photos = Property.objects.filter(is_listed=True), queries.lead_photos()
     if stay is None:
-        listings = [Listing(home, refusal=_too_many(home, guests or 1)) for home in homes]
+        listings = [
+            Listing(home, photos.get(home.pk), refusal=_too_many(home, guests or 1)) for home in homes
+        ]
     else:
         taken = queries.homes_taken(check_in=stay.check_in, check_out=stay.check_out, now=now)
-        listings = [_list_home(home, stay, is_taken=home.pk in taken, now=now) for home in homes]
+        listings = [
+            _list_home(home, photos.get(home.pk), stay, is_taken=home.pk in taken, now=now) for home in homes
+        ]
     return sorted(listings, key=lambda listing: listing.refusal is not None)
 
 
@@ -73,14 +78,16 @@ def _too_many(home: Property, guests: int) -> TooManyGuests | None:
     return TooManyGuests(guests=guests, capacity=home.capacity) if guests > home.capacity else None
 
 
-def _list_home(home: Property, stay: Stay, *, is_taken: bool, now: datetime) -> Listing:
+def _list_home(
+    home: Property, photo: PropertyPhoto | None, stay: Stay, *, is_taken: bool, now: datetime
+) -> Listing:
     try:
         check_rules(home=home, stay=stay, today=now.astimezone(home.tz).date())
         if is_taken:
             raise StayUnavailable
-        return Listing(home, price=_price(home, stay))
+        return Listing(home, photo, price=_price(home, stay))
     except StayRefused as refusal:
-        return Listing(home, refusal=refusal)
+        return Listing(home, photo, refusal=refusal)
 
 
 def _price(home: Property, stay: Stay) -> policies.Price:

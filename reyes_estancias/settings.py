@@ -87,6 +87,16 @@ TEMPLATES = [
     },
 ]
 
+CACHES = {
+    # Parts of pages, kept under the facts they are drawn from: never out of date, and gone with the process.
+    "template_fragments": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "template_fragments",
+        "OPTIONS": {"MAX_ENTRIES": 5_000},
+    },
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from urllib.parse import urlencode
 
 from django import template
+from django.db.models import Model
 from django.templatetags.static import static
 from django.utils import formats, timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext, pgettext
 
-from bookings.availability import Day, DayState, Stay
+from bookings.availability import Day, DayState, Month, Stay
 from bookings.models import Property, PropertyPhoto
 from bookings.money import format_pesos
 
@@ -66,16 +70,42 @@ def query(stay: Stay | None) -> str:
     return "?" + urlencode({"check_in": stay.check_in, "check_out": stay.check_out, "guests": stay.guests})
 
 
+@register.filter
+def facts(value: Model | Iterable[Model]) -> str:
+    """Return all that rows hold, as the key of a part of a page: whoever changes a row changes the key."""
+    rows = [value] if isinstance(value, Model) else value
+    return repr([[getattr(row, each.attname) for each in row._meta.concrete_fields] for row in rows])
+
+
 @register.simple_tag
-def why(cell: Day, home: Property) -> str:
+def calendar_weeks(month: Month, home: Property) -> SafeString:
+    """Return the rows of a month. Sixty days as nodes of a template cost more than the rest of the page."""
+    words = {state: escape(_why(state, home)) for state in DayState}
+    stayed = f", {escape(gettext('your stay'))}"
+    rows = ("".join(_cell(day, words, stayed) for day in week) for week in month.weeks)
+    return SafeString("\n".join(f"<tr>{row}</tr>" for row in rows))
+
+
+def _cell(day: Day | None, words: dict[DayState, SafeString], stayed: str) -> str:
+    if day is None:
+        return "<td></td>"
+    why, state = words[day.state], day.state
+    chosen, also = (" day-chosen", stayed) if day.chosen else ("", "")
+    return (
+        f'<td class="day day-{state}{chosen}" title="{why}" data-day="{day.date}" data-state="{state}">'
+        f'<span class="number">{day.date.day}</span><span class="sr">, {why}{also}</span></td>'
+    )
+
+
+def _why(state: DayState, home: Property) -> str:
     """Return what a guest can do on a day of the calendar, and why no more."""
-    if cell.state == DayState.NO_ARRIVAL:
+    if state == DayState.NO_ARRIVAL:
         return ngettext(
             "no arrival: less than %(nights)d night until the next stay",
             "no arrival: less than %(nights)d nights until the next stay",
             home.min_nights,
         ) % {"nights": home.min_nights}
-    return str(_WHY[cell.state])
+    return str(_WHY[state])
 
 
 @register.filter
@@ -85,11 +115,10 @@ def photo(value: PropertyPhoto, width: int) -> str:
 
 
 @register.simple_tag
-def home_picture(home: Property) -> str:
+def home_picture(home: Property, lead: PropertyPhoto | None) -> str:
     """Return the address of the picture that stands for a home: its first photo, small, or a drawing."""
-    photos = home.photos.all()
-    if photos:
-        return photos[0].address(480)
+    if lead is not None:
+        return lead.address(480)
     return static(f"reyes_estancias/homes/{PICTURES[home.pk % len(PICTURES)]}.svg")
 
 

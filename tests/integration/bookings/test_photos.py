@@ -205,3 +205,19 @@ def test_who_may_not_add_photos_is_refused(client: Client, django_user_model):
     client.force_login(django_user_model.objects.create_user("ana", is_staff=True))
 
     assert upload(client, make_property(), encode(draw())).status_code == 403
+
+
+def test_another_lead_photo_and_other_words_are_seen_at_once(client: Client):
+    home = make_property()
+    first = add_photo(home, seed=1, position=5)
+    pages = ("/", f"/casas/{home.slug}/")
+    before = [client.get(page).content.decode() for page in pages]
+    assert all(first.address(480) in page or first.srcset in page for page in before)
+
+    PropertyPhoto.objects.filter(pk=first.pk).update(alt="La alberca de noche")
+    assert "La alberca de noche" in client.get(pages[1]).content.decode()
+
+    lead = add_photo(home, seed=2, position=1)
+    assert lead.address(480) in client.get("/").content.decode()
+    assert first.address(480) not in client.get("/").content.decode()
+    assert lead.srcset in client.get(pages[1]).content.decode()

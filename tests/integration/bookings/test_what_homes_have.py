@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from freezegun import freeze_time
 
-from bookings.models import Booking
+from bookings.models import Booking, Property
 from bookings.queries import arrival_instructions
 from tests.factories import make_confirmed_booking, make_hold, make_property
-from tests.integration.pages import read
+from tests.integration.pages import english_words, read
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
 WHOLE: dict[str, object] = {
@@ -26,6 +28,22 @@ WHOLE: dict[str, object] = {
     "host_phone": "+52 55 5555 0142",
     "arrival_instructions": "El código es 4711",
 }
+
+# What staff may change, what a guest then reads, and whether the list of homes says it too.
+CHANGES: list[tuple[str, object, str, bool]] = [
+    ("name", "Casa de las Garzas", "Casa de las Garzas", True),
+    ("town", "Bacalar", "Bacalar", True),
+    ("capacity", 9, "Hasta 9 huéspedes", True),
+    ("nightly_rate_minor", 987_600, "9,876", True),
+    ("min_nights", 4, "4 noches", True),
+    ("summary", "Con vista a la laguna", "Con vista a la laguna", False),
+    ("bathrooms", 7, "7 baños", False),
+    ("amenities", "Hamacas", "Hamacas", False),
+    ("address", "Calle 8", "Calle 8", False),
+    ("map_url", "https://maps.example/bacalar", "https://maps.example/bacalar", False),
+    ("house_rules", "Sin fiestas", "Sin fiestas", False),
+    ("host_phone", "+52 55 5555 0199", "+52 55 5555 0199", False),
+]
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +124,46 @@ def test_a_link_to_a_map_is_one_that_browsers_trust(admin_client: Client, addres
 
     home.refresh_from_db()
     assert home.map_url == "https://maps.example/tulum"
+
+
+@pytest.mark.parametrize(("field", "value", "words", "is_listed"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_what_staff_change_of_a_home_is_seen_at_once(
+    client: Client, field: str, value: object, words: str, is_listed: bool
+):
+    home = make_property(**WHOLE)
+    pages = ["/", f"/casas/{home.slug}/"] if is_listed else [f"/casas/{home.slug}/"]
+    assert not any(words in client.get(page).content.decode() for page in pages)
+
+    Property.objects.filter(pk=home.pk).update(**{field: value})
+
+    assert all(words in client.get(page).content.decode() for page in pages)
+
+
+def test_a_home_that_was_read_in_one_language_is_read_in_the_other(client: Client):
+    home = make_property(**WHOLE)
+    pages = ("/", f"/casas/{home.slug}/")
+    spanish = [read(client.get(page)) for page in pages]
+
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "en"
+    english = [read(client.get(page)) for page in pages]
+
+    for text in spanish:
+        assert not english_words(text)
+        assert "Hasta 4 huéspedes" in text
+    for text in english:
+        assert "Up to 4 guests" in text
+        assert "huéspedes" not in text
+
+
+def test_the_list_tells_the_price_of_the_stay_that_is_asked_for(client: Client):
+    make_property(nightly_rate_minor=100_000, cleaning_fee_minor=0, tax_bps=0, capacity=4)
+    start = timezone.localdate() + timedelta(days=40)
+
+    def ask(nights: int, guests: int) -> str:
+        stay = {"check_in": start, "check_out": start + timedelta(days=nights), "guests": guests}
+        return read(client.get("/", stay))
+
+    assert "$2,000" in ask(2, 2)
+    assert "$3,000" in ask(3, 2)
+    assert "$" not in ask(3, 5)
+    assert "desde $1,000" in read(client.get("/"))
