@@ -67,7 +67,12 @@ ENDING := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest $(IN_PARALLEL) $(ENDING) $(ARGS)
 
+# What is promised in seconds is held to them here, where nothing else runs.
+PROMISES := $(addprefix tests/acceptance/,test_database_away.py $(addprefix procrastinate_tasks/,monitoring/test_alerts.py \
+	worker/test_queue_limits.py worker/test_running_jobs.py worker/test_stopping.py worker/test_losses.py))
+
 soak: $(INSTALLED)
+	KEEP_TIME=1 $(VENV)/bin/python -m pytest --quiet $(PROMISES)
 	@$(VENV)/bin/python -m tests.workers.storm --minutes $(MINUTES) $(ARGS)
 
 deploys: $(INSTALLED)

@@ -18,7 +18,7 @@ from tests.acceptance.live_house import SECRET
 from tests.ports import free_port
 from tests.stripe_transport import TEST_KEY
 from tests.workers.postgres import Server, own_server
-from tests.workers.workers import SLACK, wait_for
+from tests.workers.workers import granted, wait_for
 
 TOKEN = "only-for-the-probe"
 HEADERS = {**FROM_THE_ROUTER, "Authorization": f"Bearer {TOKEN}"}
@@ -84,7 +84,7 @@ def answer_of(address: str) -> tuple[int, str]:
     except urllib.error.HTTPError as refusal:
         with refusal:
             status, body = refusal.code, refusal.read().decode()
-    assert time.monotonic() - began < SECONDS * SLACK, address
+    assert time.monotonic() - began < granted(SECONDS), address
     return status, body
 
 

@@ -25,9 +25,10 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 QUIET_SECONDS = 20.0
 
-# The deadlines are the promises, for a machine that does nothing else; these tests share theirs.
-# TIME_SLACK=1 holds the worker to the second.
-SLACK = float(os.environ.get("TIME_SLACK", "4"))
+# Where nothing else runs (`make soak`) what is promised in seconds has to come within them. Elsewhere a test
+# asks for the order of events alone, and waits as long as it takes to be sure that nothing comes.
+KEEPS_TIME = os.environ.get("KEEP_TIME") == "1"
+SURELY_HANGING = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class StartedWorker:
 
     def wait(self, *, within: float = QUIET_SECONDS) -> int:
         """Waits until the supervisor has ended, and returns its exit code; see ``wait_for``."""
-        return self.process.wait(timeout=within * SLACK)
+        return self.process.wait(timeout=granted(within))
 
     def forks(self) -> list[int]:
         """The supervisor's living forks; none once it has ended, when its pid may be somebody else's."""
@@ -152,21 +153,27 @@ def current_database_url() -> str:
     return f"postgres://{user}@{host}:{settings['PORT']}/{settings['NAME']}"
 
 
+def granted(promised: float) -> float:
+    """Return how many seconds a test grants for what is promised within so many on a machine at rest."""
+    return promised if KEEPS_TIME else max(promised, SURELY_HANGING)
+
+
 def wait_for(read: Callable[[], T], *, within: float = QUIET_SECONDS) -> T:
     """Returns the first truthy answer.
 
     Args:
-        within: seconds on a machine at rest; a busy one is given ``SLACK`` times as long.
+        within: seconds on a machine at rest; see ``granted``.
 
     Raises:
         AssertionError: There was none in time.
     """
-    deadline = time.monotonic() + within * SLACK
+    seconds = granted(within)
+    deadline = time.monotonic() + seconds
     while True:
         answer = read()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {within * SLACK:g} s; last answer: {answer!r}"
+        assert time.monotonic() < deadline, f"not within {seconds:g} s; last answer: {answer!r}"
         time.sleep(0.02)
 
 

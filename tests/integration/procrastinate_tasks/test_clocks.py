@@ -33,7 +33,7 @@ from tests.integration.procrastinate_tasks.ending import end_of, start
 pytestmark = pytest.mark.django_db
 
 SKEWS = [timedelta(days=15), timedelta(minutes=-2), timedelta(days=-400)]
-SLACK = timedelta(seconds=10)
+TOLERANCE = timedelta(seconds=10)
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def host_clock(skew: timedelta) -> Iterator[None]:
 
 
 def near(instant: datetime | None, wanted: datetime) -> bool:
-    return instant is not None and abs(instant - wanted) < SLACK
+    return instant is not None and abs(instant - wanted) < TOLERANCE
 
 
 def test_a_host_in_the_future_deletes_nobody_s_records():

@@ -14,7 +14,7 @@ from tests.workers.storm.faults import Faults, Strike
 from tests.workers.storm.fleet import LEDGER, Fleet
 from tests.workers.storm.load import Load
 from tests.workers.storm.plan import PlannedFault
-from tests.workers.workers import SLACK, wait_for
+from tests.workers.workers import granted, wait_for
 
 _TICK = 0.02
 _CALM_SECONDS = 60.0
@@ -88,7 +88,7 @@ def _calm_down(fleet: Fleet, load: Load) -> float:
     """Waits until nothing is left to do, or so long that something must be stuck; the verdict says what."""
     fleet.wake()
     load.settle_doubts()
-    deadline = time.monotonic() + _CALM_SECONDS * SLACK
+    deadline = time.monotonic() + granted(_CALM_SECONDS)
     load.look()
     while load.unfinished and time.monotonic() < deadline:
         fleet.tend()

@@ -8,9 +8,9 @@ from pathlib import Path
 from procrastinate.contrib.django.models import ProcrastinateEvent
 
 from tests.workers.workers import (
-    SLACK,
     attempts_of,
     count_jobs,
+    granted,
     insert_jobs,
     outcomes_of,
     query,
@@ -60,7 +60,7 @@ def test_sync_jobs_that_wait_run_as_many_at_a_time_as_the_concurrency_says(log: 
     with started_worker(log, "--processes", "1", "--concurrency", "20"):
         wait_for(lambda: count_jobs("succeeded") == 40)
 
-    assert timedelta(seconds=0.6) <= longest_wait(job_ids) < timedelta(seconds=1.5) * SLACK
+    assert timedelta(seconds=0.6) <= longest_wait(job_ids) < timedelta(seconds=granted(1.5))
 
 
 def test_async_orm_jobs_do_not_queue_up_behind_one_connection(log: Path):
@@ -128,7 +128,7 @@ def test_a_scheduled_job_starts_on_time_and_not_at_the_next_poll(log: Path):
         wait_for(lambda: status_of(job_id) == "succeeded")
 
     started = ProcrastinateEvent.objects.get(job_id=job_id, type="started").at
-    assert timedelta(0) <= started - due_at < timedelta(seconds=0.3) * SLACK
+    assert timedelta(0) <= started - due_at < timedelta(seconds=granted(0.3))
 
 
 def test_a_retry_starts_on_time_and_not_at_the_next_poll(log: Path):
@@ -137,7 +137,7 @@ def test_a_retry_starts_on_time_and_not_at_the_next_poll(log: Path):
         wait_for(lambda: status_of(job_id) == "succeeded")
 
     first, second = ProcrastinateEvent.objects.filter(job_id=job_id, type="started").order_by("at")
-    assert timedelta(seconds=0.5) <= second.at - first.at < timedelta(seconds=0.5 + 0.4 * SLACK)
+    assert timedelta(seconds=0.5) <= second.at - first.at < timedelta(seconds=granted(0.9))
     assert [outcome for outcome, *_ in outcomes_of(job_id)] == ["retrying", "succeeded"]
 
 

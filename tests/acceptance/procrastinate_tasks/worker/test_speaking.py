@@ -14,10 +14,10 @@ from tests.acceptance.tiny import TinyProject, wait_until
 from tests.ports import free_port
 from tests.workers.workers import (
     ROOT,
-    SLACK,
     attempts_of,
     count_jobs,
     current_database_url,
+    granted,
     insert_jobs,
     outcomes_of,
     query,
@@ -73,7 +73,7 @@ def terminal() -> pexpect.spawn:
         cwd=str(ROOT),
         env=environment,
         encoding="utf-8",
-        timeout=20 * SLACK,
+        timeout=granted(20),
     )
 
 
@@ -85,7 +85,7 @@ def test_a_second_ctrl_c_at_a_terminal_means_now_and_costs_no_job(terminal: pexp
     terminal.sendintr()
     terminal.expect("Ctrl-C again gives them back now")
     terminal.sendintr()
-    terminal.expect("Worker stopped with exit code 0: SIGINT", timeout=8 * SLACK)
+    terminal.expect("Worker stopped with exit code 0: SIGINT", timeout=granted(8))
     terminal.expect(pexpect.EOF)
     terminal.close()
 

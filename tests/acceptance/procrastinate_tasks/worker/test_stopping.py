@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 from pathlib import Path
 
 from tests.workers.workers import (
-    SLACK,
     attempts_of,
     count_jobs,
     insert_jobs,
@@ -60,11 +58,9 @@ def test_jobs_that_outlast_the_grace_are_given_back_and_cost_no_attempt(log: Pat
 
     with started_worker(log, "--graceful-timeout", "1") as worker:
         wait_for(lambda: count_jobs("doing") == 3)
-        stopped = time.monotonic()
 
-        assert worker.stop() == 0
+        assert worker.stop(within=4) == 0
 
-    assert time.monotonic() - stopped < 4 * SLACK
     assert [(status_of(job_id), attempts_of(job_id)) for job_id in job_ids] == [("todo", 0)] * 3
     assert outcomes_of(job_ids[1])[0][0] == "interrupted"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from procrastinate_tasks.jobs import stacks
-from tests.workers.workers import SLACK, insert_jobs, query, started_worker, status_of, wait_for
+from tests.workers.workers import granted, insert_jobs, query, started_worker, status_of, wait_for
 
-WITHIN = timedelta(seconds=10 * SLACK)
+WITHIN = timedelta(seconds=granted(10))
 
 
 @pytest.mark.parametrize("concurrency", ["1", "4"])
