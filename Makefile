@@ -89,9 +89,11 @@ test-fast: $(INSTALLED)
 
 CHECKS := check-lint check-form check-types check-calls check-layers check-django check-migrations check-docs
 
+# Two at a time, and on after one that fails: make names each of those. Older makes mix the lines of both.
 check: $(INSTALLED)
-	@failed=; for check in $(CHECKS); do $(MAKE) --no-print-directory $$check || failed="$$failed $$check"; done; \
-	if [ -n "$$failed" ]; then echo "make check: not in order:$$failed" >&2; exit 1; fi; echo 'make check: all in order'
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS) || \
+		{ echo 'make check: not in order is what make calls an Error above' >&2; exit 1; }
+	@echo 'make check: all in order'
 
 check-lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
