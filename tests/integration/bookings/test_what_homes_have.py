@@ -160,7 +160,11 @@ def test_the_list_tells_the_price_of_the_stay_that_is_asked_for(client: Client):
     start = timezone.localdate() + timedelta(days=40)
 
     def ask(nights: int, guests: int) -> str:
-        stay = {"check_in": f"{start}", "check_out": f"{start + timedelta(days=nights)}", "guests": f"{guests}"}
+        stay = {
+            "check_in": f"{start}",
+            "check_out": f"{start + timedelta(days=nights)}",
+            "guests": f"{guests}",
+        }
         return read(client.get("/", stay))
 
     assert "$2,000" in ask(2, 2)
