@@ -153,7 +153,7 @@ UNVISITED = {
     "payments.driver find_charged": "asks about refunds and disputes of what only Stripe remembers",
     "payments.guest_access open_link": "a guest's link; no money",
     "payments.guest_access request_link": "a guest's link; no money",
-    "payments.invariants.checking _find": _READS,
+    "payments.invariants.checking _fetch": _READS,
     "payments.invariants.checking _keep": _READS,
     "payments.ledger.debts waive_debt": _BY_HAND,
     "payments.ledger.mismatches keep": _READS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import F
 from freezegun import freeze_time
 
@@ -227,6 +229,48 @@ def break_i8() -> str:
     return f"booking {booking.pk}"
 
 
+def break_i8_by_an_account_that_is_gone() -> str:
+    booking = cancel(make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=30)).date()), now=NOW)
+    with unguarded():
+        LedgerTransfer.objects.filter(booking=booking).exclude(
+            source_type__in=["quote", "cancellation"]
+        ).delete()
+        BookingAccount.objects.filter(booking=booking).delete()
+    return f"booking {booking.pk}"
+
+
+def break_i8_by_a_sum_at_another_booking() -> str:
+    booking, other = paid_stay(), paid_stay()
+    with unguarded():
+        BookingAccount.objects.filter(booking=booking).update(lost_minor=300)
+        BookingAccount.objects.filter(booking=other).update(lost_minor=0)
+        transfer(other, "dispute_loss", "dispute_losses", "disputes")
+        LedgerTransfer.objects.filter(source_type="dispute_loss").update(amount_minor=300)
+    return f"booking {booking.pk}"
+
+
+def break_i3_by_two_that_changed_places() -> str:
+    attempt, other = (
+        pay_balance(make_confirmed_booking(now=NOW)),
+        pay_balance(make_confirmed_booking(now=NOW)),
+    )
+    with unguarded():
+        PaymentAttempt.objects.filter(pk=other.pk).update(amount_minor=F("amount_minor") + 1)
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(amount_minor=F("amount_minor") - 1)
+    return f"attempt {attempt.pk}"
+
+
+def break_i6_by_other_nights() -> str:
+    booking, other = make_confirmed_booking(now=NOW), make_confirmed_booking(now=NOW)
+    nights = NightBlock.objects.get(booking=booking).nights
+    with unguarded():
+        NightBlock.objects.filter(booking=other).update(nights=nights)
+        NightBlock.objects.filter(booking=booking).update(
+            nights=DateRange(nights.lower + timedelta(days=90), nights.upper + timedelta(days=90))
+        )
+    return f"booking {booking.pk}"
+
+
 def break_i9() -> str:
     return f"booking {make_confirmed_booking(now=NOW).pk}"
 
@@ -348,6 +392,42 @@ def test_the_row_that_breaks_an_invariant_is_found(fault: Callable[[], str]):
     row = fault()
 
     assert row in broken()[name_of(fault)]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_first_look_suspects_whatever_is_broken(fault: Callable[[], str]):
+    fault()
+
+    seen = broken()
+
+    in_full = (replace(each, first_look="") for each in INVARIANTS)
+    assert seen == {
+        each.invariant.name: each.rows for each in checking.check(now=LATER, invariants=in_full) if each.count
+    }
+
+
+def test_a_first_look_clears_what_holds_and_each_has_its_part_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    paid_stay()
+    cancel(make_confirmed_booking(now=NOW, check_in=(NOW + timedelta(days=30)).date()), now=NOW)
+    monkeypatch.setattr(checking, "_find", lambda *_: pytest.fail("a row-by-row look at what holds"))
+
+    verdicts = list(checking.check(now=LATER, invariants=named(["I1", "I3", "I8"])))
+
+    assert [(each.invariant.name, each.holds) for each in verdicts] == [
+        ("I1", True),
+        ("I3", True),
+        ("I8", True),
+    ]
+    assert len({each.seconds for each in verdicts}) == 1
+
+
+def test_a_first_look_that_cannot_be_taken_clears_nothing(monkeypatch: pytest.MonkeyPatch):
+    row = break_i8()
+    monkeypatch.setattr(checking, "read_sql", lambda _: "SELECT 1 / 0")
+
+    assert row in broken()["I8"]
 
 
 @pytest.mark.parametrize("next_at", [LATER - timedelta(minutes=20), LATER + timedelta(days=1), None])
