@@ -76,6 +76,13 @@ class ObjectMissing(_GatewayFault):
         super().__init__(operation=operation, detail=detail, request_id=request_id)
 
 
+class UnknownKind(PaymentError):
+    """An event names an object of a kind that we do not ask Stripe for."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"objects of the kind {kind[:40]!r} are not read")
+
+
 class GatewayRefused(_GatewayFault, TransientFault):
     """Stripe does not accept our key; check STRIPE_SECRET_KEY. Nothing was charged and nothing has failed."""
 
@@ -158,6 +165,13 @@ class BookingBusy(TransientFault):
     def __init__(self, *, booking_id: int) -> None:
         self.booking_id = booking_id
         super().__init__(f"booking {booking_id} is locked by another transaction; the task is tried again")
+
+
+class EventsBeingRead(TransientFault):
+    """Another process reads Stripe's list of events at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("another process is reading Stripe's list of events: wait until it has ended")
 
 
 class SettlementWaits(TransientFault):

@@ -26,17 +26,22 @@ tell. The comparison of the next hour finds what was lost.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from payments.clocks import read_database_clock
 from payments.deferred_jobs import QUEUE
 from payments.models import StripeMemory
 from procrastinate_tasks import pause_queue, resume_queue
 
 logger = logging.getLogger(__name__)
+
+# Longer than Stripe takes to answer for a page of its list, with a repetition.
+READING_LEASE = timedelta(minutes=2)
 
 EPOCH_QUERY = """
 SELECT concat_ws(
@@ -125,3 +130,27 @@ def note_events_until(until: datetime) -> None:
     """Note that whatever Stripe told until an instant is in the inbox; it never goes back."""
     row = StripeMemory.objects.filter(pk=read().pk)
     row.filter(Q(events_until__isnull=True) | Q(events_until__lt=until)).update(events_until=until)
+
+
+def begin_reading() -> datetime | None:
+    """Take the turn to read Stripe's list of events; ``None`` while another process has it.
+
+    A lease by the database's clock, no lock: nothing is held while Stripe is asked, and the turn of a process
+    that died or stands still ends by itself.
+    """
+    return _lease(StripeMemory.objects.filter(pk=read().pk).exclude(reading_until__gt=Now()))
+
+
+def go_on_reading(turn: datetime) -> datetime | None:
+    """Keep the turn for longer; ``None`` when it ended and another process took it."""
+    return _lease(StripeMemory.objects.filter(reading_until=turn))
+
+
+def end_reading(turn: datetime) -> None:
+    StripeMemory.objects.filter(reading_until=turn).update(reading_until=None)
+
+
+def _lease(free: QuerySet[StripeMemory]) -> datetime | None:
+    """Write until when the turn lasts, in one statement: it is also who has it."""
+    until = read_database_clock() + READING_LEASE
+    return until if free.update(reading_until=until) else None

@@ -30,7 +30,7 @@ from payments.deferred_jobs import (
     SETTLE_CANCELLATION,
     WATCH_PRIORITY,
 )
-from payments.exceptions import GatewayRefused, TransientFault
+from payments.exceptions import EventsBeingRead, GatewayRefused, TransientFault
 from payments.gateway import get_gateway
 from payments.invariants import checking
 from payments.protocols import (
@@ -200,8 +200,11 @@ def reconcile_with_stripe() -> str:
     task_middleware=AT_STRIPE,
 )
 def fetch_missed_events() -> str:
-    """Take in what Stripe told and no webhook brought. Returns ``listed=N missed=M``."""
-    fetched = inbox.fetch_missed(gateway=get_gateway(), now=timezone.now())
+    """Take in what Stripe told and no webhook brought. Returns ``listed=N missed=M``, or ``being_read``."""
+    try:
+        fetched = inbox.fetch_missed(gateway=get_gateway(), now=timezone.now())
+    except EventsBeingRead:
+        return "being_read"
     return f"listed={fetched.listed} missed={fetched.missed}"
 
 

@@ -14,7 +14,8 @@ class StripeMemory(models.Model):
     ``account_id`` is Stripe's id of the account that our customers belong to. ``compared_at`` is the last
     time at which Stripe knew nothing of ours that we did not, and ``epoch`` the database in which that was
     so; empty while something of it could not be read. While ``locked_at`` is set, nothing is charged and no
-    payment page is opened. Whatever Stripe told until ``events_until`` is in the inbox.
+    payment page is opened. Whatever Stripe told until ``events_until`` is in the inbox; one process at a time
+    reads on from there, and the turn of one that died ends at ``reading_until``.
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
@@ -24,6 +25,7 @@ class StripeMemory(models.Model):
         _("state of the database"), max_length=200, blank=True, default="", db_default=""
     )
     events_until = models.DateTimeField(_("events known until"), null=True, blank=True)
+    reading_until = models.DateTimeField(_("events are being read until"), null=True, blank=True)
     locked_at = models.DateTimeField(_("locked"), null=True, blank=True)
 
     class Meta:

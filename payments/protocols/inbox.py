@@ -2,19 +2,22 @@
 
 Stripe gives an endpoint that does not answer up after three days, and one that is switched off at once; its
 list keeps every event for thirty. It is read on from where it was read last, one span after the other, and
-how far it was read is written down after each: a run that ends in the middle goes on there.
+how far it was read is written down after each: a run that ends in the middle goes on there. One process
+reads at a time, be it the schedule or somebody by hand: two would take in the same, at twice the calls.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from payments import memory, webhooks
+from payments import clocks, memory, webhooks
 from payments.event_types import Subject, rule_for
+from payments.exceptions import EventsBeingRead
 from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
 
@@ -39,23 +42,55 @@ class Fetched:
 
 
 def fetch_missed(*, gateway: Gateway, now: datetime, since: datetime | None = None) -> Fetched:
-    """Take in what Stripe told and is not here, since an instant or since it was looked at last.
+    """Take in what Stripe told and is not here, since it was looked at last or since an earlier instant.
 
     Raises:
+        EventsBeingRead: by another process, which takes the same in.
+        ClocksDisagree: what is written down as read might lie in the future, and would never be.
         TransientFault: Stripe cannot be asked; the next run goes on where this one was.
     """
-    listed = missed = 0
-    for begin, end in _spans(_first_instant(since, now), now - GRACE):
-        for chunk in _chunks(_that_matter(gateway.list_events(since=begin, until=end))):
-            listed += len(chunk)
-            missed += sum(_take_in(event, now) for event in _unknown(chunk))
-        memory.note_events_until(end)
+    clocks.require_agreement()
+    with _reading() as turn:
+        listed = missed = 0
+        for begin, end in _spans(_first_instant(since, now), now - GRACE):
+            for chunk in _chunks(_that_matter(gateway.list_events(since=begin, until=end))):
+                listed += len(chunk)
+                missed += sum(_take_in(event, now) for event in _unknown(chunk))
+                turn.keep()
+            turn.keep()
+            memory.note_events_until(end)
     return Fetched(listed=listed, missed=missed)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """This process's turn to read; nobody else reads until it ends."""
+
+    until: datetime
+
+    def keep(self) -> None:
+        kept = memory.go_on_reading(self.until)
+        if kept is None:
+            raise EventsBeingRead
+        self.until = kept
+
+
+@contextmanager
+def _reading() -> Iterator[_Turn]:
+    until = memory.begin_reading()
+    if until is None:
+        raise EventsBeingRead
+    turn = _Turn(until)
+    try:
+        yield turn
+    finally:
+        memory.end_reading(turn.until)
+
+
 def _first_instant(since: datetime | None, now: datetime) -> datetime:
-    known = memory.read_events_until() or now - _FIRST
-    return max(since or known - _MARGIN, now - LISTED_FOR)
+    """Begin where it was read last, or earlier: never later, or what lies between would be read by nobody."""
+    unread = (memory.read_events_until() or now - _FIRST) - _MARGIN
+    return max(min(since or unread, unread), now - LISTED_FOR)
 
 
 def _spans(begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -11,7 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bookings.models import Booking, BookingStatus
-from payments import tasks
+from payments import memory, tasks
+from payments.clocks import read_database_clock
 from payments.event_types import Subject, rule_for
 from payments.exceptions import GatewayBusy
 from payments.gateway import Event
@@ -161,6 +162,75 @@ def test_the_command_looks_as_far_back_as_it_is_told(house: House):
     assert "2" in said.getvalue()
     with pytest.raises(CommandError):
         call_command("fetch_stripe_events", "--days", "31")
+
+
+def test_the_command_leaves_nothing_unread_between_what_it_is_told_and_what_was_read(house: House):
+    tasks.fetch_missed_events()
+    house.wait(days=4)
+    make_intents(house, 1)
+    house.wait(days=3)
+
+    call_command("fetch_stripe_events", "--days", "1", stdout=StringIO())
+    tasks.fetch_missed_events()
+
+    assert kept() == told(house)
+
+
+def while_listing(house: House, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> list[object]:
+    """Have something done each time that Stripe is asked for its list, and return what came of it."""
+    list_events, seen = type(house.gateway).list_events, []
+
+    def act_first(gateway: object, *, since: datetime, until: datetime) -> Iterator[Event]:
+        monkeypatch.setattr(type(house.gateway), "list_events", list_events)
+        seen.append(act())
+        return list_events(house.gateway, since=since, until=until)
+
+    monkeypatch.setattr(type(house.gateway), "list_events", act_first)
+    return seen
+
+
+def test_two_do_not_read_the_list_at_the_same_time(house: House, monkeypatch: pytest.MonkeyPatch):
+    make_intents(house, 1)
+    house.wait(minutes=2)
+
+    def run_both_again() -> object:
+        with pytest.raises(CommandError, match="another process"):
+            call_command("fetch_stripe_events", "--days", "30")
+        return tasks.fetch_missed_events()
+
+    seen = while_listing(house, monkeypatch, run_both_again)
+
+    assert tasks.fetch_missed_events() == "listed=2 missed=2"
+    assert seen == ["being_read"]
+    assert kept() == told(house)
+    assert tasks.fetch_missed_events() == "listed=2 missed=0"
+
+
+def test_a_run_that_fails_gives_its_turn_up(house: House):
+    house.arm(FaultKind.UNAVAILABLE, path=EVENTS, method="GET", count=5)
+    with pytest.raises(Exception, match="list events"):
+        tasks.fetch_missed_events()
+    house.control.clear_faults()
+
+    assert tasks.fetch_missed_events() == "listed=0 missed=0"
+
+
+def test_the_turn_of_who_stands_still_is_taken_and_stays_with_who_took_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    make_intents(house, 1)
+    house.wait(minutes=2)
+    taken = []
+
+    def stand_still() -> None:
+        StripeMemory.objects.update(reading_until=read_database_clock() - timedelta(seconds=1))
+        taken.append(memory.begin_reading())
+
+    while_listing(house, monkeypatch, stand_still)
+
+    assert tasks.fetch_missed_events() == "being_read"
+    assert StripeMemory.objects.get().reading_until == taken[0] is not None
+    assert StripeMemory.objects.get().events_until is None
 
 
 def test_the_command_says_in_a_sentence_that_stripe_cannot_be_asked(house: House):
