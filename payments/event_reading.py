@@ -1,4 +1,7 @@
-"""A webhook's body, read as far as it can be: what Stripe signed is kept, readable or not."""
+"""A webhook's body, read as far as it can be: what Stripe signed is kept, readable or not.
+
+An event holds its object as it was, or, if it is thin, only names it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from payments.gateway import Event
 _LONGEST_ID = 255
 _LONGEST_TYPE = 100
 _LONGEST_VERSION = 40
+# Source: https://docs.stripe.com/event-destinations, "Thin events".
+_THIN = "v2.core.event"
 
 
 def read_event(body: bytes, *, now: datetime) -> Event:
@@ -57,8 +62,17 @@ def _find_problem(event_id: str, type_: str, subject: dict[str, Any] | None, obj
     return "the id of its object is too long" if len(object_id) > _LONGEST_ID else ""
 
 
+def thin_kind(payload: dict[str, Any]) -> str | None:
+    """Return what kind of object a thin event names; ``None`` when the event is not thin."""
+    if payload.get("object") != _THIN:
+        return None
+    return _text((_subject(payload) or {}).get("type"))
+
+
 def _subject(payload: dict[str, Any]) -> dict[str, Any] | None:
     match payload:
+        case {"object": "v2.core.event", "related_object": dict() as subject}:
+            return subject
         case {"data": {"object": dict() as subject}}:
             return subject
     return None
@@ -69,12 +83,23 @@ def _text(value: object) -> str:
 
 
 def _read_instant(value: object) -> datetime | None:
+    """Read seconds, or the text of an instant as thin events have it."""
+    if isinstance(value, str):
+        return _read_text_instant(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
         return datetime.fromtimestamp(value, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _read_text_instant(value: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
 
 
 def _clean(value: Any) -> Any:

@@ -132,7 +132,13 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
 
 def rule_for(event_type: str) -> EventRule:
     """Return what becomes of an event: the longest beginning of its type decides."""
-    return _RULES[max((prefix for prefix in _RULES if event_type.startswith(prefix)), key=len)]
+    plain = plain_type(event_type)
+    return _RULES[max((prefix for prefix in _RULES if plain.startswith(prefix)), key=len)]
+
+
+def plain_type(event_type: str) -> str:
+    """Return the type of the event that says in full what a thin one says; those of Stripe's v2 have none."""
+    return event_type.removeprefix("v1.")
 
 
 def known_prefixes() -> frozenset[str]:

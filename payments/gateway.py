@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -263,6 +263,14 @@ class Gateway(Protocol):
 
     def list_events(self, *, since: datetime, until: datetime) -> Iterator[Event]:
         """Yield every event of a span, newest first; Stripe keeps them for thirty days."""
+
+    def read_object(self, *, kind: str, object_id: str) -> dict[str, Any]:
+        """Return what a thin event names, in the form in which other events hold it.
+
+        Raises:
+            ObjectMissing: there is none.
+            UnknownKind: objects of this kind are not read.
+        """
 
     def cause_events(self) -> str:
         """Make Stripe tell of something that can take no money, and return the id of that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from payments.exceptions import (
     PayerEmailRefused,
     RequestRejected,
     StateConflict,
+    UnknownKind,
 )
 from payments.gateway import (
     DisputeAnswer,
@@ -219,6 +220,23 @@ class StripeGateway:
             span: Any = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
             for each in self._api.events.list({"created": span, "limit": 100}).auto_paging_iter():
                 yield read_event(json.dumps(each.to_dict(for_json=True)).encode(), now=until)
+
+    def read_object(self, *, kind: str, object_id: str) -> dict[str, Any]:
+        service = self._named_by_events().get(kind)
+        if service is None:
+            raise UnknownKind(kind)
+        with _translating("retrieve what an event names"):
+            found: dict[str, Any] = service.retrieve(object_id).to_dict(for_json=True)
+            return found
+
+    def _named_by_events(self) -> Mapping[str, Any]:
+        return {
+            "payment_intent": self._api.payment_intents,
+            "checkout.session": self._api.checkout.sessions,
+            "charge": self._api.charges,
+            "refund": self._api.refunds,
+            "dispute": self._api.disputes,
+        }
 
     def cause_events(self) -> str:
         with _translating("cause events"):

@@ -57,11 +57,12 @@ def _instant(seconds: int | None) -> datetime | None:
 
 
 def read_intent(intent: Any) -> Intent:
-    error = intent.last_payment_error
+    """Read what Stripe's SDK answers with; of money that was taken, how much was."""
+    error, status = intent.last_payment_error, IntentStatus(intent.status)
     return Intent(
         id=intent.id,
-        status=IntentStatus(intent.status),
-        amount_minor=intent.amount,
+        status=status,
+        amount_minor=intent.amount_received if status == IntentStatus.SUCCEEDED else intent.amount,
         currency=intent.currency,
         customer_id=id_of(intent.customer),
         payment_method_id=id_of(intent.payment_method),

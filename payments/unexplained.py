@@ -125,14 +125,17 @@ def is_explained(found: Intent) -> bool:
 
 
 def find_booking(*, marks: Marks, customer_id: str) -> int | None:
-    """Return the booking that something at Stripe is about, by our mark or by its customer."""
+    """Return the booking that something at Stripe is about: whose customer it is, else whom our mark names.
+
+    Each customer is one booking's, and pays; a mark may be written by whoever can open Stripe's pages.
+    """
+    if customer_id:
+        accounts = BookingAccount.objects.filter(stripe_customer_id=customer_id)
+        booking_id = accounts.values_list("booking_id", flat=True).first()
+        if booking_id is not None:
+            return booking_id
     named = _read_uuid(marks.booking)
-    if named is not None:
-        return Booking.objects.filter(public_id=named).values_list("pk", flat=True).first()
-    if not customer_id:
-        return None
-    accounts = BookingAccount.objects.filter(stripe_customer_id=customer_id)
-    return accounts.values_list("booking_id", flat=True).first()
+    return Booking.objects.filter(public_id=named).values_list("pk", flat=True).first() if named else None
 
 
 def describe(found: Intent | Session) -> Mismatch:

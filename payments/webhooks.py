@@ -10,6 +10,7 @@ from django.db import DataError, transaction
 from django.db.models import F
 
 from payments.deferred_jobs import APPLY_STRIPE_EVENT, GUEST_WAITS_PRIORITY
+from payments.event_types import plain_type
 from payments.gateway import Event, Gateway
 from payments.models import StripeEvent
 from procrastinate_tasks import defer
@@ -78,7 +79,7 @@ def _store(event: Event, *, body: bytes | None, now: datetime, is_fetched: bool)
                 APPLY_STRIPE_EVENT,
                 {"event_id": event.id},
                 queueing_lock=f"event:{event.id}",
-                priority=GUEST_WAITS_PRIORITY if event.type.startswith(_GUEST_WAITS) else 0,
+                priority=GUEST_WAITS_PRIORITY if plain_type(event.type).startswith(_GUEST_WAITS) else 0,
             )
     return is_new
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from procrastinate.job_context import JobContext
 from procrastinate.worker import Worker
 
-from payments import memory, unexplained
+from payments import clocks, memory, unexplained
 from payments.exceptions import MemoryLost, OtherAccount
 from payments.gateway import Gateway, get_gateway
 
@@ -31,8 +31,10 @@ def compare(*, gateway: Gateway, now: datetime) -> None:
     Raises:
         OtherAccount: our key is for another account than our customers are; charging is paused.
         MemoryLost: charging is locked, now or since before; or the database changed meanwhile.
+        ClocksDisagree: from when on Stripe is asked the next time would be written down wrong.
         TransientFault: Stripe cannot be asked.
     """
+    clocks.require_agreement()
     epoch = memory.read_epoch()
     with _pausing():
         unknown = unexplained.list_unknown(gateway=gateway)

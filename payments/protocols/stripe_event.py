@@ -11,9 +11,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from payments import disputes, driver, refunds, unexplained
-from payments.event_reading import read_event
-from payments.event_types import Subject, rule_for
-from payments.exceptions import ContradictoryEvidence, ObjectMissing
+from payments.event_reading import read_event, thin_kind
+from payments.event_types import Subject, plain_type, rule_for
+from payments.exceptions import ContradictoryEvidence, ObjectMissing, UnknownKind
 from payments.gateway import Gateway, Marks
 from payments.ledger import mismatches
 from payments.ledger.mismatches import Mismatch
@@ -42,7 +42,7 @@ def apply_stripe_event(
         return None
     if event.state != StripeEvent.State.RECEIVED and not again:
         return StripeEvent.State(event.state)
-    outcome = _read_anew(event, now) or _apply(event, gateway, now)
+    outcome = _read_anew(event, now) or _read_whole(event, gateway) or _apply(event, gateway, now)
     event.state, event.note, event.applied_at = outcome.state, outcome.note, now
     event.save(update_fields=("state", "note", "applied_at"))
     return outcome.state
@@ -74,6 +74,21 @@ def _read_anew(event: StripeEvent, now: datetime) -> _Outcome | None:
     reading = read_event(bytes(event.body), now=now)
     event.type, event.object_id, event.payload = reading.type, reading.object_id, reading.payload
     return _parked(reading.problem) if reading.problem else None
+
+
+def _read_whole(event: StripeEvent, gateway: Gateway) -> _Outcome | None:
+    """Read what a thin event names but does not hold, and what the event is called that does."""
+    kind = thin_kind(event.payload)
+    event.type = plain_type(event.type)
+    if kind is None or rule_for(event.type).subject in (Subject.PERSON, Subject.NOBODY):
+        return None
+    try:
+        event.payload = {"data": {"object": gateway.read_object(kind=kind, object_id=event.object_id)}}
+    except ObjectMissing:
+        return _ignored("Stripe has no such object")
+    except UnknownKind:
+        return _parked("no release knows objects of this kind")
+    return None
 
 
 def _apply(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
@@ -181,7 +196,11 @@ def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> _Ou
         answer = gateway.retrieve_refund(event.object_id)
     except ObjectMissing:
         return _ignored("Stripe has no such refund")
-    if refunds.record(answer=answer, gateway=gateway, now=now) is None:
+    try:
+        refund = refunds.record(answer=answer, gateway=gateway, now=now)
+    except ContradictoryEvidence as fault:
+        return _differ(BreakKind.REFUND_DIFFERS, answer.id, answer.intent_id, fault, now)
+    if refund is None:
         return _ignored("no attempt of ours made the charge, or no money moves")
     return _APPLIED
 
@@ -189,8 +208,11 @@ def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> _Ou
 def _apply_to_charge(event: StripeEvent, gateway: Gateway, now: datetime) -> _Outcome:
     """A charge says that it was refunded, not by which refunds: all of them are read."""
     intent_id = _intent_of_charge(event)
-    if not intent_id or refunds.learn(intent_id=intent_id, gateway=gateway, now=now) is None:
-        return _ignored("no attempt of ours made the charge")
+    try:
+        if not intent_id or refunds.learn(intent_id=intent_id, gateway=gateway, now=now) is None:
+            return _ignored("no attempt of ours made the charge")
+    except ContradictoryEvidence as fault:
+        return _differ(BreakKind.REFUND_DIFFERS, intent_id, intent_id, fault, now)
     return _APPLIED
 
 
@@ -199,7 +221,28 @@ def _apply_to_dispute(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
         dispute = disputes.look(dispute_id=event.object_id, gateway=gateway, now=now)
     except ObjectMissing:
         return _ignored("Stripe has no such dispute")
+    except ContradictoryEvidence as fault:
+        intent_id = _intent_of_charge(event)
+        return _differ(BreakKind.CHARGE_DIFFERS, intent_id or event.object_id, intent_id, fault, now)
     return _APPLIED if dispute else _ignored("no attempt of ours made the charge")
+
+
+def _differ(
+    kind: BreakKind, stripe_id: str, intent_id: str, fault: ContradictoryEvidence, now: datetime
+) -> _Outcome:
+    """Open a difference about what followed a charge, for the booking that was charged."""
+    attempt = PaymentAttempt.objects.select_related("payment").filter(stripe_intent_id=intent_id).first()
+    mismatches.keep(
+        Mismatch(
+            kind=kind,
+            stripe_id=stripe_id,
+            ours=f"{fault.subject}: {fault.stored}"[:_LONGEST_SIDE],
+            theirs=fault.said[:_LONGEST_SIDE],
+            booking_id=attempt.payment.booking_id if attempt else None,
+        ),
+        now=now,
+    )
+    return _CONTRADICTS
 
 
 def _find_attempt(event: StripeEvent) -> PaymentAttempt | None:

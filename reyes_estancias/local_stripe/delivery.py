@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reyes_estancias.local_stripe.core import Core
+from reyes_estancias.local_stripe.settings import read_settings
 from reyes_estancias.local_stripe.webhooks import Delivery, pick_due, record_answer, sign, write_payload
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,8 @@ class Postman:
             store.remove("pending_deliveries", delivery.id)
             return None
         self._busy.add(delivery.id)
-        return Parcel(delivery, endpoint["url"], write_payload(event), secret["secret"])
+        payload = write_payload(event, is_thin=read_settings(store).are_webhooks_thin)
+        return Parcel(delivery, endpoint["url"], payload, secret["secret"])
 
 
 def send(parcel: Parcel) -> tuple[str, bool]:

@@ -12,7 +12,8 @@ from reyes_estancias.local_stripe.store import Store
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``webhook_duplicates`` is how many more times each event is sent; with ``webhook_reorder_seconds`` the
-    events of each such window go out newest first. Above ``calls_a_second`` a call is refused; 0 is no limit.
+    events of each such window go out newest first. Thin ones only name their object. Above ``calls_a_second``
+    a call is refused; 0 is no limit.
     """
 
     latency_ms: int = 0
@@ -22,6 +23,7 @@ class Settings:
     webhook_delay_seconds: float = 0.0
     webhook_reorder_seconds: float = 0.0
     are_webhooks_dropped: bool = False
+    are_webhooks_thin: bool = False
 
 
 class InvalidSetting(Exception):

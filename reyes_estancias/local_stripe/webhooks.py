@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -121,8 +122,28 @@ def _number(delivery: Delivery) -> int:
     return delivery.number
 
 
-def write_payload(event: Document) -> bytes:
-    return json.dumps(event).encode()
+def write_payload(event: Document, *, is_thin: bool = False) -> bytes:
+    return json.dumps(_thin(event) if is_thin else event).encode()
+
+
+def _thin(event: Document) -> Document:
+    """Return the event that only names its object. Source: https://docs.stripe.com/event-destinations."""
+    subject = event["data"]["object"]
+    kind = subject["object"]
+    return {
+        "id": f"{event['id']}thin",
+        "object": "v2.core.event",
+        "context": None,
+        "created": datetime.fromtimestamp(event["created"], tz=UTC).isoformat(timespec="milliseconds"),
+        "livemode": event["livemode"],
+        "reason": None,
+        "related_object": {
+            "id": subject["id"],
+            "type": kind,
+            "url": f"/v1/{kind.replace('.', '/')}s/{subject['id']}",
+        },
+        "type": f"v1.{event['type']}",
+    }
 
 
 def sign(payload: bytes, *, secret: str, timestamp: int) -> str:

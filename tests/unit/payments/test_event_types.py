@@ -67,3 +67,12 @@ def test_what_changes_nothing_says_why_and_what_is_applied_needs_no_reason(type_
 )
 def test_each_goes_where_it_belongs(type_, subject):
     assert rule_for(type_).subject is subject
+
+
+@pytest.mark.parametrize("type_", KNOWN)
+def test_a_thin_event_is_what_the_event_is_that_holds_its_object(type_):
+    assert rule_for(f"v1.{type_}") == rule_for(type_)
+
+
+def test_what_is_thin_and_of_nothing_that_we_know_is_a_person_s():
+    assert rule_for("v2.core.account.updated") == UNKNOWN

@@ -67,6 +67,18 @@ def test_the_sdk_refuses_a_signature_that_is_wrong_or_old(world, secret, age):
         stripe.Webhook.construct_event(payload, header, SECRET)
 
 
+def test_the_sdk_reads_a_thin_event_and_what_it_names(world):
+    make_customer(world)
+    [event] = world.core.store.rows("event")
+    payload = webhooks.write_payload(event, is_thin=True)
+    header = webhooks.sign(payload, secret=SECRET, timestamp=int(time.time()))
+
+    read = world.client.parse_event_notification(payload, header, SECRET)
+
+    assert (read.type, read.id != event["id"]) == ("v1.customer.created", True)
+    assert read.fetch_related_object()["email"] == "ana@example.com"
+
+
 def test_events_go_out_in_the_order_they_happened(world):
     charge_saved_card(world)
 
