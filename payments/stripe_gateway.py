@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,6 @@ from payments.exceptions import (
     PayerEmailRefused,
     RequestRejected,
     StateConflict,
-    UnknownKind,
 )
 from payments.gateway import (
     DisputeAnswer,
@@ -50,6 +49,7 @@ from payments.stripe_readings import (
     read_intent,
     read_refund,
     read_session,
+    service_of,
 )
 from payments.webhook_signature import is_signed
 
@@ -222,21 +222,10 @@ class StripeGateway:
                 yield read_event(json.dumps(each.to_dict(for_json=True)).encode(), now=until)
 
     def read_object(self, *, kind: str, object_id: str) -> dict[str, Any]:
-        service = self._named_by_events().get(kind)
-        if service is None:
-            raise UnknownKind(kind)
+        service = service_of(self._api, kind)
         with _translating("retrieve what an event names"):
             found: dict[str, Any] = service.retrieve(object_id).to_dict(for_json=True)
             return found
-
-    def _named_by_events(self) -> Mapping[str, Any]:
-        return {
-            "payment_intent": self._api.payment_intents,
-            "checkout.session": self._api.checkout.sessions,
-            "charge": self._api.charges,
-            "refund": self._api.refunds,
-            "dispute": self._api.disputes,
-        }
 
     def cause_events(self) -> str:
         with _translating("cause events"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
+from payments.exceptions import UnknownKind
 from payments.gateway import (
     DisputeAnswer,
     DisputeMovement,
@@ -104,6 +106,26 @@ def read_refund(refund: Any) -> RefundAnswer:
         refund_key=our_key(refund, REFUND_KEY),
         failure=getattr(refund, "failure_reason", None) or "",
     )
+
+
+def service_of(api: Any, kind: str) -> Any:
+    """Return the part of Stripe's SDK that reads objects of a kind which thin events name.
+
+    Raises:
+        UnknownKind: events about such objects are not applied.
+    """
+    if kind not in _SERVICES:
+        raise UnknownKind(kind)
+    return attrgetter(_SERVICES[kind])(api)
+
+
+_SERVICES = {
+    "payment_intent": "payment_intents",
+    "checkout.session": "checkout.sessions",
+    "charge": "charges",
+    "refund": "refunds",
+    "dispute": "disputes",
+}
 
 
 def id_of(reference: Any) -> str:
