@@ -48,7 +48,7 @@ INVARIANTS = (
     Invariant("I1", _("the ledger holds at Stripe what nobody paid, or less than was paid"), "accounts"),
     Invariant("I2", _("something was charged twice")),
     Invariant("I3", _("a charge and what is recorded of it differ"), "accounts"),
-    Invariant("I4", _("a guest who paid is not told so, or one who did not is")),
+    Invariant("I4", _("a guest who paid is not told so, or one who did not is"), "accounts"),
     Invariant("I5", _("something at Stripe that nobody explains may take money")),
     Invariant("I6", _("a night is sold twice, or not kept for who has it")),
     Invariant("I7", _("two attempts may take the same money, or one is in doubt and forgotten")),

@@ -1,4 +1,4 @@
--- Which of I1, I3 and I8 may be broken: each table is read once, and the rows of two are matched by sums alone.
+-- Which of I1, I3, I4 and I8 may be broken: each table is read once, and the rows of two are matched by sums alone.
 -- The sum of hashes tells whether two sets of rows are the same. The sum of amounts, each times a hash of its
 -- booking, tells whether all bookings have the same sums. The hash has another salt with each look: what one
 -- look in sixteen million does not see, the next one does.
@@ -9,9 +9,27 @@ WITH won AS (
     WHERE state = 'succeeded'
 ), paid AS (
     SELECT sum(hashtextextended(currency, hashint8extended(id, amount_minor))) AS payments,
-        sum((hashint8extended(booking_id, %(salt)s) >> 40) * amount_minor) AS captured
+        sum((hashint8extended(booking_id, %(salt)s) >> 40) * amount_minor) AS captured,
+        sum(hashint8extended(id, booking_id)) AS told
     FROM payments_payment
     WHERE status = 'paid'
+), told AS (
+    SELECT sum(hashint8extended(payment_id, booking_id)) AS payments
+    FROM payments_guestemail
+    WHERE kind IN ('confirmed', 'receipt')
+), excused AS (
+    SELECT sum(hashint8extended(untold.id, untold.booking_id)) AS payments
+    FROM bookings_booking booking, LATERAL (
+        SELECT payment.id, payment.booking_id
+        FROM payments_payment payment
+        WHERE payment.booking_id = booking.id AND payment.kind = 'deposit' AND payment.status = 'paid'
+            AND NOT EXISTS (
+                SELECT FROM payments_guestemail email
+                WHERE email.payment_id = payment.id AND email.booking_id = payment.booking_id
+                    AND email.kind IN ('confirmed', 'receipt'))
+        OFFSET 0
+    ) untold
+    WHERE booking.confirmed_at IS NULL OR booking.cancel_requested_at IS NOT NULL
 ), live AS (
     SELECT sum((hashint8extended(payment.booking_id, %(salt)s) >> 40) * attempt.amount_minor) AS in_flight
     FROM payments_paymentattempt attempt JOIN payments_payment payment ON payment.id = attempt.payment_id
@@ -57,6 +75,7 @@ WITH won AS (
         won.intents IS DISTINCT FROM posted.intents AS intents_differ,
         coalesce(account.captured, 0) <> coalesce(paid.captured, 0)
             OR coalesce(account.refunded, 0) <> coalesce(back.refunded, 0) AS moves_differ,
+        coalesce(paid.told, 0) <> coalesce(told.payments, 0) + coalesce(excused.payments, 0) AS letters_differ,
         account.has_too_much
             OR coalesce(account.owed, 0) <> coalesce(posted.receivable, 0) + coalesce(posted.captured, 0)
                 - coalesce(posted.refunded, 0)
@@ -66,7 +85,7 @@ WITH won AS (
             OR coalesce(account.refunded, 0) <> coalesce(posted.refunded, 0)
             OR coalesce(account.disputed, 0) <> coalesce(posted.disputed, 0)
             OR coalesce(account.lost, 0) <> coalesce(posted.lost, 0) AS sums_differ
-    FROM won, paid, live, back, posted, account
+    FROM won, paid, told, excused, live, back, posted, account
 )
 SELECT 'I1' FROM looks
 WHERE payments_differ OR moves_differ OR EXISTS (
@@ -79,6 +98,8 @@ WHERE payments_differ OR moves_differ OR EXISTS (
     ) unpaid WHERE is_settled)
 UNION ALL
 SELECT 'I3' FROM looks WHERE payments_differ OR intents_differ
+UNION ALL
+SELECT 'I4' FROM looks WHERE letters_differ
 UNION ALL
 SELECT 'I8' FROM looks
 WHERE sums_differ OR EXISTS (

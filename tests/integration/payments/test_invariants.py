@@ -20,7 +20,7 @@ from freezegun import freeze_time
 
 from bookings.models import Booking, NightBlock
 from bookings.services import complete_departed
-from payments import attention, tasks
+from payments import attention, policies, tasks
 from payments.invariants import checking
 from payments.invariants.catalogue import INVARIANTS, named
 from payments.ledger import claims, outcomes
@@ -160,6 +160,15 @@ def break_i2() -> str:
     return f"payment {attempt.payment_id}"
 
 
+def break_i2_by_two_balances() -> str:
+    balance = pay_balance(make_confirmed_booking(now=NOW)).payment
+    drop_rules(drop_index("payments_one_balance_per_booking"))
+    with unguarded():
+        balance.pk, balance.seq, balance.status = None, 2, "paid"
+        balance.save(force_insert=True)
+    return f"booking {balance.booking_id}"
+
+
 def break_i3() -> str:
     payment = balance_of(make_confirmed_booking(now=NOW))
     with unguarded():
@@ -220,6 +229,10 @@ def break_i7() -> str:
     ).attempt
     assert attempt is not None
     return f"attempt {attempt.pk}"
+
+
+def break_i7_by_two_that_may_take_money() -> str:
+    return break_i2()
 
 
 def break_i8() -> str:
@@ -334,6 +347,14 @@ def break_i14() -> str:
     email = GuestEmail.objects.get(booking=make_confirmed_booking(now=NOW))
     GuestEmail.objects.filter(pk=email.pk).update(sent_at=NOW, dropped_at=NOW)
     return f"email {email.pk}"
+
+
+def break_i14_by_writing_twice() -> str:
+    email = GuestEmail.objects.get(booking=make_confirmed_booking(now=NOW))
+    drop_rules("ALTER TABLE payments_guestemail DROP CONSTRAINT payments_one_email_per_version")
+    first, email.pk = email.pk, None
+    email.save(force_insert=True)
+    return f"email {first}"
 
 
 def break_i15() -> str:
@@ -464,6 +485,34 @@ def test_a_transfer_that_is_not_its_attempt_s_is_found_by_its_fingerprint(change
         posted.filter(pk=posted[0].pk).update(**change)
 
     assert broken()["I3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("payments_one_live_or_won_attempt", "(payment_id) WHERE ((state)::text = ANY"),
+        (
+            "payments_one_balance_per_booking",
+            "(booking_id) WHERE (((kind)::text = 'balance'::text) AND (NOT ((status)::text = 'void'::text)))",
+        ),
+        (
+            "payments_one_email_per_version",
+            "(booking_id, kind, payment_id, refund_id, version) NULLS NOT DISTINCT",
+        ),
+    ],
+)
+def test_a_rule_by_which_an_invariant_holds_says_what_the_invariant_asks(name: str, rule: str):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE indexrelid = to_regclass(%s) AND indisunique AND indisvalid",
+            [name],
+        )
+        (definition,) = cursor.fetchone()
+
+    assert rule in definition
+    if "state" in rule:
+        assert all(f"'{state}'" in definition for state in policies.LIVE_OR_WON_STATES)
 
 
 def test_every_invariant_is_broken_by_a_test():
