@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar
+from typing import Any, Generic, LiteralString, TypeVar
 
 import psycopg
 from django.db import Error, InterfaceError, OperationalError, transaction
@@ -136,6 +137,26 @@ def fetch_row(sql: LiteralString, **parameters: object) -> dict[str, Any]:
     return row
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Generic[T]):
+    """A statement, and how its rows are read once all that is asked with it has been answered."""
+
+    sql: LiteralString
+    read: Callable[[list[dict[str, Any]]], T]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+def ask(question: Question[T]) -> T:
+    """Return the answer to one question."""
+    return question.read(fetch_rows(question.sql, **question.parameters))
+
+
+def ask_together(*questions: Question[Any]) -> list[Any]:
+    """Return the answers to many questions, in their order, that take one way to the database and back."""
+    answers = _connector().execute_together(questions)
+    return [question.read(rows) for question, rows in zip(questions, answers, strict=True)]
+
+
 def execute(sql: LiteralString, **parameters: object) -> None:
     _connector().execute_query(sql, **parameters)
 
@@ -155,6 +176,19 @@ class _Connector(DjangoConnector):
             _read_any_instant(cursor.adapters)  # the cursor's own, not the connection's
             cursor.execute(query, self._wrap_json(arguments))
             return list(self._dictfetch(cursor))
+
+    @wrap_exceptions()
+    def execute_together(self, questions: Sequence[Question[Any]]) -> list[list[dict[str, Any]]]:
+        with self.connection.cursor() as cursor:
+            if not hasattr(cursor, "mogrify"):  # a server that binds parameters takes one statement at a time
+                return [self.execute_query_all(each.sql, **each.parameters) for each in questions]
+            _read_any_instant(cursor.adapters)
+            bound = (cursor.mogrify(each.sql, self._wrap_json({**each.parameters})) for each in questions)
+            cursor.execute("\n;\n".join(bound))
+            answers = [list(self._dictfetch(cursor))]
+            while cursor.nextset():
+                answers.append(list(self._dictfetch(cursor)))
+            return answers
 
 
 def _read_any_instant(adapters: AdaptersMap) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from procrastinate_tasks.queries.queues import (
-    FailedLately,
-    QueueDepth,
-    list_failed_lately,
-    list_queue_depths,
-)
-from procrastinate_tasks.queries.system import ConnectionUse, read_connection_use
-from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
-from procrastinate_tasks.queues.control import QueueRuleInfo, list_queue_rules
-from procrastinate_tasks.queues.pauses import Pause, read_pauses
-from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
+from procrastinate_tasks.database import Question, ask_together
+from procrastinate_tasks.queries.queues import FAILED_LATELY, FailedLately, QueueDepth, queue_depths
+from procrastinate_tasks.queries.system import ConnectionUse, connection_use
+from procrastinate_tasks.queries.workers import WorkerHeartbeat, workers
+from procrastinate_tasks.queues.control import QUEUE_RULES, QueueRuleInfo
+from procrastinate_tasks.queues.pauses import PAUSES, Pause
+from procrastinate_tasks.schedule.state import STATES, ScheduleInfo, schedule_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +58,35 @@ class Snapshot:
 
 
 def take_snapshot() -> Snapshot:
-    """Look at the queue, in seven statements whose cost does not grow with the number of finished jobs."""
-    now, pauses = read_pauses()
-    failed = list_failed_lately()
-    return Snapshot(
+    """Look at the queue, at a cost that does not grow with the number of finished jobs."""
+    return look()[0]
+
+
+def look(*others: Question[Any]) -> tuple[Snapshot, list[Any]]:
+    """Take the snapshot, and ask other questions on the same way."""
+    questions = (PAUSES, FAILED_LATELY, queue_depths(), QUEUE_RULES, workers(), STATES, connection_use())
+    answers = ask_together(*questions, *others)
+    (now, pauses), failed, depths, rules, found, states, connections = answers[: len(questions)]
+    snapshot = Snapshot(
         taken_at=now,
-        queues=_queue_loads(now, failed),
-        workers=list_workers(),
-        schedule=list_schedule(now),
-        connections=read_connection_use(),
+        queues=_queue_loads(now, failed, depths, rules),
+        workers=found,
+        schedule=schedule_of(states, now=now),
+        connections=connections,
         failed=failed,
         pauses=pauses,
     )
+    return snapshot, answers[len(questions) :]
 
 
-def _queue_loads(now: datetime, failed: Sequence[FailedLately]) -> tuple[QueueLoad, ...]:
-    depths = {depth.queue: depth for depth in list_queue_depths()}
-    rules = {rule.queue: rule for rule in list_queue_rules()}
+def _queue_loads(
+    now: datetime,
+    failed: Sequence[FailedLately],
+    found: Sequence[QueueDepth],
+    in_force: Sequence[QueueRuleInfo],
+) -> tuple[QueueLoad, ...]:
+    depths = {depth.queue: depth for depth in found}
+    rules = {rule.queue: rule for rule in in_force}
     names = {*depths, *rules, *(item.queue for item in failed if item.last_day)}
     return tuple(
         _queue_load(

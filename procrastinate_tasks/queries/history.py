@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from procrastinate_tasks.database import fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import Question, ask, fetch_rows, statement
 from procrastinate_tasks.models.monitoring import SLOT, TIME_BOUNDS
 from procrastinate_tasks.queries.alerts import ToldAlert
 from procrastinate_tasks.queries.failures import MOST_NEW, NEW_FAULTS, NewFault
@@ -76,7 +76,11 @@ class DayOfRuns:
 
 def read_facts() -> DashboardFacts:
     """Read the facts in one statement."""
-    row = fetch_row(_FACTS, at_most=MOST_NEW)
+    return ask(FACTS)
+
+
+def _read_facts(rows: list[dict[str, Any]]) -> DashboardFacts:
+    (row,) = rows
     new_faults = tuple(NewFault(**fault) for fault in json.loads(row.pop("new_faults")))
     releases, alerts = json.loads(row.pop("releases_of_day")), json.loads(row.pop("alerts"))
     return DashboardFacts(
@@ -87,6 +91,8 @@ def read_facts() -> DashboardFacts:
     )
 
 
+FACTS = Question(sql=_FACTS, read=_read_facts, parameters={"at_most": MOST_NEW})
+
 _MOMENTS = ("told_at", "seen_at", "silenced_until")
 
 
@@ -95,13 +101,18 @@ def _told_alert(facts: dict[str, Any]) -> ToldAlert:
     return ToldAlert(**{**facts, **moments})
 
 
-def read_day(until: datetime) -> DayOfRuns:
-    """Read the 24 hours that end with ``until``, the end of a slot."""
+def _read_day(rows: list[dict[str, Any]]) -> DayOfRuns | None:
+    """Read the 24 hours up to the end of the slot that was summed up last; None before the first."""
+    (until,) = {row.pop("until") for row in rows}
+    if until is None:
+        return None
     from_at = until - DAY
     slots = [Ended()] * (DAY // SLOT)
     hours: dict[str, list[TaskHour]] = {}
-    for row in fetch_rows(statement("queries/rollup_of_day"), from_at=from_at):
+    for row in rows:
         task_name, slot_at, hour_at = (row.pop(name) for name in ("task_name", "slot_at", "hour_at"))
+        if slot_at is None and task_name is None:
+            continue  # nothing ended
         if task_name is None:
             slots[(slot_at - from_at) // SLOT] = Ended(**{name: row[name] for name in _COUNTS})
         else:
@@ -114,6 +125,8 @@ def read_day(until: datetime) -> DayOfRuns:
         tasks={name: tuple(day) for name, day in hours.items()},
     )
 
+
+DAY_OF_RUNS = Question(sql=statement("queries/rollup_of_day"), read=_read_day)
 
 _COUNTS = ("succeeded", "failed", "retried")
 
@@ -171,14 +184,16 @@ def _times_taken(name: str, counted: Mapping[str, int]) -> TimesTaken:
 _HOURS = DAY // HOUR
 
 
-def read_hours_of_queues(until: datetime) -> Mapping[str, tuple[Ended, ...]]:
-    """Return the 24 hours that end with ``until``, of each queue in which something ended."""
+def _read_hours_of_queues(rows: list[dict[str, Any]]) -> Mapping[str, tuple[Ended, ...]]:
     hours: dict[str, list[Ended]] = {}
-    for row in fetch_rows(statement("queries/rollup_of_queues"), from_at=until - DAY):
+    for row in rows:
         day = hours.setdefault(row["queue_name"], [Ended()] * _HOURS)
         day[row["hour"]] = Ended(succeeded=row["succeeded"], failed=row["failed"], retried=row["retried"])
     return {name: tuple(day) for name, day in hours.items()}
 
+
+HOURS_OF_QUEUES = Question(sql=statement("queries/rollup_of_queues"), read=_read_hours_of_queues)
+"""The 24 hours that were summed up last, of each queue in which something ended."""
 
 RUNS_SHOWN = 14
 

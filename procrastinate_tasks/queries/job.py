@@ -8,24 +8,22 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
 
-from django.db.models import DateTimeField, Func
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.models import ProcrastinateEvent
 from procrastinate.retry import RetryStrategy
 
-from procrastinate_tasks.database import fetch_rows
+from procrastinate_tasks.database import Question, ask, ask_together, fetch_rows
 from procrastinate_tasks.formatting import count_in_words, duration_in_words
 from procrastinate_tasks.jobs.arguments import arguments_to_show, value_to_show
 from procrastinate_tasks.jobs.log_lines import MOST_RUNS
 from procrastinate_tasks.jobs.retries import Retries
 from procrastinate_tasks.jobs.states import JobState
 from procrastinate_tasks.models import JobLog, JobProgress, Outcome
-from procrastinate_tasks.queries.jobs import JobQuery, JobRow, list_jobs
+from procrastinate_tasks.queries.jobs import JobQuery, JobRow, newest_jobs
 
 MOST_EVENTS = 200
 
@@ -51,6 +49,16 @@ WHERE job.lock = %(lock)s
   AND job.id <> %(job_id)s
 ORDER BY job.status = 'doing' DESC, job.priority DESC, job.id
 LIMIT %(limit)s
+"""
+
+
+_EVENTS = """
+-- A job's latest events, the latest first. One of them may be of any instant: when it is due.
+SELECT type::text AS type, procrastinate_tasks_readable_v1(at) AS at
+FROM procrastinate_events
+WHERE job_id = %(job_id)s AND at IS NOT NULL
+ORDER BY id DESC
+LIMIT %(at_most)s
 """
 
 
@@ -101,23 +109,38 @@ class LockSharer:
     runs: bool
 
 
-def find_job(job_id: int) -> JobRow | None:
-    """Return a job as the list knows it; None if it never was, or was pruned."""
-    rows = list_jobs(JobQuery(ids=(min(job_id, 2**63 - 1),))).rows
-    return rows[0] if rows else None
+def look_at(job_id: int, *others: Question[Any]) -> list[Any]:
+    """Return a job if it is kept, its attempts and events, and the answers to other questions."""
+    number = min(job_id, 2**63 - 1)
+    row = newest_jobs(JobQuery(ids=(number,)))
+    page, *answers = ask_together(row, attempts_of(number), _events(number), *others)
+    return [next(iter(page.rows), None), *answers]
 
 
 def list_events(job_id: int) -> tuple[Event, ...]:
-    """Return a job's latest events, the oldest first. One of them may be of any instant: when it is due."""
-    readable_at = Func("at", function="procrastinate_tasks_readable_v1", output_field=DateTimeField())
-    events = ProcrastinateEvent.objects.filter(job_id=job_id, at__isnull=False).order_by("-id")
-    latest = events.values_list("type", readable_at)[:MOST_EVENTS]
-    return tuple(Event(type=kind, at=at) for kind, at in reversed(latest))
+    """Return a job's latest events, the oldest first."""
+    return ask(_events(job_id))
+
+
+def _events(job_id: int) -> Question[tuple[Event, ...]]:
+    return Question(sql=_EVENTS, read=_read_events, parameters={"job_id": job_id, "at_most": MOST_EVENTS})
+
+
+def _read_events(rows: list[dict[str, Any]]) -> tuple[Event, ...]:
+    return tuple(Event(**row) for row in reversed(rows))
 
 
 def list_attempts(job_id: int, *, at_most: int = MOST_ATTEMPTS) -> list[Attempt]:
     """Return a job's latest attempts, the latest first; they outlive the job for a while."""
-    rows = fetch_rows(_ATTEMPTS, job_id=job_id, at_most=at_most)
+    return ask(attempts_of(job_id, at_most=at_most))
+
+
+def attempts_of(job_id: int, *, at_most: int = MOST_ATTEMPTS) -> Question[list[Attempt]]:
+    """Ask for a job's latest attempts."""
+    return Question(sql=_ATTEMPTS, read=_read_attempts, parameters={"job_id": job_id, "at_most": at_most})
+
+
+def _read_attempts(rows: list[dict[str, Any]]) -> list[Attempt]:
     return [Attempt(**{**row, "result": _result_of(row["result"])}) for row in rows]
 
 

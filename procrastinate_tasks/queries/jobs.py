@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, LiteralString
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import Question, ask, fetch_row, fetch_rows, statement
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.arguments import arguments_to_show
 from procrastinate_tasks.jobs.states import JobState, job_state
@@ -154,6 +155,11 @@ def list_in_order(query: JobQuery, *, key: str = "") -> JobPage:
         page = list_jobs(query, before=read_number(key))
         last = page.looked_until or (page.rows[-1].id if page.rows else None)
         return replace(page, next_key=str(last) if page.has_older and last else "")
+    return ask(jobs_in_order(query, key=key))
+
+
+def jobs_in_order(query: JobQuery, *, key: str = "") -> Question[JobPage]:
+    """Ask for the jobs after ``key`` in an order of the query's that is not the newest first."""
     order = order_of(query.tab, query.order)
     found_key = read_key(key, order)
     parameters = _parameters(query) | {
@@ -165,13 +171,22 @@ def list_in_order(query: JobQuery, *, key: str = "") -> JobPage:
         "key_id": found_key[1] if found_key else None,
     }
     is_following = found_key is not None
-    sql = _compose("queries/list_jobs", query.tab, order=order, is_following=is_following)
-    rows = [_row(row) for row in fetch_rows(sql, **parameters)]
+    return Question(
+        sql=_compose("queries/list_jobs", query.tab, order=order, is_following=is_following),
+        read=partial(_read_in_order, query, order, parameters),
+        parameters=parameters,
+    )
+
+
+def _read_in_order(
+    query: JobQuery, order: Order, parameters: dict[str, object], found: list[dict[str, Any]]
+) -> JobPage:
+    rows = [_row(row) for row in found]
     shown, has_more = tuple(rows[:ROWS_PER_PAGE]), len(rows) > ROWS_PER_PAGE
     end_of_search = "" if has_more or not order.is_by_end else _last_end(query, order, parameters)
     return JobPage(
         rows=shown,
-        has_newer=is_following,
+        has_newer=parameters["key"] is not None,
         has_older=has_more or bool(end_of_search),
         next_key=write_key(shown[-1].key, shown[-1].id) if has_more else end_of_search,
         is_within=order.is_within and _are_more_than(SORTED_WITHIN, query, parameters),
@@ -194,40 +209,55 @@ def _are_more_than(most: int, query: JobQuery, parameters: dict[str, object]) ->
 
 def list_jobs(query: JobQuery, *, before: int | None = None, after: int | None = None) -> JobPage:
     """Return the page of jobs older than ``before`` or newer than ``after``; the newest without either."""
+    return ask(newest_jobs(query, before=before, after=after))
+
+
+def newest_jobs(query: JobQuery, *, before: int | None = None, after: int | None = None) -> Question[JobPage]:
+    """Ask for a page of jobs, the newest first."""
     parameters = _parameters(query) | {
         "before": before,
         "after": after,
         "window": WINDOW,
         "limit": ROWS_PER_PAGE + 1,
     }
-    found = [
-        _row(row)
-        for row in fetch_rows(
-            _compose("queries/list_jobs", query.tab, is_upwards=after is not None), **parameters
-        )
-    ]
+    return Question(
+        sql=_compose("queries/list_jobs", query.tab, is_upwards=after is not None),
+        read=partial(_read_newest, query, parameters),
+        parameters=parameters,
+    )
+
+
+def _read_newest(query: JobQuery, parameters: dict[str, object], rows: list[dict[str, Any]]) -> JobPage:
+    found = [_row(row) for row in rows]
     has_more = len(found) > ROWS_PER_PAGE
-    if after is not None:
+    if parameters["after"] is not None:
         return JobPage(rows=tuple(found[-ROWS_PER_PAGE:]), has_newer=has_more, has_older=True)
     looked_until = None if has_more else _looked_until(query, parameters)
     return JobPage(
         rows=tuple(found[:ROWS_PER_PAGE]),
-        has_newer=before is not None,
+        has_newer=parameters["before"] is not None,
         has_older=has_more or looked_until is not None,
         looked_until=looked_until,
     )
 
 
-def count_tabs(query: JobQuery) -> dict[Tab, Count]:
-    """Count the jobs of each tab that the rest of the query lets through, up to ``MOST_COUNTED``.
+def counts_of_tabs(query: JobQuery) -> Question[dict[Tab, Count]]:
+    """Ask for the jobs of each tab that the rest of the query lets through, up to ``MOST_COUNTED``.
 
     A filter that no index serves is counted among each tab's newest jobs only.
     """
     most = _WINDOW_OF_A_COUNT if query.lock or query.min_attempts else MOST_COUNTED
     branches: list[LiteralString] = [_compose_count(name, group) for name, group in GROUPS.items()]
-    parameters = _parameters(query) | {"window": most + 1}
+    return Question(
+        sql="(" + ") UNION ALL (".join(branches) + ")",
+        read=partial(_read_counts, most),
+        parameters=_parameters(query) | {"window": most + 1},
+    )
+
+
+def _read_counts(most: int, rows: list[dict[str, Any]]) -> dict[Tab, Count]:
     counts: dict[Tab, Count] = {}
-    for row in fetch_rows("(" + ") UNION ALL (".join(branches) + ")", **parameters):
+    for row in rows:
         is_capped = row["seen"] > most
         for tab, number in zip(GROUPS[row["group"]].parts, row["parts"], strict=True):
             counts[tab] = Count(number=min(number, most), is_capped=is_capped)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_rows, statement
-from procrastinate_tasks.queries.workers import WorkerHeartbeat, list_workers
-from procrastinate_tasks.queues.pauses import Pause, read_pauses
+from procrastinate_tasks.database import Question, ask, ask_together, statement
+from procrastinate_tasks.queries.workers import WorkerHeartbeat, workers
+from procrastinate_tasks.queues.pauses import PAUSES, Pause
 from procrastinate_tasks.schedule.periodic import all_schedules
 
 MOST_FAILURES_COUNTED = 10_001
@@ -78,27 +79,45 @@ class TaskInfo:
 
 
 def read_status() -> QueueStatus:
-    """Return depth, workers, pauses and the failures of the last day in four statements."""
-    now, pauses = read_pauses()
+    """Return depth, workers, pauses and the failures of the last day."""
+    (now, pauses), depths, found, failed = ask_together(PAUSES, queue_depths(), workers(), FAILED_LATELY)
     return QueueStatus(
         now=now,
-        queues=list_queue_depths(),
-        workers=list_workers(),
-        failed_last_day=sum(failed.last_day for failed in list_failed_lately()),
+        queues=depths,
+        workers=found,
+        failed_last_day=sum(each.last_day for each in failed),
         pauses=pauses,
     )
 
 
 def list_queue_depths() -> tuple[QueueDepth, ...]:
     """Return the queues that hold unfinished jobs, by name."""
-    rows = fetch_rows(statement("queries/queue_depths"), orphaned_after=plain_orphaned_after())
+    return ask(queue_depths())
+
+
+def queue_depths() -> Question[tuple[QueueDepth, ...]]:
+    """Ask for the queues that hold unfinished jobs, by name."""
+    return Question(
+        sql=statement("queries/queue_depths"),
+        read=_read_depths,
+        parameters={"orphaned_after": plain_orphaned_after()},
+    )
+
+
+def _read_depths(rows: list[dict[str, Any]]) -> tuple[QueueDepth, ...]:
     return tuple(QueueDepth(**row) for row in rows)
 
 
-def list_failed_lately() -> tuple[FailedLately, ...]:
-    """Return what failed within the last 48 hours and was not mended, by queue and task."""
-    rows = fetch_rows(statement("queries/failed_lately"), at_most=MOST_FAILURES_COUNTED)
+def _read_failed_lately(rows: list[dict[str, Any]]) -> tuple[FailedLately, ...]:
     return tuple(FailedLately(**row) for row in rows)
+
+
+FAILED_LATELY = Question(
+    sql=statement("queries/failed_lately"),
+    read=_read_failed_lately,
+    parameters={"at_most": MOST_FAILURES_COUNTED},
+)
+"""What failed within the last 48 hours and was not mended, by queue and task."""
 
 
 def list_tasks() -> tuple[TaskInfo, ...]:

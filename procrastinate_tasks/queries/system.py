@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import django
 from django.db import connections
@@ -15,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import QueueSettings, django_name, queue_settings
-from procrastinate_tasks.database import database_now, fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import Question, ask, database_now, fetch_row, fetch_rows, statement
 from procrastinate_tasks.models import Outcome
 
 _PACKAGES = ("procrastinate", "psycopg")
@@ -141,14 +142,33 @@ class Progress:
 
 def read_connection_use() -> ConnectionUse:
     """Return the open connections beside the limit that is nearest, the plan's or the server's."""
-    row = fetch_row(statement("queries/connection_use"), plan_limit=queue_settings().connection_limit)
+    return ask(connection_use())
+
+
+def connection_use() -> Question[ConnectionUse]:
+    """Ask for the open connections beside the limit that is nearest."""
+    return Question(
+        sql=statement("queries/connection_use"),
+        read=_read_connection_use,
+        parameters={"plan_limit": queue_settings().connection_limit},
+    )
+
+
+def _read_connection_use(rows: list[dict[str, Any]]) -> ConnectionUse:
+    (row,) = rows
     return ConnectionUse(**row)
 
 
 def read_oldest_transaction() -> OpenTransaction | None:
     """Return the oldest transaction that keeps dead rows from being cleaned up, but for this session's."""
-    rows = fetch_rows(statement("queries/oldest_transaction"))
+    return ask(OLDEST_TRANSACTION)
+
+
+def _read_oldest(rows: list[dict[str, Any]]) -> OpenTransaction | None:
     return OpenTransaction(**rows[0]) if rows else None
+
+
+OLDEST_TRANSACTION = Question(sql=statement("queries/oldest_transaction"), read=_read_oldest)
 
 
 def read_progress() -> Progress:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from procrastinate_tasks.database import fetch_rows, statement
+from procrastinate_tasks.database import Question, statement
 from procrastinate_tasks.formatting import Amount
 from procrastinate_tasks.jobs.descriptions import described_tasks, sums_of
 from procrastinate_tasks.queries.money import read_job_of_money
@@ -30,12 +31,21 @@ class Upcoming:
     amounts: tuple[Amount, ...]
 
 
-def read_upcoming() -> Upcoming | None:
-    """Read them in one statement and what the project's hooks take; None without a task that moves money."""
+def upcoming() -> Question[Upcoming | None]:
+    """Ask for them; None without a task that moves money."""
     tasks = [name for name, task in described_tasks().items() if task.moves_money]
-    if not tasks:
-        return None
-    rows = fetch_rows(statement("queries/next_of_money"), tasks=tasks, at_most=MOST_UPCOMING)
+    return Question(
+        sql=statement("queries/next_of_money"),
+        read=_read_upcoming if tasks else _nothing,
+        parameters={"tasks": tasks, "at_most": MOST_UPCOMING},
+    )
+
+
+def _nothing(_rows: list[dict[str, Any]]) -> None:
+    return None
+
+
+def _read_upcoming(rows: list[dict[str, Any]]) -> Upcoming:
     due = [row.pop("due_at") for row in rows]
     jobs = [read_job_of_money(row) for row in rows]
     return Upcoming(

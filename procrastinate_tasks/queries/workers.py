@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import fetch_rows, statement
+from procrastinate_tasks.database import Question, ask, statement
 
 MOST_JOBS = 500
 
@@ -27,11 +27,16 @@ class JobInProgress:
     is_orphaned: bool
 
 
-def list_jobs_in_progress() -> tuple[JobInProgress, ...]:
-    """Return the jobs in progress, at most ``MOST_JOBS``: the orphaned first, then the longest running."""
-    rows = fetch_rows(
-        statement("queries/jobs_of_workers"), orphaned_after=plain_orphaned_after(), at_most=MOST_JOBS
+def jobs_in_progress() -> Question[tuple[JobInProgress, ...]]:
+    """Ask for the jobs in progress, at most ``MOST_JOBS``: the orphaned first, then the longest running."""
+    return Question(
+        sql=statement("queries/jobs_of_workers"),
+        read=_read_jobs,
+        parameters={"orphaned_after": plain_orphaned_after(), "at_most": MOST_JOBS},
     )
+
+
+def _read_jobs(rows: list[dict[str, Any]]) -> tuple[JobInProgress, ...]:
     return tuple(JobInProgress(**row) for row in rows)
 
 
@@ -74,8 +79,20 @@ class WorkerHeartbeat:
 
 def list_workers() -> tuple[WorkerHeartbeat, ...]:
     """Return the registered workers, the longest registered first."""
-    rows = fetch_rows(statement("queries/worker_heartbeats"), orphaned_after=plain_orphaned_after())
-    return tuple(_worker_heartbeat(row) for row in rows)
+    return ask(workers())
+
+
+def workers() -> Question[tuple[WorkerHeartbeat, ...]]:
+    """Ask for the registered workers, the longest registered first."""
+    return Question(
+        sql=statement("queries/worker_heartbeats"),
+        read=_read_workers,
+        parameters={"orphaned_after": plain_orphaned_after()},
+    )
+
+
+def _read_workers(rows: list[dict[str, Any]]) -> tuple[WorkerHeartbeat, ...]:
+    return tuple(map(_worker_heartbeat, rows))
 
 
 def _worker_heartbeat(row: dict[str, Any]) -> WorkerHeartbeat:

@@ -10,7 +10,7 @@ from typing import Any
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import QueueLimit, Rate, find_limit_problem, project_name, queue_settings
-from procrastinate_tasks.database import database_alias, fetch_rows, statement
+from procrastinate_tasks.database import Question, ask, database_alias, fetch_rows, statement
 from procrastinate_tasks.exceptions import InvalidQueueLimit, UnknownQueue
 from procrastinate_tasks.models import QueueRule
 
@@ -116,14 +116,28 @@ def is_paused(queue: str) -> bool:
 
 def list_queue_rules() -> tuple[QueueRuleInfo, ...]:
     """Return the queues that are paused or limited, by name; settings count once a worker has started."""
-    return tuple(_queue_rule_info(row) for row in fetch_rows(statement("queues/queue_rules")))
+    return ask(QUEUE_RULES)
 
 
 def list_queue_names() -> tuple[str, ...]:
     """Return the queues of registered tasks, declared limits, waiting and past jobs."""
+    return ask(QUEUE_NAMES)
+
+
+def _read_queue_names(rows: list[dict[str, Any]]) -> tuple[str, ...]:
     app.perform_import_paths()
     names = {task.queue for task in app.tasks.values()} | set(queue_settings().queue_limits)
-    return tuple(sorted(names | {row["name"] for row in fetch_rows(statement("queues/queue_names"))}))
+    return tuple(sorted(names | {row["name"] for row in rows}))
+
+
+QUEUE_NAMES = Question(sql=statement("queues/queue_names"), read=_read_queue_names)
+
+
+def _read_queue_rules(rows: list[dict[str, Any]]) -> tuple[QueueRuleInfo, ...]:
+    return tuple(map(_queue_rule_info, rows))
+
+
+QUEUE_RULES = Question(sql=statement("queues/queue_rules"), read=_read_queue_rules)
 
 
 def _queue_rule_info(row: dict[str, Any]) -> QueueRuleInfo:

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from procrastinate.contrib.django import app
 
-from procrastinate_tasks.database import atomic, database_now, fetch_row, fetch_rows, statement
+from procrastinate_tasks.database import Question, ask, atomic, database_now, fetch_row, fetch_rows, statement
 from procrastinate_tasks.exceptions import AlreadyOver
 from procrastinate_tasks.jobs.deferring import find_task
 from procrastinate_tasks.queues.control import require_known_queue
@@ -159,8 +159,15 @@ def list_pauses() -> tuple[Pause, ...]:
 
 def read_pauses() -> tuple[datetime, tuple[Pause, ...]]:
     """Return what time it is, by the clock that every process shares, and what is paused."""
-    row = fetch_row(_PAUSES)
+    return ask(PAUSES)
+
+
+def _read_pauses(rows: list[dict[str, Any]]) -> tuple[datetime, tuple[Pause, ...]]:
+    (row,) = rows
     return row["now"], tuple(map(_pause_of, json.loads(row["pauses"])))
+
+
+PAUSES = Question(sql=_PAUSES, read=_read_pauses)
 
 
 def _pause_of(facts: dict[str, str]) -> Pause:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from django.db.models import Func
 from django.db.models.functions import Greatest
 
-from procrastinate_tasks.database import database_alias, database_now, fetch_row, statement
+from procrastinate_tasks.database import Question, ask, database_alias, database_now, fetch_row, statement
 from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
 from procrastinate_tasks.models import ScheduleState
 from procrastinate_tasks.schedule import periodic
@@ -109,11 +111,29 @@ def list_schedule(now: datetime | None = None) -> tuple[ScheduleInfo, ...]:
     Args:
         now: by default the database's clock.
     """
-    states = ScheduleState.objects.using(database_alias()).values()
-    rows: dict[str, dict[str, Any]] = {state["name"]: {**state} for state in states}
-    clock = now or database_now()
-    infos = [_schedule_info(item, rows.get(item.name, {}), now=clock) for item in all_schedules()]
-    return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or clock, info.name)))
+    return schedule_of(ask(STATES), now=now or database_now())
+
+
+def schedule_of(states: Mapping[str, dict[str, Any]], *, now: datetime) -> tuple[ScheduleInfo, ...]:
+    """Put the schedules of this process's code and what is kept of them together, the next to run first."""
+    infos = [_schedule_info(item, states.get(item.name, {}), now=now) for item in all_schedules()]
+    return tuple(sorted(infos, key=lambda info: (info.next_at is None, info.next_at or now, info.name)))
+
+
+_STATES = """
+-- What is kept of each schedule.
+SELECT
+    name, known_since::text AS known_since, last_tick_at, last_deferred_tick_at, last_deferred_at,
+    last_job_id, missed_count, disabled_at, disabled_by, disable_reason
+FROM procrastinate_tasks_schedulestate
+"""
+
+
+def _read_states(rows: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+    return {row["name"]: {**row, "known_since": json.loads(row["known_since"])} for row in rows}
+
+
+STATES = Question(sql=_STATES, read=_read_states)
 
 
 def _schedule_info(schedule: Schedule, row: dict[str, Any], *, now: datetime) -> ScheduleInfo:

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks.formatting import amounts_in_words
 from procrastinate_tasks.monitoring.panels import ShownPanel, shown_panels
-from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
-from procrastinate_tasks.queries.history import DashboardFacts, read_day, read_facts
-from procrastinate_tasks.queries.upcoming import UpcomingJob, read_upcoming
+from procrastinate_tasks.monitoring.snapshot import Snapshot, look
+from procrastinate_tasks.queries.history import DAY_OF_RUNS, FACTS, DashboardFacts, DayOfRuns
+from procrastinate_tasks.queries.upcoming import Upcoming, UpcomingJob, upcoming
 from procrastinate_tasks.viewer.concerns import MOST_SENTENCES, Concern, Urgency, find_concerns
 from procrastinate_tasks.viewer.dashboard_cards import build_cards, total_up
 from procrastinate_tasks.viewer.dashboard_charts import duration_charts, task_lines, throughput_chart
@@ -27,7 +27,7 @@ from procrastinate_tasks.viewer.rendering import render_page
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the dashboard; ``task`` chooses whose durations are drawn, by default the busiest task's."""
     links = Links(site.name)
-    snapshot, facts = take_snapshot(), read_facts()
+    snapshot, (facts, day, next_jobs) = look(FACTS, DAY_OF_RUNS, upcoming())
     panels = shown_panels(request.user.has_perm)
     concerns = [*find_concerns(snapshot, facts, links=links, user=request.user), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
@@ -40,15 +40,16 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "concerns_left_out": max(0, len(concerns) - MOST_SENTENCES),
         "cards": build_cards(snapshot, facts, totals, links=links),
         "panels": panels,
-        "upcoming": _upcoming(links),
-        **_charts(facts, chosen=request.GET.get("task", "")),
+        "upcoming": _upcoming(next_jobs, links),
+        **_charts(facts, day, chosen=request.GET.get("task", "")),
     }
     return render_page(request, site, "dashboard.html", context)
 
 
 def show_state_json(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Answer the same numbers for programs."""
-    return state_response(take_snapshot(), read_facts())
+    snapshot, (facts,) = look(FACTS)
+    return state_response(snapshot, facts)
 
 
 def _concerns_of(panels: Sequence[ShownPanel]) -> list[Concern]:
@@ -77,8 +78,7 @@ class ShownUpcoming:
         return list(zip(self.rows, self.urls, strict=True))
 
 
-def _upcoming(links: Links) -> ShownUpcoming | None:
-    found = read_upcoming()
+def _upcoming(found: Upcoming | None, links: Links) -> ShownUpcoming | None:
     if found is None:
         return None
     return ShownUpcoming(
@@ -88,15 +88,14 @@ def _upcoming(links: Links) -> ShownUpcoming | None:
     )
 
 
-def _charts(facts: DashboardFacts, *, chosen: str) -> dict[str, object]:
-    if facts.rolled_up_to is None:
+def _charts(facts: DashboardFacts, day: DayOfRuns | None, *, chosen: str) -> dict[str, object]:
+    if day is None:
         return {"rolled_up_to": None}
-    day = read_day(facts.rolled_up_to)
     tasks = task_lines(day)
     busiest = tasks[0].name if tasks else ""
     shown = chosen if chosen in day.tasks else busiest
     return {
-        "rolled_up_to": facts.rolled_up_to,
+        "rolled_up_to": day.until,
         "throughput": throughput_chart(day, facts.releases_of_day),
         "tasks": tasks,
         "chosen_task": shown,

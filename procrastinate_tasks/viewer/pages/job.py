@@ -21,18 +21,18 @@ from procrastinate_tasks.models import AuditEntry
 from procrastinate_tasks.queries.filters import JobFilter
 from procrastinate_tasks.queries.job import (
     Attempt,
+    Event,
     LockSharer,
-    find_job,
     find_progress,
-    list_attempts,
-    list_events,
     list_lock_sharers,
     list_logs,
+    look_at,
     progress_in_words,
     steps_of,
 )
 from procrastinate_tasks.queries.jobs import JobRow
 from procrastinate_tasks.queues.diagnosis import why_not_running
+from procrastinate_tasks.queues.pauses import PAUSES
 from procrastinate_tasks.viewer.forms import new_token
 from procrastinate_tasks.viewer.job_rows import ShownJob, show_arguments, show_rows
 from procrastinate_tasks.viewer.rendering import render_page
@@ -56,13 +56,16 @@ class ShownSharer:
 
 
 def show(request: HttpRequest, site: AdminSite, job_id: int) -> HttpResponse:
-    attempts = list_attempts(min(job_id, 2**63 - 1))
-    row = find_job(job_id)
-    seen = {"attempts": attempts, "shows_tracebacks": request.user.has_perm(VIEW_TRACEBACKS)}
+    row, attempts, events, (_now, pauses) = look_at(job_id, PAUSES)
+    seen = {
+        "pauses": pauses,
+        "attempts": attempts,
+        "shows_tracebacks": request.user.has_perm(VIEW_TRACEBACKS),
+    }
     if row is None:
         title = _("Job %(id)d is not kept") % {"id": job_id}
         return render_page(request, site, "job_gone.html", {"title": title, **seen}, status=404)
-    context = {**_describe(request, site, row, attempts), **_inside(request, row), **seen}
+    context = {**_describe(request, site, row, attempts, events), **_inside(request, row), **seen}
     return render_page(request, site, "job.html", context)
 
 
@@ -75,7 +78,11 @@ def _inside(request: HttpRequest, row: JobRow) -> dict[str, object]:
 
 
 def _describe(
-    request: HttpRequest, site: AdminSite, row: JobRow, attempts: Sequence[Attempt]
+    request: HttpRequest,
+    site: AdminSite,
+    row: JobRow,
+    attempts: Sequence[Attempt],
+    events: Sequence[Event],
 ) -> dict[str, object]:
     sharers = list_lock_sharers(row)
     descriptions = descriptions_of([row, *sharers])
@@ -89,7 +96,7 @@ def _describe(
         "title": shown.description.sentence,
         "job": shown,
         "why": why_not_running(row.id) if row.status in _IS_EXPLAINED else None,
-        "steps": steps_of(list_events(row.id)),
+        "steps": steps_of(events),
         "arguments": show_arguments(row.args) if may_see_arguments else None,
         "sharers": [ShownSharer(sharer=sharer, description=descriptions[sharer.id]) for sharer in sharers],
         "progress": progress,

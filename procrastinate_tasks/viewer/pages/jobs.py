@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from procrastinate_tasks.actions.permissions import HasPermissions, is_allowed
 from procrastinate_tasks.actions.policies import JOB_ACTIONS, Action
 from procrastinate_tasks.actions.reports import ACTION_LABELS
+from procrastinate_tasks.database import ask_together
 from procrastinate_tasks.formatting import MOST_COUNTED
 from procrastinate_tasks.jobs.descriptions import Kind, described_tasks, descriptions_of, title_of
 from procrastinate_tasks.queries.filters import JobFilter, local_time, read_filter, read_whole, understand
@@ -24,13 +25,14 @@ from procrastinate_tasks.queries.jobs import (
     Count,
     JobPage,
     JobQuery,
-    count_tabs,
-    list_in_order,
-    list_jobs,
+    counts_of_tabs,
+    jobs_in_order,
+    newest_jobs,
 )
 from procrastinate_tasks.queries.ordering import SORTS, Heading, Sort, choose_order
 from procrastinate_tasks.queries.queues import list_tasks
 from procrastinate_tasks.queries.tabs import TAB_LABELS, Tab
+from procrastinate_tasks.queues.pauses import PAUSES
 from procrastinate_tasks.viewer.forms import new_token
 from procrastinate_tasks.viewer.job_rows import show_rows
 from procrastinate_tasks.viewer.rendering import QueryTookTooLong, render_page, statement_timeout
@@ -137,19 +139,21 @@ def _find(request: HttpRequest, chosen: JobFilter, *, site_name: str) -> dict[st
     understood = understand(chosen)
     before, after = read_whole(request.GET.get("before", "")), read_whole(request.GET.get("after", ""))
     query = understood.query
-    page = (
-        list_jobs(query, before=before, after=after)
+    wanted = (
+        newest_jobs(query, before=before, after=after)
         if query.order is Sort.NEWEST
-        else list_in_order(query, key=request.GET.get("next", ""))
+        else jobs_in_order(query, key=request.GET.get("next", ""))
     )
+    page, counts, (_now, pauses) = ask_together(wanted, counts_of_tabs(query), PAUSES)
     descriptions = descriptions_of(page.rows)
     rows = show_rows(
         page.rows, descriptions, user=request.user, back=request.get_full_path(), site_name=site_name
     )
     return {
         "rows": rows,
+        "pauses": pauses,
         "now": page.rows[0].now if page.rows else None,
-        "tabs": _tabs(chosen, count_tabs(understood.query)),
+        "tabs": _tabs(chosen, counts),
         "meaning": understood.meaning,
         "problems": understood.problems,
         "columns": _columns(chosen, query),

@@ -14,10 +14,10 @@ from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.conf import QueueLimit
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.descriptions import title_of
-from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, take_snapshot
-from procrastinate_tasks.queries.history import Ended, read_facts, read_hours_of_queues
+from procrastinate_tasks.monitoring.snapshot import QueueLoad, Snapshot, look
+from procrastinate_tasks.queries.history import FACTS, HOURS_OF_QUEUES, Ended
 from procrastinate_tasks.queries.queues import list_tasks
-from procrastinate_tasks.queues.control import list_queue_names
+from procrastinate_tasks.queues.control import QUEUE_NAMES
 from procrastinate_tasks.queues.pauses import Pause, PauseKind
 from procrastinate_tasks.viewer.charts import Drawing, bars
 from procrastinate_tasks.viewer.dashboard_cards import Health, wait_verdict
@@ -45,9 +45,7 @@ class QueueRow:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
-    snapshot = take_snapshot()
-    facts = read_facts()
-    hours = read_hours_of_queues(facts.rolled_up_to) if facts.rolled_up_to else {}
+    snapshot, (facts, hours, names) = look(FACTS, HOURS_OF_QUEUES, QUEUE_NAMES)
     loads = {load.queue: load for load in snapshot.queues}
     rows = [
         _row(
@@ -56,7 +54,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
             hours.get(name, ()),
             links={**_links(name, links), **_actions(name, loads.get(name), request, links)},
         )
-        for name in sorted({*list_queue_names(), *loads})
+        for name in sorted({*names, *loads})
     ]
     context = {
         "title": _("Queues"),

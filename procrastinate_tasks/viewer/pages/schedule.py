@@ -12,12 +12,13 @@ from django.utils.translation import ngettext
 
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
-from procrastinate_tasks.database import database_now
+from procrastinate_tasks.database import ask_together
 from procrastinate_tasks.formatting import duration_in_words
 from procrastinate_tasks.jobs.descriptions import title_of
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queries.history import RUNS_SHOWN, LastRun, RunSlot, read_last_runs, read_run_slots
-from procrastinate_tasks.schedule.state import ScheduleInfo, list_schedule
+from procrastinate_tasks.queues.pauses import PAUSES
+from procrastinate_tasks.schedule.state import STATES, ScheduleInfo, schedule_of
 from procrastinate_tasks.viewer.charts import Drawing, bars
 from procrastinate_tasks.viewer.cron_words import schedule_in_words
 from procrastinate_tasks.viewer.dashboard_cards import Health
@@ -51,8 +52,8 @@ class ScheduleRow:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
-    now = database_now()
-    items = list_schedule(now)
+    (now, pauses), states = ask_together(PAUSES, STATES)
+    items = schedule_of(states, now=now)
     last_runs = read_last_runs([item.last_job_id for item in items if item.last_job_id is not None])
     slots = read_run_slots([item.task_name for item in items])
     rows = [
@@ -65,7 +66,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         )
         for item in items
     ]
-    context = {"title": _("Schedule"), "now": now, "rows": rows, "runs_shown": RUNS_SHOWN}
+    context = {"title": _("Schedule"), "now": now, "pauses": pauses, "rows": rows, "runs_shown": RUNS_SHOWN}
     return render_page(request, site, "schedule.html", context)
 
 

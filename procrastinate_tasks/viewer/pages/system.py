@@ -18,16 +18,16 @@ from procrastinate_tasks.formatting import (
     percentage_in_words,
 )
 from procrastinate_tasks.monitoring.health import HealthCheck, judge
-from procrastinate_tasks.monitoring.snapshot import take_snapshot
-from procrastinate_tasks.queries.history import DashboardFacts, read_facts
+from procrastinate_tasks.monitoring.snapshot import look
+from procrastinate_tasks.queries.history import FACTS, DashboardFacts
 from procrastinate_tasks.queries.system import (
+    OLDEST_TRANSACTION,
     ClockSkew,
     OpenTransaction,
     Setting,
     list_settings,
     list_unapplied_migrations,
     measure_clock_skew,
-    read_oldest_transaction,
     read_versions,
 )
 from procrastinate_tasks.viewer.concerns import LONG_WAIT
@@ -50,15 +50,16 @@ class Check:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     skew = measure_clock_skew()
-    snapshot, facts = take_snapshot(), read_facts()
+    snapshot, (facts, oldest) = look(FACTS, OLDEST_TRANSACTION)
     context = {
         "title": _("System"),
         "now": snapshot.taken_at,
+        "pauses": snapshot.pauses,
         "checks": [
             _check_migrations(list_unapplied_migrations()),
             _check_clock(skew),
             _check_connections(snapshot.connections.used, snapshot.connections.limit),
-            _check_transactions(read_oldest_transaction(), now=snapshot.taken_at),
+            _check_transactions(oldest, now=snapshot.taken_at),
             _check_rollup(facts, skew),
             *map(_check_health, judge(snapshot, queue=None, longest_wait=LONG_WAIT).checks),
         ],

@@ -13,15 +13,16 @@ from django.utils.translation import gettext as _
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
 from procrastinate_tasks.conf import project_name
-from procrastinate_tasks.database import database_now
+from procrastinate_tasks.database import ask_together
 from procrastinate_tasks.formatting import bytes_in_words, duration_in_words, percentage_in_words
 from procrastinate_tasks.queries.workers import (
     MOST_JOBS,
     JobInProgress,
     WorkerHeartbeat,
-    list_jobs_in_progress,
-    list_workers,
+    jobs_in_progress,
+    workers,
 )
+from procrastinate_tasks.queues.pauses import PAUSES
 from procrastinate_tasks.viewer.dashboard_cards import Health
 from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
@@ -49,17 +50,19 @@ class WorkerRow:
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     links = Links(site.name)
-    now, workers, jobs = database_now(), _chosen(request), list_jobs_in_progress()
+    (now, pauses), found, jobs = ask_together(PAUSES, workers(), jobs_in_progress())
+    chosen = _chosen(request, found)
     orphaned = [job for job in jobs if job.is_orphaned]
     may_rescue = is_allowed(request.user, Action.RESCUE)
     to_rescue = [job.id for job in orphaned][:_MOST_RESCUED_AT_ONCE]
     context = {
         "title": _("Workers"),
         "now": now,
+        "pauses": pauses,
         "project": project_name(),
-        "rows": [_row(worker, jobs, links) for worker in workers],
+        "rows": [_row(worker, jobs, links) for worker in chosen],
         "everything_url": links.to("workers") if request.GET.get("state") or request.GET.get("queue") else "",
-        "alive": sum(worker.is_alive for worker in workers),
+        "alive": sum(worker.is_alive for worker in chosen),
         "orphaned": [(job, links.to_job(job.id)) for job in orphaned],
         "is_cut": len(jobs) >= MOST_JOBS,
         "rescue_url": links.to_confirm(Action.RESCUE, back=links.to("workers"), job_ids=to_rescue)
@@ -70,13 +73,13 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return render_page(request, site, "workers.html", context)
 
 
-def _chosen(request: HttpRequest) -> list[WorkerHeartbeat]:
+def _chosen(request: HttpRequest, found: Sequence[WorkerHeartbeat]) -> list[WorkerHeartbeat]:
     """Return the workers of the address: ``state`` alive or lost, those that serve ``queue``."""
     is_alive = {"alive": True, "lost": False}.get(request.GET.get("state", ""))
     queue = request.GET.get("queue", "")
     return [
         worker
-        for worker in list_workers()
+        for worker in found
         if is_alive in (None, worker.is_alive) and (not queue or worker.serves(queue))
     ]
 

@@ -6,11 +6,16 @@ import asyncio
 
 import psycopg
 import pytest
+from django.db import connection
+from django.db.backends.postgresql.base import Cursor, ServerBindingCursor
+from django.test.utils import CaptureQueriesContext
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import UniqueViolation
 
 from procrastinate_tasks.database import (
     MOST_CLASHES,
+    Question,
+    ask_together,
     execute,
     fetch_row,
     fetch_rows,
@@ -25,6 +30,24 @@ WITH_A_LOCK = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock)
 VALUES ('sample', 'sample.remember', 'one')
 """
+
+
+@pytest.mark.parametrize(("cursor", "ways"), [(Cursor, 1), (ServerBindingCursor, 3)])
+def test_what_is_asked_together_is_answered_in_order_whatever_each_is_asked_with(
+    monkeypatch: pytest.MonkeyPatch, cursor: type, ways: int
+):
+    connection.ensure_connection()
+    monkeypatch.setattr(connection.connection, "cursor_factory", cursor)
+    said = "%(said)s::text AS said, '100 %%' AS share -- ; %(said)s"
+    words = Question(sql=f"SELECT {said}", read=lambda rows: rows[0], parameters={"said": "a';--\\"})
+    none = Question(sql="SELECT 1 AS one WHERE false", read=len)
+    late = Question(sql="SELECT timestamptz 'infinity' AS at", read=lambda rows: rows[0]["at"].year)
+
+    with CaptureQueriesContext(connection) as taken:
+        answers = ask_together(words, none, late)
+
+    assert answers == [{"said": "a';--\\", "share": "100 %"}, 0, 9999]
+    assert len(taken) == ways
 
 
 def test_a_change_that_met_another_is_made_once_more_and_the_transaction_stays_usable():

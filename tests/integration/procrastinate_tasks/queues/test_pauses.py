@@ -14,13 +14,14 @@ from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from procrastinate_tasks.database import ask
 from procrastinate_tasks.exceptions import AlreadyOver, UnknownTask
 from procrastinate_tasks.formatting import Amount
 from procrastinate_tasks.jobs import descriptions
 from procrastinate_tasks.jobs.descriptions import JobArgs, Kind, TaskDescription
 from procrastinate_tasks.models import AuditEntry, TaskPause
 from procrastinate_tasks.monitoring.metrics import collect, render
-from procrastinate_tasks.queries.jobs import JobQuery, count_tabs, list_ids
+from procrastinate_tasks.queries.jobs import JobQuery, counts_of_tabs, list_ids
 from procrastinate_tasks.queries.queues import list_queue_depths
 from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.queues import pauses
@@ -146,7 +147,10 @@ def test_jobs_of_a_paused_task_are_paused_in_every_outlet(owner: Client):
         call_command("jobs", "status", "--json", stdout=out)
     status = json.loads(out.getvalue())
 
-    assert (count_tabs(JobQuery())[Tab.READY].number, count_tabs(JobQuery())[Tab.PAUSED].number) == (1, 1)
+    assert (
+        ask(counts_of_tabs(JobQuery()))[Tab.READY].number,
+        ask(counts_of_tabs(JobQuery()))[Tab.PAUSED].number,
+    ) == (1, 1)
     assert list_ids(JobQuery(tab=Tab.PAUSED), limit=5) == [job_id]
     assert list_ids(JobQuery(tab=Tab.READY), limit=5) == [other]
     (depth,) = list_queue_depths()

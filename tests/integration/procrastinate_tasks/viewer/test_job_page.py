@@ -191,7 +191,7 @@ def test_the_page_takes_few_queries():
     with CaptureQueriesContext(connection) as taken:
         client.get(address("queue_job", job_id))
 
-    assert len(taken) <= 14
+    assert len(taken) <= 11
 
 
 @pytest.mark.parametrize(

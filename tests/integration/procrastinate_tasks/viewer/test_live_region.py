@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from procrastinate_tasks.monitoring import rollup
+from procrastinate_tasks.queues.pauses import PAUSES
 from procrastinate_tasks.templatetags import job_viewer
 from procrastinate_tasks.viewer.rendering import AS_OF_HEADER, LIVE_HEADER
 from tests.integration.procrastinate_tasks.claiming import execute
@@ -51,7 +53,9 @@ def test_the_dashboard_is_unchanged_a_minute_later_and_says_of_when_it_is(
 ):
     first = operator.get(address("queue_dashboard"), headers=LIVE)
     later = timezone.now() + timedelta(minutes=3)
-    monkeypatch.setattr("procrastinate_tasks.monitoring.snapshot.read_pauses", lambda: (later, ()))
+    monkeypatch.setattr(
+        "procrastinate_tasks.monitoring.snapshot.PAUSES", replace(PAUSES, read=lambda _rows: (later, ()))
+    )
 
     again = operator.get(address("queue_dashboard"), headers={**LIVE, "If-None-Match": first["ETag"]})
 
