@@ -246,8 +246,11 @@ def counts_of_tabs(query: JobQuery) -> Question[dict[Tab, Count]]:
 
     A filter that no index serves is counted among each tab's newest jobs only.
     """
-    most = _WINDOW_OF_A_COUNT if query.lock or query.min_attempts else MOST_COUNTED
-    branches: list[LiteralString] = [_compose_count(name, group) for name, group in GROUPS.items()]
+    takes_a_look = bool(query.lock or query.min_attempts)
+    most = _WINDOW_OF_A_COUNT if takes_a_look else MOST_COUNTED
+    branches: list[LiteralString] = [
+        _compose_count(name, group, newest_first=takes_a_look) for name, group in GROUPS.items()
+    ]
     return Question(
         sql="(" + ") UNION ALL (".join(branches) + ")",
         read=partial(_read_counts, most),
@@ -361,7 +364,7 @@ def _compose(
     return _with_parts(sql, group)
 
 
-def _compose_count(name: LiteralString, group: Group) -> LiteralString:
+def _compose_count(name: LiteralString, group: Group, *, newest_first: bool) -> LiteralString:
     counts: list[LiteralString] = [
         "count(*) FILTER (WHERE " + condition + " AND {looked_at})" for condition in group.parts.values()
     ]
@@ -370,6 +373,7 @@ def _compose_count(name: LiteralString, group: Group) -> LiteralString:
         .replace("{group}", "'" + name + "'")
         .replace("{parts}", ", ".join(counts))
         .replace("{joined}", group.joined)
+        .replace("{newest_first}", "ORDER BY job.id DESC" if newest_first else "")
     )
     return _with_parts(sql, group)
 

@@ -1,4 +1,4 @@
--- How many of the newest %(window)s jobs of a group are in each of its parts; `seen` tells whether there may be more.
+-- How many of %(window)s jobs of a group are in each of its parts; `seen` tells whether there may be more.
 SELECT {group} AS "group", count(*) AS seen, ARRAY[{parts}] AS parts
 FROM (
     SELECT job.*
@@ -6,7 +6,7 @@ FROM (
     WHERE {in_group}
       AND
 {filtered}
-    ORDER BY job.id DESC
+    {newest_first}
     LIMIT %(window)s
 ) AS job
 {joined}

@@ -10,18 +10,17 @@ WITH recent AS MATERIALIZED (
     LIMIT %(at_most)s
 ),
 failed AS (
-    SELECT job.queue_name, job.task_name, max(recent.at) AS at
-    FROM recent
-    JOIN procrastinate_jobs AS job ON job.id = recent.job_id
-    WHERE job.status = 'failed'
-    GROUP BY job.id
+    SELECT job_id, max(at) AS at FROM recent GROUP BY job_id
 )
 SELECT
-    queue_name AS queue,
-    task_name AS task,
-    count(*) FILTER (WHERE at > now() - interval '1 hour') AS last_hour,
-    count(*) FILTER (WHERE at > now() - interval '24 hours') AS last_day,
-    count(*) FILTER (WHERE at <= now() - interval '24 hours') AS day_before
+    job.queue_name AS queue,
+    job.task_name AS task,
+    count(*) FILTER (WHERE failed.at > now() - interval '1 hour') AS last_hour,
+    count(*) FILTER (WHERE failed.at > now() - interval '24 hours') AS last_day,
+    count(*) FILTER (WHERE failed.at <= now() - interval '24 hours') AS day_before
 FROM failed
-GROUP BY queue_name, task_name
-ORDER BY queue_name, task_name
+CROSS JOIN LATERAL (
+    SELECT queue_name, task_name FROM procrastinate_jobs WHERE id = failed.job_id AND status = 'failed' LIMIT 1
+) AS job
+GROUP BY job.queue_name, job.task_name
+ORDER BY job.queue_name, job.task_name

@@ -1,4 +1,5 @@
--- Unfinished jobs by queue, each in one state. Both branches read partial indexes: finished jobs cost nothing.
+-- Unfinished jobs by queue, each in one state. Every branch reads a partial index: finished jobs cost nothing, and of what
+-- is due later nothing but the index is read.
 -- Of the due jobs with one lock the first is ready, if none with it runs; the others are blocked, as a claim has it.
 WITH locked AS (
     SELECT
@@ -20,15 +21,29 @@ waiting AS (
         queue_name,
         task_name,
         false AS is_blocked,
-        count(*) FILTER (WHERE scheduled_at IS NULL OR scheduled_at <= now()) AS due,
-        count(*) FILTER (WHERE scheduled_at > now() AND attempts = 0) AS scheduled,
-        count(*) FILTER (WHERE scheduled_at > now() AND attempts > 0) AS to_be_retried,
+        count(*) AS due,
+        0::bigint AS scheduled,
+        0::bigint AS to_be_retried,
         min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
-        min(scheduled_at) FILTER (WHERE scheduled_at <= now()) AS oldest_at
+        min(scheduled_at) AS oldest_at
     FROM procrastinate_jobs
     WHERE status = 'todo'
-      AND (lock IS NULL OR scheduled_at > now())
+      AND lock IS NULL
+      AND (scheduled_at IS NULL OR scheduled_at <= now())
     GROUP BY queue_name, task_name
+    UNION ALL
+    SELECT
+        queue_name,
+        '',
+        false,
+        0,
+        count(*) FILTER (WHERE attempts = 0),
+        count(*) FILTER (WHERE attempts > 0),
+        NULL,
+        NULL
+    FROM procrastinate_jobs
+    WHERE status = 'todo' AND scheduled_at > now()
+    GROUP BY queue_name
     UNION ALL
     SELECT
         queue_name,

@@ -37,7 +37,7 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "taken_at": snapshot.taken_at,
         "pauses": snapshot.pauses,
         "concerns": concerns[:MOST_SENTENCES],
-        "concerns_left_out": max(0, len(concerns) - MOST_SENTENCES),
+        "more_concerns": concerns[MOST_SENTENCES:],
         "cards": build_cards(snapshot, facts, totals, links=links),
         "panels": panels,
         "upcoming": _upcoming(next_jobs, links),

@@ -140,7 +140,7 @@ def test_a_page_of_scheduled_jobs_reads_an_index_in_its_order(staff: Client):
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
-    assert "ptasks_jobs_by_due_time" in plan
+    assert "ptasks_jobs_later" in plan
     assert "Sort" not in plan
 
 
