@@ -214,7 +214,7 @@ def _reader_of_any_instant(usual: type[Loader]) -> type[Loader]:
     return AnyInstant
 
 
-def _connector() -> DjangoConnector:
+def _connector() -> _Connector:
     return _Connector(alias=database_alias())
 
 

@@ -26,27 +26,20 @@ from procrastinate_tasks.queries.tabs import ANY, BLOCKED, GROUP_OF, GROUPS, Gro
 
 ROWS_PER_PAGE = 50
 
-
 WINDOW = 50_000
+"""How many jobs, found by an index, a page looks at for what no index can tell."""
+
+_WINDOW_OF_A_COUNT = 2_000
+"""The same for each tab's count."""
+
+SORTED_WITHIN = 2_000
+"""How many of the newest jobs that match are put in an order that no index has, or ends are looked at."""
 
 _LOOKED_AT = """
 -- A part of other statements: what of a filter only a look at each job can tell.
     (%(lock)s::text IS NULL OR job.lock = %(lock)s OR job.queueing_lock = %(lock)s)
     AND (%(attempts)s::integer IS NULL OR job.attempts >= %(attempts)s)
 """
-
-
-"""How many jobs, found by an index, a page looks at for what no index can tell."""
-
-
-_WINDOW_OF_A_COUNT = 2_000
-
-
-"""The same for each tab's count."""
-
-SORTED_WITHIN = 2_000
-
-"""How many of the newest jobs that match are put in an order that no index has, or ends are looked at."""
 
 _MOST_ARGUMENTS = 3
 

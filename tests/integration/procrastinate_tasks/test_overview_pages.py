@@ -228,7 +228,7 @@ def test_a_quiet_queue_says_so_and_an_empty_chart_says_why(viewer):
     assert "Nothing to draw yet: workers sum up every five minutes" in text
 
 
-def test_only_seven_sentences_are_shown_and_the_rest_are_counted(viewer, presented):
+def test_only_seven_sentences_are_shown_and_the_rest_unfold(viewer, presented):
     a_worker()
     notices = tuple(Notice(sentence=f"Sentence {number}.", url="/x/") for number in range(9))
     add_panel(
@@ -243,6 +243,7 @@ def test_only_seven_sentences_are_shown_and_the_rest_are_counted(viewer, present
 
     assert len(response.context["concerns"]) == 7
     assert "And 2 more." in read(response)
+    assert all(f"Sentence {number}." in read(response) for number in range(9))
 
 
 def test_a_panel_of_the_project_is_shown_to_those_who_may_see_it(viewer, presented):

@@ -327,7 +327,7 @@ def test_a_query_that_takes_too_long_leaves_the_filter_and_says_so(
             cursor.execute("SET LOCAL statement_timeout = 10")
             cursor.execute("SELECT pg_sleep(5)")
 
-    monkeypatch.setattr("procrastinate_tasks.viewer.pages.jobs.list_jobs", never_answer)
+    monkeypatch.setattr("procrastinate_tasks.viewer.pages.jobs.ask_together", never_answer)
 
     response = viewer.get(address("queue_jobs"), {"queue": "sample"})
 
