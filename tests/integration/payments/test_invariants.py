@@ -444,6 +444,16 @@ def test_a_first_look_clears_what_holds_and_each_has_its_part_of_the_time(
     assert len({each.seconds for each in verdicts}) == 1
 
 
+def test_after_a_first_look_that_runs_out_of_time_nothing_dearer_is_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checking, "read_sql", lambda _: "SELECT pg_sleep(30)")
+    monkeypatch.setattr(checking, "_LONGEST", "20ms")
+    monkeypatch.setattr(checking, "_find", lambda *_: pytest.fail("a dearer look"))
+
+    verdicts = list(checking.check(now=LATER, invariants=named(["I1", "I3", "I4", "I8"])))
+
+    assert [each.problem for each in verdicts] == ["OperationalError"] * 4
+
+
 def test_a_first_look_that_cannot_be_taken_clears_nothing(monkeypatch: pytest.MonkeyPatch):
     row = break_i8()
     monkeypatch.setattr(checking, "read_sql", lambda _: "SELECT 1 / 0")
