@@ -19,6 +19,7 @@ from tests.integration.procrastinate_tasks.test_plans import (
     ALL_THAT_WAIT_OR_RUN,
     accesses_to_jobs,
     claim_of,
+    forget_statistics,
     rows_read,
 )
 
@@ -132,8 +133,7 @@ def test_what_stands_behind_many_blocked_jobs_is_claimed():
 @pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
 def test_a_claim_reads_no_more_where_thousands_wait_for_one_lock(plan_cache_mode: str):
     worker_id = register_worker()
-    execute("TRUNCATE procrastinate_jobs CASCADE")
-    execute("ANALYZE procrastinate_jobs")
+    forget_statistics()
     empty()
     insert_blocked(5000)
     execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")

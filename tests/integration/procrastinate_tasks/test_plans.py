@@ -35,8 +35,7 @@ def fill(*, finished: int, future: int, ready: int) -> None:
 
     What earlier tests rolled back has left its pages in table and indexes, which plans depend on too.
     """
-    execute("TRUNCATE procrastinate_jobs CASCADE")
-    execute("ANALYZE procrastinate_jobs")
+    forget_statistics()
     execute("SET LOCAL session_replication_role = replica")
     insert = (
         "INSERT INTO procrastinate_jobs (queue_name, task_name, status, scheduled_at)"
@@ -47,6 +46,13 @@ def fill(*, finished: int, future: int, ready: int) -> None:
     execute(insert, "todo", "1 day", future)
     execute(insert, "todo", None, ready)
     execute("SET LOCAL session_replication_role = DEFAULT")
+
+
+def forget_statistics() -> None:
+    """Empty the table, and what the planner knows of its columns: of an empty one ANALYZE keeps the old."""
+    execute("TRUNCATE procrastinate_jobs CASCADE")
+    execute("ANALYZE procrastinate_jobs")
+    execute("DELETE FROM pg_statistic WHERE starelid = 'procrastinate_jobs'::regclass")
 
 
 def accesses_to_jobs(name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
