@@ -1,7 +1,8 @@
-"""What projects begin while they load and a fork must not inherit; ``BEGUN_AT_LOAD`` says what."""
+"""What projects begin while they load, and how that could hurt a worker; ``BEGUN_AT_LOAD`` says what."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 
@@ -10,6 +11,15 @@ import psycopg
 from tests.workers.settings import DATABASES
 
 begun: list[object] = []
+
+
+class RefusingHandler(logging.Handler):
+    """Refuses what our loggers say, as one that writes to a service which is away."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("procrastinate_tasks"):
+            raise ConnectionError("the log service is away")
+
 
 if os.environ.get("BEGUN_AT_LOAD") == "thread":
     threading.Thread(target=threading.Event().wait, name="exporter", daemon=True).start()
@@ -20,3 +30,5 @@ elif os.environ.get("BEGUN_AT_LOAD") == "connection":
             host=address["HOST"], port=address["PORT"], user=address["USER"], dbname=address["NAME"]
         )
     )
+elif os.environ.get("BEGUN_AT_LOAD") == "log handler":
+    logging.getLogger().addHandler(RefusingHandler())

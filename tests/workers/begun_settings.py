@@ -1,4 +1,4 @@
-"""Settings of workers whose project begins at load what no fork may inherit."""
+"""Settings of workers whose project begins something at load that could hurt them."""
 
 from __future__ import annotations
 

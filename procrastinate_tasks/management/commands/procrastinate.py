@@ -14,6 +14,7 @@ from procrastinate.contrib.django.management.commands import procrastinate as up
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import CannotFork
+from procrastinate_tasks.monitoring.logging import keep_own_lines_from_raising
 from procrastinate_tasks.worker.greeting import greet
 from procrastinate_tasks.worker.options import InvalidWorkerOption, read_options
 from procrastinate_tasks.worker.reloading import is_outer, run_reloading
@@ -40,6 +41,7 @@ class Command(upstream.Command):
         app.perform_import_paths()
         if worker_options.reload and is_outer():
             sys.exit(run_reloading())
+        keep_own_lines_from_raising()
         greet(worker_options)
         for queue in worker_options.queues or ():
             warn_of_unused_queue(queue)

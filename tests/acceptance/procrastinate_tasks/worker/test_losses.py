@@ -263,3 +263,24 @@ def test_a_child_that_cannot_be_heard_any_more_is_lost_and_only_its_silencer_pay
         "SELECT message FROM procrastinate_tasks_jobattempt WHERE job_id = %s AND outcome = 'parked'", guilty
     )
     assert "cannot be read" in message
+
+
+def test_a_log_handler_that_raises_costs_no_claim_no_end_and_no_rescue(log: Path):
+    ends = [*insert_jobs("engine.no_op", count=30), *insert_jobs("engine.fail", {"message": "on purpose"})]
+    with started_worker(
+        log,
+        "--concurrency",
+        "2",
+        settings_module="tests.workers.begun_settings",
+        environment={"BEGUN_AT_LOAD": "log handler"},
+    ) as worker:
+        wait_for(lambda: count_jobs("succeeded") == 30 and count_jobs("failed") == 1)
+        (asleep,) = insert_jobs("engine.sleep", {"seconds": 30})
+        wait_for(lambda: status_of(asleep) == "doing")
+        send(worker.fork_named("queue child"), signal.SIGKILL)
+
+        wait_for(lambda: started_count(asleep) == 2, within=2)
+
+        assert [started_count(job_id) for job_id in ends] == [1] * len(ends)
+        assert "Job failed: engine.fail" in worker.read_log()  # on standard error, for want of the handler
+        assert "ended by itself: killed by SIGKILL" in worker.read_log()
