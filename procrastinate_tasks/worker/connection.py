@@ -21,8 +21,16 @@ _OPEN_WITHIN = timedelta(seconds=30)
 # Planning a claim takes longer than the claim itself. A plan is kept for so many statements and no more: the
 # tables may have been empty when it was made.
 _PLAN_LASTS = 50
+# What a role or a database sets for its sessions is not meant for these: above read committed claims
+# and ends would fail one another, and each statement has a time-out of its own.
 _KEEP_PLANS = """
-    SELECT set_config('plan_cache_mode', 'force_generic_plan', false) WHERE pg_backend_pid() = %(pid)s
+    SELECT set_config(name, value, false)
+    FROM (
+        VALUES ('plan_cache_mode', 'force_generic_plan'), ('default_transaction_isolation', 'read committed'),
+            ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),
+            ('intervalstyle', 'postgres')
+    ) AS own (name, value)
+    WHERE pg_backend_pid() = %(pid)s AND current_setting(name, true) IS NOT NULL
 """
 
 
@@ -137,7 +145,7 @@ class WorkerConnection:
 
 
 async def _keep_plans(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
-    """Has statements planned once instead of each time, unless the connection is pooled.
+    """Has statements planned once instead of each time, and to our settings, unless the connection is pooled.
 
     PgBouncer in transaction mode hands each statement to another session, which knows neither our setting
     nor our prepared statements. It shows in the process id: a pooler makes one up.

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 _LOOK_FOR_THE_CLIENT = "SET client_connection_check_interval = '1s'"
+_READABLE_INTERVALS = "SET intervalstyle = 'postgres'"  # psycopg reads no other
 
 
 def close_connections() -> None:
@@ -38,6 +39,7 @@ def prepare_sessions(application_name: str) -> None:
     """
     close_connections()  # a pool keeps what it was told of its connections when it was made
     os.environ["PGAPPNAME"] = application_name
+    os.environ["PGDATESTYLE"] = "ISO"  # psycopg reads instants in no other, whatever the database's style is
     for alias in connections:
         if connections[alias].vendor != "postgresql":
             continue
@@ -57,6 +59,7 @@ def _have_the_server_look(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
         return
     try:
         with connection.cursor() as cursor:
+            cursor.execute(_READABLE_INTERVALS)
             cursor.execute(_LOOK_FOR_THE_CLIENT)
     except DatabaseError as refusal:  # a server on a platform that cannot look
         logger.debug("Queries will outlive this process: %s", refusal)

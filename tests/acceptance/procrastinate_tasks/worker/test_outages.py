@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from tests.workers.postgres import Server, own_server
-from tests.workers.workers import count_jobs, insert_jobs, query, started_worker, wait_for
+from tests.workers.workers import count_jobs, insert_jobs, query, started_count, started_worker, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,24 @@ def test_terminated_sessions_cost_no_job(log: Path):
 
     finished = query("SELECT count(*) FROM procrastinate_events WHERE type = 'succeeded'")
     assert finished == [(600,)]
+
+
+# As a role or a database may have them set for its project's sessions.
+STRANGE_SESSIONS = (
+    "-c DateStyle=SQL,DMY -c IntervalStyle=sql_standard -c bytea_output=escape"
+    " -c standard_conforming_strings=off"
+    " -c default_transaction_isolation=serializable -c lock_timeout=10ms -c idle_session_timeout=1s"
+)
+
+
+def test_what_a_database_sets_for_its_sessions_fails_no_claim_and_no_end(log: Path):
+    soon = timezone.now() + timedelta(seconds=4)
+    jobs = [*insert_jobs("engine.no_op", count=200), *insert_jobs("engine.no_op", scheduled_at=soon)]
+
+    with started_worker(log, "--processes", "2", environment={"PGOPTIONS": STRANGE_SESSIONS}) as worker:
+        wait_for(lambda: count_jobs("succeeded") == len(jobs))
+        said = worker.read_log()
+
+    assert [started_count(job_id) for job_id in jobs] == [1] * len(jobs)
+    for fault in ("Claiming jobs failed", "Recording finished jobs failed", "can't parse"):
+        assert fault not in said
