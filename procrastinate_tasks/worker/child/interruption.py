@@ -89,6 +89,7 @@ def _interrupt(slot: Slot, interruption: BaseException) -> None:
             return
         slot.interruption = interruption
         if slot.thread_id is not None and slot.thread_id != threading.main_thread().ident:
+            slot.was_struck = True
             _raise_in_thread(slot.thread_id, type(interruption))
         elif slot.task is not None:
             slot.task.get_loop().call_soon_threadsafe(_interrupt_await, slot, slot.task)
@@ -120,16 +121,31 @@ def run_interruptibly(slot: Slot, call: Callable[[], Any]) -> Any:
 
 
 def withdraw(slot: Slot) -> BaseException | None:
-    """Calls off, and returns, what was sent to this slot's job and not raised yet; nothing comes after."""
-    own_id = ctypes.c_ulong(threading.get_ident())
+    """Calls off, and returns, what was sent to this slot's job and not raised yet; nothing comes after.
+
+    What may be on its way to this thread is raised here. To send nothing in its place would leave CPython
+    3.11 looking for it for ever: each step of all threads would be slower, and the next profile or trace
+    function in this process would never return.
+    """
     with slot.guard:
         sent = slot.interruption
+        was_struck, slot.was_struck = slot.was_struck, False
         slot.interruption = slot.thread_id = slot.task = None
-        # The first call under the guard: after any call this thread may notice what was sent to it.
-        _set_asynchronous_exception(own_id, None)
+        # No call under the guard comes before: after any this thread may notice what was sent to it.
+        try:
+            if was_struck:
+                _raise_in_thread(threading.get_ident(), _Withdrawn)
+                while True:
+                    pass
+        except (_Withdrawn, SoftTimeLimitExceeded, JobAborted):
+            pass
         if slot in _in_main_thread:
             leave_main_thread()
         return sent
+
+
+class _Withdrawn(Exception):
+    """Takes the place of what was sent to a thread and not raised yet."""
 
 
 def _is_of_cancelled_query(error: BaseException | None) -> bool:

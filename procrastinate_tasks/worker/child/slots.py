@@ -34,6 +34,7 @@ class Slot:
             those of the thread that runs a sync job, those that this slot's async jobs opened.
         task: The asyncio task that runs an async job, and ``coroutine`` the job itself.
         interruption: What an async job shall be told at its next await, instead of being cancelled.
+        was_struck: An exception was sent to the thread, which may still be on its way there.
         async_context: Gives the ORM calls of this slot's async jobs a thread and connection of their own;
             None in a test, whose transaction they could not see.
     """
@@ -51,6 +52,7 @@ class Slot:
     task: asyncio.Task[Any] | None = None
     coroutine: Coroutine[Any, Any, Any] | None = None
     interruption: BaseException | None = None
+    was_struck: bool = False
     async_context: ThreadSensitiveContext | None = field(default_factory=ThreadSensitiveContext)
     async_connections: set[BaseDatabaseWrapper] = field(default_factory=set)
 
