@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import cProfile
 import decimal
+import gc
+import inspect
+import json
+import locale
+import logging
 import os
+import resource
+import signal
+import socket
 import sys
+import threading
+import time
+import warnings
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
@@ -227,7 +241,11 @@ LEFT: dict[str, Callable[[], object]] = {
     "role": lambda: _run("SET ROLE pg_read_all_data"),
     "path": lambda: _run("SELECT set_config('search_path', 'nowhere', false)"),
     "timeout": lambda: _run("/* mine */ set statement_timeout = '1ms'"),
-    "lock": lambda: _run("SELECT pg_advisory_lock(4521)"),
+    "lock": lambda: _run("SELECT PG_ADVISORY_LOCK(4521)"),
+    "into": lambda: _run("SELECT 1 AS id INTO TEMP auth_group"),
+    "isolation": lambda: setattr(connection.connection, "isolation_level", 4),
+    "code": lambda: _run("DO $$ BEGIN SET statement_timeout = '1ms'; END $$"),
+    "second": lambda: _run("SELECT 1; SET statement_timeout = '1ms'"),
     "context": _leave_decimals,
     "nothing": lambda: None,
 }
@@ -253,9 +271,12 @@ def _write() -> dict[str, object]:
     with transaction.atomic():
         Group.objects.get_or_create(name="written")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user = session_user, current_setting('statement_timeout')")
-        is_same_role, timeout = cursor.fetchone()
-    return {"role": is_same_role, "timeout": timeout}
+        cursor.execute(
+            "SELECT current_user = session_user, current_setting('statement_timeout'),"
+            " current_setting('transaction_isolation')"
+        )
+        is_same_role, timeout, isolation = cursor.fetchone()
+    return {"role": is_same_role, "timeout": timeout, "isolation": isolation}
 
 
 def _context() -> dict[str, object]:
@@ -281,3 +302,146 @@ def swallow_everything(seconds: float) -> str:
     with contextlib.suppress(Exception):
         _run(f"SELECT pg_sleep({float(seconds)})")
     return "swallowed"
+
+
+# --- What a job changes for its whole process ---------------------------------------------------------------
+
+
+def _go_to_removed_directory() -> None:
+    directory = f"/tmp/left-{os.getpid()}"  # noqa: S108 - gone at once
+    os.mkdir(directory)  # noqa: PTH102
+    os.chdir(directory)
+    os.rmdir(directory)  # noqa: PTH106
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _log_nothing() -> None:
+    logging.disable()
+    logging.basicConfig(force=True, level="CRITICAL")
+
+
+def _read_logging() -> object:
+    return logging.root.manager.disable, logging.root.level, len(logging.root.handlers)
+
+
+def _leave_little_memory() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 20, most))
+
+
+def _change_settings() -> None:
+    connection.close()
+    connections["default"].settings_dict["NAME"] = "nonesuch"
+
+
+CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+    "the working directory": (_go_to_removed_directory, os.getcwd),
+    "the umask": (lambda: os.umask(0o777), _read_umask),
+    "the environment": (lambda: os.environ.update(TZ="Asia/Tokyo", LEFT="1"), lambda: "LEFT" in os.environ),
+    "limits of the process": (
+        lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)),
+        lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 3,
+    ),
+    "limits of the process (memory)": (
+        _leave_little_memory,
+        lambda: threading.Thread(target=int).start(),
+    ),
+    "a timer": (lambda: signal.alarm(1), lambda: time.sleep(1.1)),
+    "blocked signals": (
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]),
+        lambda: len(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    ),
+    "the recursion limit": (
+        lambda: sys.setrecursionlimit(len(inspect.stack()) + 12),
+        sys.getrecursionlimit,
+    ),
+    "a profile function": (lambda: sys.setprofile(lambda *_: None), lambda: str(sys.getprofile())),
+    "a trace function of threads": (
+        lambda: threading.settrace(lambda *_: None),
+        lambda: str(threading.gettrace()),
+    ),
+    "the garbage collector": (gc.disable, gc.isenabled),
+    "the standard streams": (lambda: sys.stderr.close(), lambda: sys.stderr.write("so\n")),
+    "the standard streams (descriptors)": (lambda: os.close(1), lambda: os.write(1, b"so\n")),
+    "the standard streams (objects)": (lambda: setattr(sys, "stdout", None), lambda: sys.stdout is None),
+    "logging": (_log_nothing, _read_logging),
+    "warning filters": (lambda: warnings.simplefilter("error"), lambda: warnings.warn("look", stacklevel=1)),
+    "the locale": (lambda: locale.setlocale(locale.LC_ALL, "C"), lambda: locale.setlocale(locale.LC_ALL)),
+    "decimal.DefaultContext": (
+        lambda: setattr(decimal.DefaultContext, "prec", 3),
+        lambda: decimal.getcontext().prec,
+    ),
+    "the sockets' time-out": (lambda: socket.setdefaulttimeout(0.001), socket.getdefaulttimeout),
+    "the longest number": (lambda: sys.set_int_max_str_digits(640), sys.get_int_max_str_digits),
+    "the process's priority": (lambda: os.nice(1), lambda: os.nice(0)),
+    "the databases' settings": (_change_settings, Group.objects.exists),
+    "signal handlers": (
+        lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+        lambda: callable(signal.getsignal(signal.SIGUSR1)),
+    ),
+}
+
+
+@task(name="leaving.change")
+def change(what: str) -> None:
+    CHANGES[what][0]()
+
+
+@task(name="leaving.look")
+def look(what: str) -> object:
+    return CHANGES[what][1]()
+
+
+async def _shut_executor_down() -> None:
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def _use_own_executor() -> None:
+    pool = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(pool)
+    pool.shutdown()
+
+
+async def _debug() -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.set_exception_handler(_refuse_task)
+
+
+CHANGES_OF_LOOP: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+    "shut down": _shut_executor_down,
+    "own": _use_own_executor,
+    "debug": _debug,
+}
+
+
+@task(name="leaving.change_async")
+async def change_async(what: str) -> None:
+    await CHANGES_OF_LOOP[what]()
+
+
+@task(name="leaving.look_async")
+async def look_async() -> object:
+    loop = asyncio.get_running_loop()
+    called = await asyncio.wait_for(asyncio.to_thread(lambda: "called"), 5)
+    return called, loop.get_debug(), str(loop.get_exception_handler())
+
+
+@task(name="leaving.profile_itself")
+def profile_itself() -> int:
+    return int(cProfile.Profile().runcall(sum, [1, 2]))
+
+
+@task(name="leaving.break_machinery")
+def break_machinery(what: str) -> str:
+    """Does to this process what nobody puts back, and what recording an end needs."""
+    if what == "json":
+        json.dumps = _refuse_task
+    else:
+        settings.PROCRASTINATE_TASKS_MAX_RESULT_BYTES = "many"
+    return "broken"

@@ -3,7 +3,10 @@
 Nothing here asks the database: the client knows the state of a transaction, and a statement that changes its
 session is known by its words. So a job that used no database pays nothing, and a sound one microseconds.
 
-What it does not see: statements on psycopg's own connection, and connections of threads that the job started.
+A session that server code may have changed is closed without a word.
+
+What it does not see: statements on psycopg's own connection, what a function changes that a query calls, and
+connections of threads that the job started.
 """
 
 from __future__ import annotations
@@ -29,17 +32,21 @@ _STATES = {
     TransactionStatus.INTRANS: "an open transaction",
     TransactionStatus.INERROR: "a failed transaction",
 }
-# How a statement begins that changes its session beyond its transaction, and what else does.
+# How a statement begins, in lower case, that changes its session beyond its transaction, and what else does.
+_BEGINNING = r"(?:\s|/\*.*?\*/|--[^\n]*\n)*+"
 _CHANGES_SESSION = re.compile(
-    r"(?:\s|/\*.*?\*/|--[^\n]*\n)*+"
-    r"(?:SET\s+(?!LOCAL\b|TRANSACTION\b|CONSTRAINTS\b)|RESET\b|LISTEN\b|PREPARE\b|DECLARE\b.*\bWITH\s+HOLD\b"
-    r"|CREATE\s+(?:(?:LOCAL|GLOBAL)\s+)?TEMP)",
-    re.IGNORECASE | re.DOTALL,
+    _BEGINNING + r"(?:set\s+(?!local\b|transaction\b|constraints\b)|reset\b|listen\b|prepare\b"
+    r"|declare\b.*\bwith\s+hold\b|create\s+(?:(?:local|global)\s+)?temp)",
+    re.DOTALL,
 )
-_SESSION_FUNCTIONS = ("set_config", "pg_advisory_lock", "pg_try_advisory_lock")
+_SESSION_WORDS = ("set_config", "pg_advisory_lock", "pg_try_advisory_lock", "into temp")
 # With true as its third argument it ends with its transaction, as SET LOCAL does.
-_SETS_LOCALLY = re.compile(r"set_config\s*\((?:[^()']|'[^']*'|\([^()]*\))*,\s*true\s*\)", re.IGNORECASE)
-_WATCHED = "_procrastinate_tasks_session_changed"
+_SETS_LOCALLY = re.compile(r"set_config\s*\((?:[^()']|'[^']*'|\([^()]*\))*,\s*true\s*\)")
+# What may do anything out of our sight: code on the server, and statements behind another.
+_RUNS_CODE = re.compile(_BEGINNING + r"(?:do|call|execute|discard|load)\b", re.DOTALL)
+_WATCHED = "_procrastinate_tasks_session"
+_SOUND, _IN_DOUBT, _CHANGED = range(3)
+_TRAITS = "_procrastinate_tasks_traits"
 
 
 def watch_connections() -> None:
@@ -55,7 +62,14 @@ def _remember_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
         slot.connections.add(connection)
     if _watch not in connection.execute_wrappers:
         connection.execute_wrappers.append(_watch)
-    setattr(connection, _WATCHED, False)
+    setattr(connection, _WATCHED, _SOUND)
+    setattr(connection, _TRAITS, _traits_of(connection.connection))
+
+
+def _traits_of(connection: Any) -> tuple[object, ...]:
+    """What a program can set on psycopg's connection, and the transactions after it would have."""
+    names = ("isolation_level", "read_only", "deferrable", "row_factory")
+    return tuple(getattr(connection, name, None) for name in names)
 
 
 def adopt_connections(slot: Slot) -> None:
@@ -76,19 +90,23 @@ def undo_leftovers(slot: Slot, *, task_name: str) -> str:
 
 
 def _watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    if _changes_session(sql):
-        setattr(context["connection"], _WATCHED, True)
+    doubt = _doubt_after(sql)
+    if doubt:
+        connection = context["connection"]
+        setattr(connection, _WATCHED, max(doubt, vars(connection).get(_WATCHED, _SOUND)))
     return execute(sql, params, many, context)
 
 
-def _changes_session(sql: object) -> bool:
-    if not isinstance(sql, str):
-        sql = str(sql)
-    if _CHANGES_SESSION.match(sql) is not None:
-        return True
-    if "set_config" in sql:
-        sql = _SETS_LOCALLY.sub("", sql)
-    return any(name in sql for name in _SESSION_FUNCTIONS)
+def _doubt_after(sql: object) -> int:
+    """What a statement makes of its session."""
+    text = (sql if isinstance(sql, str) else str(sql)).lower()
+    if _CHANGES_SESSION.match(text) is not None:
+        return _CHANGED
+    inner = _SETS_LOCALLY.sub("", text) if "set_config" in text else text
+    if any(word in inner for word in _SESSION_WORDS):
+        return _CHANGED
+    is_more_than_one = ";" in text and ";" in text.rstrip("; \n\t")
+    return _IN_DOUBT if is_more_than_one or _RUNS_CODE.match(text) is not None else _SOUND
 
 
 def _undo(slot: Slot, wrapper: BaseDatabaseWrapper) -> str:
@@ -101,7 +119,7 @@ def _undo(slot: Slot, wrapper: BaseDatabaseWrapper) -> str:
     if not isinstance(connection, psycopg.Connection):
         return ""
     left = "" if connection.closed else _what_is_left(wrapper, connection)
-    if left or connection.closed:
+    if left or connection.closed or vars(wrapper).get(_WATCHED, _SOUND):
         _close(wrapper, connection)
     return left
 
@@ -114,7 +132,9 @@ def _what_is_left(wrapper: BaseDatabaseWrapper, connection: psycopg.Connection[A
         return "an open atomic block"
     if wrapper.autocommit != wrapper.settings_dict["AUTOCOMMIT"]:
         return "autocommit switched"
-    return "a changed session" if getattr(wrapper, _WATCHED, False) else ""
+    if getattr(wrapper, _TRAITS, None) != _traits_of(connection):
+        return "a changed connection"
+    return "a changed session" if vars(wrapper).get(_WATCHED) == _CHANGED else ""
 
 
 def _close(wrapper: BaseDatabaseWrapper, connection: psycopg.Connection[Any]) -> None:

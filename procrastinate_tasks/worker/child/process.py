@@ -35,6 +35,7 @@ from procrastinate_tasks.worker.child.control import Control
 from procrastinate_tasks.worker.child.job_logs import JobLogHandler, JobLogs
 from procrastinate_tasks.worker.child.leftovers import adopt_connections, watch_connections
 from procrastinate_tasks.worker.child.outbox import Outbox
+from procrastinate_tasks.worker.child.process_state import ProcessState
 from procrastinate_tasks.worker.child.progress import ProgressReporter
 from procrastinate_tasks.worker.child.runner import CallBuilder, JobRunner, fresh_context, undisturbed
 from procrastinate_tasks.worker.child.slots import JobThreads, Slot
@@ -67,7 +68,7 @@ class ChildProcess(ABC):
             progress=self._progress,
             logs=self._logs,
         )
-        self._runner = JobRunner(self._calls)
+        self._runner = JobRunner(self._calls, put_back=lambda slot: self._state.put_back(slot))
         self._limits = JobLimits(options)
         self._control = Control(
             link=link, slots=self._slots, outbox=self._outbox, accept=self._accept, leave=self._begin_to_leave
@@ -85,12 +86,13 @@ class ChildProcess(ABC):
     def _leave(self) -> None:
         """Makes ``run`` return; called from the control thread."""
 
-    def _serve_control(self) -> None:
+    def _serve_control(self, loop: asyncio.AbstractEventLoop) -> None:
         interruption.install_signal()
         watch_connections()
+        logging.getLogger().addHandler(JobLogHandler(self._logs))
+        self._state = ProcessState(self._slots, retire=self._outbox.ask_to_retire, loop=loop)
         threading.Thread(target=self._run_control, name="control", daemon=True).start()
         threading.Thread(target=self._report_progress, name="progress", daemon=True).start()
-        logging.getLogger().addHandler(JobLogHandler(self._logs))
         threading.Thread(target=self._send_logs, name="logs", daemon=True).start()
 
     def _announce(self) -> None:
@@ -119,7 +121,8 @@ class ChildProcess(ABC):
         """Gives each job its slot here already: limits count from now, and the control thread knows them."""
         for assignment in message.assignments:
             slot = self._free.pop()
-            slot.occupy(assignment, self._limits.of(assignment))
+            with self._state.guard:
+                slot.occupy(assignment, self._limits.of(assignment))
             self._start(slot, assignment)
 
     def _end(self, slot: Slot, end: Completion) -> None:
@@ -155,7 +158,7 @@ class ManyJobsChild(ChildProcess):
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()
             threading.Thread(target=self._send_ends, name="outbox", daemon=True).start()
-            self._serve_control()
+            self._serve_control(self._loop)
             threading.Thread(target=self._announce, name="announcement", daemon=True).start()
             run_loop(self._loop, is_over=lambda: self._is_leaving)
 
@@ -222,9 +225,9 @@ class OneJobChild(ChildProcess):
         self._arrived: SimpleQueue[tuple[Slot, ClaimedJob] | None] = SimpleQueue()
 
     def run(self) -> None:
-        self._serve_control()
-        self._announce()
         with asyncio.Runner() as runner:
+            self._serve_control(runner.get_loop())
+            self._announce()
             while (arrived := self._arrived.get()) is not None:
                 with exiting_on_fault():
                     self._serve(runner, *arrived)
@@ -299,6 +302,8 @@ def exiting_on_fault() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        logger.critical("The machinery around the jobs failed; this child exits", exc_info=True)
-        logging.shutdown()
-        os._exit(EXIT_BROKEN)
+        try:
+            logger.critical("The machinery around the jobs failed; this child exits", exc_info=True)
+            logging.shutdown()
+        finally:  # also when there is no memory, or no stack, left to say so
+            os._exit(EXIT_BROKEN)

@@ -61,6 +61,7 @@ class JobRunner:
         around: a context for each call of a sync task, within what records its end.
         caught: what ends a job when its task raises it; a test lets more pass than a child.
         is_alone: nobody else works on this queue, as in a test: what does not fit here fits nowhere.
+        put_back: undoes what a job changed for its whole process as soon as it is over; says what that was.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class JobRunner:
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
         caught: tuple[type[BaseException], ...] = (BaseException,),
         is_alone: bool = False,
+        put_back: Callable[[Slot], str] = lambda _slot: "",
     ) -> None:
         self._builder = builder
         self._is_alone = is_alone
+        self._put_back = put_back
         self._around = around
         self._caught = caught
 
@@ -88,15 +91,19 @@ class JobRunner:
         current_run.set(assignment)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
+            left = ""
             try:
-                result = interruption.run_interruptibly(slot, lambda: self._call(run, slot))
+                try:
+                    result = interruption.run_interruptibly(slot, lambda: self._call(run, slot))
+                finally:
+                    left = self._put_back(slot)
             except self._caught as error:
                 end = run.failed_or_retried(error)
                 if self._may_fit_elsewhere(end):
                     end = put_back_if_known_elsewhere(end)
             else:
                 end = run.succeeded(result)
-            return _leave_thread(end, slot)
+            return _leave_thread(_telling(end, left), slot)
 
     def _may_fit_elsewhere(self, end: Completion) -> bool:
         return not self._is_alone and is_misfit(end)
@@ -115,6 +122,7 @@ class JobRunner:
             SyncToAsync.thread_sensitive_context.set(slot.async_context)
         run = _Run(self._builder, slot, assignment)
         with log_fields(run.job):
+            left = ""
             try:
                 try:
                     try:
@@ -125,13 +133,14 @@ class JobRunner:
                         interruption.withdraw(slot)
                 finally:  # twice, for the reason of ``run_interruptibly``
                     interruption.withdraw(slot)
+                    left = self._put_back(slot)
             except self._caught as error:
                 end = run.failed_or_retried(error)
                 if self._may_fit_elsewhere(end):
                     end = await undisturbed(sync_to_async(put_back_if_known_elsewhere)(end))
             else:
                 end = run.succeeded(result)
-            return await _without_async_leftovers(end, slot)
+            return await _without_async_leftovers(_telling(end, left), slot)
 
 
 def fresh_context() -> Context:
@@ -157,8 +166,14 @@ class _Run:
         return self._builder.call(task, self._builder.context_of(self.job, self._slot, started=time.time()))
 
     def succeeded(self, result: object) -> Completion:
+        """The end of a run that returned; whatever the job has done to this process, it did so."""
         self._builder.close(self._slot, self._assignment, has_failed=False)
-        return succeeded(self._assignment, started=self._started, result=result)
+        try:
+            return succeeded(self._assignment, started=self._started, result=result)
+        except BaseException:
+            logger.exception("What %s returned could not be kept", self._assignment.task_name)
+            end = succeeded(self._assignment, started=self._started, result=None)
+            return end._replace(result='"(a value that cannot be shown)"')
 
     def failed_or_retried(self, error: BaseException) -> Completion:
         """The end of a run that raised; an error that cannot even be looked at is told in our words."""
@@ -221,6 +236,11 @@ def _without_leftovers(end: Completion, slot: Slot) -> Completion:
     except Exception:
         logger.exception("What %s left behind could not be undone", end.task_name)
         return end
+    return _telling(end, left)
+
+
+def _telling(end: Completion, left: str) -> Completion:
+    """Says in the record of a run what its job left behind."""
     return end if not left else end._replace(message=f"{end.message}\n{left}".strip())
 
 
@@ -228,7 +248,11 @@ async def _without_async_leftovers(end: Completion, slot: Slot) -> Completion:
     """Does so in the thread of this slot's async ORM calls, if it has one, after what still runs there."""
     if slot.async_context is None or slot.async_context not in SyncToAsync.context_to_thread_executor:
         return _without_leftovers(end, slot)
-    return await undisturbed(sync_to_async(_leave_thread)(end, slot))
+    try:
+        return await undisturbed(sync_to_async(_leave_thread)(end, slot))
+    except Exception:  # no thread can be had any more
+        logger.exception("What %s left behind could not be undone", end.task_name)
+        return end
 
 
 async def undisturbed(work: Coroutine[Any, Any, T]) -> T:

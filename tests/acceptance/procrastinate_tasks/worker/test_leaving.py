@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
 
+from tests.workers.leaving_tasks import CHANGES, CHANGES_OF_LOOP
 from tests.workers.workers import (
     insert_jobs,
     outcomes_of,
@@ -157,14 +158,19 @@ CLEAN = {
     "zone": settings.TIME_ZONE,
     "role": True,
     "timeout": "0",
+    "isolation": "read committed",
 }
-LEFT = ["transaction", "block", "autocommit", "failed", "role", "path", "timeout", "lock"]
+LEFT = [
+    *("transaction", "block", "autocommit", "failed", "role", "path", "timeout", "lock", "into", "isolation"),
+]
+# What code on the server did is not known: the connection is closed without a word.
+LEFT_IN_DOUBT = ["code", "second"]
 
 
 @pytest.mark.parametrize("task", ["leave", "leave_async"])
 def test_the_next_job_begins_on_a_connection_as_it_was_opened(task: str, log: Path):
     left, arrivals = {}, {}
-    for what in LEFT:
+    for what in [*LEFT, *LEFT_IN_DOUBT]:
         (left[what],) = insert_jobs(f"leaving.{task}", {"what": what}, lock="one by one")
         arrivals[what] = [
             insert_jobs(f"leaving.{name}", lock="one by one")[0]
@@ -174,13 +180,13 @@ def test_the_next_job_begins_on_a_connection_as_it_was_opened(task: str, log: Pa
     ended([*left.values(), *itertools.chain(*arrivals.values())], log, *ONE)
 
     assert {what: [result_of(job_id) for job_id in jobs] for what, jobs in arrivals.items()} == {
-        what: [CLEAN] * 4 for what in LEFT
+        what: [CLEAN] * 4 for what in [*LEFT, *LEFT_IN_DOUBT]
     }
     assert Group.objects.filter(name="written").count() == 1
     assert not Group.objects.filter(name="never committed").exists()
     for what, job_id in left.items():
         outcome, message = attempt_of(job_id)
-        assert (outcome, "left behind" in message) == ("failed", True), what
+        assert (outcome, "left behind" in message) == ("failed", what in LEFT), what
     told = [line for line in log.read_text().splitlines() if "left behind" in line]
     assert sum(f"leaving.{task}" in line for line in told) >= len(LEFT)
 
@@ -219,3 +225,66 @@ def test_a_job_that_succeeds_says_so_too_and_one_that_leaves_nothing_says_nothin
 
     assert attempt_of(left) == ("succeeded", "(left behind: an open transaction; undone)")
     assert attempt_of(clean) == ("succeeded", "")
+
+
+# --- What a job changes for its whole process ---------------------------------------------------------------
+
+IN_MAIN_THREAD = {"signal handlers"}
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_what_a_job_changes_for_its_process_is_put_back(options: tuple[str, ...], log: Path):
+    kinds = [kind for kind in CHANGES if options == ONE or kind not in IN_MAIN_THREAD]
+    before = {kind: insert_jobs("leaving.look", {"what": kind}, lock="one by one")[0] for kind in kinds}
+    changes, after = {}, {}
+    for kind in kinds:
+        (changes[kind],) = insert_jobs("leaving.change", {"what": kind}, lock="one by one")
+        (after[kind],) = insert_jobs("leaving.look", {"what": kind}, lock="one by one")
+
+    ended([*before.values(), *changes.values(), *after.values()], log, *options)
+
+    assert {kind: outcomes_of(job_id) for kind, job_id in after.items()} == {
+        kind: outcomes_of(job_id) for kind, job_id in before.items()
+    }
+    assert {outcome for kind in kinds for outcome, _, _ in outcomes_of(after[kind])} == {"succeeded"}
+    for kind, job_id in changes.items():
+        told = f"(left behind: {kind.partition(' (')[0]}; put back)" if options == ONE else ""
+        assert attempt_of(job_id) == ("succeeded", told), kind
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_what_an_async_job_changes_of_its_loop_is_put_back(options: tuple[str, ...], log: Path):
+    looks = insert_jobs("leaving.look_async", lock="one by one")
+    changes = []
+    for what in CHANGES_OF_LOOP:
+        changes += insert_jobs("leaving.change_async", {"what": what}, lock="one by one")
+        looks += insert_jobs("leaving.look_async", lock="one by one")
+
+    ended([*changes, *looks], log, *options)
+
+    assert [status_of(job_id) for job_id in changes] == ["succeeded"] * len(changes)
+    assert [result_of(job_id) for job_id in looks] == [["called", False, "None"]] * len(looks)
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_a_job_that_breaks_what_records_its_end_has_ended_all_the_same(options: tuple[str, ...], log: Path):
+    jobs = [insert_jobs("leaving.break_machinery", {"what": what})[0] for what in ("json", "setting")]
+
+    ended(jobs, log, *options)
+
+    assert [started_count(job_id) for job_id in jobs] == [1, 1]
+    assert [result_of(job_id) for job_id in jobs] == ["(a value that cannot be shown)"] * 2
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
+def test_a_job_profiles_itself_after_others_have_run_and_were_interrupted(
+    options: tuple[str, ...], log: Path
+):
+    calls = ["engine.no_op", "leaving.profile_itself", "engine.spin", "leaving.profile_itself"]
+    jobs = [insert_jobs(name, lock="one by one")[0] for name in calls]
+
+    ended(jobs, log, *options, "--soft-time-limit", "1", "--time-limit", "60")
+
+    assert [outcome for job_id in jobs for outcome, _, _ in outcomes_of(job_id)] == [
+        *("succeeded", "succeeded", "failed", "succeeded"),
+    ]

@@ -1,0 +1,104 @@
+"""When a change of the whole process is put back while several jobs run side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from procrastinate_tasks.worker.child import process_state
+from procrastinate_tasks.worker.child.process_state import ProcessState
+from procrastinate_tasks.worker.child.slots import Slot
+from procrastinate_tasks.worker.options import TimeLimits
+from tests.unit.procrastinate_tasks.worker.test_job_threads import assignment
+
+
+class Child:
+    """A child of three slots whose jobs change the process."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.slots = [Slot(index=index) for index in range(3)]
+        self.retired = 0
+        self.state = ProcessState(self.slots, retire=self._retire, loop=loop)
+
+    def _retire(self) -> None:
+        self.retired += 1
+
+    def start(self, index: int, job_id: int) -> None:
+        self.slots[index].occupy(assignment(job_id), TimeLimits(soft=None, hard=None))
+
+    def end(self, index: int) -> float | None:
+        """Has a job end; says what the sockets' time-out is then."""
+        self.state.put_back(self.slots[index])
+        self.slots[index].vacate()
+        return socket.getdefaulttimeout()
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Iterator[Child]:
+    monkeypatch.setattr(process_state, "_SECONDS_BETWEEN", 0)
+    loop = asyncio.new_event_loop()
+    before = socket.getdefaulttimeout()
+    yield Child(loop)
+    socket.setdefaulttimeout(before)
+    loop.close()
+
+
+def test_a_change_is_left_to_a_neighbour_who_may_be_about_to_undo_it(child: Child):
+    child.start(0, 1)
+    child.start(1, 2)
+    socket.setdefaulttimeout(3)
+
+    assert child.end(0) == 3
+
+
+def test_a_change_that_outlives_all_who_may_have_made_it_is_put_back(child: Child):
+    for index in range(3):
+        child.start(index, index)
+    socket.setdefaulttimeout(3)
+
+    assert child.end(0) == 3
+    child.start(0, 10)
+    assert child.end(1) == 3
+    child.start(1, 11)
+    assert child.end(2) is None
+
+
+def test_the_last_one_to_end_puts_back_what_anybody_changed(child: Child):
+    child.start(0, 1)
+    child.start(1, 2)
+    socket.setdefaulttimeout(3)
+    child.end(0)
+
+    assert child.end(1) is None
+
+
+def test_what_a_module_sets_as_a_job_imports_it_stays(child: Child, monkeypatch: pytest.MonkeyPatch):
+    with warnings.catch_warnings():
+        monkeypatch.setitem(sys.modules, "imported_by_a_job", types.ModuleType("imported_by_a_job"))
+        warnings.simplefilter("ignore", UserWarning)
+        socket.setdefaulttimeout(3)
+        changed = list(warnings.filters)
+
+        assert child.end(0) is None
+        assert child.end(0) is None
+        assert warnings.filters == changed
+
+
+def test_what_cannot_be_put_back_has_the_process_replaced(child: Child, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "getpriority", lambda *_: 19)
+    monkeypatch.setattr(os, "setpriority", _refuse)
+
+    child.end(0)
+
+    assert child.retired == 1
+
+
+def _refuse(*_: object) -> None:
+    raise PermissionError
