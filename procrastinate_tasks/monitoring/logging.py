@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Literal
 
-from procrastinate.exceptions import JobAborted
-
-from procrastinate_tasks.exceptions import SoftTimeLimitExceeded
 from procrastinate_tasks.jobs.redaction import Redaction
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -117,27 +111,6 @@ def hide_arguments_in_procrastinate_logs() -> None:
 def _put_on(logger: logging.Logger, kind: type[logging.Filter]) -> None:
     if not any(isinstance(known, kind) for known in logger.filters):
         logger.addFilter(kind())
-
-
-def keep_own_lines_from_raising() -> None:
-    """Let a handler or filter that raises cost no line of ours more than itself, from now on in this process.
-
-    A worker writes lines between the steps of its work: a claim, an end, a rescue would stop half-way.
-    """
-    for name, each in list(logging.root.manager.loggerDict.items()):
-        if isinstance(each, logging.Logger) and name.startswith("procrastinate_tasks."):
-            vars(each)["handle"] = partial(_handle, type(each).handle.__get__(each))
-
-
-def _handle(handle: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
-    try:
-        handle(record)
-    except (SoftTimeLimitExceeded, JobAborted):  # meant for the job that writes the line
-        raise
-    except Exception:
-        if logging.lastResort is not None:
-            with suppress(Exception):  # there is no standard error left to say it on
-                logging.lastResort.handle(record)
 
 
 def logging_config(*, style: Literal["logfmt", "json"] = "logfmt", level: str = "INFO") -> dict[str, Any]:

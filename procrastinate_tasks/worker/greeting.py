@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import django
 from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import JobAborted
 
 from procrastinate_tasks.conf import QueueLimit, queue_settings
 from procrastinate_tasks.database import database_alias
-from procrastinate_tasks.exceptions import InvalidCron, UnknownTimeZone
+from procrastinate_tasks.exceptions import InvalidCron, SoftTimeLimitExceeded, UnknownTimeZone
 from procrastinate_tasks.schedule.periodic import Schedule, all_schedules
 from procrastinate_tasks.worker.options import WorkerOptions
 
@@ -115,3 +118,24 @@ def _next_run_of(schedule: Schedule) -> str:
 
 def _in_words(instant: datetime) -> str:
     return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def keep_own_lines_from_raising() -> None:
+    """Let a handler or filter that raises cost no line of ours more than itself, from now on in this process.
+
+    A worker writes lines between the steps of its work: a claim, an end, a rescue would stop half-way.
+    """
+    for name, each in list(logging.root.manager.loggerDict.items()):
+        if isinstance(each, logging.Logger) and name.startswith("procrastinate_tasks."):
+            vars(each)["handle"] = partial(_handle, type(each).handle.__get__(each))
+
+
+def _handle(handle: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
+    try:
+        handle(record)
+    except (SoftTimeLimitExceeded, JobAborted):  # meant for the job that writes the line
+        raise
+    except Exception:
+        if logging.lastResort is not None:
+            with suppress(Exception):  # there is no standard error left to say it on
+                logging.lastResort.handle(record)

@@ -14,8 +14,7 @@ from procrastinate.contrib.django.management.commands import procrastinate as up
 
 from procrastinate_tasks.conf import queue_settings
 from procrastinate_tasks.exceptions import CannotFork
-from procrastinate_tasks.monitoring.logging import keep_own_lines_from_raising
-from procrastinate_tasks.worker.greeting import greet
+from procrastinate_tasks.worker.greeting import greet, keep_own_lines_from_raising
 from procrastinate_tasks.worker.options import InvalidWorkerOption, read_options
 from procrastinate_tasks.worker.reloading import is_outer, run_reloading
 from procrastinate_tasks.worker.supervisor import Supervisor
