@@ -38,8 +38,8 @@ DEPLOYS ?= 300
 MINUTES ?= 30
 HOURS ?= 1
 # A few tests are done before more processes have begun.
-# One more than there are processors: tests with real workers wait for most of their time. Who is done takes over.
-TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(5, 1 + (os.cpu_count() or 1)))')
+# Twice as many as there are processors: tests with real workers wait for most of their time. Who is done takes over.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(6, 2 * (os.cpu_count() or 1)))')
 IN_PARALLEL ?= $(if $(filter -k,$(ARGS)),,--numprocesses $(TEST_PROCESSES) --dist worksteal)
 
 VENV := .venv
