@@ -21,15 +21,21 @@ _OPEN_WITHIN = timedelta(seconds=30)
 # Planning a claim takes longer than the claim itself. A plan is kept for so many statements and no more: the
 # tables may have been empty when it was made.
 _PLAN_LASTS = 50
-# What a role or a database sets for its sessions is not meant for these: above read committed claims
-# and ends would fail one another, and each statement has a time-out of its own.
+# Where statistics are older than the jobs, a claim would sort all that wait for a lock instead of following
+# an index. What a role or a database sets for its sessions is not meant for these: above read committed
+# claims and ends would fail one another, and each statement has a time-out of its own.
+OWN_SETTINGS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_sort": "off",
+    "default_transaction_isolation": "read committed",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "intervalstyle": "postgres",
+}
 _KEEP_PLANS = """
     SELECT set_config(name, value, false)
-    FROM (
-        VALUES ('plan_cache_mode', 'force_generic_plan'), ('default_transaction_isolation', 'read committed'),
-            ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),
-            ('intervalstyle', 'postgres')
-    ) AS own (name, value)
+    FROM unnest(%(names)s::text[], %(values)s::text[]) AS own (name, value)
     WHERE pg_backend_pid() = %(pid)s AND current_setting(name, true) IS NOT NULL
 """
 
@@ -150,6 +156,8 @@ async def _keep_plans(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> N
     PgBouncer in transaction mode hands each statement to another session, which knows neither our setting
     nor our prepared statements. It shows in the process id: a pooler makes one up.
     """
-    cursor = await connection.execute(_KEEP_PLANS, {"pid": connection.info.backend_pid})
+    names, values = list(OWN_SETTINGS), list(OWN_SETTINGS.values())
+    parameters = {"pid": connection.info.backend_pid, "names": names, "values": values}
+    cursor = await connection.execute(_KEEP_PLANS, parameters)
     if cursor.rowcount:
         connection.prepare_threshold = 0

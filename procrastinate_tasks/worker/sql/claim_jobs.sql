@@ -5,7 +5,7 @@
 -- are read. Of the jobs that share a lock only the first ready one is taken, and only when none of them runs: those
 -- behind it are passed over by an index, however many (of up to 10,000 locks).
 -- Scheduled jobs that are due come in the order they fell due, then by priority: at most 1,000 without a lock a probe,
--- and of the locks those of the first 1,000 jobs; when too few of these may run, the first job of each other lock.
+-- and of the locks those of the first hundred jobs; when too few of these may run, the first job of each other lock.
 -- A worker that claims again and again says where the last claim of a queue ended: what it passed stays
 -- in the index while any transaction may still see it. From there on, jobs of higher priority are new ones.
 -- A paused queue is left out, and of a paused task all jobs. Of a limited queue as many jobs are taken as it has room for, under the lock of its
@@ -115,7 +115,7 @@ due_front AS MATERIALIZED (
               AND waiting.lock IS NOT NULL
               AND jsonb_exists({{open_tasks}}, waiting.task_name)
             ORDER BY waiting.scheduled_at
-            LIMIT 1000
+            LIMIT 100 + %(slots)s
         ))
           AND job.status::text = 'todo' -- as text: by the primary key, and by no index on all that wait
           AND {{is_next_of_its_lock}}
@@ -127,8 +127,8 @@ due_front AS MATERIALIZED (
 ),
 -- Behind them, when too few of them may run: the first job of each lock, and no other that waits for it.
 lock_in_use (name) AS (
-    (
-        SELECT min(lock) FROM procrastinate_jobs
+    SELECT (
+        SELECT lock FROM procrastinate_jobs
         WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NOT NULL
           AND (SELECT count(*) FROM front) < %(slots)s
           AND EXISTS (
@@ -145,18 +145,22 @@ lock_in_use (name) AS (
                     LIMIT 1
                 )
           )
+        ORDER BY lock, -priority, id
+        LIMIT 1
     )
     UNION ALL
     SELECT (
-        SELECT min(lock) FROM procrastinate_jobs
+        SELECT lock FROM procrastinate_jobs
         WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NOT NULL AND lock > lock_in_use.name
+        ORDER BY lock, -priority, id
+        LIMIT 1
     )
     FROM lock_in_use
     WHERE lock_in_use.name IS NOT NULL
 ),
 lock_of_due (name) AS (
-    (
-        SELECT min(lock) FROM procrastinate_jobs
+    SELECT (
+        SELECT lock FROM procrastinate_jobs
         WHERE status = 'todo' AND scheduled_at IS NOT NULL AND lock IS NOT NULL
           AND (SELECT count(*) FROM due_front) < %(slots)s
           AND EXISTS (
@@ -169,15 +173,19 @@ lock_of_due (name) AS (
                       AND waiting.scheduled_at <= now()
                       AND waiting.lock IS NOT NULL
                     ORDER BY waiting.scheduled_at
-                    OFFSET 1000
+                    OFFSET 100 + %(slots)s
                     LIMIT 1
                 )
           )
+        ORDER BY lock, -priority, id
+        LIMIT 1
     )
     UNION ALL
     SELECT (
-        SELECT min(lock) FROM procrastinate_jobs
+        SELECT lock FROM procrastinate_jobs
         WHERE status = 'todo' AND scheduled_at IS NOT NULL AND lock IS NOT NULL AND lock > lock_of_due.name
+        ORDER BY lock, -priority, id
+        LIMIT 1
     )
     FROM lock_of_due
     WHERE lock_of_due.name IS NOT NULL

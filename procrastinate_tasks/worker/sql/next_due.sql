@@ -38,11 +38,24 @@ waiting AS MATERIALIZED (
                 LIMIT 1
             ) THEN '-infinity'
             ELSE (
-                SELECT procrastinate_tasks_readable_v1(scheduled_at) FROM procrastinate_jobs
-                WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
-                  AND jsonb_exists({{open_tasks}}, task_name)
-                ORDER BY scheduled_at
-                LIMIT 1
+                SELECT procrastinate_tasks_readable_v1(least(
+                    (
+                        SELECT scheduled_at FROM procrastinate_jobs
+                        WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
+                          AND lock IS NULL
+                          AND jsonb_exists({{open_tasks}}, task_name)
+                        ORDER BY scheduled_at
+                        LIMIT 1
+                    ),
+                    (
+                        SELECT scheduled_at FROM procrastinate_jobs
+                        WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NOT NULL
+                          AND lock IS NOT NULL
+                          AND jsonb_exists({{open_tasks}}, task_name)
+                        ORDER BY scheduled_at
+                        LIMIT 1
+                    )
+                ))
             )
         END AS due_at
     FROM open_queue

@@ -14,6 +14,7 @@ from procrastinate_tasks.database import ask, fetch_row, statement
 from procrastinate_tasks.queries.jobs import JobQuery, counts_of_tabs, list_jobs
 from procrastinate_tasks.queries.queues import list_queue_depths
 from procrastinate_tasks.queries.tabs import Tab
+from procrastinate_tasks.worker.connection import OWN_SETTINGS
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
 from tests.integration.procrastinate_tasks.test_plans import (
     ALL_THAT_WAIT_OR_RUN,
@@ -25,6 +26,8 @@ from tests.integration.procrastinate_tasks.test_plans import (
 
 pytestmark = pytest.mark.django_db
 
+# Of those that run there are no more than slots.
+ALL_THAT_WAIT = ALL_THAT_WAIT_OR_RUN - {"procrastinate_jobs_lock_idx_v1"}
 TASK = "sample.remember"
 assert TASK in app.tasks
 READY = """
@@ -130,18 +133,51 @@ def test_what_stands_behind_many_blocked_jobs_is_claimed():
     assert len(claim(10, worker_id=worker_id)) == 3
 
 
-@pytest.mark.parametrize("plan_cache_mode", ["force_custom_plan", "force_generic_plan"])
-def test_a_claim_reads_no_more_where_thousands_wait_for_one_lock(plan_cache_mode: str):
-    worker_id = register_worker()
+@pytest.mark.parametrize("are_due", [False, True], ids=["ready", "scheduled and due"])
+def test_a_claim_reads_no_more_where_thousands_wait_for_one_lock(are_due: bool):
     forget_statistics()
     empty()
-    insert_blocked(5000)
-    execute(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")
 
-    accesses = accesses_to_jobs("worker/claim_jobs", claim_of(10, worker_id=worker_id))
+    accesses = accesses_of_a_claim_behind(5000, are_due=are_due)
 
-    assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT_OR_RUN)
+    assert {access.get("Index Name") for access in accesses}.isdisjoint(ALL_THAT_WAIT)
     assert max(map(rows_read, accesses)) <= 300
+
+
+@pytest.mark.parametrize("are_due", [False, True], ids=["ready", "scheduled and due"])
+def test_until_statistics_know_a_backlog_it_is_read_for_the_running_ones_alone(are_due: bool):
+    forget_statistics()
+    empty()
+    execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, status)"
+        " SELECT 'sample', 'sample.remember', 'succeeded' FROM generate_series(1, 50000)"
+    )
+    execute("ANALYZE procrastinate_jobs")
+
+    accesses = accesses_of_a_claim_behind(5000, are_due=are_due)
+
+    read = [access for access in accesses if rows_read(access) > 300]
+    assert {access["Filter"] for access in read} <= {"(status = 'doing'::procrastinate_job_status)"}
+    assert all(access["Actual Loops"] == 1 for access in read)
+
+
+def test_statistics_follow_a_backlog():
+    ((options,),) = fetch("SELECT reloptions FROM pg_class WHERE oid = 'procrastinate_jobs'::regclass")
+
+    assert set(options) >= {"autovacuum_analyze_scale_factor=0.01", "autovacuum_analyze_threshold=1000"}
+
+
+def accesses_of_a_claim_behind(count: int, *, are_due: bool) -> list[dict[str, Any]]:
+    """Claim as a worker's session does where so many jobs wait for one lock."""
+    worker_id = register_worker()
+    insert_blocked(count)
+    if are_due:
+        execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1 hour' WHERE status = 'todo'"
+        )
+    for name, value in OWN_SETTINGS.items():
+        execute("SELECT set_config(%s, %s, true)", name, value)
+    return accesses_to_jobs("worker/claim_jobs", claim_of(10, worker_id=worker_id))
 
 
 @pytest.mark.parametrize("seed", range(6))
