@@ -46,7 +46,7 @@ def waiting_job(*, minutes: float = 0.0) -> int:
 
 @pytest.mark.parametrize("is_due", [False, True])
 def test_a_claim_takes_the_tasks_that_its_worker_knows(is_due: bool):
-    scheduled_at = timezone.now() - timedelta(seconds=1) if is_due else None
+    scheduled_at = timezone.now() - timedelta(hours=1) if is_due else None
     unknown = defer("sample.locked", schedule_at=scheduled_at)
     known = defer(TASK, {"number": 1}, schedule_at=scheduled_at)
 
@@ -57,7 +57,7 @@ def test_a_claim_takes_the_tasks_that_its_worker_knows(is_due: bool):
 def test_a_thousand_due_jobs_of_an_unknown_task_hide_no_other():
     an_hour_ago = timezone.now() - timedelta(hours=1)
     defer_many(TASK, (Call({"number": n}, schedule_at=an_hour_ago) for n in range(1001)))
-    last = defer("sample.locked", schedule_at=timezone.now() - timedelta(seconds=1))
+    last = defer("sample.locked", schedule_at=an_hour_ago + timedelta(minutes=1))
 
     assert claim(tasks=["sample.locked"]) == [last]
 
