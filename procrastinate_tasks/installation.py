@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 from django.core.checks import register
 from django.core.management import get_commands
+from django.utils.module_loading import import_string
 from procrastinate.app import App
 from procrastinate.contrib.django import procrastinate_app
 
 from procrastinate_tasks.checks import check_queue
 from procrastinate_tasks.exceptions import AppsInWrongOrder
 from procrastinate_tasks.jobs.deferring import JobManager
-from procrastinate_tasks.monitoring import sentry
 from procrastinate_tasks.monitoring.alerts.evaluation import alert_metrics
 from procrastinate_tasks.monitoring.alerts.queue_rules import QUEUE_RULES
 from procrastinate_tasks.monitoring.alerts.rules import register_rule
@@ -47,9 +50,19 @@ def install() -> None:
         **defaults,
         "task_middleware": [
             *defaults.get("task_middleware", []),
-            *sentry.begin_reporting(),
+            *_begin_reporting(),
         ],
     }
+
+
+def _begin_reporting() -> list[Callable[..., Any]]:
+    """Return Sentry's middleware if the project has started Sentry, whose import is a sixth of a start."""
+    if "sentry_sdk" not in sys.modules:
+        return []
+    middleware: list[Callable[..., Any]] = import_string(
+        "procrastinate_tasks.monitoring.sentry.begin_reporting"
+    )()
+    return middleware
 
 
 def _register_own() -> None:
