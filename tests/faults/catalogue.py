@@ -101,6 +101,8 @@ POINTS = {
     "commit payments.ledger.refunds book_refund": PointOfDeath("H4", "refund_by_hand"),
     "commit payments.ledger.refunds record_refund": PointOfDeath("H1", "shorter_stay"),
     "commit payments.ledger.refunds record_refusal": PointOfDeath("H4", "refund_that_finds_nothing_left"),
+    "commit payments.memory _lease": PointOfDeath("D4", "refund_that_finds_nothing_left"),
+    "commit payments.memory end_reading": PointOfDeath("D4", "unpaid_change"),
     "commit payments.memory lock": PointOfDeath("X5", "forgotten"),
     "commit payments.memory note_compared": PointOfDeath("X5", "money_never_comes"),
     "commit payments.memory note_events_until": PointOfDeath("D4", "unpaid_change"),
