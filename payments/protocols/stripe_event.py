@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from payments.models import PaymentAttempt, StripeEvent
 from payments.policies import BreakKind
 
 _LONGEST_SIDE = 200
+# An answer of Stripe's may be older than what we have: so long it is asked again before it is a difference.
+_MAY_BE_STALE_FOR = timedelta(hours=1)
 
 
 def apply_stripe_event(
@@ -199,7 +201,7 @@ def _apply_to_refund(event: StripeEvent, gateway: Gateway, now: datetime) -> _Ou
     try:
         refund = refunds.record(answer=answer, gateway=gateway, now=now)
     except ContradictoryEvidence as fault:
-        return _differ(BreakKind.REFUND_DIFFERS, answer.id, answer.intent_id, fault, now)
+        return _differ(event, BreakKind.REFUND_DIFFERS, answer.id, answer.intent_id, fault, now)
     if refund is None:
         return _ignored("no attempt of ours made the charge, or no money moves")
     return _APPLIED
@@ -212,7 +214,7 @@ def _apply_to_charge(event: StripeEvent, gateway: Gateway, now: datetime) -> _Ou
         if not intent_id or refunds.learn(intent_id=intent_id, gateway=gateway, now=now) is None:
             return _ignored("no attempt of ours made the charge")
     except ContradictoryEvidence as fault:
-        return _differ(BreakKind.REFUND_DIFFERS, intent_id, intent_id, fault, now)
+        return _differ(event, BreakKind.REFUND_DIFFERS, intent_id, intent_id, fault, now)
     return _APPLIED
 
 
@@ -223,14 +225,25 @@ def _apply_to_dispute(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
         return _ignored("Stripe has no such dispute")
     except ContradictoryEvidence as fault:
         intent_id = _intent_of_charge(event)
-        return _differ(BreakKind.CHARGE_DIFFERS, intent_id or event.object_id, intent_id, fault, now)
+        return _differ(event, BreakKind.CHARGE_DIFFERS, intent_id or event.object_id, intent_id, fault, now)
     return _APPLIED if dispute else _ignored("no attempt of ours made the charge")
 
 
 def _differ(
-    kind: BreakKind, stripe_id: str, intent_id: str, fault: ContradictoryEvidence, now: datetime
+    event: StripeEvent,
+    kind: BreakKind,
+    stripe_id: str,
+    intent_id: str,
+    fault: ContradictoryEvidence,
+    now: datetime,
 ) -> _Outcome:
-    """Open a difference about what followed a charge, for the booking that was charged."""
+    """Open a difference about what followed a charge, for the booking that was charged.
+
+    Raises:
+        ContradictoryEvidence: the event is not old enough: the next look may find another answer.
+    """
+    if now - event.received_at < _MAY_BE_STALE_FOR:
+        raise fault
     attempt = PaymentAttempt.objects.select_related("payment").filter(stripe_intent_id=intent_id).first()
     mismatches.keep(
         Mismatch(
