@@ -28,7 +28,7 @@ from django.utils.module_loading import import_string
 from benchmarks.machine import describe_load, describe_machine, load_average
 from reyes_estancias.postgres.server import throw_away_server
 
-MOST_QUERIES, MOST_SQL_MS, MOST_KB = 12, 100.0, 150.0
+MOST_QUERIES, MOST_SQL_MS, MOST_KB = 12, 80.0, 150.0
 SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")
 NOT_PAGES = ("jsi18n", "logout", "autocomplete", "view_on_site", "password_change_done")
 
@@ -69,8 +69,9 @@ class Stopwatch:
             self.spent.append((time.perf_counter() - started) * 1000)
 
 
-def main(arguments: Sequence[str]) -> None:
-    options = parse(arguments)
+@contextmanager
+def a_filled_site(*, jobs: int) -> Iterator[None]:
+    """Set Django up on a database with so many jobs: a throw-away one, if ``DATABASE_URL`` names none."""
     with ExitStack() as stack:
         if not os.environ.get("DATABASE_URL"):
             tell("DATABASE_URL is not set: starting a Postgres of our own")
@@ -79,7 +80,13 @@ def main(arguments: Sequence[str]) -> None:
             os.environ["DATABASE_URL"] = replace(server, database="postgres").as_url()
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reyes_estancias.settings")
         django.setup()
-        prepare(options.count)
+        prepare(jobs)
+        yield
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parse(arguments)
+    with a_filled_site(jobs=options.count):
         loads = [load_average()]
         costs = list(measure(rounds=options.rounds))
         loads.append(load_average())

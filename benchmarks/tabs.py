@@ -8,14 +8,10 @@ machine. Without ``DATABASE_URL`` a throw-away server is filled first.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
-import django
 from django.conf import settings
 from django.db import connection
 from django.test import Client
@@ -23,22 +19,14 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from benchmarks.machine import describe_load, describe_machine, load_average
-from benchmarks.pages import prepare, signed_in, tell
-from reyes_estancias.postgres.server import throw_away_server
+from benchmarks.pages import a_filled_site, signed_in
 
 REFRESHES_A_MINUTE = 4
 
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
-    with ExitStack() as stack:
-        if not os.environ.get("DATABASE_URL"):
-            tell("DATABASE_URL is not set: starting a Postgres of our own")
-            server = stack.enter_context(throw_away_server())
-            os.environ["DATABASE_URL"] = replace(server, database="postgres").as_url()
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reyes_estancias.settings")
-        django.setup()
-        prepare(options.count)
+    with a_filled_site(jobs=options.count):
         settings.DEBUG = False
         settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
         loads = [load_average()]

@@ -9,7 +9,7 @@ from typing import Any
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import plain_orphaned_after
-from procrastinate_tasks.database import Question, ask, ask_together, statement
+from procrastinate_tasks.database import Question, ask_together, statement
 from procrastinate_tasks.queries.workers import WorkerHeartbeat, workers
 from procrastinate_tasks.queues.pauses import PAUSES, Pause
 from procrastinate_tasks.schedule.periodic import all_schedules
@@ -88,11 +88,6 @@ def read_status() -> QueueStatus:
         failed_last_day=sum(each.last_day for each in failed),
         pauses=pauses,
     )
-
-
-def list_queue_depths() -> tuple[QueueDepth, ...]:
-    """Return the queues that hold unfinished jobs, by name."""
-    return ask(queue_depths())
 
 
 def queue_depths() -> Question[tuple[QueueDepth, ...]]:

@@ -154,12 +154,7 @@ def end_lapsed_pauses() -> int:
 
 def list_pauses() -> tuple[Pause, ...]:
     """Return what is paused, in one look at two small tables."""
-    return read_pauses()[1]
-
-
-def read_pauses() -> tuple[datetime, tuple[Pause, ...]]:
-    """Return what time it is, by the clock that every process shares, and what is paused."""
-    return ask(PAUSES)
+    return ask(PAUSES)[1]
 
 
 def _read_pauses(rows: list[dict[str, Any]]) -> tuple[datetime, tuple[Pause, ...]]:
@@ -168,6 +163,7 @@ def _read_pauses(rows: list[dict[str, Any]]) -> tuple[datetime, tuple[Pause, ...
 
 
 PAUSES = Question(sql=_PAUSES, read=_read_pauses)
+"""What time it is, by the clock that every process shares, and what is paused."""
 
 
 def _pause_of(facts: dict[str, str]) -> Pause:

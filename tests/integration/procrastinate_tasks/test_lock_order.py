@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from procrastinate_tasks.database import ask, fetch_row, statement
 from procrastinate_tasks.queries.jobs import JobQuery, counts_of_tabs, list_jobs
-from procrastinate_tasks.queries.queues import list_queue_depths
+from procrastinate_tasks.queries.queues import queue_depths
 from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.worker.connection import OWN_SETTINGS
 from tests.integration.procrastinate_tasks.claiming import claim, execute, register_worker
@@ -192,7 +192,7 @@ def test_list_counts_dashboard_and_diagnosis_hold_the_same_jobs_for_blocked(seed
     assert {row.id for row in listed} == blocked
     assert {row.id for row in list_jobs(JobQuery(tab=Tab.READY)).rows} == due.keys() - blocked
     assert ask(counts_of_tabs(JobQuery()))[Tab.BLOCKED].number == len(blocked)
-    depths = {depth.queue: depth for depth in list_queue_depths()}
+    depths = {depth.queue: depth for depth in ask(queue_depths())}
     assert +Counter({name: depth.blocked for name, depth in depths.items()}) == Counter(
         due[job_id] for job_id in blocked
     )

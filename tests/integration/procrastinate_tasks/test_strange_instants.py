@@ -11,9 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from procrastinate_tasks.database import ask
 from procrastinate_tasks.monitoring.health import check_health
 from procrastinate_tasks.monitoring.metrics import collect
-from procrastinate_tasks.queries.queues import list_queue_depths
+from procrastinate_tasks.queries.queues import queue_depths
 from procrastinate_tasks.testing import drain_queue, refute_enqueued
 from tests.integration.procrastinate_tasks.claiming import execute, look_ahead
 
@@ -74,7 +75,7 @@ def test_every_command_that_shows_the_job_ends_well(
 def test_what_looks_at_the_whole_queue_sees_it(instant: str):
     job_due_at(instant)
 
-    (depth,) = list_queue_depths()
+    (depth,) = ask(queue_depths())
 
     assert (depth.ready, depth.scheduled) == ((1, 0) if instant in PAST else (0, 1))
     check_health()

@@ -22,7 +22,7 @@ from procrastinate_tasks.jobs.descriptions import JobArgs, Kind, TaskDescription
 from procrastinate_tasks.models import AuditEntry, TaskPause
 from procrastinate_tasks.monitoring.metrics import collect, render
 from procrastinate_tasks.queries.jobs import JobQuery, counts_of_tabs, list_ids
-from procrastinate_tasks.queries.queues import list_queue_depths
+from procrastinate_tasks.queries.queues import queue_depths
 from procrastinate_tasks.queries.tabs import Tab
 from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.queues.diagnosis import why_not_running
@@ -153,7 +153,7 @@ def test_jobs_of_a_paused_task_are_paused_in_every_outlet(owner: Client):
     ) == (1, 1)
     assert list_ids(JobQuery(tab=Tab.PAUSED), limit=5) == [job_id]
     assert list_ids(JobQuery(tab=Tab.READY), limit=5) == [other]
-    (depth,) = list_queue_depths()
+    (depth,) = ask(queue_depths())
     assert (depth.ready, depth.paused, depth.scheduled) == (1, 1, 1)
     assert (state["jobs"]["ready"], state["jobs"]["paused"]) == (1, 1)
     assert (
