@@ -71,6 +71,7 @@ class ProcessState:
         self.guard = threading.Lock()
         self._slots = slots
         self._retire = retire
+        self._is_as_it_was = True
         self._kept = [(part, part.read()) for part in [*_parts(), _part_of_loop(loop)]]
         self._recursion_limit = sys.getrecursionlimit()
         self._modules = len(sys.modules)
@@ -90,13 +91,14 @@ class ProcessState:
                 left = [*["the recursion limit"] * is_lowered, *self._put_back_parts(slot)]
         except Exception as fault:
             left = [f"what cannot be looked at ({name_of(type(fault))})"]
-            self._retire()
+            self._give_up()
         return self._tell(" and ".join(left)) if left else ""
 
     def _tell(self, left: str) -> str:
-        logger.warning("A job left behind: %s; put back", left, extra={"event": "job_left_behind"})
+        done = "put back" if self._is_as_it_was else "this process is replaced"
+        logger.warning("A job left behind: %s; %s", left, done, extra={"event": "job_left_behind"})
         is_of_this_job = len(self._slots) == 1
-        return f"(left behind: {left}; put back)" if is_of_this_job else ""
+        return f"(left behind: {left}; {done})" if is_of_this_job else ""
 
     def _put_back_parts(self, slot: Slot) -> list[str]:
         others = {each.assignment.job_id for each in self._slots if each is not slot and each.assignment}
@@ -143,7 +145,11 @@ class ProcessState:
         except (OSError, ValueError, RuntimeError):
             is_back = False
         if not is_back:
-            self._retire()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._is_as_it_was = False
+        self._retire()
 
 
 # --- The parts ----------------------------------------------------------------------------------------------

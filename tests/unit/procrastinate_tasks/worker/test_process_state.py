@@ -91,13 +91,17 @@ def test_what_a_module_sets_as_a_job_imports_it_stays(child: Child, monkeypatch:
         assert warnings.filters == changed
 
 
-def test_what_cannot_be_put_back_has_the_process_replaced(child: Child, monkeypatch: pytest.MonkeyPatch):
+def test_what_cannot_be_put_back_has_the_process_replaced_and_says_so(
+    child: Child, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
     monkeypatch.setattr(os, "getpriority", lambda *_: 19)
     monkeypatch.setattr(os, "setpriority", _refuse)
 
     child.end(0)
 
     assert child.retired == 1
+    (told,) = caplog.messages
+    assert told.endswith("the process's priority; this process is replaced")
 
 
 def _refuse(*_: object) -> None:
