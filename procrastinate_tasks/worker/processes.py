@@ -29,13 +29,6 @@ from psycopg.pq import Conninfo
 from procrastinate_tasks.exceptions import CannotFork, SoftTimeLimitExceeded
 from procrastinate_tasks.jobs.values import name_of
 
-try:
-    import sentry_sdk
-except ImportError:
-    _HAS_SENTRY = False
-else:
-    _HAS_SENTRY = True
-
 # What a closed pool, or Sentry's client, gets for its threads to end.
 _SECONDS_TO_END = 3.0
 
@@ -48,7 +41,9 @@ def set_sentry_aside() -> Callable[[], None]:
 
     So this process reports nothing to Sentry: its first event would start a thread.
     """
-    if not _HAS_SENTRY or not sentry_sdk.get_client().is_active():
+    # Whoever started it has imported it: where nobody did, no start pays for the import.
+    sentry_sdk = sys.modules.get("sentry_sdk")
+    if sentry_sdk is None or not sentry_sdk.get_client().is_active():
         return lambda: None
     client = sentry_sdk.get_client()
     sentry_sdk.get_global_scope().set_client(None)

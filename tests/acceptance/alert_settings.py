@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.workers.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403
 
-PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"  # with the project's schedule: alerts watch it
+PROCRASTINATE_IMPORT_PATHS = ["tests.workers.tasks"]
 PROCRASTINATE_TASKS_ALERT_CALM_FOR = timedelta(seconds=2)

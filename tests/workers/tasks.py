@@ -21,7 +21,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-import sentry_sdk
 from asgiref.sync import sync_to_async
 from django.db import connection
 from procrastinate.exceptions import JobAborted
@@ -212,6 +211,8 @@ def read_number(number: int) -> int:
 
 @task(name="engine.reports_to_sentry")
 def reports_to_sentry() -> bool:
+    import sentry_sdk  # where it is not asked for, no start pays for it
+
     return sentry_sdk.get_client().is_active()
 
 
