@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
@@ -38,6 +40,9 @@ _KEEP_PLANS = """
     FROM unnest(%(names)s::text[], %(values)s::text[]) AS own (name, value)
     WHERE pg_backend_pid() = %(pid)s AND current_setting(name, true) IS NOT NULL
 """
+
+
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 
 class Query(NamedTuple):
@@ -85,7 +90,7 @@ class WorkerConnection:
         """
         async with self.connection(within=within) as connection:
             await self._renew_plans(connection)
-            cursor = await connection.execute(query, params)
+            cursor = await _execute(connection, Query(query, params))
             return await cursor.fetchall()
 
     async def fetch_together(self, *queries: Query, within: timedelta) -> list[list[tuple[Any, ...]]]:
@@ -100,7 +105,7 @@ class WorkerConnection:
         async with self.connection(within=within) as connection:
             await self._renew_plans(connection)
             async with connection.pipeline():  # what is sent before its end is one transaction
-                cursors = [await connection.execute(*query) for query in queries]
+                cursors = [await _execute(connection, query) for query in queries]
             return [await cursor.fetchall() for cursor in cursors]
 
     @contextlib.asynccontextmanager
@@ -148,6 +153,26 @@ class WorkerConnection:
         params["autocommit"] = True
         params["prepare_threshold"] = None
         return params
+
+
+async def _execute(
+    connection: psycopg.AsyncConnection[tuple[Any, ...]], query: Query
+) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+    """Runs a statement as the server knows it; psycopg would read one of this length anew each time."""
+    sql, names = _with_numbers(query.sql)
+    return await psycopg.AsyncRawCursor(connection).execute(sql, [query.parameters[name] for name in names])
+
+
+@cache
+def _with_numbers(sql: LiteralString) -> tuple[bytes, tuple[str, ...]]:
+    """Returns a statement with ``$1`` in place of ``%(name)s``, and the names by their numbers."""
+    numbers: dict[str, int] = {}
+
+    def put_in(found: re.Match[str]) -> str:
+        return f"${numbers.setdefault(found[1], len(numbers) + 1)}" if found[1] else "%"
+
+    numbered = _PLACEHOLDER.sub(put_in, sql)
+    return numbered.encode(), tuple(numbers)
 
 
 async def _keep_plans(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
