@@ -48,7 +48,7 @@ def value_to_show(text: str) -> Any:
         return f"({refusal.problem})"
 
 
-def _read(text: str, *, read_float: Callable[[str], object] = float) -> Any:
+def _read(text: str, *, read_float: Callable[[str], object] | None = None) -> Any:
     try:
         return json.loads(text, parse_float=read_float)
     except (ValueError, RecursionError) as fault:

@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -101,9 +101,9 @@ class ProcessState:
         return f"(left behind: {left}; {done})" if is_of_this_job else ""
 
     def _put_back_parts(self, slot: Slot) -> list[str]:
-        others = {each.assignment.job_id for each in self._slots if each is not slot and each.assignment}
-        if others and time.monotonic() < self._look_after:
+        if time.monotonic() < self._look_after and any(self._jobs_beside(slot)):
             return []
+        others = set(self._jobs_beside(slot))
         self._look_after = time.monotonic() + _SECONDS_BETWEEN
         changed = self._changed(is_at_rest=not others)
         if not changed:
@@ -114,6 +114,9 @@ class ProcessState:
         for part, kept in changed:
             self._write(part, kept)
         return [part.name for part, _ in changed]
+
+    def _jobs_beside(self, slot: Slot) -> Iterator[int]:
+        return (each.assignment.job_id for each in self._slots if each is not slot and each.assignment)
 
     def _changed(self, *, is_at_rest: bool) -> list[tuple[Part, Any]]:
         is_main = threading.current_thread() is threading.main_thread()
