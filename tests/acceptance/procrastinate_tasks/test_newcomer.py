@@ -90,7 +90,9 @@ def test_the_first_job_is_done_within_a_minute_from_the_start_page_alone(
 
     assert re.search(r"orders\.tasks\.send_receipt\b.*", said), said
     assert "Succeeded" in said
-    assert machine_seconds() - begun < MOST_SECONDS
+    used = machine_seconds() - begun
+    print(f"{used:.1f} s of processor time, from an empty folder to the first job done")
+    assert used < MOST_SECONDS
 
 
 def test_the_page_shows_it_in_ten_lines():
