@@ -131,6 +131,6 @@ def migrate(server: Server) -> None:
     environment = {
         **os.environ,
         "DATABASE_URL": server.url,
-        "DJANGO_SETTINGS_MODULE": "tests.workers.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
     }
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)

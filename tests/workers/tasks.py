@@ -209,13 +209,6 @@ def read_number(number: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-@task(name="engine.reports_to_sentry")
-def reports_to_sentry() -> bool:
-    import sentry_sdk  # where it is not asked for, no start pays for it
-
-    return sentry_sdk.get_client().is_active()
-
-
 @task(name="engine.async_read_number")
 async def async_read_number(number: int) -> int:
     return await sync_to_async(read_number)(number)

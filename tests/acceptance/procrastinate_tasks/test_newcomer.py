@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -16,6 +17,8 @@ from reyes_estancias.postgres.binaries import find_binaries
 from tests.acceptance.procrastinate_tasks.package import lend_dependencies
 from tests.acceptance.tiny import TinyProject, drop, of_the_server
 from tests.docs.tables import PAGES
+
+logger = logging.getLogger(__name__)
 
 START = PAGES / "index.md"
 MOST_SECONDS = 60.0
@@ -91,7 +94,7 @@ def test_the_first_job_is_done_within_a_minute_from_the_start_page_alone(
     assert re.search(r"orders\.tasks\.send_receipt\b.*", said), said
     assert "Succeeded" in said
     used = machine_seconds() - begun
-    print(f"{used:.1f} s of processor time, from an empty folder to the first job done")
+    logger.info("%.1f s of processor time, from an empty folder to the first job done", used)
     assert used < MOST_SECONDS
 
 
