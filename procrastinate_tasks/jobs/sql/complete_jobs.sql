@@ -134,16 +134,28 @@ queue_with_room AS (
     FROM procrastinate_tasks_queuerule AS rule
     WHERE rule.concurrency_limit IS NOT NULL
       AND rule.queue_name IN (SELECT coalesce(queue_name, own_queue_name) FROM concluded)
-      AND coalesce(
+      AND coalesce( -- each in the order of its index, so that no other is read
           (
               SELECT true FROM procrastinate_jobs
-              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at IS NULL
-              ORDER BY -priority, id -- as the index has it
+              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at IS NULL AND lock IS NULL
+              ORDER BY -priority, id
               LIMIT 1
           ),
           (
               SELECT true FROM procrastinate_jobs
-              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at <= now()
+              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at IS NULL AND lock IS NOT NULL
+              ORDER BY -priority, id
+              LIMIT 1
+          ),
+          (
+              SELECT true FROM procrastinate_jobs
+              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at <= now() AND lock IS NULL
+              ORDER BY scheduled_at
+              LIMIT 1
+          ),
+          (
+              SELECT true FROM procrastinate_jobs
+              WHERE status = 'todo' AND queue_name = rule.queue_name AND scheduled_at <= now() AND lock IS NOT NULL
               ORDER BY scheduled_at
               LIMIT 1
           )

@@ -33,6 +33,14 @@ waiting AS MATERIALIZED (
             WHEN (
                 SELECT true FROM procrastinate_jobs
                 WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NULL
+                  AND lock IS NULL
+                  AND jsonb_exists({{open_tasks}}, task_name)
+                ORDER BY -priority, id
+                LIMIT 1
+            ) OR (
+                SELECT true FROM procrastinate_jobs
+                WHERE status = 'todo' AND queue_name = open_queue.name AND scheduled_at IS NULL
+                  AND lock IS NOT NULL
                   AND jsonb_exists({{open_tasks}}, task_name)
                 ORDER BY -priority, id
                 LIMIT 1

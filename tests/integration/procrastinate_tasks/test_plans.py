@@ -144,13 +144,33 @@ def end_of(job_id: int, *, worker_id: int) -> dict[str, object]:
     }
 
 
-def test_settling_wakes_the_workers_of_a_limited_queue_that_has_jobs_waiting():
-    worker_id = register_worker()
+def limit_the_queue() -> None:
     execute(
         "INSERT INTO procrastinate_tasks_queuerule"
         " (queue_name, concurrency_limit, paused_by, pause_reason, limits_by_hand, recent_starts, updated_at)"
         " VALUES ('sample', 1, '', '', false, '{}', now())"
     )
+
+
+def test_settling_in_a_limited_queue_reads_none_that_fell_due_in_another():
+    worker_id = register_worker()
+    limit_the_queue()
+    fill(finished=0, future=500, ready=1)
+    (job_id,) = claim(worker_id=worker_id)
+    execute("UPDATE procrastinate_jobs SET queue_name = 'other', scheduled_at = now() WHERE status = 'todo'")
+
+    execute("SET LOCAL enable_seqscan = off")
+
+    accesses = accesses_to_jobs(
+        "jobs/complete_jobs", {"ends": json.dumps([end_of(job_id, worker_id=worker_id)])}
+    )
+
+    assert max(map(rows_read, accesses)) <= 1
+
+
+def test_settling_wakes_the_workers_of_a_limited_queue_that_has_jobs_waiting():
+    worker_id = register_worker()
+    limit_the_queue()
     fill(finished=0, future=5, ready=2)
     (job_id,) = claim(worker_id=worker_id)
 
