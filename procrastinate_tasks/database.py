@@ -226,6 +226,11 @@ def are_connections_taken(error: BaseException) -> bool:
     return any(words in str(error) for words in _ALL_TAKEN)
 
 
+def in_one_line(fault: BaseException) -> str:
+    """Return a fault as the database tells it; Procrastinate's word around it says nothing."""
+    return " ".join(str(fault.__cause__ or fault).split()) or type(fault).__name__
+
+
 def is_away(error: BaseException) -> bool:
     """Tell whether the database could not be asked at all: whoever comes again may be answered."""
     if isinstance(error, ConnectorException) and error.__cause__ is not None:

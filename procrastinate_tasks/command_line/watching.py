@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from procrastinate_tasks.command_line.output import ExitCode, Options, Output, Verb, cell
 from procrastinate_tasks.command_line.overview import show_status
-from procrastinate_tasks.database import DATABASE_FAULTS
+from procrastinate_tasks.database import DATABASE_FAULTS, in_one_line
 
 _CLEAR_SCREEN = "\x1b[2J\x1b[H"
 
@@ -45,7 +45,7 @@ def _show_once(out: Output, options: Options) -> None:
     except CommandError as error:
         out.line(str(error))
     except DATABASE_FAULTS as error:
-        out.line(_("The database cannot be asked: %s") % " ".join(str(error.__cause__ or error).split()))
+        out.line(_("The database cannot be asked: %s") % in_one_line(error))
     out.stream.flush()
 
 

@@ -16,7 +16,7 @@ from django.db import close_old_connections, connections, transaction
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import DATABASE_FAULTS
+from procrastinate_tasks.database import DATABASE_FAULTS, in_one_line
 from procrastinate_tasks.jobs import expiry, rescue, retention
 from procrastinate_tasks.models.monitoring import SLOT
 from procrastinate_tasks.monitoring import rollup
@@ -51,8 +51,11 @@ class Routine:
         pause = self.retry_after_seconds
         try:
             pause = self.run()
+        except DATABASE_FAULTS as fault:
+            cause = in_one_line(fault)
+            logger.warning("The side task %s failed: %s. It will be tried again", self.name, cause)
         except Exception:
-            logger.exception("Side task failed, will be tried again", extra={"side_task": self.name})
+            logger.exception("The side task %s failed. It will be tried again", self.name)
         self.due_at = time.monotonic() + max(pause, _SHORTEST_PAUSE_SECONDS)
 
 

@@ -42,6 +42,7 @@ import psycopg
 from procrastinate.app import App
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
+from procrastinate_tasks.database import in_one_line
 from procrastinate_tasks.jobs import log_lines, progress, stacks
 from procrastinate_tasks.jobs.log_lines import RunLog
 from procrastinate_tasks.jobs.recording import why_refused
@@ -325,10 +326,6 @@ async def keep_running(what: str, run_once: Callable[[], Awaitable[object]]) -> 
 
 def _tell(what: str, fault: Exception, *, pause: float) -> None:
     if isinstance(fault, psycopg.Error | TimeoutError | OSError):
-        logger.warning("%s failed: %s. Trying again in %.1f s", what, _in_words(fault), pause)
+        logger.warning("%s failed: %s. Trying again in %.1f s", what, in_one_line(fault), pause)
     else:
         logger.error("%s failed. Trying again in %.1f s", what, pause, exc_info=fault)
-
-
-def _in_words(fault: BaseException) -> str:
-    return " ".join(str(fault).split()) or type(fault).__name__

@@ -22,7 +22,7 @@ from procrastinate_tasks.command_line import (
     watching,
 )
 from procrastinate_tasks.command_line.output import ExitCode, Output, Verb, reader_may_leave, width_of
-from procrastinate_tasks.database import DATABASE_FAULTS
+from procrastinate_tasks.database import DATABASE_FAULTS, in_one_line
 
 _MODULES = (
     overview,
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             with reader_may_leave(self.stdout):
                 code = VERBS[verb].run(out, options)
         except DATABASE_FAULTS as error:
-            cause = " ".join(str(error.__cause__ or error).split())
+            cause = in_one_line(error)
             raise CommandError(
                 _("The database cannot be asked: %s") % cause, returncode=ExitCode.DATABASE_FAULT
             ) from error

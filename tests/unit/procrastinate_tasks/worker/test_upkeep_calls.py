@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
 
 import pytest
 from django.db import OperationalError
+from procrastinate.exceptions import ConnectorException
 
-from procrastinate_tasks.worker.maintenance import Routines, Upkeep
+from procrastinate_tasks.worker.maintenance import Routine, Routines, Upkeep
 
 LONG = timedelta(seconds=30)
 
@@ -49,3 +51,19 @@ def test_a_fault_of_the_database_is_one_that_the_worker_s_loops_survive(upkeep: 
 
     with pytest.raises(ConnectionError, match="the server closed the connection"):
         asyncio.run(upkeep.call(fail, within=LONG))
+
+
+@pytest.mark.parametrize("fault", [OperationalError("the server is away"), ConnectorException()], ids=repr)
+def test_a_fault_of_the_database_is_told_in_one_line_and_the_next_turn_comes(
+    fault: Exception, caplog: pytest.LogCaptureFixture
+):
+    def run() -> float:
+        raise fault from OperationalError("the server\nis away")
+
+    routine = Routine("alerts", run)
+    routine.run_if_due(time.monotonic())
+
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The side task alerts failed: the server is away. It will")
+    assert record.exc_info is None
+    assert 0 < routine.due_at - time.monotonic() <= routine.retry_after_seconds
