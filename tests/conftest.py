@@ -8,13 +8,17 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
 from django.utils import translation
 
+from tests.emptying import empty_after
 from tests.log_scan import ScanningHandler
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("any_machine", deadline=None)
 hypothesis.settings.load_profile("any_machine")
+
+TransactionTestCase._fixture_teardown = empty_after  # type: ignore[assignment, method-assign]
 
 
 @pytest.fixture(autouse=True)

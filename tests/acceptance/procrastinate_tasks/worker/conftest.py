@@ -9,6 +9,16 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from tests.emptying import empty_tables
+
+QUEUE = [
+    "procrastinate_events",
+    "procrastinate_jobs",
+    "procrastinate_periodic_defers",
+    "procrastinate_tasks_jobattempt",
+    "procrastinate_workers",
+]
+
 
 @pytest.fixture(autouse=True)
 def _empty_queue(transactional_db: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
@@ -31,7 +41,4 @@ def empty() -> None:
             " WHERE datname = current_database()"
             " AND (application_name LIKE 'queue child%' OR application_name LIKE 'worker %')"
         )
-        cursor.execute(
-            "TRUNCATE procrastinate_jobs, procrastinate_events, procrastinate_workers,"
-            " procrastinate_periodic_defers, procrastinate_tasks_jobattempt CASCADE"
-        )
+    empty_tables(QUEUE)
