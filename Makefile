@@ -1,5 +1,5 @@
 ## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
-## make test    run the tests                              (ARGS="-k charge": some of them)
+## make test    run the tests                              (ARGS="-k charge": some of them; ARGS='-m ""': the slow ones too)
 ## make test-fast   the tests that need no database, in ten seconds   (ARGS="-k redaction")
 ## make check   lint, types, layers, migrations, documentation: all of it, and at the end what is not in order
 ## make format  put the code into its form

@@ -81,6 +81,7 @@ def desk(port: int) -> Desk:  # noqa: F811 - the fixture
     return Desk(port, stage.sign_in(user))
 
 
+@pytest.mark.slow  # the same without a server: tests/integration/bookings/test_photos.py
 def test_a_photo_of_a_camera_is_stood_upright_and_forgets_where_it_was_taken(desk: Desk):
     home = make_property()
     detailed = Image.blend(draw(3600, 2700), noise(3600, 2700), 0.4)

@@ -51,6 +51,7 @@ def test_stays_of_every_state_are_made_with_their_money():
     assert GuestEmail.objects.exclude(sent_at=None).exists()
 
 
+@pytest.mark.slow  # the first stays are seeded above; this says only that their numbers do not collide
 @pytest.mark.usefixtures("_in_development")
 def test_more_stays_can_be_made_later():
     seed(8)
