@@ -91,6 +91,11 @@ def extra_pages() -> tuple[ExtraPage, ...]:
     return tuple(_pages)
 
 
+def permissions_of_panels() -> frozenset[str]:
+    """Return what one must be allowed to see all panels."""
+    return frozenset(panel.permission for panel in _panels)
+
+
 def shown_panels(may: Callable[[str], bool]) -> tuple[ShownPanel, ...]:
     """Ask the panels for their content, in the order of their registration; one that fails breaks no page.
 

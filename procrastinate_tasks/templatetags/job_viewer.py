@@ -118,6 +118,13 @@ def age(at: datetime | None, now: datetime) -> SafeString | str:
 
 
 @register.filter
+def span(since: datetime, now: datetime) -> SafeString:
+    """Tell how long something has lasted; it grows in the browser, as an age does."""
+    frame = '<time data-age="span" datetime="{}" title="{}">{}</time>'
+    return format_html(frame, since.isoformat(), exactly(since), formatting.span_in_words(now - since))
+
+
+@register.filter
 def local_moment(at: datetime | None) -> SafeString | str:
     """Tell a local time to the minute; the tooltip has it to the second, and in UTC."""
     return "–" if at is None else _time(at, formatting.moment_in_words(at, to_the_second=False))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from procrastinate_tasks.formatting import (
-    age_in_words,
     count_in_words,
-    duration_in_words,
     percentage_in_words,
 )
 from procrastinate_tasks.monitoring.snapshot import Snapshot
@@ -22,6 +20,7 @@ from procrastinate_tasks.viewer.navigation import Links
 
 _NEARLY_FULL = 0.8
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 
 
 class Health(StrEnum):
@@ -35,11 +34,16 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """A part of a card's number, or what goes with it."""
+    """A part of a card's number, or what goes with it.
+
+    Of what began at ``since`` the age is told, which grows by itself; of what lasts in a ``place``, how long.
+    """
 
     label: str
-    value: str
+    value: str = ""
     url: str = ""
+    since: datetime | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +109,9 @@ def _waiting(snapshot: Snapshot, totals: Totals, links: Links) -> Card:
         [
             Detail(
                 label=_("Oldest wait"),
-                value=_("%(span)s in %(queue)s")
-                % {"span": duration_in_words(slowest.oldest_wait), "queue": slowest.queue},
                 url=links.to("queues"),
+                since=slowest.oldest_ready_at,
+                place=slowest.queue,
             )
         ]
         if slowest and waits
@@ -174,12 +178,7 @@ def _workers(snapshot: Snapshot, links: Links) -> Card:
     alive = snapshot.living_workers
     lost = len(snapshot.workers) - len(alive)
     last = max((worker.last_heartbeat for worker in snapshot.workers), default=None)
-    details = [
-        Detail(
-            label=_("last heartbeat"),
-            value=age_in_words(last, now=snapshot.taken_at) if last else _("never"),
-        )
-    ]
+    details = [_heartbeat(last, now=snapshot.taken_at)]
     if lost:
         details.append(
             Detail(label=_("lost"), value=count_in_words(lost), url=links.to("workers", state="lost"))
@@ -192,6 +191,14 @@ def _workers(snapshot: Snapshot, links: Links) -> Card:
         health=Health.GOOD if alive and not lost else Health.SLOW if alive else Health.BAD,
         details=tuple(details),
     )
+
+
+def _heartbeat(last: datetime | None, *, now: datetime) -> Detail:
+    """Tell when the last was; one of this minute without its second, which is another at every look."""
+    label = _("last heartbeat")
+    if last is not None and now - last >= _MINUTE:
+        return Detail(label=label, since=last)
+    return Detail(label=label, value=_("less than a minute ago") if last else _("never"))
 
 
 def _connections(snapshot: Snapshot, links: Links) -> Card:
@@ -211,7 +218,7 @@ def _release(snapshot: Snapshot, facts: DashboardFacts, links: Links) -> Card:
     running = sorted({worker.release for worker in snapshot.living_workers if worker.release})
     details = []
     if since:
-        details.append(Detail(label=_("first seen"), value=age_in_words(since, now=snapshot.taken_at)))
+        details.append(Detail(label=_("first seen"), since=since))
     if len(running) > 1:
         details.append(Detail(label=_("running at once"), value=", ".join(running)))
     return Card(

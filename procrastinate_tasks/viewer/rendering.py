@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
@@ -22,18 +22,30 @@ from procrastinate.contrib.django.settings import settings as procrastinate_sett
 from procrastinate.exceptions import ConnectorException
 from psycopg.errors import QueryCanceled
 
+from procrastinate_tasks.queries.filters import read_instant
 from procrastinate_tasks.queues.pauses import list_pauses
 
 LIVE_HEADER = "X-Live-Region"
-AS_OF_HEADER = "X-As-Of"
-"""Of when the answer is, for a page that is told that nothing else has changed."""
-
-# The moment of an age stays in: its words change by themselves.
-_TIMES = re.compile(rb"(?<=<time data-as-of)[^>]*>[^<]*|(?<=<time data-age)(?P<moment>[^>]*>)[^<]*")
-_AS_OF = re.compile(rb"<time data-as-of[^>]*>([^<]*)")
-
-
 """A page's own script sends it to get nothing but the region that changes."""
+
+SEEN_HEADER = "X-Seen-As-Of"
+"""Of when the region is that the page shows: it is never shown an older one."""
+
+AS_OF_HEADER = "X-As-Of"
+"""Of when the answer is, in words, for a page that is told that nothing else has changed."""
+
+READ_AT_HEADER = "X-Read-At"
+"""The same instant, for its script."""
+
+# The moment of an age stays in: its words change by themselves. An instant in an address is that at which the
+# number was counted: as long as that is the same, the address before leads to as many rows.
+_TIMES = re.compile(
+    rb"(?<=<time data-as-of)[^>]*>[^<]*"
+    rb"|(?<=<time data-age)(?P<moment>[^>]*>)[^<]*"
+    rb"|(?<==)\d{4}-\d\d-\d\dT\d\d%3A\d\d%3A\d\d\.\d+%2B00%3A00"
+)
+_AS_OF = re.compile(rb'<time data-as-of datetime="([^"]*)"[^>]*>([^<]*)')
+
 
 _FOLDER = "procrastinate_tasks/viewer"
 
@@ -66,6 +78,11 @@ def render_page(
     return _unless_unchanged(request, response) if is_region and status == 200 else response
 
 
+def seen_as_of(request: HttpRequest) -> datetime | None:
+    """Return of when the region is that a page's script asks anew; None where a whole page is asked for."""
+    return read_instant(request.headers.get(SEEN_HEADER, "")) if LIVE_HEADER in request.headers else None
+
+
 def render_refusal(request: HttpRequest, site: AdminSite, *, sentence: str = "") -> HttpResponse:
     """Say that the page, or what was asked for, is not this user's: status 403."""
     context = {
@@ -80,13 +97,18 @@ def _unless_unchanged(request: HttpRequest, response: HttpResponse) -> HttpRespo
 
     Only a page's own script sends the header, which no other site may: what is packed gives nothing away.
     """
-    digest = blake2b(_TIMES.sub(rb"\g<moment>", response.content), digest_size=12).hexdigest()
+    digest = blake2b(
+        _TIMES.sub(lambda found: found["moment"] or b"", response.content), digest_size=12
+    ).hexdigest()
     etag, as_of = f'W/"{digest}"', _AS_OF.search(response.content)
     response.headers["ETag"] = etag
     patch_vary_headers(response, [LIVE_HEADER])
     answer = get_conditional_response(request, etag=etag, response=response) or response
     if as_of is not None:
-        answer.headers[AS_OF_HEADER] = quote(as_of[1].decode())
+        answer.headers[READ_AT_HEADER], answer.headers[AS_OF_HEADER] = (
+            as_of[1].decode(),
+            quote(as_of[2].decode()),
+        )
     return gzip_page(lambda _request: answer)(request)
 
 

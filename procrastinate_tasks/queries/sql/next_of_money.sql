@@ -1,12 +1,21 @@
 -- The next jobs of some tasks: those that wait for a worker, in the order of their claim, then by the time they are due.
+-- The former are asked for queue by queue, as the index is that holds none of those for later.
+WITH RECURSIVE queue AS {{ready_queues}}
 SELECT next.id, next.task_name, next.args::text AS args, procrastinate_tasks_readable_v1(next.scheduled_at) AS due_at
 FROM (
     (
-        SELECT id, task_name, args, scheduled_at, priority
-        FROM procrastinate_jobs
-        WHERE status = 'todo' AND scheduled_at IS NULL AND task_name = ANY(%(tasks)s)
-        ORDER BY priority DESC, id
-        LIMIT %(at_most)s
+        SELECT ready.id, ready.task_name, ready.args, NULL::timestamptz AS scheduled_at, ready.priority
+        FROM queue
+        CROSS JOIN LATERAL (
+            SELECT id, task_name, args, priority
+            FROM procrastinate_jobs
+            WHERE queue_name = queue.queue_name
+              AND status = 'todo'
+              AND scheduled_at IS NULL
+              AND task_name = ANY(%(tasks)s)
+            ORDER BY -priority, id
+            LIMIT %(at_most)s
+        ) AS ready
     )
     UNION ALL
     (

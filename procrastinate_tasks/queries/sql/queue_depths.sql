@@ -1,7 +1,23 @@
 -- Unfinished jobs by queue, each in one state. Every branch reads a partial index: finished jobs cost nothing, and of what
--- is due later nothing but the index is read.
+-- is due later nothing but the index is read. Those without a time and those whose time has come are asked for apart, the
+-- former queue by queue: their indexes begin with it, and hold none of those for later, which mostly are many more.
 -- Of the due jobs with one lock the first is ready, if none with it runs; the others are blocked, as a claim has it.
-WITH locked AS (
+WITH RECURSIVE queue AS {{ready_queues}},
+due_locked AS (
+    SELECT job.id, job.queue_name, job.task_name, job.lock, job.priority, NULL::timestamptz AS scheduled_at
+    FROM queue
+    CROSS JOIN LATERAL (
+        SELECT id, queue_name, task_name, lock, priority
+        FROM procrastinate_jobs
+        WHERE queue_name = queue.queue_name AND status = 'todo' AND lock IS NOT NULL AND scheduled_at IS NULL
+        OFFSET 0 -- queue by queue indeed
+    ) AS job
+    UNION ALL
+    SELECT id, queue_name, task_name, lock, priority, scheduled_at
+    FROM procrastinate_jobs
+    WHERE status = 'todo' AND lock IS NOT NULL AND scheduled_at <= now()
+),
+locked AS (
     SELECT
         job.queue_name,
         job.task_name,
@@ -11,25 +27,29 @@ WITH locked AS (
         OR EXISTS (
             SELECT FROM procrastinate_jobs AS holder WHERE holder.lock = job.lock AND holder.status = 'doing'
         ) AS is_blocked
-    FROM procrastinate_jobs AS job
-    WHERE job.status = 'todo'
-      AND job.lock IS NOT NULL
-      AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())
+    FROM due_locked AS job
 ),
 waiting AS (
     SELECT
-        queue_name,
-        task_name,
+        job.queue_name,
+        job.task_name,
         false AS is_blocked,
-        count(*) AS due,
+        job.due,
         0::bigint AS scheduled,
         0::bigint AS to_be_retried,
-        min(id) FILTER (WHERE scheduled_at IS NULL) AS oldest_id,
-        min(scheduled_at) AS oldest_at
+        job.oldest_id,
+        NULL::timestamptz AS oldest_at
+    FROM queue
+    CROSS JOIN LATERAL (
+        SELECT queue_name, task_name, count(*) AS due, min(id) AS oldest_id
+        FROM procrastinate_jobs
+        WHERE queue_name = queue.queue_name AND status = 'todo' AND lock IS NULL AND scheduled_at IS NULL
+        GROUP BY queue_name, task_name
+    ) AS job
+    UNION ALL
+    SELECT queue_name, task_name, false, count(*), 0, 0, NULL, min(scheduled_at)
     FROM procrastinate_jobs
-    WHERE status = 'todo'
-      AND lock IS NULL
-      AND (scheduled_at IS NULL OR scheduled_at <= now())
+    WHERE status = 'todo' AND lock IS NULL AND scheduled_at <= now()
     GROUP BY queue_name, task_name
     UNION ALL
     SELECT
@@ -57,7 +77,7 @@ waiting AS (
     FROM locked
     GROUP BY queue_name, task_name, is_blocked
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT
         job.*,
         {{is_paused}} AS is_paused,

@@ -6,6 +6,7 @@
   const KEY = "job-viewer-refresh";
   let every = 15;
   let loadedAt = Date.now();
+  let readAt = loadedAt;
   let failures = 0;
   let tag = "";
   let timer = 0;
@@ -27,7 +28,7 @@
     const age = controls.querySelector("[data-live-age]");
     const happens = hasEnded ? "ended" : every && failures ? "failed" : every && isChoosing() ? "paused" : "updated";
     if (status.textContent !== status.dataset[happens]) status.textContent = status.dataset[happens];
-    age.textContent = happens === "updated" ? age.dataset.ago.replace("%s", `${Math.round((Date.now() - loadedAt) / 1000)} s`) : "";
+    age.textContent = happens === "updated" ? age.dataset.ago.replace("%s", `${Math.round(Math.max(Date.now() - readAt, 0) / 1000)} s`) : "";
   };
 
   // Ages grow here: a region that is otherwise as it was is not sent again. The server's clock counts.
@@ -37,10 +38,16 @@
   const inWords = (seconds) => { const [size, unit] = SPANS.find(([each]) => seconds >= each); return `${Math.floor(seconds / (size || 1))} ${unit}`; };
   const grow = () => region.querySelectorAll("time[data-age]").forEach((time) => {
     const seconds = (Date.now() + ahead - Date.parse(time.dateTime)) / 1000;
-    const words = (seconds < 0 ? age.dataset.in : age.dataset.ago).replace("%s", inWords(Math.abs(seconds)));
+    const frame = time.dataset.age === "span" ? "%s" : seconds < 0 ? age.dataset.in : age.dataset.ago;
+    const words = frame.replace("%s", inWords(Math.abs(seconds)));
     if (time.textContent !== words) time.textContent = words;
   });
-  const setAsOf = (words) => { const asOf = words && region.querySelector("time[data-as-of]"); if (asOf) asOf.textContent = decodeURIComponent(words); };
+  // What several tabs share was read some seconds before it came here.
+  const setAsOf = (words, instant) => {
+    const asOf = words && region.querySelector("time[data-as-of]");
+    if (asOf) { asOf.textContent = decodeURIComponent(words); asOf.dateTime = instant; }
+    readAt = asOf ? Math.min(Date.parse(instant) - ahead, Date.now()) : Date.now();
+  };
 
   const pause = () => Math.min(every * 2 ** failures, 300);
 
@@ -67,7 +74,8 @@
   const refresh = async () => {
     fetching = new AbortController();
     try {
-      const headers = { "X-Live-Region": "1", ...(tag && { "If-None-Match": tag }) };
+      const seen = region.querySelector("time[data-as-of]")?.dateTime;
+      const headers = { "X-Live-Region": "1", ...(tag && { "If-None-Match": tag }), ...(seen && { "X-Seen-As-Of": seen }) };
       const response = await fetch(location.href, { headers, cache: "no-store", credentials: "same-origin", redirect: "error", signal: fetching.signal });
       if (response.status !== 304) {
         if (response.status === 401) return endSession();
@@ -77,7 +85,7 @@
         tag = response.headers.get("ETag") || "";
         replace(html);
       }
-      setAsOf(response.headers.get("X-As-Of"));
+      setAsOf(response.headers.get("X-As-Of"), response.headers.get("X-Read-At"));
       loadedAt = Date.now();
       failures = 0;
     } catch (error) {

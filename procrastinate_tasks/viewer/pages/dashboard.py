@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from procrastinate_tasks.formatting import amounts_in_words
-from procrastinate_tasks.monitoring.panels import ShownPanel, shown_panels
+from procrastinate_tasks.monitoring.panels import ShownPanel, permissions_of_panels, shown_panels
 from procrastinate_tasks.monitoring.snapshot import Snapshot, look
 from procrastinate_tasks.queries.history import DAY_OF_RUNS, FACTS, DashboardFacts, DayOfRuns
 from procrastinate_tasks.queries.upcoming import Upcoming, UpcomingJob, upcoming
@@ -21,14 +22,16 @@ from procrastinate_tasks.viewer.concerns import MOST_SENTENCES, Concern, Urgency
 from procrastinate_tasks.viewer.dashboard_cards import build_cards, total_up
 from procrastinate_tasks.viewer.dashboard_charts import duration_charts, task_lines, throughput_chart
 from procrastinate_tasks.viewer.navigation import Links
-from procrastinate_tasks.viewer.rendering import render_page
+from procrastinate_tasks.viewer.rendering import render_page, seen_as_of
+from procrastinate_tasks.viewer.sharing import SharedReadings
 
 
 def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the dashboard; ``task`` chooses whose durations are drawn, by default the busiest task's."""
     links = Links(site.name)
-    snapshot, (facts, day, next_jobs) = look(FACTS, DAY_OF_RUNS, upcoming())
-    panels = shown_panels(request.user.has_perm)
+    may = frozenset(filter(request.user.has_perm, permissions_of_panels()))
+    reading = _readings.get((get_language(), may), lambda: _read(may), not_before=seen_as_of(request))
+    snapshot, facts, panels = reading.snapshot, reading.facts, reading.panels
     concerns = [*find_concerns(snapshot, facts, links=links, user=request.user), *_concerns_of(panels)]
     concerns.sort(key=lambda concern: -concern.urgency)
     totals = total_up(snapshot)
@@ -40,10 +43,35 @@ def show(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "more_concerns": concerns[MOST_SENTENCES:],
         "cards": build_cards(snapshot, facts, totals, links=links),
         "panels": panels,
-        "upcoming": _upcoming(next_jobs, links),
-        **_charts(facts, day, chosen=request.GET.get("task", "")),
+        "upcoming": _upcoming(reading.next_jobs, links),
+        **_charts(facts, reading.day, chosen=request.GET.get("task", "")),
     }
     return render_page(request, site, "dashboard.html", context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """All that the dashboard asks the database, for those of one language who may see the same panels."""
+
+    snapshot: Snapshot
+    facts: DashboardFacts
+    day: DayOfRuns | None
+    next_jobs: Upcoming | None
+    panels: tuple[ShownPanel, ...]
+
+
+_readings = SharedReadings[_Reading](instant_of=lambda reading: reading.snapshot.taken_at)
+
+
+def _read(may: Set[str]) -> _Reading:
+    snapshot, (facts, day, next_jobs) = look(FACTS, DAY_OF_RUNS, upcoming())
+    return _Reading(
+        snapshot=snapshot,
+        facts=facts,
+        day=day,
+        next_jobs=next_jobs,
+        panels=shown_panels(may.__contains__),
+    )
 
 
 def show_state_json(request: HttpRequest, site: AdminSite) -> HttpResponse:
