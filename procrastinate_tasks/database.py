@@ -51,24 +51,31 @@ _SHARED: dict[str, LiteralString] = {
     SELECT %(tasks)s::jsonb - coalesce(array_agg(pause.task_name::text), '{}')
     FROM procrastinate_tasks_taskpause AS pause
 )""",
-    # The queues with jobs that wait for no time, each found by one step in an index, for the CTE ``queue``.
-    "ready_queues": """(
+    # Two CTEs, ``free_queue`` and ``locked_queue``: the queues with jobs that wait for no time, without a
+    # lock and with one, each found by one step in an index.
+    "ready_queues": ",\n".join(
+        """{kind}_queue AS (
     (
         SELECT queue_name FROM procrastinate_jobs
-        WHERE status = 'todo' AND scheduled_at IS NULL
+        WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS {none}
         ORDER BY queue_name
         LIMIT 1
     )
     UNION ALL
     SELECT (
         SELECT job.queue_name FROM procrastinate_jobs AS job
-        WHERE job.status = 'todo' AND job.scheduled_at IS NULL AND job.queue_name > queue.queue_name
+        WHERE job.status = 'todo'
+          AND job.scheduled_at IS NULL
+          AND job.lock IS {none}
+          AND job.queue_name > {kind}_queue.queue_name
         ORDER BY job.queue_name
         LIMIT 1
     )
-    FROM queue
-    WHERE queue.queue_name IS NOT NULL
-)""",
+    FROM {kind}_queue
+    WHERE {kind}_queue.queue_name IS NOT NULL
+)""".replace("{kind}", kind).replace("{none}", none)
+        for kind, none in (("free", "NULL"), ("locked", "NOT NULL"))
+    ),
     # The job has no lock, or no other with its lock runs, or is due and comes before it. Each kind of other
     # has an index of its own, which answers at once.
     "is_next_of_its_lock": """(

@@ -1,17 +1,34 @@
 -- The next jobs of some tasks: those that wait for a worker, in the order of their claim, then by the time they are due.
--- The former are asked for queue by queue, as the index is that holds none of those for later.
-WITH RECURSIVE queue AS {{ready_queues}}
+-- The former are asked for queue by queue, as the indexes are that hold none of those for later.
+WITH RECURSIVE {{ready_queues}}
 SELECT next.id, next.task_name, next.args::text AS args, procrastinate_tasks_readable_v1(next.scheduled_at) AS due_at
 FROM (
     (
         SELECT ready.id, ready.task_name, ready.args, NULL::timestamptz AS scheduled_at, ready.priority
-        FROM queue
+        FROM free_queue
         CROSS JOIN LATERAL (
             SELECT id, task_name, args, priority
             FROM procrastinate_jobs
-            WHERE queue_name = queue.queue_name
+            WHERE queue_name = free_queue.queue_name
               AND status = 'todo'
               AND scheduled_at IS NULL
+              AND lock IS NULL
+              AND task_name = ANY(%(tasks)s)
+            ORDER BY -priority, id
+            LIMIT %(at_most)s
+        ) AS ready
+    )
+    UNION ALL
+    (
+        SELECT ready.id, ready.task_name, ready.args, NULL, ready.priority
+        FROM locked_queue
+        CROSS JOIN LATERAL (
+            SELECT id, task_name, args, priority
+            FROM procrastinate_jobs
+            WHERE queue_name = locked_queue.queue_name
+              AND status = 'todo'
+              AND scheduled_at IS NULL
+              AND lock IS NOT NULL
               AND task_name = ANY(%(tasks)s)
             ORDER BY -priority, id
             LIMIT %(at_most)s

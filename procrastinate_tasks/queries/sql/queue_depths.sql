@@ -1,17 +1,11 @@
 -- Unfinished jobs by queue, each in one state. Every branch reads a partial index: finished jobs cost nothing, and of what
--- is due later nothing but the index is read. Those without a time and those whose time has come are asked for apart, the
--- former queue by queue: their indexes begin with it, and hold none of those for later, which mostly are many more.
+-- is due later nothing but the index is read. Those without a time and those whose time has come are asked for apart: the
+-- indexes of the former hold all that is asked of them, and none of those for later, which mostly are many more.
 -- Of the due jobs with one lock the first is ready, if none with it runs; the others are blocked, as a claim has it.
-WITH RECURSIVE queue AS {{ready_queues}},
-due_locked AS (
-    SELECT job.id, job.queue_name, job.task_name, job.lock, job.priority, NULL::timestamptz AS scheduled_at
-    FROM queue
-    CROSS JOIN LATERAL (
-        SELECT id, queue_name, task_name, lock, priority
-        FROM procrastinate_jobs
-        WHERE queue_name = queue.queue_name AND status = 'todo' AND lock IS NOT NULL AND scheduled_at IS NULL
-        OFFSET 0 -- queue by queue indeed
-    ) AS job
+WITH due_locked AS (
+    SELECT id, queue_name, task_name, lock, priority, NULL::timestamptz AS scheduled_at
+    FROM procrastinate_jobs
+    WHERE status = 'todo' AND lock IS NOT NULL AND scheduled_at IS NULL
     UNION ALL
     SELECT id, queue_name, task_name, lock, priority, scheduled_at
     FROM procrastinate_jobs
@@ -24,28 +18,25 @@ locked AS (
         job.id,
         job.scheduled_at,
         row_number() OVER (PARTITION BY job.lock ORDER BY job.priority DESC, job.id) > 1
-        OR EXISTS (
-            SELECT FROM procrastinate_jobs AS holder WHERE holder.lock = job.lock AND holder.status = 'doing'
+        OR job.lock IN (
+            SELECT holder.lock FROM procrastinate_jobs AS holder
+            WHERE holder.status = 'doing' AND holder.lock IS NOT NULL
         ) AS is_blocked
     FROM due_locked AS job
 ),
 waiting AS (
     SELECT
-        job.queue_name,
-        job.task_name,
+        queue_name,
+        task_name,
         false AS is_blocked,
-        job.due,
+        count(*) AS due,
         0::bigint AS scheduled,
         0::bigint AS to_be_retried,
-        job.oldest_id,
+        min(id) AS oldest_id,
         NULL::timestamptz AS oldest_at
-    FROM queue
-    CROSS JOIN LATERAL (
-        SELECT queue_name, task_name, count(*) AS due, min(id) AS oldest_id
-        FROM procrastinate_jobs
-        WHERE queue_name = queue.queue_name AND status = 'todo' AND lock IS NULL AND scheduled_at IS NULL
-        GROUP BY queue_name, task_name
-    ) AS job
+    FROM procrastinate_jobs
+    WHERE status = 'todo' AND lock IS NULL AND scheduled_at IS NULL
+    GROUP BY queue_name, task_name
     UNION ALL
     SELECT queue_name, task_name, false, count(*), 0, 0, NULL, min(scheduled_at)
     FROM procrastinate_jobs

@@ -42,7 +42,7 @@ def replace(*, old: str, new: str, definition: str) -> list[str]:
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [
-        ("procrastinate_tasks", "0012_due_jobs_by_lock"),
+        ("procrastinate_tasks", "0013_ready_jobs_once"),
     ]
 
     operations = [
