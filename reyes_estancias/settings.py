@@ -86,6 +86,7 @@ TEMPLATES = [
         },
     },
 ]
+FORM_RENDERER = "reyes_estancias.form_inputs.InputRenderer"
 
 CACHES = {
     # Parts of pages, kept under the facts they are drawn from: never out of date, and gone with the process.
