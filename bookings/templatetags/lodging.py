@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import template
 from django.db.models import Model
+from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.html import escape
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings.availability import Day, DayState, Month, Stay
 from bookings.models import Property, PropertyPhoto
 from bookings.money import format_pesos
+from bookings.quotes import Listing
 
 register = template.Library()
 
@@ -77,6 +83,59 @@ def facts(value: Model | Iterable[Model]) -> str:
     return repr([[getattr(row, each.attname) for each in row._meta.concrete_fields] for row in rows])
 
 
+class HomeCard(NamedTuple):
+    """All that a card of the list of homes is drawn from."""
+
+    slug: str
+    town: str
+    name: str
+    capacity: int
+    min_nights: int
+    nightly_rate_minor: int
+    home_id: int
+    photo_id: UUID | None
+    total_minor: int | None
+    is_refused: bool
+    words: str
+    language: str | None
+
+
+@register.filter
+def cards(listings: Iterable[Listing], stay: Stay | None) -> list[SafeString]:
+    """Return the cards of homes, with links that keep the stay that was asked for."""
+    asked, language = escape(query(stay)), get_language()
+    drawn = (_draw_card(_card_of(listing, language)) for listing in listings)
+    return [SafeString(f"{opening}{asked}{rest}") for opening, rest in drawn]
+
+
+def _card_of(listing: Listing, language: str | None) -> HomeCard:
+    home = listing.home
+    return HomeCard(
+        slug=home.slug,
+        town=home.town,
+        name=home.name,
+        capacity=home.capacity,
+        min_nights=home.min_nights,
+        nightly_rate_minor=home.nightly_rate_minor,
+        home_id=home.pk,
+        photo_id=listing.photo.public_id if listing.photo else None,
+        total_minor=listing.price.total_minor if listing.price else None,
+        is_refused=listing.refusal is not None,
+        words=listing.words,
+        language=language,
+    )
+
+
+@lru_cache(maxsize=4_000)
+def _draw_card(card: HomeCard) -> tuple[str, str]:
+    """Draw a card, once for all that it shows: up to its address, and from there on."""
+    refused = " home-refused" if card.is_refused else ""
+    address = reverse("property", args=[card.slug])
+    opening = f'<li class="card home{refused}"><a class="home-link" href="{escape(address)}'
+    context = {**card._asdict(), "picture": _picture(card.home_id, card.photo_id)}
+    return opening, f'">{render_to_string("bookings/_home_card.html", context)}'
+
+
 @register.simple_tag
 def calendar_weeks(month: Month, home: Property) -> SafeString:
     """Return the rows of a month. Sixty days as nodes of a template cost more than the rest of the page."""
@@ -117,9 +176,13 @@ def photo(value: PropertyPhoto, width: int) -> str:
 @register.simple_tag
 def home_picture(home: Property, lead: PropertyPhoto | None) -> str:
     """Return the address of the picture that stands for a home: its first photo, small, or a drawing."""
-    if lead is not None:
-        return lead.address(480)
-    return static(f"reyes_estancias/homes/{PICTURES[home.pk % len(PICTURES)]}.svg")
+    return _picture(home.pk, lead.public_id if lead else None)
+
+
+def _picture(home_id: int, photo_id: UUID | None) -> str:
+    if photo_id is not None:
+        return reverse("photo", args=[photo_id, 480])
+    return static(f"reyes_estancias/homes/{PICTURES[home_id % len(PICTURES)]}.svg")
 
 
 def _write(value: date, format_string: str) -> str:

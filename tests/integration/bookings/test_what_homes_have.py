@@ -171,3 +171,27 @@ def test_the_list_tells_the_price_of_the_stay_that_is_asked_for(client: Client):
     assert "$3,000" in ask(3, 2)
     assert "$" not in ask(3, 5)
     assert "desde $1,000" in read(client.get("/"))
+
+
+def test_a_home_at_another_address_is_linked_there_at_once(client: Client):
+    home = make_property(slug="casa-vieja")
+    first = timezone.localdate() + timedelta(days=9)
+    asked = f"?check_in={first}&check_out={first + timedelta(days=3)}&guests=2"
+    assert (
+        f'href="/casas/casa-vieja/{asked.replace("&", "&amp;")}"' in client.get(f"/{asked}").content.decode()
+    )
+
+    Property.objects.filter(pk=home.pk).update(slug="casa-nueva")
+
+    listed = client.get("/").content.decode()
+    assert 'href="/casas/casa-nueva/"' in listed
+    assert "casa-vieja" not in listed
+
+
+def test_the_foot_of_a_page_says_who_lets_now(client: Client, settings):
+    make_property()
+    client.get("/")
+
+    settings.COMPANY = {**settings.COMPANY, "name": "Casas del Mar"}
+
+    assert "Casas del Mar" in client.get("/").content.decode()
