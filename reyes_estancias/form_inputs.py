@@ -21,7 +21,7 @@ class InputRenderer(DjangoTemplates):
 
     def render(
         self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None
-    ) -> SafeString:
+    ) -> str:
         if template_name in PLAIN:
             return draw_input(context["widget"])
         return super().render(template_name, context, request)
