@@ -19,9 +19,7 @@ PLAIN = frozenset(
 class InputRenderer(DjangoTemplates):
     """Django's own renderer, quicker at an ``<input>``: what it writes is the same to the letter."""
 
-    def render(
-        self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None
-    ) -> str:
+    def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
         if template_name in PLAIN:
             return draw_input(context["widget"])
         return super().render(template_name, context, request)
