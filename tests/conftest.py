@@ -18,7 +18,7 @@ from tests.log_scan import ScanningHandler
 hypothesis.settings.register_profile("any_machine", deadline=None)
 hypothesis.settings.load_profile("any_machine")
 
-TransactionTestCase._fixture_teardown = empty_after  # type: ignore[assignment, method-assign]
+TransactionTestCase._fixture_teardown = empty_after  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,6 @@ def empty_tables(tables: Iterable[str], *, using: str = "default") -> None:
 
 def empty_after(case: TransactionTestCase) -> None:
     """Take the place of ``TransactionTestCase``'s flush, which also writes Django's own rows anew."""
-    for alias in case._databases_names(include_mirrors=False):
+    for alias in case._databases_names(include_mirrors=False):  # type: ignore[attr-defined]
         tables = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
         empty_tables(set(tables) - _KEPT, using=alias)
