@@ -162,6 +162,11 @@ class JobLogHandler(logging.Handler):
         """None is needed, and a job that is interrupted in here shall not keep it."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """The base class takes the lock, whether there is one or not: Python 3.13 does not ask."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         assignment, slot = current_run.get(), current_slot.get()
         if assignment is None or slot is None or slot.assignment is not assignment:
