@@ -30,13 +30,13 @@ REPLACED = (
 )
 
 
-def replace(*, old: str, new: str, definition: str) -> list[str]:
+def replace(*, old: str, new: str, definition: str) -> tuple[str, ...]:
     """Return the statements; one that was interrupted begins anew."""
-    return [
+    return (
         f"DROP INDEX CONCURRENTLY IF EXISTS {new}",
         f"CREATE INDEX CONCURRENTLY {new} ON {definition}",
         f"DROP INDEX CONCURRENTLY IF EXISTS {old}",
-    ]
+    )
 
 
 class Migration(migrations.Migration):
