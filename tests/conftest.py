@@ -10,8 +10,9 @@ import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
 from django.utils import translation
+from pytest_django import DjangoDbBlocker
 
-from tests.emptying import empty_after
+from tests.emptying import empty_after, remember_groups
 from tests.log_scan import ScanningHandler
 
 # How long an example takes depends on what else the machine does.
@@ -19,6 +20,12 @@ hypothesis.settings.register_profile("any_machine", deadline=None)
 hypothesis.settings.load_profile("any_machine")
 
 TransactionTestCase._fixture_teardown = empty_after  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        remember_groups()
 
 
 @pytest.fixture(autouse=True)

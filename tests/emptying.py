@@ -11,13 +11,17 @@ from django.db import connections, transaction
 from django.test import TransactionTestCase
 
 # What migrations and Django itself write once, and no test changes.
-_KEPT = {
-    "auth_group",
-    "auth_group_permissions",
-    "auth_permission",
-    "django_content_type",
-    "django_migrations",
-}
+_KEPT = {"auth_permission", "django_content_type", "django_migrations"}
+# Of these, what migrations wrote stays: the groups of staff.
+_KEPT_UP_TO = {"auth_group": "id", "auth_group_permissions": "group_id"}
+_own_groups: dict[str, int] = {}
+
+
+def remember_groups(*, using: str = "default") -> None:
+    """Take note of the groups that there are before the first test."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT coalesce(max(id), 0) FROM auth_group")
+        (_own_groups[using],) = cursor.fetchone()
 
 
 def empty_tables(tables: Iterable[str], *, using: str = "default") -> None:
@@ -33,7 +37,9 @@ def empty_tables(tables: Iterable[str], *, using: str = "default") -> None:
         # Neither foreign keys nor the triggers that keep what must never be deleted.
         cursor.execute("SET LOCAL session_replication_role = replica")
         for name in filled:
-            cursor.execute(f"DELETE FROM {name}")
+            column = _KEPT_UP_TO.get(name.strip('"'))
+            condition = f"WHERE {column} > {_own_groups.get(using, 0)}" if column else ""
+            cursor.execute(f"DELETE FROM {name} {condition}")
 
 
 def empty_after(case: TransactionTestCase) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.workers.postgres import Server, multi_host_url, replicated_servers
 from tests.workers.storm.evidence import gather_evidence
 from tests.workers.storm.fleet import LEDGER, SETTINGS
@@ -40,6 +42,7 @@ def is_all_done(load: Load) -> bool:
     return load.unfinished == 0
 
 
+@pytest.mark.slow  # a minute: make drill loses a primary under three workers
 def test_a_worker_goes_on_with_the_promoted_standby_and_no_job_is_lost_or_finished_twice(tmp_path: Path):
     environment = {PATH_VARIABLE: str(tmp_path / LEDGER)}
     with replicated_servers() as (primary, standby):
