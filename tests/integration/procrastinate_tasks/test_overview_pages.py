@@ -94,15 +94,23 @@ def sum_up(now: datetime) -> None:
         pass
 
 
+@pytest.fixture(autouse=True)
+def _no_panels_of_the_project() -> Iterator[None]:
+    """Set the project's own panels aside, and forget the test's after it."""
+    others = _panels.copy()
+    _panels.clear()
+    yield
+    _panels[:] = others
+
+
 @pytest.fixture
 def presented() -> Iterator[None]:
-    """Register a task that moves money and a panel, and forget both after the test."""
+    """Register a task that moves money."""
     _presentations["sample.remember"] = TaskDescription(
         title="Charge the balance", describe=lambda jobs: {}, moves_money=True
     )
     yield
     del _presentations["sample.remember"]
-    _panels.clear()
 
 
 def a_slot(slot_at: datetime, *, failed: int) -> None:
