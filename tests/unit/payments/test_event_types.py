@@ -22,29 +22,28 @@ def test_the_sdk_names_hundreds_of_types():
     assert len(KNOWN) > 200
 
 
-@pytest.mark.parametrize("type_", KNOWN)
-def test_every_type_that_the_sdk_knows_is_in_the_table(type_):
-    assert rule_for(type_) != UNKNOWN
+def test_every_type_that_the_sdk_knows_is_in_the_table():
+    assert [type_ for type_ in KNOWN if rule_for(type_) == UNKNOWN] == []
 
 
-@pytest.mark.parametrize("prefix", sorted(known_prefixes()))
-def test_no_line_of_the_table_is_dead(prefix):
-    assert prefix.startswith("v2.") or any(
-        type_.startswith(prefix) and not _is_shadowed(type_, prefix) for type_ in KNOWN
-    )
+def test_no_line_of_the_table_is_dead():
+    prefixes = {prefix for prefix in known_prefixes() if not prefix.startswith("v2.")}
+
+    assert {max(_of(type_, prefixes), key=len) for type_ in KNOWN if _of(type_, prefixes)} == prefixes
 
 
-def _is_shadowed(type_: str, prefix: str) -> bool:
-    return any(
-        len(other) > len(prefix) and type_.startswith(other) for other in known_prefixes() if other != prefix
-    )
+def _of(type_: str, prefixes: set[str]) -> list[str]:
+    return [prefix for prefix in prefixes if type_.startswith(prefix)]
 
 
-@pytest.mark.parametrize("type_", KNOWN)
-def test_what_changes_nothing_says_why_and_what_is_applied_needs_no_reason(type_):
-    rule = rule_for(type_)
+def test_what_changes_nothing_says_why_and_what_is_applied_needs_no_reason():
+    rules = {type_: rule_for(type_) for type_ in KNOWN}
 
-    assert bool(rule.why) is (rule.subject in (Subject.PERSON, Subject.NOBODY))
+    with_a_reason = {type_ for type_, rule in rules.items() if rule.why}
+    of_no_effect = {
+        type_ for type_, rule in rules.items() if rule.subject in (Subject.PERSON, Subject.NOBODY)
+    }
+    assert with_a_reason == of_no_effect != set()
 
 
 @pytest.mark.parametrize(
@@ -69,9 +68,8 @@ def test_each_goes_where_it_belongs(type_, subject):
     assert rule_for(type_).subject is subject
 
 
-@pytest.mark.parametrize("type_", KNOWN)
-def test_a_thin_event_is_what_the_event_is_that_holds_its_object(type_):
-    assert rule_for(f"v1.{type_}") == rule_for(type_)
+def test_a_thin_event_is_what_the_event_is_that_holds_its_object():
+    assert [type_ for type_ in KNOWN if rule_for(f"v1.{type_}") != rule_for(type_)] == []
 
 
 def test_what_is_thin_and_of_nothing_that_we_know_is_a_person_s():

@@ -40,25 +40,24 @@ def test_visible_arguments_stay():
 
 
 @pytest.mark.parametrize("length", [400, 5_000, 100_000])
-@pytest.mark.parametrize("place", range(0, 3_000, 37))
-def test_a_value_through_which_a_cut_goes_is_hidden_whole(place: int, length: int):
+def test_a_value_through_which_a_cut_goes_is_hidden_whole(length: int):
     secret = "".join(chr(0x4E00 + number % 20_000) for number in range(length))
-    text = "x" * place + secret + "y" * 3_000
+    letters = set(secret)
 
-    shown = redact(text, arguments={"token": secret}, longest=2_000)
+    for place in range(0, 3_000, 37):
+        text = "x" * place + secret + "y" * 3_000
+        shown = redact(text, arguments={"token": secret}, longest=2_000)
+        assert letters.isdisjoint(shown.replace("[token]", "")), place
 
-    assert not set(secret) & set(shown.replace("[token]", ""))
 
-
-@pytest.mark.parametrize("place", range(900, 1_100, 7))
 @pytest.mark.parametrize(
     "hidden", ["ana.maria@example.com", "4242 4242 4242 4242", "sk_live_4eC39HqLyjWDarjt"]
 )
-def test_what_is_recognised_by_its_form_is_hidden_whole_at_a_cut(place: int, hidden: str):
-    for text in (" " * place + hidden + " " * 5_000, " " * 5_000 + hidden + " " * place):
-        shown = redact(text, arguments={}, longest=2_000)
-
-        assert not any(part in shown for part in ("ana", "example", "4242", "sk_", "4eC"))
+def test_what_is_recognised_by_its_form_is_hidden_whole_at_a_cut(hidden: str):
+    for place in range(900, 1_100, 7):
+        for text in (" " * place + hidden + " " * 5_000, " " * 5_000 + hidden + " " * place):
+            shown = redact(text, arguments={}, longest=2_000)
+            assert not any(part in shown for part in ("ana", "example", "4242", "sk_", "4eC")), place
 
 
 def test_a_short_text_is_left_as_it_is():

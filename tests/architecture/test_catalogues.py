@@ -17,7 +17,7 @@ from django.utils.translation.template import templatize
 
 from procrastinate_tasks.formatting import moment_in_words
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 CATALOGUES = sorted(REPOSITORY.glob("*/locale*/es*/LC_MESSAGES/django.po"))
 
 APPS = sorted({path.relative_to(REPOSITORY).parts[0] for path in CATALOGUES})
