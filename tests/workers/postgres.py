@@ -17,6 +17,7 @@ from urllib.parse import quote
 import psycopg
 
 from reyes_estancias.postgres import cluster as clusters
+from reyes_estancias.postgres import locks
 from reyes_estancias.postgres.cluster import Cluster
 from reyes_estancias.postgres.server import Address, throw_away_cluster
 
@@ -25,6 +26,8 @@ DATABASE = "postgres"
 # A killed server keeps what it told the kernel to write: fsync is for machines that lose power. Unlike the
 # server of the other tests this one keeps its word about commits.
 OPTIONS = {"fsync": "off", "full_page_writes": "off"}
+# Names a directory in which the first own server of a test run leaves its data for the others.
+MIGRATED = "TESTS_MIGRATED_CLUSTER"
 _PATIENCE_SECONDS = 30.0
 
 
@@ -74,8 +77,12 @@ def own_server(**options: str) -> Iterator[Server]:
     """Runs a server with the project's tables until the block ends."""
     with throw_away_cluster(options={**OPTIONS, **options}) as cluster:
         server = Server(cluster)
-        server.start()
-        migrate(server)
+        if migrated := os.environ.get(MIGRATED):
+            _copy_migrated(Path(migrated), cluster)
+            server.start()
+        else:
+            server.start()
+            migrate(server)
         yield server
 
 
@@ -104,6 +111,29 @@ def multi_host_url(*servers: Server) -> str:
         f"{quote(str(server.cluster.socket_dir), safe='')}:{clusters.PORT}" for server in servers
     )
     return f"postgres://{clusters.SUPERUSER}@{hosts}/{DATABASE}?target_session_attrs=read-write"
+
+
+def _copy_migrated(home: Path, cluster: Cluster) -> None:
+    with locks.exclusive(home / "turn.lock"):
+        if not (home / "data").exists():
+            _make_migrated(home)
+    cluster.account.make_directory(cluster.directory)
+    _copy_files(home / "data", cluster.data)
+
+
+def _make_migrated(home: Path) -> None:
+    with throw_away_cluster(options=OPTIONS) as cluster:
+        server = Server(cluster)
+        server.start()
+        migrate(server)
+        server.stop()
+        _copy_files(cluster.data, home / "unfinished")
+    (home / "unfinished").rename(home / "data")
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copies a directory with its owners, who is not us when we are root."""
+    subprocess.run(["cp", "-a", source, target], check=True)
 
 
 def _copy(primary: Server, standby: Server) -> None:
