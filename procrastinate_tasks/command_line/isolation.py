@@ -103,14 +103,27 @@ def _undone(connection: BaseDatabaseWrapper, isolation: Isolation) -> Iterator[N
 
 @contextmanager
 def _mail_kept(isolation: Isolation) -> Iterator[None]:
-    usual, before = settings.EMAIL_BACKEND, getattr(mail, "outbox", None)
-    settings.EMAIL_BACKEND, mail.outbox = _MAIL, []
+    name, kept = _setting_that_keeps_mail()
+    usual, before = getattr(settings, name), getattr(mail, "outbox", None)
+    setattr(settings, name, kept)
+    mail.outbox = []
     try:
         yield
     finally:
         isolation.mails = len(mail.outbox)
-        settings.EMAIL_BACKEND = usual
+        setattr(settings, name, usual)
         mail.outbox = [] if before is None else before
+
+
+def _setting_that_keeps_mail() -> tuple[str, object]:
+    """Return the setting that tells how mail is sent, and a value with which it stays here.
+
+    Where a project has ``MAILERS`` (Django 6.1 and later), the older setting is neither read nor there.
+    """
+    mailers = getattr(settings, "MAILERS", None)
+    if mailers is None:
+        return "EMAIL_BACKEND", _MAIL
+    return "MAILERS", {alias: {"BACKEND": _MAIL} for alias in mailers}
 
 
 def _refuse_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -32,15 +33,19 @@ def blocks() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def newcomer(wheel: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+def newcomer(
+    wheel: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """Return the environment of somebody whose Postgres lets them in, and whose pip finds the wheel."""
     server = settings.DATABASES["default"]
     own = {
         key: value for key, value in of_the_server(server).items() if not key.startswith(("PYTHON", "DJANGO"))
     }
+    python = tmp_path_factory.mktemp("bin") / "python3"  # the one whose packages are lent to the newcomer
+    python.symlink_to(sys._base_executable)  # type: ignore[attr-defined]
     environment = {
         **own,
-        "PATH": f"{find_binaries().bindir}:{os.environ['PATH']}",
+        "PATH": f"{python.parent}:{find_binaries().bindir}:{os.environ['PATH']}",
         "PIP_FIND_LINKS": str(wheel.parent),
         "PIP_NO_INDEX": "1",
     }

@@ -123,7 +123,7 @@ def test_what_an_async_job_does_to_its_loop_costs_no_neighbour(options: tuple[st
     ("args", "complaint"),
     [
         ('{"value": %s}' % ("9" * 5000), "integer string conversion"),
-        ('{"value": %s}' % ("[" * 1500 + "]" * 1500), "recursion"),
+        ('{"value": %s}' % ("[" * 15_000 + "]" * 15_000), "recursion"),
     ],
 )
 def test_arguments_that_cannot_be_read_here_fail_that_job_alone(args: str, complaint: str, log: Path):

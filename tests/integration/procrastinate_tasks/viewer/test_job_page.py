@@ -198,7 +198,7 @@ def test_the_page_takes_few_queries():
     ("args", "shown"),
     [
         ('{"number": ' + "9" * 5000 + "}", "cannot be read here"),
-        ("[" * 3000 + "]" * 3000, "cannot be read here"),
+        ("[" * 15_000 + "]" * 15_000, "cannot be read here"),  # Python 3.13 reads 10,000, Postgres 16,000
         ('{"number": ' + "[" * 300 + "]" * 300 + "}", "nested more than 50 deep"),
         ("[1, 2]", "(arguments)"),
         ("null", "(arguments)"),
