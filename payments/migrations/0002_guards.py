@@ -11,18 +11,21 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_account_is_derived';
 END $$;
 CREATE TRIGGER payments_account_is_derived
-    BEFORE UPDATE OF owed_minor, in_flight_minor, captured_minor, refunding_minor, refunded_minor
+    BEFORE UPDATE OF owed_minor, in_flight_minor, captured_minor, refunding_minor, refunded_minor,
+        disputed_minor, lost_minor
     ON payments_bookingaccount FOR EACH ROW
     WHEN (pg_trigger_depth() = 0)
     EXECUTE FUNCTION payments_refuse_account_write();
 CREATE TRIGGER payments_account_starts_empty BEFORE INSERT ON payments_bookingaccount FOR EACH ROW
-    WHEN ((NEW.owed_minor, NEW.in_flight_minor, NEW.captured_minor, NEW.refunding_minor, NEW.refunded_minor)
-          IS DISTINCT FROM (0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint))
+    WHEN ((NEW.owed_minor, NEW.in_flight_minor, NEW.captured_minor, NEW.refunding_minor, NEW.refunded_minor,
+           NEW.disputed_minor, NEW.lost_minor)
+          IS DISTINCT FROM (0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint))
     EXECUTE FUNCTION payments_refuse_account_write();
 """
 
 # A capture moves a sum from "in flight" to "captured", a refund from "being refunded" to "refunded", a refund that the
-# bank sends back the other way round, each in one statement: at no moment do the account's bounds see half of it.
+# bank sends back the other way round, each in one statement: at no moment do the account's bounds see half of it. A
+# dispute takes money from what Stripe holds, and gives it back when it is won; lost, it is the guest's again.
 TRANSFERS_MOVE_THE_ACCOUNT = """
 CREATE FUNCTION payments_post_transfer() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -37,7 +40,11 @@ BEGIN
         captured_minor = captured_minor + NEW.amount_minor * captures::int,
         in_flight_minor = in_flight_minor - NEW.amount_minor * captures::int,
         refunded_minor = refunded_minor + NEW.amount_minor * (refunds::int - comes_back::int),
-        refunding_minor = refunding_minor - NEW.amount_minor * (refunds::int - comes_back::int)
+        refunding_minor = refunding_minor - NEW.amount_minor * (refunds::int - comes_back::int),
+        disputed_minor = disputed_minor
+            + NEW.amount_minor * ((NEW.debit = 'disputes')::int - (NEW.credit = 'disputes')::int),
+        lost_minor = lost_minor
+            + NEW.amount_minor * ((NEW.debit = 'dispute_losses')::int - (NEW.credit = 'dispute_losses')::int)
         WHERE booking_id = NEW.booking_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'booking % has no account', NEW.booking_id
@@ -59,6 +66,7 @@ CREATE TRIGGER payments_ledger_is_append_only BEFORE UPDATE OR DELETE ON payment
     FOR EACH ROW EXECUTE FUNCTION payments_refuse_ledger_change();
 """
 
+# Refunds that make room for one another change places in one statement, and the account sees its end only.
 LIVE_ATTEMPTS_ARE_RESERVED = """
 CREATE FUNCTION payments_is_live(state text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     SELECT state IN ('claimed', 'created', 'confirming', 'processing', 'unknown', 'open')
@@ -85,7 +93,12 @@ CREATE TRIGGER payments_attempt_is_reserved AFTER INSERT OR UPDATE OF state ON p
     FOR EACH ROW EXECUTE FUNCTION payments_reserve_attempt();
 CREATE FUNCTION payments_reserve_refund() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE payments_bookingaccount SET refunding_minor = refunding_minor + NEW.amount_minor
+    UPDATE payments_bookingaccount SET refunding_minor = (
+            SELECT coalesce(sum(refund.amount_minor), 0) FROM payments_refund refund
+            JOIN payments_paymentattempt attempt ON attempt.id = refund.attempt_id
+            JOIN payments_payment payment ON payment.id = attempt.payment_id
+            WHERE payment.booking_id = payments_bookingaccount.booking_id
+                AND refund.state IN ('requested', 'submitted', 'failed'))
         WHERE booking_id = (
             SELECT payment.booking_id FROM payments_payment payment
             JOIN payments_paymentattempt attempt ON attempt.payment_id = payment.id
@@ -94,8 +107,12 @@ BEGIN
 END $$;
 CREATE TRIGGER payments_refund_is_reserved AFTER INSERT ON payments_refund
     FOR EACH ROW EXECUTE FUNCTION payments_reserve_refund();
+CREATE TRIGGER payments_refund_makes_room AFTER UPDATE OF state ON payments_refund
+    FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state AND 'void' IN (OLD.state, NEW.state))
+    EXECUTE FUNCTION payments_reserve_refund();
 """
 
+# An intent is stored first and looked at last: an attempt goes from created to confirming.
 ATTEMPTS_MOVE_FORWARD = """
 CREATE FUNCTION payments_check_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -118,7 +135,8 @@ BEGIN
     IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (
         ('claimed', 'created'), ('claimed', 'confirming'), ('claimed', 'succeeded'), ('claimed', 'processing'),
         ('claimed', 'open'), ('claimed', 'declined'), ('claimed', 'canceled'), ('claimed', 'expired'),
-        ('created', 'canceled'), ('created', 'declined'), ('created', 'succeeded'), ('created', 'processing'),
+        ('created', 'confirming'), ('created', 'canceled'), ('created', 'declined'), ('created', 'succeeded'),
+        ('created', 'processing'),
         ('confirming', 'succeeded'), ('confirming', 'declined'), ('confirming', 'canceled'),
         ('confirming', 'processing'), ('confirming', 'unknown'),
         ('unknown', 'succeeded'), ('unknown', 'declined'), ('unknown', 'canceled'), ('unknown', 'processing'),
@@ -237,7 +255,10 @@ BEGIN
         SELECT FROM payments_refund refund
         JOIN payments_ledgertransfer paid ON (paid.source_type, paid.source_id) = ('refund', refund.stripe_refund_id)
         WHERE NEW.source_type = 'refund_failure' AND refund.stripe_refund_id = NEW.source_id
-            AND refund.state = 'failed'
+            AND refund.state IN ('failed', 'void')
+        UNION ALL
+        SELECT FROM payments_dispute
+        WHERE NEW.source_type = 'dispute' AND stripe_dispute_id = split_part(NEW.source_id, ':', 1)
     ) THEN
         RAISE EXCEPTION 'transfer % % moves money that no attempt or refund moved', NEW.source_type, NEW.source_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_transfer_has_a_cause';
@@ -254,11 +275,70 @@ BEGIN
     RAISE EXCEPTION 'what Stripe told us in event % is kept as it came', OLD.event_id
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_events_are_kept';
 END $$;
-CREATE TRIGGER payments_events_are_kept BEFORE DELETE OR UPDATE OF event_id, type, object_id, payload, received_at
+CREATE TRIGGER payments_events_are_kept BEFORE DELETE OR UPDATE OF event_id, type, object_id, payload, body, received_at
     ON payments_stripeevent FOR EACH ROW EXECUTE FUNCTION payments_refuse_event_change();
 """
 
+DISPUTED_MONEY_STAYS = """
+CREATE FUNCTION payments_check_disputed_refund() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM payments_dispute
+        WHERE attempt_id = NEW.attempt_id AND NOT is_refundable AND status NOT IN ('won', 'warning_closed')
+    ) THEN
+        RAISE EXCEPTION 'the money of attempt % is disputed: it is not refunded', NEW.attempt_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_disputed_money_is_not_refunded';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payments_disputed_money_is_not_refunded BEFORE INSERT OR UPDATE OF state ON payments_refund
+    FOR EACH ROW WHEN (NEW.state = 'requested')
+    EXECUTE FUNCTION payments_check_disputed_refund();
+"""
+
+DISPUTES_STOP_COLLECTION = """
+CREATE FUNCTION payments_check_collection() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.state = OLD.state THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    IF EXISTS (
+        SELECT FROM payments_dispute dispute
+        JOIN payments_paymentattempt attempt ON attempt.id = dispute.attempt_id
+        JOIN payments_payment disputed ON disputed.id = attempt.payment_id
+        JOIN payments_payment due ON due.booking_id = disputed.booking_id
+        WHERE due.id = NEW.payment_id AND dispute.status NOT IN ('won', 'warning_closed')
+    ) THEN
+        RAISE EXCEPTION 'a charge of the booking of payment % is disputed: nothing is collected', NEW.payment_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_disputes_stop_collection';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payments_disputes_stop_collection BEFORE INSERT OR UPDATE OF state ON payments_paymentattempt
+    FOR EACH ROW WHEN (NEW.channel = 'off_session' AND NEW.state IN ('claimed', 'confirming'))
+    EXECUTE FUNCTION payments_check_collection();
+"""
+
+DISPUTES_ARE_FIXED = """
+CREATE FUNCTION payments_check_dispute() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.attempt_id, NEW.stripe_dispute_id) IS DISTINCT FROM (OLD.attempt_id, OLD.stripe_dispute_id) THEN
+        RAISE EXCEPTION 'what dispute % is about is fixed', OLD.stripe_dispute_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payments_dispute_is_fixed';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payments_dispute_is_fixed BEFORE UPDATE ON payments_dispute
+    FOR EACH ROW EXECUTE FUNCTION payments_check_dispute();
+"""
+
 UNDO = """
+DROP TRIGGER payments_dispute_is_fixed ON payments_dispute;
+DROP TRIGGER payments_disputes_stop_collection ON payments_paymentattempt;
+DROP TRIGGER payments_disputed_money_is_not_refunded ON payments_refund;
+DROP TRIGGER payments_refund_makes_room ON payments_refund;
 DROP TRIGGER payments_events_are_kept ON payments_stripeevent;
 DROP TRIGGER payments_transfer_has_a_cause ON payments_ledgertransfer;
 DROP TRIGGER payments_refund_is_posted ON payments_refund;
@@ -272,7 +352,8 @@ DROP TRIGGER payments_ledger_is_append_only ON payments_ledgertransfer;
 DROP TRIGGER payments_transfer_moves_the_account ON payments_ledgertransfer;
 DROP TRIGGER payments_account_starts_empty ON payments_bookingaccount;
 DROP TRIGGER payments_account_is_derived ON payments_bookingaccount;
-DROP FUNCTION payments_refuse_event_change, payments_check_transfer, payments_check_refund, payments_check_capture,
+DROP FUNCTION payments_check_dispute, payments_check_collection, payments_check_disputed_refund,
+    payments_refuse_event_change, payments_check_transfer, payments_check_refund, payments_check_capture,
     payments_check_release, payments_check_payment, payments_check_attempt, payments_reserve_refund,
     payments_reserve_attempt, payments_reserve, payments_is_live, payments_refuse_ledger_change,
     payments_post_transfer, payments_refuse_account_write;
@@ -280,7 +361,7 @@ DROP FUNCTION payments_refuse_event_change, payments_check_transfer, payments_ch
 
 
 class Migration(migrations.Migration):
-    dependencies = (("payments", "0001_initial"), ("bookings", "0002_guards"))
+    dependencies = (("payments", "0001_tables"), ("bookings", "0002_guards"))
 
     operations = (
         migrations.RunSQL(
@@ -292,7 +373,10 @@ class Migration(migrations.Migration):
             + PAYMENTS_END_ONCE
             + NIGHTS_STAY_WHILE_MONEY_MOVES
             + MONEY_AND_LEDGER_AGREE
-            + EVENTS_ARE_KEPT,
+            + EVENTS_ARE_KEPT
+            + DISPUTED_MONEY_STAYS
+            + DISPUTES_STOP_COLLECTION
+            + DISPUTES_ARE_FIXED,
             UNDO,
         ),
     )

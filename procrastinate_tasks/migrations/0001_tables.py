@@ -73,6 +73,36 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="JobProgress",
+            fields=[
+                ("job_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="job")),
+                ("attempt", models.PositiveIntegerField(verbose_name="attempt")),
+                ("done", models.FloatField(verbose_name="done")),
+                ("total", models.FloatField(null=True, verbose_name="total")),
+                ("text", models.CharField(blank=True, max_length=200, verbose_name="text")),
+                ("at", models.DateTimeField(verbose_name="at")),
+            ],
+            options={
+                "verbose_name": "progress",
+                "verbose_name_plural": "progress",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="JobStack",
+            fields=[
+                ("job_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="job")),
+                ("asked_at", models.DateTimeField(verbose_name="asked at")),
+                ("answered_at", models.DateTimeField(null=True, verbose_name="answered at")),
+                ("stack", models.TextField(blank=True, verbose_name="stack")),
+            ],
+            options={
+                "verbose_name": "stack of a job",
+                "verbose_name_plural": "stacks of jobs",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
             name="LiveWorker",
             fields=[
                 (
@@ -137,6 +167,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("first_seen_at", models.DateTimeField(verbose_name="first seen at")),
+                ("last_seen_at", models.DateTimeField(null=True, verbose_name="last seen at")),
                 ("tasks", models.JSONField(null=True, verbose_name="tasks")),
             ],
             options={
@@ -154,6 +185,7 @@ class Migration(migrations.Migration):
                 "permissions": (
                     ("view_job_arguments", "Can see the arguments of jobs"),
                     ("view_job_traceback", "Can see the tracebacks of failed jobs"),
+                    ("view_job_stack", "Can see where running jobs stand"),
                     ("retry_job", "Can retry and release jobs"),
                     ("retry_money_job", "Can retry, release and run at once jobs that move money"),
                     ("run_job", "Can run waiting jobs at once"),
@@ -164,6 +196,7 @@ class Migration(migrations.Migration):
                     ("limit_queue", "Can limit queues"),
                     ("run_schedule", "Can run periodic tasks at once"),
                     ("disable_schedule", "Can disable and enable periodic tasks"),
+                    ("silence_alert", "Can silence alerts"),
                     ("bulk_jobs", "Can act on more than a hundred jobs at once"),
                     ("view_audit", "Can see what everybody did"),
                 ),
@@ -187,6 +220,7 @@ class Migration(migrations.Migration):
                 ("rule", models.CharField(max_length=100, verbose_name="rule")),
                 ("subjects", models.JSONField(default=list, verbose_name="concerns")),
                 ("has_recovered", models.BooleanField(verbose_name="is over")),
+                ("is_silenced", models.BooleanField(db_default=False, verbose_name="is silenced")),
                 ("title", models.CharField(max_length=300, verbose_name="title")),
                 ("text", models.TextField(verbose_name="text")),
                 ("created_at", models.DateTimeField(verbose_name="created at")),
@@ -233,13 +267,36 @@ class Migration(migrations.Migration):
                 ("seen_at", models.DateTimeField(verbose_name="seen at")),
                 ("fired_at", models.DateTimeField(null=True, verbose_name="told at")),
                 ("calm_since", models.DateTimeField(null=True, verbose_name="calm since")),
+                ("sentences", models.JSONField(db_default={}, verbose_name="in other languages")),
+                ("measure", models.FloatField(null=True, verbose_name="how bad it is")),
+                ("silenced_at", models.DateTimeField(null=True, verbose_name="silenced at")),
+                ("silenced_by", models.CharField(db_default="", max_length=150, verbose_name="silenced by")),
+                ("silence_note", models.TextField(db_default="", verbose_name="note")),
+                ("silenced_until", models.DateTimeField(null=True, verbose_name="silenced until")),
+                (
+                    "silenced_measure",
+                    models.FloatField(null=True, verbose_name="how bad it was when silenced"),
+                ),
+                ("silence_is_told", models.BooleanField(db_default=False, verbose_name="silence is told")),
             ],
             options={
                 "verbose_name": "alert",
                 "verbose_name_plural": "alerts",
                 "default_permissions": ("view",),
                 "constraints": [
-                    models.UniqueConstraint(fields=("rule", "subject"), name="ptasks_alert_once")
+                    models.UniqueConstraint(fields=("rule", "subject"), name="ptasks_alert_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("silence_note", ""), ("silenced_at__isnull", True), ("silenced_by", "")
+                            ),
+                            models.Q(
+                                ("silenced_at__isnull", False), models.Q(("silenced_by", ""), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="ptasks_alert_silence_has_an_author",
+                    ),
                 ],
             },
         ),
@@ -278,6 +335,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("job", "Job"),
                             ("queue", "Queue"),
+                            ("task", "Task"),
+                            ("fault", "Fault"),
+                            ("alert", "Alert"),
                             ("schedule", "Schedule"),
                             ("bulk", "Bulk operation"),
                         ],
@@ -313,6 +373,43 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Fault",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("task_name", models.CharField(max_length=128, verbose_name="task")),
+                ("fingerprint", models.CharField(blank=True, max_length=16, verbose_name="fingerprint")),
+                ("exception_class", models.CharField(max_length=200, verbose_name="exception")),
+                ("first_seen_at", models.DateTimeField(verbose_name="first seen at")),
+                ("first_release", models.CharField(blank=True, max_length=100, verbose_name="release")),
+                ("muted_at", models.DateTimeField(null=True, verbose_name="muted at")),
+                ("muted_by", models.CharField(blank=True, max_length=150, verbose_name="muted by")),
+                ("mute_reason", models.TextField(blank=True, verbose_name="reason")),
+            ],
+            options={
+                "verbose_name": "fault",
+                "verbose_name_plural": "faults",
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("task_name", "fingerprint", "exception_class"), name="ptasks_fault_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("mute_reason", ""), ("muted_at__isnull", True), ("muted_by", "")),
+                            models.Q(("muted_at__isnull", False), models.Q(("muted_by", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="ptasks_fault_mute_has_an_author",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="JobAttempt",
             fields=[
                 (
@@ -339,6 +436,7 @@ class Migration(migrations.Migration):
                             ("retrying", "Failed, will be retried"),
                             ("superseded", "Failed, left to the waiting job with its queueing lock"),
                             ("aborted", "Aborted"),
+                            ("snoozed", "Put off by the job itself, runs again"),
                             ("interrupted", "Interrupted by a shutdown, runs again"),
                             ("crashed", "Its worker was lost, runs again"),
                             ("parked", "Parked: its worker was lost too often"),
@@ -369,6 +467,49 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="JobExpiry",
+            fields=[
+                ("job_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="job")),
+                ("expires_at", models.DateTimeField(verbose_name="expires at")),
+                ("expired_at", models.DateTimeField(null=True, verbose_name="expired at")),
+            ],
+            options={
+                "verbose_name": "expiry",
+                "verbose_name_plural": "expiries",
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("expired_at__isnull", True)),
+                        fields=["expires_at"],
+                        name="ptasks_expiry_open",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="JobLog",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("job_id", models.BigIntegerField(verbose_name="job")),
+                ("run", models.BigIntegerField(verbose_name="run")),
+                ("attempt", models.PositiveIntegerField(verbose_name="attempt")),
+                ("lines", models.JSONField(verbose_name="lines")),
+                ("left_out", models.PositiveBigIntegerField(verbose_name="left out")),
+                ("at", models.DateTimeField(verbose_name="at")),
+            ],
+            options={
+                "verbose_name": "log of a run",
+                "verbose_name_plural": "logs of runs",
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("job_id", "run"), name="ptasks_log_of_run")],
+            },
+        ),
+        migrations.CreateModel(
             name="QueueRule",
             fields=[
                 (
@@ -378,6 +519,7 @@ class Migration(migrations.Migration):
                 ("paused_at", models.DateTimeField(null=True, verbose_name="paused at")),
                 ("paused_by", models.CharField(blank=True, max_length=150, verbose_name="paused by")),
                 ("pause_reason", models.TextField(blank=True, verbose_name="reason")),
+                ("paused_until", models.DateTimeField(null=True, verbose_name="paused until")),
                 ("rate_limit", models.PositiveIntegerField(null=True, verbose_name="starts per period")),
                 ("rate_period", models.DurationField(null=True, verbose_name="period")),
                 ("concurrency_limit", models.PositiveIntegerField(null=True, verbose_name="jobs at a time")),
@@ -410,6 +552,12 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="ptasks_rule_pause_has_an_author",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("paused_until__isnull", True), ("paused_at__isnull", False), _connector="OR"
+                        ),
+                        name="ptasks_rule_only_a_pause_ends",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -489,6 +637,35 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="TaskPause",
+            fields=[
+                (
+                    "task_name",
+                    models.CharField(max_length=128, primary_key=True, serialize=False, verbose_name="task"),
+                ),
+                (
+                    "paused_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="paused at"
+                    ),
+                ),
+                ("paused_by", models.CharField(max_length=150, verbose_name="paused by")),
+                ("pause_reason", models.TextField(blank=True, verbose_name="reason")),
+                ("paused_until", models.DateTimeField(null=True, verbose_name="paused until")),
+            ],
+            options={
+                "verbose_name": "pause of a task",
+                "verbose_name_plural": "pauses of tasks",
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("paused_by", ""), _negated=True),
+                        name="ptasks_pause_has_an_author",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="TaskRollup",
             fields=[
                 (
@@ -507,6 +684,7 @@ class Migration(migrations.Migration):
                 ("wait_p95", models.DurationField(null=True, verbose_name="95th percentile of the wait")),
                 ("run_p50", models.DurationField(null=True, verbose_name="median run")),
                 ("run_p95", models.DurationField(null=True, verbose_name="95th percentile of the run")),
+                ("figures", models.JSONField(null=True, verbose_name="figures")),
             ],
             options={
                 "verbose_name": "five minutes of a task",
@@ -518,6 +696,46 @@ class Migration(migrations.Migration):
                         fields=("slot_at", "task_name", "queue_name"), name="ptasks_rollup_slot"
                     )
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="TaskTotal",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("task_name", models.CharField(blank=True, max_length=128, verbose_name="task")),
+                ("figure", models.CharField(max_length=20, verbose_name="figure")),
+                ("total", models.BigIntegerField(verbose_name="total")),
+                ("grown_at", models.DateTimeField(verbose_name="grown at")),
+            ],
+            options={
+                "verbose_name": "total of a task",
+                "verbose_name_plural": "totals of tasks",
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("task_name", "figure"), name="ptasks_total_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="UniqueJob",
+            fields=[
+                (
+                    "key",
+                    models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name="key"),
+                ),
+                ("job_id", models.BigIntegerField(verbose_name="job")),
+                ("until", models.DateTimeField(verbose_name="until")),
+            ],
+            options={
+                "verbose_name": "unique job",
+                "verbose_name_plural": "unique jobs",
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["until"], name="ptasks_unique_until")],
             },
         ),
         migrations.CreateModel(

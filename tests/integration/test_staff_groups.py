@@ -18,19 +18,7 @@ from procrastinate_tasks.actions.policies import Action
 
 pytestmark = pytest.mark.django_db
 
-FIRST = ("reyes_estancias", "0002_staff_groups")
-SINCE = [
-    ("reyes_estancias", "0003_staff_sees_all_money"),
-    ("reyes_estancias", "0004_staff_sees_invariants"),
-    ("reyes_estancias", "0005_owner_lets_money_go"),
-    ("reyes_estancias", "0006_staff_sees_debts"),
-    ("reyes_estancias", "0007_owner_writes_the_law"),
-    ("reyes_estancias", "0009_staff_takes_bookings"),
-    ("reyes_estancias", "0010_owner_shows_photos"),
-    ("reyes_estancias", "0011_owner_handles_guest_data"),
-    ("reyes_estancias", "0012_support_sees_stacks"),
-    ("reyes_estancias", "0013_staff_silences_alerts"),
-]
+MIGRATION = ("reyes_estancias", "0002_staff_groups")
 MAY = {
     "Recepción": set(),
     "Operación": {
@@ -57,27 +45,21 @@ VIEWS = {
 
 
 @cache
-def apps_at(migration: tuple[str, str]) -> StateApps:
-    return MigrationLoader(connection).project_state([migration]).apps
-
-
-def run(migration: tuple[str, str]) -> None:
-    module = import_module(".migrations.".join(migration))
-    for operation in module.Migration.operations:
-        operation.code(apps_at(migration), SimpleNamespace(connection=connection))
+def apps_of_the_migration() -> StateApps:
+    return MigrationLoader(connection).project_state([MIGRATION]).apps
 
 
 def make_groups() -> None:
-    run(FIRST)
+    module = import_module(".migrations.".join(MIGRATION))
+    for operation in module.Migration.operations:
+        operation.code(apps_of_the_migration(), SimpleNamespace(connection=connection))
 
 
 def make_all() -> None:
-    """Run each migration of the groups, as a fresh database does: each sees what there was at its time."""
+    """Make the permissions and the groups of a fresh database."""
     Group.objects.all().delete()
     Permission.objects.all().delete()
     make_groups()
-    for migration in SINCE:
-        run(migration)
 
 
 def member_of(group: str) -> User:

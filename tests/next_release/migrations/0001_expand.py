@@ -6,7 +6,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = (("payments", "0001_initial"), ("procrastinate_tasks", "0001_tables"))
+    dependencies = (("payments", "0001_tables"), ("procrastinate_tasks", "0001_tables"))
 
     operations = (
         migrations.RunSQL("ALTER TABLE procrastinate_jobs ADD COLUMN next_release text"),

@@ -1,6 +1,6 @@
-"""What the queue app adds to Procrastinate's tables, and the functions that its statements call.
+"""The functions that the queue app's statements call, and what it adds to Procrastinate's tables beside indexes.
 
-Procrastinate's own functions and triggers stay as they are. Indexes are built without blocking those who write.
+Procrastinate's own functions and triggers stay as they are.
 """
 
 from __future__ import annotations
@@ -141,29 +141,36 @@ def function(sql: str, name: str) -> migrations.RunSQL:
     return migrations.RunSQL(sql=sql, reverse_sql=f"DROP FUNCTION {name}")
 
 
-def index(name: str, definition: str) -> migrations.RunSQL:
-    """Build an index without blocking those who write, and again if an earlier try was cut short."""
-    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+def goes_with(row: str, *, table: str, column: str, parent: str) -> migrations.RunSQL:
+    """However a job's or a worker's row goes, by Procrastinate's own commands too, what is kept of it goes as well."""
     return migrations.RunSQL(
-        sql=[drop, f"CREATE INDEX CONCURRENTLY {name} ON {definition}"], reverse_sql=drop
+        sql=f"""
+            ALTER TABLE procrastinate_tasks_{table} ADD CONSTRAINT ptasks_{table}_{row}
+            FOREIGN KEY ({column}) REFERENCES {parent} (id) ON DELETE CASCADE
+        """,
+        reverse_sql=f"ALTER TABLE procrastinate_tasks_{table} DROP CONSTRAINT ptasks_{table}_{row}",
     )
 
 
 class Migration(migrations.Migration):
-    atomic = False
     dependencies = [
         ("procrastinate_tasks", "0001_tables"),
         ("procrastinate", "0041_post_retry_failed_job"),
     ]
+    # What locks Procrastinate's tables comes last, so that a database in use waits for a moment only.
     operations = [
-        # However a worker's row goes, by Procrastinate's pruning too, what it said about itself goes with it.
-        migrations.RunSQL(
-            sql="""
-                ALTER TABLE procrastinate_tasks_liveworker ADD CONSTRAINT ptasks_liveworker_worker
-                FOREIGN KEY (worker_id) REFERENCES procrastinate_workers (id) ON DELETE CASCADE
-            """,
-            reverse_sql="ALTER TABLE procrastinate_tasks_liveworker DROP CONSTRAINT ptasks_liveworker_worker",
-        ),
+        function(WAKE_WORKERS, "procrastinate_tasks_wake_workers_v1"),
+        function(RATE_ROOM, "procrastinate_tasks_rate_room_v1"),
+        function(COUNT_STARTS, "procrastinate_tasks_count_starts_v1"),
+        function(OPENS_AT, "procrastinate_tasks_opens_at_v1"),
+        function(LOCK_ROOM, "procrastinate_tasks_lock_room_v1"),
+        function(READABLE, "procrastinate_tasks_readable_v1"),
+        migrations.RunSQL(sql=AUDIT_NEVER_CHANGES, reverse_sql=AUDIT_MAY_CHANGE),
+        goes_with("worker", table="liveworker", column="worker_id", parent="procrastinate_workers"),
+        goes_with("job", table="jobexpiry", column="job_id", parent="procrastinate_jobs"),
+        goes_with("job", table="jobprogress", column="job_id", parent="procrastinate_jobs"),
+        goes_with("job", table="joblog", column="job_id", parent="procrastinate_jobs"),
+        goes_with("job", table="jobstack", column="job_id", parent="procrastinate_jobs"),
         # Procrastinate notifies of inserted jobs only; a retry, a rescue, a release by hand are news as well.
         migrations.RunSQL(
             sql="""
@@ -174,64 +181,4 @@ class Migration(migrations.Migration):
             """,
             reverse_sql="DROP TRIGGER IF EXISTS ptasks_notify_waiting_again ON procrastinate_jobs",
         ),
-        function(WAKE_WORKERS, "procrastinate_tasks_wake_workers_v1"),
-        function(RATE_ROOM, "procrastinate_tasks_rate_room_v1"),
-        function(COUNT_STARTS, "procrastinate_tasks_count_starts_v1"),
-        function(OPENS_AT, "procrastinate_tasks_opens_at_v1"),
-        function(LOCK_ROOM, "procrastinate_tasks_lock_room_v1"),
-        function(READABLE, "procrastinate_tasks_readable_v1"),
-        migrations.RunSQL(sql=AUDIT_NEVER_CHANGES, reverse_sql=AUDIT_MAY_CHANGE),
-        # Claiming a job looks for running and waiting ones with its lock; most have none, and write no entry.
-        index(
-            "ptasks_jobs_held_lock",
-            "procrastinate_jobs (lock) WHERE lock IS NOT NULL AND status IN ('todo', 'doing')",
-        ),
-        # A worker that ends clears its id on all its jobs: 145 -> 0.4 ms at a million of them.
-        index("ptasks_jobs_worker", "procrastinate_jobs (worker_id) WHERE worker_id IS NOT NULL"),
-        # Retention finds the jobs that ended longest ago.
-        index(
-            "ptasks_events_end",
-            "procrastinate_events (type, at) WHERE type IN ('succeeded', 'failed', 'cancelled', 'aborted')",
-        ),
-        # Ready jobs of one queue in the order of their claim, no other queue's and no later day's between.
-        index(
-            "ptasks_jobs_ready",
-            "procrastinate_jobs (queue_name, (-priority), id) WHERE status = 'todo' AND scheduled_at IS NULL",
-        ),
-        # The same jobs, those without a lock, and those with one: a claim passes over jobs that wait for a lock.
-        index(
-            "ptasks_jobs_free",
-            "procrastinate_jobs (queue_name, (-priority), id)"
-            " WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NULL",
-        ),
-        index(
-            "ptasks_jobs_locked",
-            "procrastinate_jobs (queue_name, (-priority), id)"
-            " WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NOT NULL",
-        ),
-        # The first job of each lock, among the ready and among the scheduled ones.
-        index(
-            "ptasks_jobs_lock_order",
-            "procrastinate_jobs (lock, (-priority), id)"
-            " WHERE status = 'todo' AND scheduled_at IS NULL AND lock IS NOT NULL",
-        ),
-        index(
-            "ptasks_jobs_lock_due",
-            "procrastinate_jobs (lock, (-priority), id)"
-            " WHERE status = 'todo' AND scheduled_at IS NOT NULL AND lock IS NOT NULL",
-        ),
-        # Scheduled jobs of one queue in the order they fall due.
-        index(
-            "ptasks_jobs_due",
-            "procrastinate_jobs (queue_name, scheduled_at)"
-            " WHERE status = 'todo' AND scheduled_at IS NOT NULL",
-        ),
-        # Lists and bulk retries find the jobs that did not succeed among a million that did: 154 -> 24 ms.
-        index(
-            "ptasks_jobs_unsuccessful",
-            "procrastinate_jobs (status, id) INCLUDE (task_name, queue_name)"
-            " WHERE status IN ('failed', 'cancelled', 'aborting', 'aborted')",
-        ),
-        # The viewer finds a task that ran seldom: 84 -> 2 ms; 7 MB at a million jobs, as equal names are stored once.
-        index("ptasks_jobs_task", "procrastinate_jobs (task_name)"),
     ]
