@@ -180,7 +180,7 @@ def test_a_development_server_has_a_worker_beside_it(tiny: TinyProject):
     job_id = tiny.defer("notes.write", text="by the worker beside the server")
 
     wait_until(lambda: tiny.status_of(job_id) == "succeeded", what="the worker runs the job")
-    wait_until(lambda: "Starting development server" in tiny.log_path.read_text(), what="the server starts")
+    wait_until(lambda: "development server at" in tiny.log_path.read_text(), what="the server starts")
     server.send_signal(signal.SIGTERM)
 
     server.wait(60)
