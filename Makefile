@@ -85,7 +85,7 @@ screenshots: $(INSTALLED)
 # No server is started for them: nobody answers at this address.
 test-fast: export DATABASE_URL = postgres://nobody@127.0.0.1:1/none
 test-fast: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest --quiet --numprocesses logical --maxprocesses 4 tests/unit $(ARGS)
+	@$(VENV)/bin/python -m pytest --quiet --numprocesses logical --maxprocesses 4 --hypothesis-profile fast tests/unit $(ARGS)
 
 CHECKS := check-lint check-form check-types check-calls check-layers check-django check-migrations check-docs
 

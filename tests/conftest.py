@@ -17,6 +17,7 @@ from tests.log_scan import ScanningHandler
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("any_machine", deadline=None)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("any_machine")
 
 TransactionTestCase._fixture_teardown = empty_after  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
@@ -38,15 +39,15 @@ SCHEDULES = (
 def expected_ticks(times: Times, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """Return the ticks in ``[start, end)``."""
     if not times.fixed:
-        return [t for t in _minutes(start, end) if times.matches(_wall(t, zone))]
+        return [instant for instant, wall in _minutes(start, end, zone) if times.matches(wall)]
     return sorted(set(_fixed_ticks(times, zone, start, end)))
 
 
 def _fixed_ticks(times: Times, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
     seen: set[datetime] = set()
-    latest_wall = _wall(start, zone) - MINUTE
-    for instant in _minutes(start, end):
-        wall = _wall(instant, zone)
+    minutes = _minutes(start, end, zone)
+    latest_wall = minutes[0][1] - MINUTE
+    for instant, wall in minutes:
         passed = latest_wall + MINUTE
         while passed <= wall:  # more than one turn only after a gap, whose times are passed at once
             if times.matches(passed) and passed not in seen:
@@ -56,14 +57,12 @@ def _fixed_ticks(times: Times, zone: ZoneInfo, start: datetime, end: datetime) -
         latest_wall = max(latest_wall, wall)
 
 
-def _minutes(start: datetime, end: datetime) -> Iterator[datetime]:
-    while start < end:
-        yield start
-        start += MINUTE
-
-
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+@lru_cache(maxsize=8)  # all schedules of a zone look at the same nights
+def _minutes(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+    """Return each minute in ``[start, end)``, and what the clock on the wall shows."""
+    count = int((end - start) / MINUTE)
+    instants = [start + number * MINUTE for number in range(count)]
+    return [(instant, instant.astimezone(zone).replace(tzinfo=None, fold=0)) for instant in instants]
 
 
 def transitions(zone: ZoneInfo, first_year: int, last_year: int) -> Iterator[datetime]:
@@ -74,8 +73,8 @@ def transitions(zone: ZoneInfo, first_year: int, last_year: int) -> Iterator[dat
         if instant.astimezone(zone).utcoffset() != (instant + day).astimezone(zone).utcoffset():
             before = instant.astimezone(zone).utcoffset()
             yield next(
-                t
-                for t in _minutes(instant, instant + day + MINUTE)
-                if t.astimezone(zone).utcoffset() != before
+                minute
+                for minute, _ in _minutes(instant, instant + day + MINUTE, zone)
+                if minute.astimezone(zone).utcoffset() != before
             )
         instant += day

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import stripe
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reyes_estancias.local_stripe.core import Admitted, Answer, Core, Request
@@ -237,7 +237,6 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=120)
 @given(steps=STEPS, card=st.sampled_from(["pm_card_visa", "pm_card_chargeCustomerFail"]))
 def test_whatever_is_repeated_or_broken_no_intent_is_ever_charged_twice(steps: Any, card: str) -> None:
     world = make_local_stripe()
