@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import cProfile
 import decimal
+import faulthandler
 import gc
 import inspect
 import json
@@ -395,6 +396,11 @@ def change(what: str) -> None:
 @task(name="leaving.look")
 def look(what: str) -> object:
     return CHANGES[what][1]()
+
+
+@task(name="leaving.watch_itself")
+def watch_itself() -> None:
+    faulthandler.dump_traceback_later(0.5, exit=True)
 
 
 async def _shut_executor_down() -> None:

@@ -13,6 +13,7 @@ import _signal  # type: ignore[import-not-found] # without its enumerations, whi
 import asyncio
 import copy
 import decimal
+import faulthandler
 import gc
 import locale
 import logging
@@ -104,6 +105,8 @@ class ProcessState:
         if time.monotonic() < self._look_after and any(self._jobs_beside(slot)):
             return []
         others = set(self._jobs_beside(slot))
+        if not others:
+            faulthandler.cancel_dump_traceback_later()  # it may end the process, and cannot be seen
         self._look_after = time.monotonic() + _SECONDS_BETWEEN
         changed = self._changed(is_at_rest=not others)
         if not changed:

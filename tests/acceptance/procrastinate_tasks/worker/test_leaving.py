@@ -257,6 +257,16 @@ def test_what_a_job_changes_for_its_process_is_put_back(options: tuple[str, ...]
 
 
 @pytest.mark.parametrize("options", [ONE, MANY])
+def test_a_watchdog_that_a_job_leaves_ends_no_other(options: tuple[str, ...], log: Path):
+    (left,) = insert_jobs("leaving.watch_itself", lock="one by one")
+    (after,) = insert_jobs("leaving.look", {"what": "a timer"}, lock="one by one")  # it sleeps for a second
+
+    ended([left, after], log, *options)
+
+    assert [outcome for job_id in (left, after) for outcome, _, _ in outcomes_of(job_id)] == ["succeeded"] * 2
+
+
+@pytest.mark.parametrize("options", [ONE, MANY])
 def test_what_an_async_job_changes_of_its_loop_is_put_back(options: tuple[str, ...], log: Path):
     looks = insert_jobs("leaving.look_async", lock="one by one")
     changes = []
