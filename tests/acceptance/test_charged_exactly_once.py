@@ -60,6 +60,7 @@ def test_a_worker_killed_before_the_claim_leaves_everything_to_the_next(live_hou
     live_house.assert_charged_once([booking])
 
 
+# Where Stripe knows less than we do it is only asked again; ``make faults`` kills at those places too.
 @pytest.mark.parametrize(
     ("fault", "path", "seconds", "is_there"),
     [
@@ -69,6 +70,7 @@ def test_a_worker_killed_before_the_claim_leaves_everything_to_the_next(live_hou
             SECONDS_OF_A_ZOMBIE,
             lambda house, bookings: states_of_attempts(bookings) == ["claimed"] * 3,
             id="after the claim, before the intent is created",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             FaultKind.SLOW_AFTER,
@@ -83,6 +85,7 @@ def test_a_worker_killed_before_the_claim_leaves_everything_to_the_next(live_hou
             SECONDS_OF_A_ZOMBIE,
             lambda house, bookings: states_of_attempts(bookings) == ["confirming"] * 3,
             id="after the id is stored, before the confirmation",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             FaultKind.SLOW_AFTER,
