@@ -461,6 +461,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("exception_class__gt", "")),
                         fields=["task_name", "fingerprint", "exception_class", "finished_at"],
+                        include=["job_id"],
                         name="ptasks_attempt_failure",
                     ),
                 ],

@@ -53,6 +53,7 @@ class JobAttempt(models.Model):
             models.Index(fields=["outcome", "finished_at"], name="ptasks_attempt_outcome"),
             models.Index(
                 fields=["task_name", "fingerprint", "exception_class", "finished_at"],
+                include=["job_id"],  # a fault's jobs are counted from the index alone
                 name="ptasks_attempt_failure",
                 condition=models.Q(exception_class__gt=""),
             ),

@@ -62,19 +62,23 @@ LEFT JOIN procrastinate_tasks_fault AS noted USING (task_name, fingerprint, exce
 LEFT JOIN newest_release ON true
 CROSS JOIN LATERAL (
     SELECT
-        count(DISTINCT job_id) FILTER (WHERE finished_at > now() - interval '1 hour') AS last_hour,
-        count(DISTINCT job_id) FILTER (WHERE finished_at > now() - interval '24 hours') AS last_day,
-        count(DISTINCT job_id) FILTER (WHERE finished_at > now() - interval '7 days') AS last_week,
-        count(DISTINCT job_id) AS total
+        count(*) FILTER (WHERE struck_at > now() - interval '1 hour') AS last_hour,
+        count(*) FILTER (WHERE struck_at > now() - interval '24 hours') AS last_day,
+        count(*) FILTER (WHERE struck_at > now() - interval '7 days') AS last_week,
+        count(*) AS total
     FROM (
-        SELECT job_id, finished_at FROM procrastinate_tasks_jobattempt AS attempt
-        WHERE attempt.task_name = fault.task_name
-          AND attempt.fingerprint = fault.fingerprint
-          AND attempt.exception_class = fault.exception_class
-          AND attempt.exception_class > ''
-        ORDER BY finished_at DESC
-        LIMIT %(at_most)s
-    ) AS run
+        SELECT max(finished_at) AS struck_at
+        FROM (
+            SELECT job_id, finished_at FROM procrastinate_tasks_jobattempt AS attempt
+            WHERE attempt.task_name = fault.task_name
+              AND attempt.fingerprint = fault.fingerprint
+              AND attempt.exception_class = fault.exception_class
+              AND attempt.exception_class > ''
+            ORDER BY finished_at DESC
+            LIMIT %(at_most)s
+        ) AS run
+        GROUP BY job_id
+    ) AS job
 ) AS counted
 CROSS JOIN LATERAL (
     SELECT finished_at, release FROM procrastinate_tasks_jobattempt AS attempt
