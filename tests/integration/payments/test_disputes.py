@@ -131,6 +131,21 @@ def test_a_booking_whose_dispute_is_lost_is_never_collected_from_again(house: Ho
     assert paid_for(booking) == 0
 
 
+@pytest.mark.parametrize(("end", "account"), [("won", (0, 0)), ("lost", (0, 1))])
+def test_a_dispute_of_more_than_was_charged_is_booked_whole(house: House, end: str, account: tuple[int, int]):
+    booking = house.book()
+    more = booking.quote.deposit_minor + 12_345
+    dispute_id = dispute(house, booking, amount=more)
+    assert disputed(booking) == (more, 0)
+    house.assert_invariants()
+
+    close(house, dispute_id, end)
+    tasks.reconcile_with_stripe()
+
+    assert disputed(booking) == tuple(share * more for share in account)
+    house.assert_invariants()
+
+
 @pytest.mark.parametrize(
     ("end", "is_inquiry"),
     [

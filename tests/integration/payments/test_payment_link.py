@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bookings.models import BookingStatus
 from payments import tasks
 from payments.exceptions import NothingToPay, OutcomeUnknown, PaymentUnderWay
 from payments.models import PaymentAttempt
-from payments.policies import AttemptState, Channel, PaymentStatus
+from payments.policies import AttemptState, Channel, PaymentKind, PaymentStatus
 from payments.services import request_cancellation
 from reyes_estancias.local_stripe.control import ControlRefused
 from reyes_estancias.local_stripe.faults import FaultKind
@@ -133,6 +134,23 @@ def test_a_page_that_was_open_when_the_booking_was_cancelled_is_closed(house: Ho
 
     with pytest.raises(ControlRefused):
         house.control.complete_session(session_id)
+
+
+def test_what_is_paid_on_a_page_while_its_booking_is_being_cancelled_counts_once(house: House):
+    booking = house.book_due(card=ASKS_FOR_3DS)
+    house.charge(booking)
+    house.open_page(booking)
+    request_cancellation(booking=booking, base_url=BASE_URL, now=house.now)
+
+    house.pay_page(booking, card=ASKS_FOR_3DS)
+    house.run_jobs()
+    house.deliver_events()
+
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.CANCELLED
+    assert house.taken(booking) == booking.quote.total_minor, "after arrival the house keeps everything"
+    assert not booking.payments.filter(kind=PaymentKind.FEE).exists()
+    house.assert_invariants()
 
 
 def test_a_second_page_request_meets_the_page_the_first_could_not_store(house: House):
