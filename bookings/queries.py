@@ -3,13 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import Model, Q
 
-from bookings.models import Booking, BookingStatus, NightBlock, Property, PropertyPhoto, nights_between
+from bookings.models import Booking, BookingStatus, Property, PropertyPhoto, nights_between
 from bookings.services import Guest
+
+Row = TypeVar("Row", bound=Model)
+
+# What guests ask for with every page is written as SQL: putting it together anew costs more than its answer.
+# A hold whose time has run out, and which nobody is paying, is released by the next guest who asks.
+_STANDING = """
+FROM bookings_nightblock block LEFT JOIN bookings_booking booking ON booking.id = block.booking_id
+WHERE block.active AND block.nights && daterange(%(first)s, %(last)s) AND NOT coalesce(
+    booking.status = 'pending' AND NOT booking.checkout_open AND booking.hold_expires_at <= %(now)s, false)
+"""
+_CLOSED = f"""
+SELECT lower(block.nights), upper(block.nights), block.kind {_STANDING}
+AND block.home_id = %(home)s AND coalesce(block.booking_id <> %(apart_from)s, true)
+"""
+_HELD = f"SELECT booking.status, booking.hold_expires_at {_STANDING} AND block.home_id = %(home)s"
+_LISTED_WITH_PHOTOS = """
+SELECT {home}, {photo}
+FROM bookings_property home LEFT JOIN bookings_propertyphoto photo ON photo.home_id = home.id
+WHERE home.is_listed AND home.slug = %s ORDER BY photo.position, photo.id
+"""
+_LISTED = """
+SELECT {home}, lead.public_id, {is_taken}
+FROM bookings_property home LEFT JOIN LATERAL (
+    SELECT photo.public_id FROM bookings_propertyphoto photo
+    WHERE photo.home_id = home.id ORDER BY photo.position, photo.id LIMIT 1
+) lead ON true
+WHERE home.is_listed ORDER BY home.name, home.id
+"""
+_TAKEN = f"EXISTS (SELECT 1 {_STANDING} AND block.home_id = home.id)"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedHome:
+    """A home of the list: its first photo, and whether one of the nights that were asked for is taken."""
+
+    home: Property
+    photo_id: UUID | None
+    is_taken: bool
+
+
+def list_listed(*, nights: tuple[date, date] | None, now: datetime) -> list[ListedHome]:
+    """Return the homes that are let.
+
+    Args:
+        nights: from when until when somebody wants to stay; without them no home is taken.
+    """
+    first, last = nights or (None, None)
+    rows = _read(_listed(is_dated=nights is not None), {"first": first, "last": last, "now": now})
+    return [ListedHome(_row_of(Property, row), row[-2], row[-1]) for row in rows]
+
+
+def find_listed(slug: str) -> tuple[Property, list[PropertyPhoto]]:
+    """Return a home that is let, and its photos.
+
+    Raises:
+        Property.DoesNotExist: there is none at this address.
+    """
+    rows = _read(_listed_with_photos(), (slug,))
+    if not rows:
+        raise Property.DoesNotExist
+    columns = len(Property._meta.concrete_fields)
+    photos = [row[columns:] for row in rows]
+    return _row_of(Property, rows[0]), [_row_of(PropertyPhoto, row) for row in photos if row[0] is not None]
 
 
 def closed_nights(
@@ -27,25 +94,13 @@ def why_closed(
     *, home: Property, first: date, last: date, now: datetime, apart_from: Booking | None = None
 ) -> dict[date, str]:
     """Return the closed nights with the kind of block that closes each."""
-    blocks = _standing_blocks(first, last, now).filter(home=home)
-    if apart_from is not None:
-        blocks = blocks.exclude(booking=apart_from)
+    asked = {"home": home.pk, "first": first, "last": last, "now": now}
+    blocks = _read(_CLOSED, {**asked, "apart_from": apart_from.pk if apart_from else None})
     return {
         night: kind
-        for nights, kind in blocks.values_list("nights", "kind")
-        for night in _each_night(max(nights.lower, first), min(nights.upper, last))
+        for lower, upper, kind in blocks
+        for night in _each_night(max(lower, first), min(upper, last))
     }
-
-
-def homes_taken(*, check_in: date, check_out: date, now: datetime) -> set[int]:
-    """Return the ids of the properties of which at least one of these nights cannot be held."""
-    return set(_standing_blocks(check_in, check_out, now).values_list("home_id", flat=True))
-
-
-def lead_photos() -> dict[int, PropertyPhoto]:
-    """Return the photo that stands for each property that has one, by the property's id."""
-    first = PropertyPhoto.objects.order_by("home_id", "position", "id").distinct("home_id")
-    return {photo.home_id: photo for photo in first}
 
 
 def find_booking(access_token: str) -> Booking:
@@ -92,19 +147,38 @@ def find_twin(
 
 def free_at(*, home: Property, check_in: date, check_out: date, now: datetime) -> datetime | None:
     """Return until when nights are held and not paid for; ``None`` if somebody has paid, or they are free."""
-    blocks = _standing_blocks(check_in, check_out, now).filter(home=home)
-    found = blocks.values_list("booking__status", "booking__hold_expires_at")
+    found = _read(_HELD, {"home": home.pk, "first": check_in, "last": check_out, "now": now})
     if not found or any(status != BookingStatus.PENDING for status, _until in found):
         return None
-    return max(max(until for _status, until in found), now)
+    until: datetime = max(until for _status, until in found)
+    return max(until, now)
 
 
-def _standing_blocks(first: date, last: date, now: datetime) -> QuerySet[NightBlock]:
-    # A hold whose time has run out, and which nobody is paying, is released by the next guest who asks.
-    lapsed = Q(
-        booking__status=BookingStatus.PENDING, booking__checkout_open=False, booking__hold_expires_at__lte=now
-    )
-    return NightBlock.objects.filter(active=True, nights__overlap=nights_between(first, last)).exclude(lapsed)
+@cache
+def _listed_with_photos() -> str:
+    return _LISTED_WITH_PHOTOS.format(home=_columns(Property, "home"), photo=_columns(PropertyPhoto, "photo"))
+
+
+@cache
+def _listed(*, is_dated: bool) -> str:
+    return _LISTED.format(home=_columns(Property, "home"), is_taken=_TAKEN if is_dated else "false")
+
+
+def _columns(model: type[Model], table: str) -> str:
+    return ", ".join(f'{table}."{field.column}"' for field in model._meta.concrete_fields)
+
+
+def _row_of(model: type[Row], values: tuple[Any, ...]) -> Row:
+    """Return the row that begins these values, its columns in the order of ``_columns``."""
+    names = [field.attname for field in model._meta.concrete_fields]
+    return model.from_db(connection.alias, names, values[: len(names)])
+
+
+def _read(statement: str, asked: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, asked)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _each_night(first: date, last: date) -> list[date]:

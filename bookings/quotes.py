@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from bookings import policies, queries
 from bookings.availability import Stay, is_free
 from bookings.exceptions import StayRefused, StayUnavailable, TooManyGuests
-from bookings.models import Property, PropertyPhoto
+from bookings.models import Property
 from bookings.rules import check_guests, check_nights, check_price
 
 
@@ -20,7 +21,7 @@ class Listing:
     """A property on the home page: with a price or a refusal when a stay was asked for."""
 
     home: Property
-    photo: PropertyPhoto | None = None
+    photo_id: UUID | None = None
     price: policies.Price | None = None
     refusal: StayRefused | None = None
 
@@ -34,16 +35,14 @@ class Listing:
 
 def list_homes(*, stay: Stay | None, guests: int | None, now: datetime) -> list[Listing]:
     """Return the listed properties, first those that suit the stay, or at least the number of guests."""
-    homes, photos = Property.objects.filter(is_listed=True), queries.lead_photos()
+    nights = (stay.check_in, stay.check_out) if stay else None
+    shown = queries.list_listed(nights=nights, now=now)
     if stay is None:
         listings = [
-            Listing(home, photos.get(home.pk), refusal=_too_many(home, guests or 1)) for home in homes
+            Listing(each.home, each.photo_id, refusal=_too_many(each.home, guests or 1)) for each in shown
         ]
     else:
-        taken = queries.homes_taken(check_in=stay.check_in, check_out=stay.check_out, now=now)
-        listings = [
-            _list_home(home, photos.get(home.pk), stay, is_taken=home.pk in taken, now=now) for home in homes
-        ]
+        listings = [_list_home(each, stay, now=now) for each in shown]
     return sorted(listings, key=lambda listing: listing.refusal is not None)
 
 
@@ -78,16 +77,15 @@ def _too_many(home: Property, guests: int) -> TooManyGuests | None:
     return TooManyGuests(guests=guests, capacity=home.capacity) if guests > home.capacity else None
 
 
-def _list_home(
-    home: Property, photo: PropertyPhoto | None, stay: Stay, *, is_taken: bool, now: datetime
-) -> Listing:
+def _list_home(shown: queries.ListedHome, stay: Stay, *, now: datetime) -> Listing:
+    home = shown.home
     try:
         check_rules(home=home, stay=stay, today=now.astimezone(home.tz).date())
-        if is_taken:
+        if shown.is_taken:
             raise StayUnavailable
-        return Listing(home, photo, price=_price(home, stay))
+        return Listing(home, shown.photo_id, price=_price(home, stay))
     except StayRefused as refusal:
-        return Listing(home, photo, refusal=refusal)
+        return Listing(home, shown.photo_id, refusal=refusal)
 
 
 def _price(home: Property, stay: Stay) -> policies.Price:

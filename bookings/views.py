@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -25,7 +25,7 @@ from bookings import hold_time, legal, own_holds, policies, queries, quotes, ser
 from bookings.availability import Stay
 from bookings.exceptions import StayRefused, StayUnavailable
 from bookings.forms import ConsentForm, ContactForm, SearchForm, StayForm
-from bookings.models import Booking, LegalText, Property
+from bookings.models import Booking, LegalText, Property, PropertyPhoto
 from bookings.property_page import describe_property
 from bookings.responses import SeeOther
 from bookings.templatetags.lodging import query
@@ -61,15 +61,15 @@ class PropertyView(View):
     """A property: what it is, when it is free, what a stay costs; and the form that holds it."""
 
     def get(self, request: HttpRequest, slug: str) -> HttpResponse:
-        home, now = _find_listed(slug), timezone.now()
+        (home, photos), now = _find_listed(slug), timezone.now()
         asked = request.GET if "check_in" in request.GET else None
         stay_form = StayForm(asked, today=now.astimezone(home.tz).date(), auto_id="%s")
         contact_form = ContactForm(initial=request.session.get(_CONTACT), auto_id="%s")
         consent_form = ConsentForm(current=legal.current_versions() if asked else "", auto_id="%s")
-        return _render_property(request, home, stay_form, contact_form, consent_form, now=now)
+        return _render_property(request, home, stay_form, contact_form, consent_form, photos=photos, now=now)
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
-        home, now = _find_listed(slug), timezone.now()
+        (home, photos), now = _find_listed(slug), timezone.now()
         stay_form = StayForm(request.POST, today=now.astimezone(home.tz).date(), auto_id="%s")
         contact_form = ContactForm(request.POST, auto_id="%s")
         consent_form = ConsentForm(request.POST, current=legal.current_versions(), auto_id="%s")
@@ -88,7 +88,7 @@ class PropertyView(View):
                 own_holds.remember(response, request, booking)
                 return response
         return _render_property(
-            request, home, stay_form, contact_form, consent_form, now=now, refused=refused
+            request, home, stay_form, contact_form, consent_form, photos=photos, now=now, refused=refused
         )
 
 
@@ -106,7 +106,7 @@ def show_legal_text(request: HttpRequest, kind: str) -> HttpResponse:
 @require_POST
 def wait_for_stay(request: HttpRequest, slug: str) -> HttpResponse:
     """Write down that somebody waits for nights which others hold: those are then held no longer."""
-    home, now = _find_listed(slug), timezone.now()
+    (home, _photos), now = _find_listed(slug), timezone.now()
     stay = StayForm(request.POST, today=now.astimezone(home.tz).date()).stay
     if stay is None or stay.check_out <= stay.check_in:
         return SeeOther(reverse("property", args=[slug]))
@@ -121,8 +121,11 @@ def _free_at(home: Property, stay: Stay | None, now: datetime) -> datetime | Non
     return queries.free_at(home=home, check_in=stay.check_in, check_out=stay.check_out, now=now)
 
 
-def _find_listed(slug: str) -> Property:
-    return get_object_or_404(Property.objects.prefetch_related("photos"), slug=slug, is_listed=True)
+def _find_listed(slug: str) -> tuple[Property, list[PropertyPhoto]]:
+    try:
+        return queries.find_listed(slug)
+    except Property.DoesNotExist as error:
+        raise Http404 from error
 
 
 def _keep_contact(request: HttpRequest, form: ContactForm) -> None:
@@ -199,6 +202,7 @@ def _render_property(
     contact_form: ContactForm,
     consent_form: ConsentForm,
     *,
+    photos: list[PropertyPhoto],
     now: datetime,
     refused: StayRefused | None = None,
 ) -> HttpResponse:
@@ -210,6 +214,7 @@ def _render_property(
         "own_holds": holds,
         "is_own_stay": own_holds.overlap(holds, home=home, stay=page.stay),
         "home": home,
+        "photos": photos,
         "stay": page.stay,
         "stay_form": stay_form,
         "contact_form": contact_form,

@@ -118,7 +118,7 @@ def _card_of(listing: Listing, language: str | None) -> HomeCard:
         min_nights=home.min_nights,
         nightly_rate_minor=home.nightly_rate_minor,
         home_id=home.pk,
-        photo_id=listing.photo.public_id if listing.photo else None,
+        photo_id=listing.photo_id,
         total_minor=listing.price.total_minor if listing.price else None,
         is_refused=listing.refusal is not None,
         words=listing.words,

@@ -8,6 +8,7 @@ import pytest
 from django.utils import translation
 
 from bookings import date_changes, queries, services
+from bookings.closures import close_nights
 from bookings.exceptions import (
     HoldExpired,
     NightsRefused,
@@ -223,6 +224,21 @@ def test_the_calendar_closes_held_nights_and_opens_lapsed_ones():
 
     assert held == {date(2026, 12, 1), date(2026, 12, 2)}
     assert lapsed == set()
+
+
+def test_a_booking_that_moves_is_in_its_own_way_but_nobody_elses_nights_are_free():
+    booking = make_hold(now=NOW, check_in=date(2026, 12, 1), nights=2)
+    home, first, last = booking.home, date(2026, 11, 30), date(2026, 12, 31)
+    make_hold(now=NOW, home=home, check_in=date(2026, 12, 3), nights=2)
+    close_nights(home=home, first=date(2026, 12, 5), until=date(2026, 12, 6), note="works", now=NOW)
+
+    closed = queries.why_closed(home=home, first=first, last=last, now=NOW, apart_from=booking)
+
+    assert closed == {
+        date(2026, 12, 3): "stay",
+        date(2026, 12, 4): "stay",
+        date(2026, 12, 5): "manual",
+    }
 
 
 def test_the_guests_link_opens_their_booking_and_no_other():

@@ -9,7 +9,7 @@ from django.test import Client
 from freezegun import freeze_time
 
 from bookings import services
-from bookings.models import Booking
+from bookings.models import Booking, Property
 from tests.factories import make_hold, make_property
 from tests.integration.pages import english_words, read
 
@@ -308,10 +308,35 @@ def test_the_number_of_queries_does_not_grow_with_the_homes(client, django_asser
             now=NOW,
         )
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         client.get("/", STAY)
 
 
-def test_a_home_takes_four_queries(client, home, django_assert_num_queries):
-    with django_assert_num_queries(4):
-        client.get("/casas/casa-caracol/", STAY)
+@pytest.mark.parametrize(("query", "most"), [({}, 2), (STAY, 3)])
+def test_a_home_is_read_with_its_photos_and_its_nights_with_one_question_each(
+    client, home, django_assert_num_queries, query, most
+):
+    with django_assert_num_queries(most):
+        assert client.get("/casas/casa-caracol/", query).status_code == 200
+
+
+def test_the_list_sees_at_once_what_is_taken_and_what_has_lapsed(client, home):
+    def is_free(at: datetime) -> bool:
+        with freeze_time(at):
+            return "$5,336.00 MXN en total" in read(client.get("/", STAY))
+
+    assert is_free(NOW)
+    make_hold(now=NOW, home=home, check_in=date(2026, 12, 2), nights=4)
+    assert not is_free(NOW + timedelta(minutes=29))
+    assert is_free(NOW + timedelta(minutes=30))
+
+
+def test_a_home_says_at_once_what_is_taken_and_what_it_costs(client, home):
+    assert "$5,336.00 MXN" in read(client.get("/casas/casa-caracol/", STAY))
+
+    Property.objects.update(nightly_rate_minor=160_000)
+    assert "$5,684.00 MXN" in read(client.get("/casas/casa-caracol/", STAY))
+
+    make_hold(now=NOW, home=home, check_in=date(2026, 12, 2), nights=4)
+    assert "Algunas de estas noches ya están ocupadas" in read(client.get("/casas/casa-caracol/", STAY))
+    assert client.get("/casas/casa-caracol/").content.count(b'data-state="taken"') == 3

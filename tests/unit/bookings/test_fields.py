@@ -1,0 +1,29 @@
+"""A field of a form: its label, its help, and what is wrong with it, whatever somebody typed."""
+
+from __future__ import annotations
+
+from django import forms
+
+from bookings.templatetags.fields import field
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(label="Who & why", help_text="Say <so>", max_length=3)
+
+
+def test_a_field_has_a_label_and_its_help():
+    drawn = field(NoteForm(auto_id="%s")["note"])
+
+    assert '<label for="note">Who &amp; why</label>' in drawn
+    assert '<p class="help" id="note_helptext">Say &lt;so&gt;</p>' in drawn
+    assert 'aria-describedby="note_helptext"' in drawn
+    assert "wrong" not in drawn
+
+
+def test_a_field_says_what_is_wrong_where_its_input_says_it_is():
+    drawn = field(NoteForm({"note": "<b>no</b>"}, auto_id="%s")["note"])
+
+    assert drawn.startswith('<div class="field field-wrong">')
+    assert '<p class="wrong" id="note_error">' in drawn
+    assert 'aria-describedby="note_helptext note_error"' in drawn
+    assert "<b>" not in drawn
