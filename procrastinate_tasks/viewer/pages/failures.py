@@ -17,6 +17,7 @@ from procrastinate_tasks.jobs.descriptions import title_of
 from procrastinate_tasks.jobs.faults import key_of_fault
 from procrastinate_tasks.models import Outcome
 from procrastinate_tasks.queries.failures import (
+    HOURS,
     JOBS_PER_PAGE,
     MOST_GROUPS,
     FailureGroup,
@@ -29,7 +30,7 @@ from procrastinate_tasks.queries.failures import (
 from procrastinate_tasks.queries.filters import JobFilter, read_whole, understand
 from procrastinate_tasks.queries.jobs import list_ids
 from procrastinate_tasks.queries.tabs import Tab
-from procrastinate_tasks.viewer.charts import bars
+from procrastinate_tasks.viewer.charts import bars, hours_between
 from procrastinate_tasks.viewer.navigation import Links
 from procrastinate_tasks.viewer.rendering import render_page
 
@@ -99,6 +100,7 @@ def _show_group(request: HttpRequest, site: AdminSite, group: FailureGroup) -> H
         "cells": _cells(group, links),
         "hours": hours,
         "hours_drawing": bars(hours, height=_CHART_HEIGHT),
+        "ticks": hours_between(group.now - timedelta(hours=HOURS), group.now, every=6),
         "runs_of_day": sum(hours),
         "period": period,
         "all_url": _address(group, links),
