@@ -50,8 +50,15 @@ SELECT (SELECT count(*) FROM payments_payment WHERE status = 'pending')
     + (SELECT count(*) FROM procrastinate_jobs
         WHERE status = 'doing' AND task_name = 'payments.tasks.charge_balance_for_booking')
 """
-_LONGEST_ATTEMPT = """
-SELECT extract(epoch FROM max(updated_at - created_at))::float8 FROM payments_paymentattempt
+# From an attempt's beginning until its money was booked: the longest, and how many took over two minutes.
+_KNOWN_AFTER = """
+SELECT coalesce(max(seconds), 0), count(*) FILTER (WHERE seconds > 120)
+FROM (
+    SELECT extract(epoch FROM transfer.posted_at - attempt.created_at)::float8 AS seconds
+    FROM payments_ledgertransfer transfer
+    JOIN payments_paymentattempt attempt ON attempt.stripe_intent_id = transfer.source_id
+    WHERE transfer.source_type = 'payment_intent'
+) AS known
 """
 # How long those waited that come before charges: what watches over money, what guests wait for.
 _OTHERS = """
@@ -132,6 +139,7 @@ def collect(house: House, options: argparse.Namespace) -> Run:
         wait_until(lambda: house.desk.value(_UNDER_WAY) == 0, what="rest", within=_PATIENCE_SECONDS)
         seconds = time.monotonic() - begun
     others, lateness = house.desk.rows(_OTHERS)[0]
+    longest_attempt, known_late = house.desk.rows(_KNOWN_AFTER)[0]
     return Run(
         command=options.command,
         machine=[
@@ -148,7 +156,8 @@ def collect(house: House, options: argparse.Namespace) -> Run:
         refused=sum(each.status == 429 and not each.fault for each in house.control.requests()),
         busy_seconds=busy_seconds,
         seconds=seconds,
-        longest_attempt=house.desk.value(_LONGEST_ATTEMPT),
+        longest_attempt=longest_attempt,
+        known_late=known_late,
         others=others,
         others_lateness=lateness,
         broken_invariants=broken_invariants(house),

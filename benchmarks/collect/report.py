@@ -19,7 +19,8 @@ class Run:
         strikes, kills: calls that were answered badly, workers that were killed.
         calls_a_second, refused: what Stripe allowed, 0 for no limit, and how many calls it refused for that.
         busy_seconds, seconds: until 95 of 100 were paid, and until nothing was under way.
-        longest_attempt: seconds from an attempt's beginning until it was known how it ended.
+        longest_attempt: seconds from an attempt's beginning until its money was in the ledger.
+        known_late: attempts of which that took over two minutes.
         others, others_lateness: jobs that come before charges, and the seconds that 95 of 100 waited at most.
     """
 
@@ -34,6 +35,7 @@ class Run:
     busy_seconds: float
     seconds: float
     longest_attempt: float
+    known_late: int
     others: int
     others_lateness: float
     broken_invariants: Sequence[str]
@@ -91,7 +93,8 @@ def _rows(run: Run) -> list[tuple[str, str]]:
         ("invariants that do not hold", f"{len(run.broken_invariants)} of 18"),
         ("seconds until 95 of 100 were paid", f"{run.busy_seconds:,.0f}"),
         ("seconds until nothing was under way any more", f"{run.seconds:,.0f}"),
-        ("longest time from an attempt's beginning until its end was known", f"{run.longest_attempt:,.0f} s"),
+        ("longest from an attempt's beginning until its money was booked", f"{run.longest_attempt:,.0f} s"),
+        ("attempts for which that took over two minutes", f"{run.known_late:,}"),
         (
             "jobs that come before charges, and their wait (p95)",
             f"{run.others:,}, {run.others_lateness:.2f} s",

@@ -36,6 +36,7 @@ RUN = Run(
     busy_seconds=20.0,
     seconds=25.0,
     longest_attempt=61.0,
+    known_late=0,
     others=300,
     others_lateness=0.25,
     broken_invariants=(),
