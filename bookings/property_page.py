@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -60,17 +60,29 @@ class PropertyPage:
     later: date | None
 
 
+def read_closed(*, home: Property, now: datetime) -> dict[date, str]:
+    """Return the nights that the calendar shows as closed, or that a stay may meet."""
+    today = now.astimezone(home.tz).date()
+    return queries.why_closed(home=home, first=previous_month(today), last=today + 2 * HORIZON, now=now)
+
+
 def describe_property(
-    *, home: Property, stay: Stay | None, month: str, now: datetime, refused: StayRefused | None = None
+    *,
+    home: Property,
+    closed: Mapping[date, str],
+    stay: Stay | None,
+    month: str,
+    now: datetime,
+    refused: StayRefused | None = None,
 ) -> PropertyPage:
     """Answer a guest who looks at a property.
 
     Args:
+        closed: the nights that cannot be held, with what closes each.
         month: the month to show, ``2026-12``; anything else shows the stay's, or this one.
         refused: what became of an attempt to hold the stay a moment ago.
     """
     today = now.astimezone(home.tz).date()
-    closed = queries.why_closed(home=home, first=previous_month(today), last=today + 2 * HORIZON, now=now)
     nights = Nights(
         today=today,
         closed=closed,

@@ -6,16 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Model, Q
 
-from bookings.models import Booking, BookingStatus, Property, PropertyPhoto, nights_between
+from bookings.models import Booking, BookingStatus, Property, PropertyPhoto, Quote, nights_between
 from bookings.services import Guest
-
-Row = TypeVar("Row", bound=Model)
 
 # What guests ask for with every page is written as SQL: putting it together anew costs more than its answer.
 # A hold whose time has run out, and which nobody is paying, is released by the next guest who asks.
@@ -42,6 +40,16 @@ FROM bookings_property home LEFT JOIN LATERAL (
 ) lead ON true
 WHERE home.is_listed ORDER BY home.name, home.id
 """
+_BOOKED = """
+SELECT {booking}, {quote}, {home}
+FROM bookings_booking booking JOIN bookings_quote quote ON quote.id = booking.quote_id
+JOIN bookings_property home ON home.id = quote.home_id
+WHERE booking.public_id = %s
+"""
+_LEAD_PHOTO = """
+SELECT photo.public_id FROM bookings_propertyphoto photo
+WHERE photo.home_id = %s ORDER BY photo.position, photo.id LIMIT 1
+"""
 _TAKEN = f"EXISTS (SELECT 1 {_STANDING} AND block.home_id = home.id)"
 
 
@@ -62,7 +70,7 @@ def list_listed(*, nights: tuple[date, date] | None, now: datetime) -> list[List
     """
     first, last = nights or (None, None)
     rows = _read(_listed(is_dated=nights is not None), {"first": first, "last": last, "now": now})
-    return [ListedHome(_row_of(Property, row), row[-2], row[-1]) for row in rows]
+    return [ListedHome(_models_of(row, Property)[0], row[-2], row[-1]) for row in rows]
 
 
 def find_listed(slug: str) -> tuple[Property, list[PropertyPhoto]]:
@@ -74,9 +82,13 @@ def find_listed(slug: str) -> tuple[Property, list[PropertyPhoto]]:
     rows = _read(_listed_with_photos(), (slug,))
     if not rows:
         raise Property.DoesNotExist
-    columns = len(Property._meta.concrete_fields)
-    photos = [row[columns:] for row in rows]
-    return _row_of(Property, rows[0]), [_row_of(PropertyPhoto, row) for row in photos if row[0] is not None]
+    found = [_models_of(row, Property, PropertyPhoto) for row in rows]
+    return found[0][0], [photo for _home, photo in found if photo.pk is not None]
+
+
+def lead_photo_id(home: Property) -> UUID | None:
+    """Return which photo stands for a home, ``None`` when it has none."""
+    return next((photo_id for (photo_id,) in _read(_LEAD_PHOTO, (home.pk,))), None)
 
 
 def closed_nights(
@@ -110,7 +122,12 @@ def find_booking(access_token: str) -> Booking:
         django.core.signing.BadSignature: the token was not made by this site.
         Booking.DoesNotExist: the booking is gone.
     """
-    return Booking.objects.select_related("quote__home").get(public_id=Booking.public_id_from(access_token))
+    rows = _read(_booked(), (Booking.public_id_from(access_token),))
+    if not rows:
+        raise Booking.DoesNotExist
+    booking, quote, home = _models_of(rows[0], Booking, Quote, Property)
+    booking.quote, quote.home = quote, home
+    return cast("Booking", booking)
 
 
 def arrival_instructions(booking: Booking) -> str:
@@ -160,6 +177,12 @@ def _listed_with_photos() -> str:
 
 
 @cache
+def _booked() -> str:
+    columns = {"booking": Booking, "quote": Quote, "home": Property}
+    return _BOOKED.format(**{table: _columns(model, table) for table, model in columns.items()})
+
+
+@cache
 def _listed(*, is_dated: bool) -> str:
     return _LISTED.format(home=_columns(Property, "home"), is_taken=_TAKEN if is_dated else "false")
 
@@ -168,10 +191,14 @@ def _columns(model: type[Model], table: str) -> str:
     return ", ".join(f'{table}."{field.column}"' for field in model._meta.concrete_fields)
 
 
-def _row_of(model: type[Row], values: tuple[Any, ...]) -> Row:
-    """Return the row that begins these values, its columns in the order of ``_columns``."""
-    names = [field.attname for field in model._meta.concrete_fields]
-    return model.from_db(connection.alias, names, values[: len(names)])
+def _models_of(values: tuple[Any, ...], *models: type[Model]) -> list[Any]:
+    """Return the rows side by side in these values, each with its columns in the order of ``_columns``."""
+    rows, at = [], 0
+    for model in models:
+        names = [field.attname for field in model._meta.concrete_fields]
+        rows.append(model.from_db(connection.alias, names, values[at : at + len(names)]))
+        at += len(names)
+    return rows
 
 
 def _read(statement: str, asked: Any) -> list[tuple[Any, ...]]:

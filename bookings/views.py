@@ -26,9 +26,10 @@ from bookings.availability import Stay
 from bookings.exceptions import StayRefused, StayUnavailable
 from bookings.forms import ConsentForm, ContactForm, SearchForm, StayForm
 from bookings.models import Booking, LegalText, Property, PropertyPhoto
-from bookings.property_page import describe_property
+from bookings.property_page import describe_property, read_closed
 from bookings.responses import SeeOther
-from bookings.templatetags.lodging import query
+from bookings.shared_pages import render_shared
+from bookings.templatetags.lodging import facts, query
 
 # Two equal forms of one guest that arrive within this time are one form sent twice.
 TWICE = timedelta(minutes=2)
@@ -47,13 +48,11 @@ def show_home(request: HttpRequest) -> HttpResponse:
     asked = request.GET if "guests" in request.GET else None
     form = SearchForm(asked, today=timezone.localdate(now), auto_id="%s")
     listings = quotes.list_homes(stay=form.stay, guests=form.guest_count, now=now)
-    context = {
-        "form": form,
-        "stay": form.stay,
-        "listings": listings,
-        "own_holds": own_holds.find(request, now=now),
-    }
-    return render(request, "bookings/home.html", context)
+    holds = own_holds.find(request, now=now)
+    context: dict[str, object] = {"form": form, "stay": form.stay, "listings": listings, "own_holds": holds}
+    is_alike = not (holds or request.GET)
+    shows = [form.today, [(facts(each.home), each.photo_id) for each in listings]] if is_alike else None
+    return render_shared(request, "bookings/home.html", lambda: context, shows=shows)
 
 
 @method_decorator((cache_control(private=True), vary_on_cookie), name="dispatch")
@@ -206,21 +205,25 @@ def _render_property(
     now: datetime,
     refused: StayRefused | None = None,
 ) -> HttpResponse:
-    month = request.GET.get("month", "")
-    page = describe_property(home=home, stay=stay_form.stay, month=month, now=now, refused=refused)
-    holds = own_holds.find(request, now=now)
-    context = {
-        "page": page,
-        "own_holds": holds,
-        "is_own_stay": own_holds.overlap(holds, home=home, stay=page.stay),
-        "home": home,
-        "photos": photos,
-        "stay": page.stay,
-        "stay_form": stay_form,
-        "contact_form": contact_form,
-        "consent_form": consent_form,
-        "house": policies,
-        "free_at": page.refusal and _free_at(home, page.stay, now),
-        "hold_minutes": policies.HOLD_DURATION // timedelta(minutes=1),
-    }
-    return render(request, "bookings/property.html", context)
+    holds, closed = own_holds.find(request, now=now), read_closed(home=home, now=now)
+
+    def read_context() -> dict[str, object]:
+        month, stay = request.GET.get("month", ""), stay_form.stay
+        page = describe_property(home=home, closed=closed, stay=stay, month=month, now=now, refused=refused)
+        return {
+            "page": page,
+            "own_holds": holds,
+            "is_own_stay": own_holds.overlap(holds, home=home, stay=stay),
+            "home": home,
+            "photos": photos,
+            "stay": stay,
+            "stay_form": stay_form,
+            "contact_form": contact_form,
+            "consent_form": consent_form,
+            "house": policies,
+            "free_at": page.refusal and _free_at(home, stay, now),
+            "hold_minutes": policies.HOLD_DURATION // timedelta(minutes=1),
+        }
+
+    shows = None if holds else [stay_form.today, facts(home), facts(photos), closed]
+    return render_shared(request, "bookings/property.html", read_context, shows=shows)

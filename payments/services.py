@@ -6,6 +6,7 @@ its settlement follows in a worker.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from bookings import hold_time
@@ -145,7 +146,12 @@ def replace_email(*, booking: Booking, email: str, base_url: str, now: datetime)
 
 def find_payable(*, booking: Booking) -> Payment | None:
     """Return what a guest can pay now: a deposit, what other dates cost, what the card did not pay."""
-    unpaid = booking.payments.exclude(status__in=(PaymentStatus.PAID, PaymentStatus.VOID)).order_by("pk")
+    return payable_of(booking.payments.order_by("pk"))
+
+
+def payable_of(payments: Iterable[Payment]) -> Payment | None:
+    """Return which of a booking's payments, the oldest first, a guest can pay now."""
+    unpaid = (each for each in payments if each.status not in (PaymentStatus.PAID, PaymentStatus.VOID))
     payable = [each for each in unpaid if each.kind == PaymentKind.DEPOSIT or each.status in _WAITING]
     return min(payable, key=_urgency, default=None)
 

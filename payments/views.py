@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -308,6 +309,7 @@ def _render(
         "booking": booking,
         "quote": booking.quote,
         "home": booking.home,
+        "photo_id": partial(bookings.lead_photo_id, booking.home),
         "now": now,
         "email_form": EmailForm(initial={"email": booking.guest_email}, auto_id="%s"),
     }

@@ -95,6 +95,11 @@ CACHES = {
         "LOCATION": "template_fragments",
         "OPTIONS": {"MAX_ENTRIES": 5_000},
     },
+    "shared_pages": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "shared_pages",
+        "OPTIONS": {"MAX_ENTRIES": 300},  # each has some twenty kilobytes
+    },
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 

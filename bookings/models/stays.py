@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from bookings import policies
@@ -229,7 +230,7 @@ class Booking(models.Model):
     def home(self) -> Property:
         return self.quote.home
 
-    @property
+    @cached_property
     def access_token(self) -> str:
         """The unguessable part of the guest's link: derived from the secret key, so it is stored nowhere."""
         return signing.Signer(salt=_ACCESS_SALT, sep=".").sign(self.public_id.hex)

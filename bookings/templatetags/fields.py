@@ -31,5 +31,5 @@ def _help(bound: BoundField, name: str) -> str:
 def _wrong(errors: ErrorList, name: str) -> str:
     if not errors:
         return ""
-    words = " ".join(map(conditional_escape, errors))
+    words = " ".join(conditional_escape(str(each)) for each in errors)
     return f'<p class="wrong" id="{name}_error">{words}</p>'

@@ -64,6 +64,16 @@ def short_day(value: date) -> str:
 
 
 @register.filter
+def month_and_year(value: date) -> str:
+    return _write(value, "YEAR_MONTH_FORMAT")
+
+
+@register.filter
+def month_name(value: date) -> str:
+    return _write(value, "F")
+
+
+@register.filter
 def clock(value: datetime) -> str:
     return _write(value, pgettext("format of a time, see Django's date filter", "g:i A"))
 
@@ -139,7 +149,7 @@ def _draw_card(card: HomeCard) -> tuple[str, str]:
 @register.simple_tag
 def calendar_weeks(month: Month, home: Property) -> SafeString:
     """Return the rows of a month. Sixty days as nodes of a template cost more than the rest of the page."""
-    words = {state: escape(_why(state, home)) for state in DayState}
+    words = _words(home.min_nights, get_language())
     stayed = f", {escape(gettext('your stay'))}"
     rows = ("".join(_cell(day, words, stayed) for day in week) for week in month.weeks)
     return SafeString("\n".join(f"<tr>{row}</tr>" for row in rows))
@@ -156,14 +166,19 @@ def _cell(day: Day | None, words: dict[DayState, SafeString], stayed: str) -> st
     )
 
 
-def _why(state: DayState, home: Property) -> str:
+@lru_cache(maxsize=200)
+def _words(min_nights: int, language: str | None) -> dict[DayState, SafeString]:
+    return {state: escape(_why(state, min_nights)) for state in DayState}
+
+
+def _why(state: DayState, min_nights: int) -> str:
     """Return what a guest can do on a day of the calendar, and why no more."""
     if state == DayState.NO_ARRIVAL:
         return ngettext(
             "no arrival: less than %(nights)d night until the next stay",
             "no arrival: less than %(nights)d nights until the next stay",
-            home.min_nights,
-        ) % {"nights": home.min_nights}
+            min_nights,
+        ) % {"nights": min_nights}
     return str(_WHY[state])
 
 
@@ -174,9 +189,9 @@ def photo(value: PropertyPhoto, width: int) -> str:
 
 
 @register.simple_tag
-def home_picture(home: Property, lead: PropertyPhoto | None) -> str:
+def home_picture(home: Property, photo_id: UUID | None) -> str:
     """Return the address of the picture that stands for a home: its first photo, small, or a drawing."""
-    return _picture(home.pk, lead.public_id if lead else None)
+    return _picture(home.pk, photo_id)
 
 
 def _picture(home_id: int, photo_id: UUID | None) -> str:
@@ -186,5 +201,12 @@ def _picture(home_id: int, photo_id: UUID | None) -> str:
 
 
 def _write(value: date, format_string: str) -> str:
-    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    # Without its zone: instants are equal that two clocks show as different hours.
+    local = timezone.localtime(value).replace(tzinfo=None) if isinstance(value, datetime) else value
+    return _written(local, format_string, get_language())
+
+
+@lru_cache(maxsize=4_000)
+def _written(local: date, format_string: str, language: str | None) -> str:
+    """Write a day or an hour, once for all pages that tell of it."""
     return formats.date_format(local, format_string)

@@ -28,7 +28,7 @@ from payments.policies import (
     PaymentStatus,
     RefundState,
 )
-from payments.services import find_payable
+from payments.services import payable_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +123,10 @@ def describe_booking(
         has_paid: Stripe sent the guest back as one who has paid; its own word for it may come a little later.
         has_come_back: Stripe sent the guest back as one who has not paid.
     """
-    payments = list(booking.payments.exclude(status=PaymentStatus.VOID).prefetch_related("attempts__refunds"))
+    owed = booking.payments.exclude(status=PaymentStatus.VOID).order_by("pk")
+    payments = list(owed.prefetch_related("attempts__refunds"))
     live = _live_attempt(payments)
-    payable = find_payable(booking=booking)
+    payable = payable_of(payments)
     change = date_changes.find_open(booking) if booking.status == BookingStatus.CONFIRMED else None
     stage = stage_of(_facts(booking, live, payable, change, now, has_paid=has_paid))
     is_page_open = live is not None and live.state == AttemptState.OPEN
