@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from payments import policies
@@ -172,10 +174,11 @@ def test_more_than_was_captured_cannot_be_refunded():
 
 
 def test_the_janitor_looks_further_and_further_apart_and_then_calls_a_person():
-    delays = [policies.check_delay(checks) for checks in range(7)]
+    delays = [policies.check_delay(checks) for checks in range(9)]
 
     assert delays == sorted(delays)
-    assert [policies.needs_a_person(checks) for checks in (5, 6)] == [False, True]
+    assert delays[:3] == [dt.timedelta(minutes=1)] * 3, "two bad answers cost three minutes"
+    assert [policies.needs_a_person(checks) for checks in (7, 8)] == [False, True]
 
 
 @pytest.mark.parametrize(
