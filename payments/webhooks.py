@@ -6,8 +6,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-from django.db import DataError, transaction
-from django.db.models import F
+from django.db import DataError, connection, transaction
 
 from payments.deferred_jobs import APPLY_STRIPE_EVENT, GUEST_WAITS_PRIORITY
 from payments.event_types import plain_type
@@ -23,6 +22,19 @@ logger = logging.getLogger(__name__)
 
 # What else Stripe tells us mostly repeats what a charge has recorded by itself.
 _GUEST_WAITS = "checkout.session."
+
+
+# One statement: a webhook is nearly always news, and what came before is read by nobody here.
+_INSERT = """
+INSERT INTO payments_stripeevent (
+    event_id, type, object_id, api_version, payload, body, state, note, is_fetched, created_at, received_at
+) VALUES (
+    %(event_id)s, %(type)s, %(object_id)s, %(api_version)s, %(payload)s, %(body)s, %(state)s, %(note)s,
+    %(is_fetched)s, %(created_at)s, %(received_at)s
+)
+ON CONFLICT (event_id) DO UPDATE SET repetitions = payments_stripeevent.repetitions + 1
+RETURNING repetitions = 0
+"""
 
 
 def receive_event(*, payload: bytes, signature: str, gateway: Gateway, now: datetime) -> bool:
@@ -55,26 +67,10 @@ def take_in(event: Event, *, body: bytes, now: datetime, is_fetched: bool = Fals
 def _store(event: Event, *, body: bytes | None, now: datetime, is_fetched: bool) -> bool:
     problem = event.problem
     with transaction.atomic():
-        _, is_new = StripeEvent.objects.get_or_create(
-            event_id=event.id,
-            defaults={
-                "type": event.type,
-                "object_id": event.object_id,
-                "api_version": event.api_version,
-                "payload": event.payload,
-                "body": body,
-                "state": StripeEvent.State.PARKED if problem else StripeEvent.State.RECEIVED,
-                "note": problem,
-                "is_fetched": is_fetched,
-                "created_at": event.created_at,
-                "received_at": now,
-            },
-        )
-        if not is_new:
-            StripeEvent.objects.filter(pk=event.id).update(repetitions=F("repetitions") + 1)
-        elif problem:
+        is_new = _insert(event, body=body, now=now, is_fetched=is_fetched)
+        if is_new and problem:
             logger.error("an event was parked", extra={"event_id": event.id, "reason": problem})
-        else:
+        elif is_new:
             defer(
                 APPLY_STRIPE_EVENT,
                 {"event_id": event.id},
@@ -82,6 +78,27 @@ def _store(event: Event, *, body: bytes | None, now: datetime, is_fetched: bool)
                 priority=GUEST_WAITS_PRIORITY if plain_type(event.type).startswith(_GUEST_WAITS) else 0,
             )
     return is_new
+
+
+def _insert(event: Event, *, body: bytes | None, now: datetime, is_fetched: bool) -> bool:
+    """Write an event down, or count that it came again. Returns whether it was news."""
+    row = {
+        "event_id": event.id,
+        "type": event.type,
+        "object_id": event.object_id,
+        "api_version": event.api_version,
+        "payload": connection.ops.adapt_json_value(event.payload, None),
+        "body": body,
+        "state": StripeEvent.State.PARKED if event.problem else StripeEvent.State.RECEIVED,
+        "note": event.problem,
+        "is_fetched": is_fetched,
+        "created_at": event.created_at,
+        "received_at": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, row)
+        (is_new,) = cursor.fetchone()
+    return bool(is_new)
 
 
 def apply_again(*, event_id: str, actor: Actor, reason: str = "") -> int | None:

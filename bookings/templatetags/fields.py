@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
 from django import template
-from django.forms import BoundField
+from django.forms import BaseForm, BoundField
 from django.forms.utils import ErrorList
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 register = template.Library()
 
@@ -20,6 +24,26 @@ def field(bound: BoundField) -> SafeString:
     return SafeString(
         f'<div class="field{wrong}">{label}{bound}{_help(bound, name)}{_wrong(errors, name)}</div>'
     )
+
+
+@register.simple_tag
+def fields(form: BaseForm, *names: str) -> SafeString:
+    """Return some fields of a form; those that nobody has filled in are drawn once a language."""
+    if form.is_bound or form.initial:
+        return _draw(form, names)
+    kind: Callable[..., BaseForm] = type(form)
+    return _draw_empty(kind, form.auto_id, names, get_language())
+
+
+@lru_cache(maxsize=50)
+def _draw_empty(
+    kind: Callable[..., BaseForm], auto_id: bool | str, names: tuple[str, ...], language: str | None
+) -> SafeString:
+    return _draw(kind(auto_id=auto_id), names)
+
+
+def _draw(form: BaseForm, names: Iterable[str]) -> SafeString:
+    return SafeString("".join(field(form[name]) for name in names))
 
 
 def _help(bound: BoundField, name: str) -> str:

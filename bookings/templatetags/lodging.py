@@ -111,11 +111,11 @@ class HomeCard(NamedTuple):
 
 
 @register.filter
-def cards(listings: Iterable[Listing], stay: Stay | None) -> list[SafeString]:
+def cards(listings: Iterable[Listing], stay: Stay | None) -> SafeString:
     """Return the cards of homes, with links that keep the stay that was asked for."""
     asked, language = escape(query(stay)), get_language()
     drawn = (_draw_card(_card_of(listing, language)) for listing in listings)
-    return [SafeString(f"{opening}{asked}{rest}") for opening, rest in drawn]
+    return SafeString("".join(f"{opening}{asked}{rest}" for opening, rest in drawn))
 
 
 def _card_of(listing: Listing, language: str | None) -> HomeCard:

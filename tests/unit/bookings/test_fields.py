@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 
-from bookings.templatetags.fields import field
+from bookings.templatetags.fields import field, fields
 
 
 class NoteForm(forms.Form):
@@ -27,3 +29,23 @@ def test_a_field_says_what_is_wrong_where_its_input_says_it_is():
     assert '<p class="wrong" id="note_error">' in drawn
     assert 'aria-describedby="note_helptext note_error"' in drawn
     assert "<b>" not in drawn
+
+
+class GreetingForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Full name"))
+    email = forms.CharField()
+
+
+def test_what_one_person_filled_in_is_shown_to_no_other():
+    def draw(data: dict[str, str] | None = None, initial: dict[str, str] | None = None) -> str:
+        return fields(GreetingForm(data, initial=initial, auto_id="%s"), "name", "email")
+
+    empty = draw()
+
+    assert 'value="Ana"' in draw(initial={"name": "Ana"})
+    assert 'value="Eva"' in draw({"name": "Eva"})
+    assert draw() == empty
+    assert "value" not in empty
+    assert draw({}) != empty
+    with translation.override("en"):
+        assert draw() != empty
