@@ -204,3 +204,21 @@ def test_a_dispute_only_goes_forward():
     assert stages == sorted(set(stages))
     assert policies.dispute_stage(policies.DisputeStatus.APPEAL_NEEDS_RESPONSE) == stages[-1]
     assert set(policies.OPEN_DISPUTES) | set(policies.CLOSED_DISPUTES) == set(policies.DisputeStatus)
+
+
+def test_a_dispute_is_open_until_a_bank_has_ended_it():
+    ended = {"won", "lost", "warning_closed", "prevented"}
+
+    assert set(policies.OPEN_DISPUTES) == {status.value for status in policies.DisputeStatus} - ended
+
+
+def test_what_was_said_of_a_later_stage_of_a_dispute_is_not_replaced():
+    order = ("warning_needs_response", "warning_closed", "needs_response", "won")
+
+    assert [policies.dispute_stage(policies.DisputeStatus(status)) for status in order] == [0, 1, 2, 3]
+
+
+def test_every_break_but_those_of_refunds_locks_the_charges_of_its_booking():
+    locking = {kind.value for kind in policies.BreakKind} - {"foreign_refund", "refund_differs"}
+
+    assert set(policies.LOCKING_BREAKS) == locking
