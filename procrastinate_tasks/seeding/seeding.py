@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections
+from django.utils.translation import gettext
 from procrastinate.contrib.django import app
 
 from procrastinate_tasks.conf import queue_settings
@@ -33,7 +34,6 @@ _SILENCE = timedelta(seconds=30)  # seeded workers do not beat: so long they are
 _OURS = ("builtin:", "procrastinate_tasks.")
 _LEAST_SAMPLES = 20
 _MOST_SAMPLES_OF_A_TASK = 4_000
-_PAUSE_REASON = "seeded: the mail server is being moved"
 
 _BEAT = """
 -- Another beat of the seeded workers, except of those that were lost when they were made.
@@ -268,7 +268,7 @@ def _make_setting(seeding: Seeding) -> list[int]:
         queues = fetch_row(
             statement("seeding/rules"),
             queues=sorted({queue for _, queue, _ in tasks})[1:3],
-            reason=_PAUSE_REASON,
+            reason=gettext("the mail server is being moved (made up)"),
         )["queues"]
         execute(_NOTE_SETTING, worker_ids=worker_ids, schedule_names=[], queues=queues)
     return worker_ids
