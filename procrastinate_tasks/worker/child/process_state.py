@@ -27,6 +27,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import connections
@@ -177,7 +178,7 @@ def _parts() -> list[Part]:
         Part("the environment", _read_environment, _write_environment, is_for_modules=True),
         Part("the process's user", _read_user, _write_user),
         Part("the process's priority", _read_priority, _write_priority),
-        Part("the locale", _read_locale, _write_locale),
+        Part("the locale", _read_or_write_locale, _read_or_write_locale),
         Part("decimal.DefaultContext", _read_decimals, _write_decimals),
         Part("the sockets' time-out", socket.getdefaulttimeout, socket.setdefaulttimeout),
         Part("the garbage collector", gc.isenabled, _write_collector),
@@ -342,12 +343,7 @@ def _write_priority(kept: int) -> None:
     os.setpriority(os.PRIO_PROCESS, 0, kept)
 
 
-def _read_locale() -> str:
-    return locale.setlocale(locale.LC_ALL)
-
-
-def _write_locale(kept: str) -> None:
-    locale.setlocale(locale.LC_ALL, kept)
+_read_or_write_locale = partial(locale.setlocale, locale.LC_ALL)
 
 
 def _read_decimals() -> tuple[int, str]:
