@@ -1,6 +1,6 @@
 ## make demo    watch 100 due balances being charged       (ARGS=--once: end with the table)
 ## make test    run the tests                              (ARGS="-k charge": some of them; ARGS='-m ""': the slow ones too)
-## make test-fast   the tests that need no database, in ten seconds   (ARGS="-k redaction")
+## make test-fast   the tests that need no database   (ARGS="-k redaction")
 ## make check   lint, types, layers, migrations, documentation: all of it, and at the end what is not in order
 ## make format  put the code into its form
 ## make docs    the documentation of procrastinate_tasks, to read in .local/site/index.html
