@@ -167,14 +167,19 @@ def wait_for(read: Callable[[], T], *, within: float = QUIET_SECONDS) -> T:
     Raises:
         AssertionError: There was none in time.
     """
-    seconds = granted(within)
-    deadline = time.monotonic() + seconds
+    seconds, begun = granted(within), time.monotonic()
     while True:
         answer = read()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {seconds:g} s; last answer: {answer!r}"
-        time.sleep(0.02)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"not within {seconds:g} s; last answer: {answer!r}"
+        pause(waited)
+
+
+def pause(waited: float) -> None:
+    """Sleeps before the next look: who has waited for long looks less often."""
+    time.sleep(min(max(waited / 20, 0.02), 0.1))
 
 
 def insert_jobs(
