@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.models import QuerySet
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
@@ -39,7 +40,7 @@ from reyes_estancias.demo.stage import (
 )
 from reyes_estancias.demo.stays import Booker, balances_due
 from reyes_estancias.local_stripe.launcher import RunningSandbox, SandboxDidNotStart, start_sandbox
-from reyes_estancias.postgres.server import stop_if_unused
+from reyes_estancias.postgres.server import open_home, stop_if_unused
 
 LOGIN = "demo"
 LOCAL = Path(settings.BASE_DIR) / ".local" / "demo"
@@ -92,7 +93,7 @@ class Command(BaseCommand):
         check_port_is_free(port=options["port"], option="make demo ARGS='--port {port}'")
         sandbox = self._start_stripe(stage, base_url, files=options["files"])
         self.stdout.write("Preparing the database; the first time takes half a minute …")
-        call_command("migrate", verbosity=0)
+        self._migrate()
         self._charge_older(options)
         sample, due = self._book(sandbox, base_url, options)
         sandbox.control.set_latency(milliseconds=options["latency_ms"])
@@ -136,6 +137,16 @@ class Command(BaseCommand):
         for one in found:
             self.stdout.write(f"Ending the {one} that an earlier demo left.")
             end(one)
+
+    def _migrate(self) -> None:
+        try:
+            call_command("migrate", verbosity=0)
+        except InconsistentMigrationHistory as fault:
+            home = open_home(Path(settings.BASE_DIR)).path
+            raise CommandError(
+                "The database was made by an older version, whose migrations were put together anew since."
+                f" Run 'make stop', delete {home}, and begin again; with DATABASE_URL, name an empty one."
+            ) from fault
 
     def _charge_older(self, options: dict[str, Any]) -> None:
         """Charge what an earlier demo booked and did not come to, lest it count as this one's."""
