@@ -118,12 +118,11 @@ def _mail_kept(isolation: Isolation) -> Iterator[None]:
 def _setting_that_keeps_mail() -> tuple[str, object]:
     """Return the setting that tells how mail is sent, and a value with which it stays here.
 
-    Where a project has ``MAILERS`` (Django 6.1 and later), the older setting is neither read nor there.
+    Django 6.1 and later go by ``MAILERS`` where a project has them; the older setting is not there then.
     """
-    mailers = getattr(settings, "MAILERS", None)
-    if mailers is None:
+    if not (hasattr(mail, "mailers") and hasattr(settings, "MAILERS")):
         return "EMAIL_BACKEND", _MAIL
-    return "MAILERS", {alias: {"BACKEND": _MAIL} for alias in mailers}
+    return "MAILERS", {alias: {"BACKEND": _MAIL} for alias in settings.MAILERS}
 
 
 def _refuse_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:

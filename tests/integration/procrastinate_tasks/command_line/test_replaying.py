@@ -58,6 +58,19 @@ def assert_no_trace(job_id: int) -> None:
     assert mail.outbox == []
 
 
+def test_mail_is_kept_where_a_setting_stands_ready_that_this_django_may_not_know(settings, tmp_path):
+    """``MAILERS`` are read from Django 6.1 on; the setting before them is what an older one goes by."""
+    in_files = {"BACKEND": "django.core.mail.backends.filebased.EmailBackend"}
+    settings.MAILERS = {"default": in_files | {"OPTIONS": {"file_path": str(tmp_path)}}}
+    if not hasattr(mail, "mailers"):
+        settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = in_files["BACKEND"], str(tmp_path)
+
+    code, text = replay(a_failed_job("sample.reach_out", how="nowhere"), "--yes", "--json")
+
+    assert (code, json.loads(text)["mails_kept_back"]) == (0, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_job_is_run_and_leaves_no_trace_but_that_somebody_did_so():
     job_id = a_failed_job("sample.reach_out", how="nowhere")
 
