@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import family_of, resident_megabytes
-from tests.workers.workers import is_running, send
+from tests.workers.workers import is_running, send, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_MEGABYTES = 512
@@ -101,10 +101,7 @@ def kill(dyno: Dyno) -> None:
     pids = family_of(dyno.process.pid)
     send(pids, signal.SIGKILL)
     dyno.process.wait()
-    deadline = time.monotonic() + 10
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < deadline, f"{dyno.name} outlived SIGKILL"
-        time.sleep(0.02)
+    wait_for(lambda: not any(is_running(pid) for pid in pids))
 
 
 def collect_static(environment: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ _PAYMENTS = "tests/integration/payments"
 _CHARGES = (
     f"{_PAYMENTS}/test_charge.py",
     f"{_PAYMENTS}/test_charge_faults.py",
+    f"{_PAYMENTS}/test_page_faults.py",
     f"{_PAYMENTS}/test_last_look.py",
     f"{_PAYMENTS}/test_memory.py",
     f"{_PAYMENTS}/test_unreadable_answers.py",

@@ -6,22 +6,20 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from bookings import tasks as booking_tasks
-from bookings.models import Booking, BookingStatus
+from bookings.models import Booking
 from payments import clocks, tasks
 from payments.exceptions import (
     CardDeclined,
     ClocksDisagree,
     GatewayRefused,
     KeyReused,
-    ObjectMissing,
     OutcomeUnknown,
     RequestRejected,
 )
 from payments.models import GuestEmail
-from payments.policies import AttemptState, PaymentKind, PaymentStatus
+from payments.policies import AttemptState, PaymentStatus
 from procrastinate_tasks.queues import pauses
 from procrastinate_tasks.queues.control import list_queue_rules
 from reyes_estancias.local_stripe.faults import FaultKind
@@ -30,7 +28,6 @@ from tests.house import (
     CANCEL_INTENT,
     CONFIRM_INTENT,
     CREATE_INTENT,
-    CREATE_SESSION,
     House,
     account_of,
     last_attempt,
@@ -372,69 +369,3 @@ def test_a_card_removed_at_stripe_leads_to_a_link_that_works(house: House, is_re
 
     assert balance_of(booking).status == PaymentStatus.PAID
     assert house.charges(booking) == [booking.quote.balance_minor]
-
-
-@pytest.mark.parametrize("fault", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER, FaultKind.UNAVAILABLE])
-def test_a_payment_page_whose_creation_got_no_answer_is_the_one_the_guest_gets_next(house: House, fault):
-    booking = house.hold()
-    house.arm(fault, path=CREATE_SESSION)
-    with pytest.raises(OutcomeUnknown):
-        house.open_page(booking)
-
-    house.open_page(booking)
-    house.pay_page(booking)
-    house.deliver_events()
-
-    assert len(house.stripe.client.v1.checkout.sessions.list().data) == 1
-    assert house.charges(booking, PaymentKind.DEPOSIT) == [booking.quote.deposit_minor]
-
-
-@pytest.mark.parametrize("fault", [FaultKind.ERROR_BEFORE, FaultKind.ERROR_AFTER])
-def test_a_payment_page_that_answers_500_for_ever_keeps_the_nights_until_it_is_proven_dead(
-    house: House, fault
-):
-    booking = house.hold()
-    house.arm(fault, path=CREATE_SESSION)
-    for _ in range(2):
-        with pytest.raises(OutcomeUnknown):
-            house.open_page(booking)
-    house.wait(minutes=29)
-    house.run_janitor()
-    booking_tasks.mark_expired_holds()
-    booking.refresh_from_db()
-    assert booking.status == BookingStatus.PENDING
-
-    house.wait(minutes=40)
-    house.run_janitor()
-    house.run_jobs()
-
-    booking.refresh_from_db()
-    assert booking.status == BookingStatus.EXPIRED
-
-
-def test_a_customer_deleted_after_the_decline_costs_the_guest_a_second_click(house: House):
-    booking = house.book_due(card=DECLINED)
-    house.charge(booking)
-    house.stripe.client.v1.customers.delete(account_of(booking).stripe_customer_id)
-
-    with pytest.raises(ObjectMissing):
-        house.open_page(booking)
-    house.open_page(booking)
-    house.pay_page(booking)
-    house.deliver_events()
-
-    assert house.charges(booking) == [booking.quote.balance_minor]
-
-
-def test_a_page_asked_for_in_english_is_resumed_by_a_worker_that_speaks_spanish(house: House):
-    """What is asked under an idempotency key must not depend on who asks."""
-    booking = house.hold()
-    house.arm(FaultKind.RESET_AFTER, path=CREATE_SESSION)
-    with translation.override("en"), pytest.raises(OutcomeUnknown):
-        house.open_page(booking)
-
-    house.wait(minutes=2)
-    with translation.override("es-mx"):
-        house.run_janitor()
-
-    assert live_attempt(booking).state == AttemptState.OPEN
