@@ -120,9 +120,10 @@ def _setting_that_keeps_mail() -> tuple[str, object]:
 
     Django 6.1 and later go by ``MAILERS`` where a project has them; the older setting is not there then.
     """
-    if not (hasattr(mail, "mailers") and hasattr(settings, "MAILERS")):
+    mailers = getattr(settings, "MAILERS", None) if hasattr(mail, "mailers") else None
+    if mailers is None:
         return "EMAIL_BACKEND", _MAIL
-    return "MAILERS", {alias: {"BACKEND": _MAIL} for alias in settings.MAILERS}
+    return "MAILERS", {alias: {"BACKEND": _MAIL} for alias in mailers}
 
 
 def _refuse_connection(*, connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -333,7 +333,8 @@ def test_failures_are_grouped_by_task_and_fault_over_four_times(viewer, now):
     ages = (10 * MINUTE, timedelta(hours=5), timedelta(days=3), timedelta(days=10))
     for job_id, age in enumerate(ages, start=1):
         a_failure(finished_at=now - age, job_id=job_id)
-        a_failure(finished_at=now - age, job_id=job_id)
+        a_failure(finished_at=now - age - MINUTE, job_id=job_id)  # a job counts once, by its latest run
+    a_failure(finished_at=now - timedelta(days=4), job_id=1)
     a_failure(finished_at=now - 2 * MINUTE, fingerprint="f2", outcome=Outcome.RETRYING)
     an_attempt(finished_at=now)
 
@@ -341,7 +342,7 @@ def test_failures_are_grouped_by_task_and_fault_over_four_times(viewer, now):
 
     assert (newest.fingerprint, newest.total) == ("f2", 1)
     assert (other.last_hour, other.last_day, other.last_week, other.total) == (1, 2, 3, 4)
-    assert other.first_seen_at == now - timedelta(days=10)
+    assert other.first_seen_at == now - timedelta(days=10) - MINUTE
     assert other.last_seen_at == now - 10 * MINUTE
     assert (other.exception_name, other.first_line, other.release) == ("Broken", "it broke", "v42")
 
