@@ -21,6 +21,22 @@ from tests.workers.workers import pause
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
+# A web process of the project: runs the code of each line it is given, and tells what was printed and what failed.
+WEB_PROCESS = """
+import contextlib, io, json, sys, traceback
+import django
+django.setup()
+from django.db import connections
+for line in sys.stdin:
+    printed, failure = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(json.loads(line), {})
+    except BaseException:
+        failure = traceback.format_exc()
+    connections.close_all()
+    print(json.dumps([printed.getvalue(), failure]), flush=True)
+"""
 
 
 @dataclass
@@ -30,6 +46,7 @@ class TinyProject:
     environment: Mapping[str, str]
     log_path: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    web: subprocess.Popen[str] | None = None
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end, without judging its exit code."""
@@ -51,10 +68,27 @@ class TinyProject:
         )
 
     def shell(self, code: str) -> str:
-        """Run code as a web process would, and return what it printed."""
-        done = self.run("shell", "--verbosity", "0", "-c", code)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        """Run code in the project's web process, which lives as long as the project, and return what it printed."""
+        self.web = self.web or self._open_web_process()
+        assert self.web.stdin and self.web.stdout
+        print(json.dumps(code), file=self.web.stdin, flush=True)
+        printed, failure = json.loads(self.web.stdout.readline())
+        assert not failure, failure
+        return str(printed).strip()
+
+    def _open_web_process(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", WEB_PROCESS],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close_web_process(self) -> None:
+        if self.web:
+            self.web.communicate(timeout=PATIENCE_SECONDS)
 
     def defer(self, task_name: str, **args: object) -> int:
         """Defer a job by its task's name and return its id."""
@@ -166,6 +200,7 @@ def tiny_project(*, server: Mapping[str, Any], log_path: Path) -> Iterator[TinyP
         yield project
     finally:
         project.stop_workers()
+        project.close_web_process()
         drop(admin, name)
 
 

@@ -17,7 +17,7 @@ def with_django_s_admin(tiny: TinyProject, **extra: str) -> TinyProject:
 
 
 def test_a_rendered_template_and_the_checks_load_no_viewer(tiny: TinyProject):
-    printed = with_django_s_admin(tiny).shell(
+    code = (
         "import sys\n"
         "from django.core.management import call_command\n"
         "from django.test import Client, override_settings\n"
@@ -27,7 +27,10 @@ def test_a_rendered_template_and_the_checks_load_no_viewer(tiny: TinyProject):
         "print('csrfmiddlewaretoken' in page, *sorted(sys.modules))"
     )
 
-    rendered, *modules = printed.splitlines()[-1].split(" ")
+    done = with_django_s_admin(tiny).run("shell", "--verbosity", "0", "-c", code)
+
+    assert done.returncode == 0, done.stderr
+    rendered, *modules = done.stdout.splitlines()[-1].split(" ")
     assert rendered == "True"
     assert "procrastinate_tasks.templatetags.job_viewer" in modules
     assert [name for name in modules if OPTIONAL.search(name)] == []

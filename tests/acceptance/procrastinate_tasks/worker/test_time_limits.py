@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.workers.workers import (
     attempts_of,
@@ -26,11 +27,6 @@ SHORT_SOFT = ("--soft-time-limit", "0.4", "--time-limit", "30")
 SHORT_HARD = ("--soft-time-limit", "0.5", "--time-limit", "1")
 
 
-def in_the_long_run(name: str) -> ParameterSet:
-    """Leave a kind of waiting to the slow run; others of its kind are in each."""
-    return pytest.param(name, marks=pytest.mark.slow)
-
-
 ENDLESS = {
     "sleep": ("engine.sleep", {"seconds": 60}),
     "Python loop": ("engine.spin", {}),
@@ -45,82 +41,67 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("name", list(ENDLESS))
-def test_the_hard_limit_ends_a_job_in_a(name: str, log: Path):
-    task, args = ENDLESS[name]
-    (job_id,) = insert_jobs(task, args)
+SWALLOWED = ["swallowed exception", "swallowed cancellation"]
+IN_C = ["C loop that holds the GIL"]
+# What the system waits for ends early only in a main thread, which a signal reaches.
+WAITED_FOR_BY_THE_SYSTEM = ["sleep", "socket"]
+
+
+def insert_endless(names: Iterable[str]) -> dict[str, int]:
+    """One job of each kind, that run one after another."""
+    return {name: insert_jobs(*ENDLESS[name], lock="one by one")[0] for name in names}
+
+
+def outcomes_by_name(jobs: dict[str, int]) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: outcomes_of(job_id) for name, job_id in jobs.items()}
+
+
+def test_the_hard_limit_ends_a_job_whatever_it_is_in_and_keeps_its_stack(log: Path):
+    jobs = insert_endless(ENDLESS)
 
     with started_worker(log, "--soft-time-limit", "0", "--time-limit", "1"):
-        wait_for(lambda: status_of(job_id) == "doing")
-        wait_for(lambda: status_of(job_id) == "failed", within=8)
-
-        assert outcomes_of(job_id) == [("failed", HARD, None)]
+        wait_for(lambda: count_jobs("failed") == len(jobs), within=8 * len(jobs))
         wait_for(lambda: sessions_asleep() == 0, within=3)
         (after,) = insert_jobs("engine.no_op")
         wait_for(lambda: status_of(after) == "succeeded", within=8)
 
+    assert outcomes_by_name(jobs) == dict.fromkeys(jobs, [("failed", HARD, None)])
+    for name, job_id in jobs.items():
+        ((stack,),) = query("SELECT traceback FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
+        assert "tests/workers/tasks.py" in stack or name in IN_C, name
 
-@pytest.mark.parametrize("name", ["swallowed exception", "swallowed cancellation"])
-def test_a_job_that_swallows_the_soft_limit_meets_the_hard_one(name: str, log: Path):
-    task, args = ENDLESS[name]
-    (job_id,) = insert_jobs(task, args)
+
+def test_a_job_that_swallows_the_soft_limit_meets_the_hard_one(log: Path):
+    jobs = insert_endless(SWALLOWED)
 
     with started_worker(log, *SHORT_HARD):
-        wait_for(lambda: status_of(job_id) == "failed", within=8)
+        wait_for(lambda: count_jobs("failed") == len(jobs), within=8 * len(jobs))
 
-    assert outcomes_of(job_id) == [("failed", HARD, None)]
-
-
-@pytest.mark.parametrize("name", ["sleep", "await", *map(in_the_long_run, ["Python loop", "query"])])
-def test_a_job_ended_by_the_hard_limit_keeps_the_stack_it_was_in(name: str, log: Path):
-    task, args = ENDLESS[name]
-    (job_id,) = insert_jobs(task, args)
-
-    with started_worker(log, "--soft-time-limit", "0", "--time-limit", "1"):
-        wait_for(lambda: status_of(job_id) == "failed", within=8)
-
-    ((traceback,),) = query("SELECT traceback FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
-    assert "tests/workers/tasks.py" in traceback
+    assert outcomes_by_name(jobs) == dict.fromkeys(jobs, [("failed", HARD, None)])
 
 
-@pytest.mark.parametrize(
-    "name", ["Python loop", "async query", *map(in_the_long_run, ["query", "await", "blocked event loop"])]
-)
-def test_the_soft_limit_raises_in_a_job_among_others_in_a(name: str, log: Path):
-    task, args = ENDLESS[name]
-    (job_id,) = insert_jobs(task, args)
+@pytest.mark.parametrize(("concurrency", "beyond_reach"), [("1", []), ("4", WAITED_FOR_BY_THE_SYSTEM)])
+def test_the_soft_limit_raises_in_a_job_alone_in_its_process_or_among_others(
+    concurrency: str, beyond_reach: list[str], log: Path
+):
+    jobs = insert_endless(name for name in ENDLESS if name not in [*SWALLOWED, *IN_C, *beyond_reach])
 
-    with started_worker(log, *SHORT_SOFT, "--concurrency", "4"):
-        wait_for(lambda: status_of(job_id) == "failed", within=8)
-
-    assert outcomes_of(job_id) == [("failed", SOFT, None)]
-    assert sessions_asleep() == 0
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["sleep", "blocked event loop", *map(in_the_long_run, ["Python loop", "socket", "query", "await"])],
-)
-def test_the_soft_limit_raises_in_a_job_that_has_its_process_alone_in_a(name: str, log: Path):
-    task, args = ENDLESS[name]
-    (job_id,) = insert_jobs(task, args)
-
-    with started_worker(log, *SHORT_SOFT, "--concurrency", "1"):
-        wait_for(lambda: status_of(job_id) == "failed", within=8)
+    with started_worker(log, *SHORT_SOFT, "--concurrency", concurrency):
+        wait_for(lambda: count_jobs("failed") == len(jobs), within=8 * len(jobs))
+        assert sessions_asleep() == 0
         (after,) = insert_jobs("engine.query", {"seconds": 0})
         wait_for(lambda: status_of(after) == "succeeded")
 
-    assert outcomes_of(job_id) == [("failed", SOFT, None)]
+    assert outcomes_by_name(jobs) == dict.fromkeys(jobs, [("failed", SOFT, None)])
 
 
-@pytest.mark.parametrize("task", ["engine.clean_up", "engine.async_clean_up"])
-def test_a_job_may_catch_the_soft_limit_and_finish(task: str, log: Path):
-    (job_id,) = insert_jobs(task)
+def test_a_job_may_catch_the_soft_limit_and_finish(log: Path):
+    jobs = [*insert_jobs("engine.clean_up"), *insert_jobs("engine.async_clean_up")]
 
     with started_worker(log, *SHORT_SOFT):
-        wait_for(lambda: status_of(job_id) == "succeeded")
+        wait_for(lambda: count_jobs("succeeded") == len(jobs))
 
-    assert outcomes_of(job_id) == [("succeeded", "", '"cleaned up"')]
+    assert [outcomes_of(job_id) for job_id in jobs] == [[("succeeded", "", '"cleaned up"')]] * 2
 
 
 def test_a_task_may_have_its_own_limits(log: Path):
