@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+NO_BREAK = "\u00a0"
+
 
 def format_pesos(amount_minor: int) -> str:
-    """Return centavos as guests and staff read them: ``123450`` is ``$1,234.50 MXN``."""
+    """Return centavos as guests and staff read them: ``123450`` is ``$1,234.50 MXN``, never torn apart."""
     pesos, centavos = divmod(abs(amount_minor), 100)
     sign = "−" if amount_minor < 0 else ""
-    return f"{sign}${pesos:,}.{centavos:02} MXN"
+    return f"{sign}${pesos:,}.{centavos:02}{NO_BREAK}MXN"

@@ -96,8 +96,7 @@ def render_letter(letter: Letter, *, name: str, link: str) -> WrittenLetter:
         # A header is one line, whatever a name holds.
         subject=" ".join(letter.subject.split()),
         text=render_to_string("payments/email/letter.txt", context),
-        # An amount stays on one line.
-        html=render_to_string("payments/email/letter.html", context).replace(" MXN", "&nbsp;MXN"),
+        html=render_to_string("payments/email/letter.html", context),
     )
 
 

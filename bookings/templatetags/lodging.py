@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.availability import Day, DayState, Month, Stay
 from bookings.models import Property, PropertyPhoto
-from bookings.money import format_pesos
+from bookings.money import NO_BREAK, format_pesos
 from bookings.quotes import Listing
 
 register = template.Library()
@@ -74,8 +74,9 @@ def month_name(value: date) -> str:
 
 
 @register.filter
-def clock(value: datetime) -> str:
-    return _write(value, pgettext("format of a time, see Django's date filter", "g:i A"))
+def clock(value: datetime | time) -> str:
+    written = _write(value, pgettext("format of a time, see Django's date filter", "g:i A"))
+    return written.replace(" ", NO_BREAK)
 
 
 @register.filter
@@ -200,13 +201,13 @@ def _picture(home_id: int, photo_id: UUID | None) -> str:
     return static(f"reyes_estancias/homes/{PICTURES[home_id % len(PICTURES)]}.svg")
 
 
-def _write(value: date, format_string: str) -> str:
+def _write(value: date | time, format_string: str) -> str:
     # Without its zone: instants are equal that two clocks show as different hours.
     local = timezone.localtime(value).replace(tzinfo=None) if isinstance(value, datetime) else value
     return _written(local, format_string, get_language())
 
 
 @lru_cache(maxsize=4_000)
-def _written(local: date, format_string: str, language: str | None) -> str:
+def _written(local: date | time, format_string: str, language: str | None) -> str:
     """Write a day or an hour, once for all pages that tell of it."""
     return formats.date_format(local, format_string)

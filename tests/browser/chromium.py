@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 Scheme = Literal["light", "dark"]
 Language = Literal["es-mx", "en"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+LANGUAGES: tuple[Language, ...] = ("es-mx", "en")
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Nothing but the pages under test is asked for, and root has no sandbox.

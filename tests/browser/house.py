@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from django.contrib import admin
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from bookings.models import Booking, Property, PropertyPhoto
 from bookings.photo_files import Photo, read_photo, store_photo
+from payments.date_changes import change_dates, preview_change
 from payments.ledger import dunning, refunds
-from payments.models import PaymentAttempt
+from payments.models import AccessLink, PaymentAttempt
 from payments.protocols.cancellation import settle_cancellation
 from payments.services import request_cancellation
 from procrastinate_tasks.models import Job
@@ -54,14 +55,15 @@ def _book(home: Property) -> dict[str, Booking]:
     now, today = timezone.now(), timezone.localdate()
     gateway = FakeGateway()
     bookings = {"held": make_hold(now=now, home=home, check_in=today + timedelta(days=3))}
-    for days, name in ((20, "confirmed"), (40, "declined"), (60, "cancelled"), (80, "refunded")):
-        check_in = today + timedelta(days=days)
+    for days, name in enumerate(("confirmed", "declined", "cancelled", "refunded", "changing"), start=1):
+        check_in = today + timedelta(days=20 * days)
         bookings[name] = make_confirmed_booking(now=now, home=home, check_in=check_in)
     declined = balance_of(bookings["declined"])
     dunning.note_decline(payment=declined, code="insufficient_funds", base_url=BASE_URL, now=now)
     deposit = PaymentAttempt.objects.get(payment__booking=bookings["refunded"])
     by_hand = gateway.create_refund(intent_id="", amount_minor=50_000, refund_key="")
     refunds.book_refund(attempt_id=deposit.pk, answer=by_hand, now=now)
+    _ask_for_dearer_dates(bookings["changing"], now=now)
     request_cancellation(booking=bookings["cancelled"], base_url=BASE_URL, now=now)
     settle_cancellation(
         booking_id=bookings["cancelled"].pk,
@@ -72,16 +74,53 @@ def _book(home: Property) -> dict[str, Booking]:
     return bookings
 
 
+def _ask_for_dearer_dates(booking: Booking, *, now: datetime) -> None:
+    """Hold dates that cost more, until the guest has paid the difference."""
+    dates = {"check_in": booking.quote.check_in, "check_out": booking.quote.check_out + timedelta(days=2)}
+    preview = preview_change(booking=booking, **dates, now=now)
+    change_dates(
+        booking=booking,
+        **dates,
+        base_url=BASE_URL,
+        agreed_charge_minor=preview.money.charge_minor,
+        now=now,
+    )
+
+
 def _guest_pages(home: Property, bookings: dict[str, Booking]) -> list[Address]:
-    pages = {"home": "/", "property": reverse("property", args=[home.slug]), "missing": "/nada/"}
+    property_page = reverse("property", args=[home.slug])
+    pages = {"home": "/", "property": property_page, "missing": "/nada/"}
+    pages |= {f"property-{name}": property_page + _nights(bookings[name], days=days) for name, days in _ASKED}
+    pages |= {"open-access": _open_access().get_absolute_url()}
     pages |= {name: reverse(name) for name in ("my_bookings", "terms", "privacy", "cookies")}
     pages |= {f"booking-{name}": booking.get_absolute_url() for name, booking in bookings.items()}
     confirmed = bookings["confirmed"].get_absolute_url()
-    stay = bookings["confirmed"].quote
-    dearer = f"check_in={stay.check_in}&check_out={stay.check_out + timedelta(days=2)}"
     pages |= {"change-dates": f"{confirmed}fechas/", "cancel": f"{confirmed}cancelar/"}
-    pages |= {"change-dates-seen": f"{confirmed}fechas/?{dearer}"}
+    pages |= {"change-dates-seen": f"{confirmed}fechas/{_nights(bookings['confirmed'], more=2)}"}
     return [Address(name=name, path=path, is_private=False) for name, path in pages.items()]
+
+
+# Nights of a home that can be had, and nights that are somebody's.
+_ASKED = (("confirmed", 5), ("held", 0))
+
+
+def _nights(booking: Booking, *, days: int = 0, more: int = 0) -> str:
+    """Return the nights of a booking, some days later or more of them, as the query of an address."""
+    arrival, departure = (
+        day + timedelta(days=days) for day in (booking.quote.check_in, booking.quote.check_out)
+    )
+    return f"?check_in={arrival}&check_out={departure + timedelta(days=more)}&guests=2"
+
+
+def _open_access() -> AccessLink:
+    now = timezone.now()
+    return AccessLink.objects.create(
+        email="lucia@correo.example",
+        language="es-mx",
+        base_url=BASE_URL,
+        created_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
 
 
 def _queue_pages() -> list[Address]:

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.chromium import Language, Look, Scheme, visit
+from tests.browser.chromium import LANGUAGES, SCHEMES, Look, visit
 from tests.browser.conftest import Office
 
 SCREENS = ((1280, 900), (375, 812))
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-LANGUAGES: tuple[Language, ...] = ("es-mx", "en")
 LOOKS = [
     Look(width=width, height=height, scheme=scheme, language=language)
     for (width, height), scheme, language in product(SCREENS, SCHEMES, LANGUAGES)

@@ -444,7 +444,7 @@ def test_the_panel_takes_three_queries_and_leads_to_the_payments(django_assert_n
     with freeze_time(datetime(2026, 12, 10, 19, tzinfo=UTC)), django_assert_num_queries(3):
         panel = read_money_panel()
 
-    assert panel.figures[0].value == "1 · $3,735.20 MXN"
+    assert panel.figures[0].value == "1 · $3,735.20\u00a0MXN"
     assert {figure.url.partition("?")[0] for figure in panel.figures} == {
         "/admin/payments/payment/",
         "/admin/payments/debt/",
@@ -455,7 +455,7 @@ def test_the_panel_takes_three_queries_and_leads_to_the_payments(django_assert_n
 def test_an_empty_house_has_nothing_due():
     panel = read_money_panel()
 
-    assert panel.figures[0].value == "0 · $0.00 MXN"
+    assert panel.figures[0].value == "0 · $0.00\u00a0MXN"
     assert panel.notices == ()
 
 
@@ -465,7 +465,7 @@ def test_an_empty_house_has_nothing_due():
 def test_a_refund_is_written_in_pesos(booking):
     cancel(booking)
 
-    assert str(Refund.objects.get()).endswith("−$1,600.80 MXN")
+    assert str(Refund.objects.get()).endswith("−$1,600.80\u00a0MXN")
 
 
 def test_browsers_find_an_icon_where_they_look_for_it(client):

@@ -69,9 +69,9 @@ def test_e_mails_have_both_lines_and_those_stored_before_have_one():
     both = dict(_price(EmailFacts.from_json({**facts, "lodging_tax_bps": 350, "lodging_tax_minor": 15_750})))
     one = dict(_price(EmailFacts.from_json(facts)))
 
-    assert both["IVA (16 %)"] == "$736.00 MXN"
-    assert both["Impuesto estatal sobre hospedaje (3.5 %)"] == "$157.50 MXN"
-    assert one["IVA (16 %)"] == "$893.50 MXN" and len(one) == 2
+    assert both["IVA (16 %)"] == "$736.00\u00a0MXN"
+    assert both["Impuesto estatal sobre hospedaje (3.5 %)"] == "$157.50\u00a0MXN"
+    assert one["IVA (16 %)"] == "$893.50\u00a0MXN" and len(one) == 2
 
 
 def test_the_state_s_tax_is_never_more_than_all_taxes():

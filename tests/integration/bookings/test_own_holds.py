@@ -168,7 +168,7 @@ def test_a_hold_is_written_to_its_guest_with_the_way_back(client):
     assert message.to == ["lucia@correo.example"]
     assert "Apartado hasta las 12:30: Casa Caracol" in message.subject
     assert held in message.body
-    assert "Paga antes el anticipo de $1,600.80 MXN" in message.body
+    assert "Paga antes el anticipo de $1,600.80\u00a0MXN" in message.body
     words = message.body.replace(held, "").replace(settings.SITE_BASE_URL, "")
     assert english_words(words) == set()
 

@@ -64,7 +64,7 @@ def test_the_number_on_the_dashboard_is_that_of_the_list(house: House):
     assert sorted(owed(office())) == sorted(debt.pk for debt in debts)
     assert balance_of(paid).pk not in owed(office())
     sum_minor = sum(debt.amount_minor for debt in debts)
-    assert figure() == f"3 · ${sum_minor / 100:,.2f} MXN"
+    assert figure() == f"3 · ${sum_minor / 100:,.2f}\u00a0MXN"
 
 
 def test_the_list_says_what_comes_next(house: House):

@@ -73,8 +73,8 @@ def test_a_confirmation_tells_the_stay_the_price_and_the_next_charge(booking):
     assert message.to == [booking.guest_email]
     assert message.subject == f"Reserva confirmada: Casa «Mar & Sol» ({booking.folio})"
     assert "Llegada: martes 1 de diciembre de 2026, 15:00" in message.body
-    assert "Total: $5,336.00 MXN (impuestos incluidos)" in message.body
-    assert "El jueves 3 de diciembre cobramos el saldo de $3,735.20 MXN" in message.body
+    assert "Total: $5,336.00\u00a0MXN (impuestos incluidos)" in message.body
+    assert "El jueves 3 de diciembre cobramos el saldo de $3,735.20\u00a0MXN" in message.body
     assert BASE_URL + booking.get_absolute_url() in message.body
     assert "&amp;" not in message.body
 
@@ -93,7 +93,7 @@ def test_a_receipt_names_what_was_paid(booking):
     message = send(booking, Kind.RECEIPT, balance_of(booking))
 
     assert message.subject == f"Recibimos $3,735.20 MXN ({booking.folio})"
-    assert "saldo, $3,735.20 MXN. Gracias." in message.body
+    assert "saldo, $3,735.20\u00a0MXN. Gracias." in message.body
 
 
 def test_a_payment_link_leads_to_the_page_that_can_be_paid(booking):
@@ -110,8 +110,8 @@ def test_a_cancellation_names_what_comes_back(booking, gateway):
     message = send(booking, Kind.CANCELLED)
 
     assert message.subject == f"Reserva cancelada: Casa «Mar & Sol» ({booking.folio})"
-    assert "Pagaste: $1,600.80 MXN" in message.body
-    assert "Devolvemos a tu tarjeta: $1,600.80 MXN" in message.body
+    assert "Pagaste: $1,600.80\u00a0MXN" in message.body
+    assert "Devolvemos a tu tarjeta: $1,600.80\u00a0MXN" in message.body
     assert "cargo por cancelación" not in message.body
 
 

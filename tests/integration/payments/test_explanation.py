@@ -43,7 +43,7 @@ def test_a_stay_that_was_paid_once_is_told_with_its_price():
         f"No, nothing was charged twice: {format_pesos(quote.total_minor)} in 2 charges"
     )
     assert f"3 nights {format_pesos(quote.lodging_minor)}" in answer.sentence
-    assert answer.sentence.endswith("$0.00 MXN was given back and $0.00 MXN is still due.")
+    assert answer.sentence.endswith("$0.00\u00a0MXN was given back and $0.00\u00a0MXN is still due.")
     assert [money.kept_minor for money in answer.intents] == [quote.deposit_minor, quote.balance_minor]
     filled = {section.name for section in answer.sections if section.lines}
     assert filled >= {"quote", "payments", "attempts", "ledger", "emails", "jobs"}

@@ -232,7 +232,7 @@ def test_a_refund_says_how_much_goes_back():
 
     description = describe(REFUND_PAYMENT, refund_id=refund.pk)
 
-    assert description.sentence == f"Devuelve $1,600.80 MXN al huésped de la reserva {booking.folio}"
+    assert description.sentence == f"Devuelve $1,600.80\u00a0MXN al huésped de la reserva {booking.folio}"
     assert "idempotencia" in description.retry_reason
 
 

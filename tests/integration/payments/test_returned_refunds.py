@@ -60,7 +60,7 @@ def test_the_guest_is_told_once_however_often_stripe_says_so(house: House):
 
     (message,) = [each for each in mail.outbox if "regresó" in each.subject]
     assert message.to == [booking.guest_email]
-    assert "Te reembolsamos $1,600.80 MXN" in message.body
+    assert "Te reembolsamos $1,600.80\u00a0MXN" in message.body
     words = f"{message.subject} {message.body}".replace(BASE_URL + booking.get_absolute_url(), "")
     assert english_words(words) == set()
     assert GuestEmail.objects.get(kind="refund_failed").refund == refund

@@ -12,12 +12,12 @@ from bookings.money import format_pesos
 @pytest.mark.parametrize(
     ("amount_minor", "words"),
     [
-        (0, "$0.00 MXN"),
-        (5, "$0.05 MXN"),
-        (123_450, "$1,234.50 MXN"),
-        (100_000_000_01, "$100,000,000.01 MXN"),
-        (-160_080, "−$1,600.80 MXN"),
-        (-5, "−$0.05 MXN"),
+        (0, "$0.00\u00a0MXN"),
+        (5, "$0.05\u00a0MXN"),
+        (123_450, "$1,234.50\u00a0MXN"),
+        (100_000_000_01, "$100,000,000.01\u00a0MXN"),
+        (-160_080, "−$1,600.80\u00a0MXN"),
+        (-5, "−$0.05\u00a0MXN"),
     ],
 )
 def test_centavos_are_written_as_pesos(amount_minor, words):
