@@ -21,7 +21,7 @@ from tests.workers.workers import pause
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
-# A web process of the project: runs the code of each line it is given, and tells what was printed and what failed.
+# A web process of the project: runs the code of each line it is given, and tells what was printed or failed.
 WEB_PROCESS = """
 import contextlib, io, json, sys, traceback
 import django
@@ -68,7 +68,7 @@ class TinyProject:
         )
 
     def shell(self, code: str) -> str:
-        """Run code in the project's web process, which lives as long as the project, and return what it printed."""
+        """Run code in the project's web process, which lives as long as it does; return what it printed."""
         self.web = self.web or self._open_web_process()
         assert self.web.stdin and self.web.stdout
         print(json.dumps(code), file=self.web.stdin, flush=True)

@@ -65,7 +65,7 @@ def test_the_hard_limit_ends_a_job_whatever_it_is_in_and_keeps_its_stack(log: Pa
         (after,) = insert_jobs("engine.no_op")
         wait_for(lambda: status_of(after) == "succeeded", within=8)
 
-    assert outcomes_by_name(jobs) == dict.fromkeys(jobs, [("failed", HARD, None)])
+    assert outcomes_by_name(jobs) == {name: [("failed", HARD, None)] for name in jobs}
     for name, job_id in jobs.items():
         ((stack,),) = query("SELECT traceback FROM procrastinate_tasks_jobattempt WHERE job_id = %s", job_id)
         assert "tests/workers/tasks.py" in stack or name in IN_C, name
@@ -77,7 +77,7 @@ def test_a_job_that_swallows_the_soft_limit_meets_the_hard_one(log: Path):
     with started_worker(log, *SHORT_HARD):
         wait_for(lambda: count_jobs("failed") == len(jobs), within=8 * len(jobs))
 
-    assert outcomes_by_name(jobs) == dict.fromkeys(jobs, [("failed", HARD, None)])
+    assert outcomes_by_name(jobs) == {name: [("failed", HARD, None)] for name in jobs}
 
 
 @pytest.mark.parametrize(("concurrency", "beyond_reach"), [("1", []), ("4", WAITED_FOR_BY_THE_SYSTEM)])
@@ -92,7 +92,7 @@ def test_the_soft_limit_raises_in_a_job_alone_in_its_process_or_among_others(
         (after,) = insert_jobs("engine.query", {"seconds": 0})
         wait_for(lambda: status_of(after) == "succeeded")
 
-    assert outcomes_by_name(jobs) == dict.fromkeys(jobs, [("failed", SOFT, None)])
+    assert outcomes_by_name(jobs) == {name: [("failed", SOFT, None)] for name in jobs}
 
 
 def test_a_job_may_catch_the_soft_limit_and_finish(log: Path):
