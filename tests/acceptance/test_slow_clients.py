@@ -23,14 +23,17 @@ PATIENCE_SECONDS = 5.0  # of a visitor, on a machine under load
 SIGNED = b"Stripe-Signature: t=1,v1=x\r\nContent-Length: 200000\r\n\r\n"
 LONG_EVENT = HEAD + SIGNED + b" " * 200_000
 
+pytestmark = pytest.mark.django_db(transaction=True)  # the process reads what a test commits
+
 
 @pytest.fixture(scope="module")
 def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("static")
 
 
-@pytest.fixture
-def port(transactional_db: None, static: Path, tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def port(django_db_setup: None, static: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Where one web process answers, to all of these tests: none of them leaves it worse than it was."""
     chosen = free_port()
     environment = {
         **os.environ,
@@ -47,7 +50,7 @@ def port(transactional_db: None, static: Path, tmp_path: Path) -> Iterator[int]:
     }
     if not any(static.iterdir()):
         collect_static(environment)
-    with running_dyno("web", log=tmp_path / "web.log", environment=environment) as dyno:
+    with running_dyno("web", log=tmp_path_factory.mktemp("web") / "web.log", environment=environment) as dyno:
         wait_until(lambda: status_at(f"http://127.0.0.1:{chosen}/salud/vivo") == 200)
         assert isinstance(dyno, Dyno)
         yield chosen
