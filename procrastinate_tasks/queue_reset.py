@@ -11,8 +11,10 @@ import psycopg
 from django.conf import settings
 from django.db import OperationalError, connections, transaction
 
-_TABLES = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
+_TABLES = "procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs, procrastinate_workers"
 _TRIES = 5
+# TRUNCATE makes new files for every table and index; of so few jobs the rows are gone in a tenth of its time.
+_FEW_JOBS = 1000
 
 
 def empty_queue() -> None:
@@ -33,7 +35,13 @@ def empty_queue() -> None:
 def _truncate(alias: str) -> None:
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '10s'")
-        cursor.execute(f"TRUNCATE {_TABLES} CASCADE")
+        cursor.execute(f"LOCK TABLE {_TABLES} IN ACCESS EXCLUSIVE MODE")
+        cursor.execute("SELECT count(*) FROM (SELECT FROM procrastinate_jobs LIMIT %s) AS job", [_FEW_JOBS])
+        if cursor.fetchone() == (_FEW_JOBS,):
+            cursor.execute(f"TRUNCATE {_TABLES} CASCADE")
+        else:
+            for table in _TABLES.split(", "):
+                cursor.execute(f"DELETE FROM {table}")
 
 
 class EmptyQueueMixin(unittest.TestCase):

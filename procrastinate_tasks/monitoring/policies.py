@@ -114,7 +114,7 @@ class RollupWindow:
 
 def decide_rollup_window(
     *,
-    rolled_up_to: datetime | None,
+    rolled_up_to: datetime,
     now: datetime,
     slot: timedelta,
     lateness: timedelta,
@@ -126,13 +126,13 @@ def decide_rollup_window(
     A slot of which attempts may be pruned already is left as it was summed up.
 
     Args:
-        rolled_up_to: the end of the last slot that was summed up; None at the first turn.
+        rolled_up_to: the end of the last slot that was summed up; at the first turn any instant of that slot.
         kept_for: how long attempts are kept.
         at_most: how much new time one turn takes on.
     """
     closed = _start_of_slot(now, slot)
     oldest = min(closed, _start_of_slot(now - kept_for, slot) + slot)
-    done = min(max(rolled_up_to or oldest, oldest), closed)
+    done = min(max(_start_of_slot(rolled_up_to, slot), oldest), closed)
     until = min(done + at_most, closed)
     return RollupWindow(from_at=max(oldest, done - lateness), until=until, has_more=until < closed)
 

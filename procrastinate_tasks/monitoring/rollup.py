@@ -47,6 +47,13 @@ _LOCK = """
 SELECT rolled_up_to FROM procrastinate_tasks_rollupprogress FOR UPDATE SKIP LOCKED
 """
 
+_FIRST = """
+-- Tell where the first roll-up begins: at the oldest attempt, or now; nothing ended in the hours before.
+SELECT coalesce(min(greatest(finished_at, %(since)s)), %(now)s) AS at
+FROM procrastinate_tasks_jobattempt
+WHERE finished_at < %(now)s
+"""
+
 _NOTE_RELEASES = """
 -- Remember when a worker of each release was first seen; later workers of it change nothing.
 INSERT INTO procrastinate_tasks_release (name, first_seen_at)
@@ -86,10 +93,16 @@ def run_once(now: datetime | None = None) -> RollupReport:
         progress = fetch_rows(_LOCK)
         if not progress:
             return RollupReport(rolled_up_to=None)
-        return _roll_up(rolled_up_to=progress[0]["rolled_up_to"], now=clock)
+        return _roll_up(rolled_up_to=progress[0]["rolled_up_to"] or _first_end(clock), now=clock)
 
 
-def _roll_up(*, rolled_up_to: datetime | None, now: datetime) -> RollupReport:
+def _first_end(now: datetime) -> datetime:
+    since = now - queue_settings().keep_successes_for
+    at: datetime = fetch_row(_FIRST, since=since, now=now)["at"]
+    return at
+
+
+def _roll_up(*, rolled_up_to: datetime, now: datetime) -> RollupReport:
     settings = queue_settings()
     window = decide_rollup_window(
         rolled_up_to=rolled_up_to,

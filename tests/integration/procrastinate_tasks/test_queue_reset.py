@@ -77,15 +77,22 @@ def test_so_it_does_for_a_test_that_asks_for_the_fixture(transactional_db: None,
 
 
 @pytest.mark.django_db
-def test_emptying_takes_workers_and_periodic_ticks_too():
+@pytest.mark.parametrize("jobs", [1, 1000])
+def test_emptying_takes_workers_and_periodic_ticks_too_of_few_jobs_or_many(jobs: int):
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
         cursor.execute(
-            "INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp) VALUES ('t', 1)"
+            "WITH job AS ("
+            " INSERT INTO procrastinate_jobs (queue_name, task_name)"
+            " SELECT 'default', 't' FROM generate_series(1, %s) RETURNING id)"
+            " INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, job_id)"
+            " SELECT 't', id, id FROM job",
+            [jobs],
         )
 
     empty_queue()
 
+    assert not Job.objects.exists()
     assert not LiveWorker.objects.exists()
     with connection.cursor() as cursor:
         for table in ("procrastinate_workers", "procrastinate_periodic_defers", "procrastinate_events"):

@@ -172,9 +172,23 @@ def test_one_turn_takes_on_an_hour_and_says_that_there_is_more():
     catch_up()
 
     assert first.has_more
-    assert first.rolled_up_to == NOON - timedelta(hours=23) + SLOT
+    assert first.rolled_up_to == NOON - timedelta(hours=19)
     assert TaskRollup.objects.count() == 1
     assert RollupProgress.objects.get().rolled_up_to == NOON
+
+
+@pytest.mark.parametrize("finished_at", [None, "infinity", NOON - timedelta(hours=30), "-infinity"])
+def test_the_first_turn_begins_no_earlier_than_what_there_is(finished_at: datetime | str | None):
+    if finished_at:
+        an_attempt(finished_at=NOON)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE procrastinate_tasks_jobattempt SET finished_at = %s", [finished_at])
+
+    first = run_once(NOW)
+
+    is_past = finished_at not in (None, "infinity")
+    assert first.rolled_up_to == (NOON - timedelta(hours=23) + SLOT if is_past else NOON)
+    assert first.has_more == is_past
 
 
 def test_the_present_is_reached_however_long_nobody_worked():
