@@ -119,35 +119,34 @@ def test_what_an_async_job_does_to_its_loop_costs_no_neighbour(options: tuple[st
     assert [outcomes_of(job_id)[0][:2] for job_id in neighbours] == [("succeeded", "")] * len(neighbours)
 
 
-@pytest.mark.parametrize(
-    ("args", "complaint"),
-    [
-        ('{"value": %s}' % ("9" * 5000), "integer string conversion"),
-        ('{"value": %s}' % ("[" * 15_000 + "]" * 15_000), "recursion"),
-    ],
-)
-def test_arguments_that_cannot_be_read_here_fail_that_job_alone(args: str, complaint: str, log: Path):
-    (job_id,) = insert_jobs("leaving.take")
-    query("UPDATE procrastinate_jobs SET args = %s::jsonb WHERE id = %s RETURNING id", args, job_id)
+def test_arguments_that_cannot_be_read_here_fail_their_jobs_alone(log: Path):
+    complaints = {
+        '{"value": %s}' % ("9" * 5000): "integer string conversion",
+        '{"value": %s}' % ("[" * 15_000 + "]" * 15_000): "recursion",
+    }
+    jobs = insert_jobs("leaving.take", count=len(complaints))
+    for job_id, args in zip(jobs, complaints, strict=True):
+        query("UPDATE procrastinate_jobs SET args = %s::jsonb WHERE id = %s RETURNING id", args, job_id)
     (fine,) = insert_jobs("leaving.take")
 
-    ended([job_id, fine], log)
+    ended([*jobs, fine], log)
 
-    assert (status_of(job_id), status_of(fine)) == ("failed", "succeeded")
-    assert complaint in attempt_of(job_id)[1]
+    assert [status_of(job_id) for job_id in (*jobs, fine)] == ["failed", "failed", "succeeded"]
+    for job_id, complaint in zip(jobs, complaints.values(), strict=True):
+        assert complaint in attempt_of(job_id)[1]
 
 
 # --- A cancellation that nobody asked for -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", ["leaving.cancelled_library", "leaving.cancelled_once"])
-def test_a_cancellation_that_nobody_asked_for_is_a_failure_with_its_retries(task: str, log: Path):
-    (job_id,) = insert_jobs(task)
+def test_a_cancellation_that_nobody_asked_for_is_a_failure_with_its_retries(log: Path):
+    jobs = [*insert_jobs("leaving.cancelled_library"), *insert_jobs("leaving.cancelled_once")]
 
-    ended([job_id], log)
+    ended(jobs, log)
 
-    assert status_of(job_id) == "failed"
-    assert [outcome for outcome, _, _ in outcomes_of(job_id)] == ["retrying", "retrying", "failed"]
+    for job_id in jobs:
+        assert status_of(job_id) == "failed"
+        assert [outcome for outcome, _, _ in outcomes_of(job_id)] == ["retrying", "retrying", "failed"]
 
 
 # --- What a job leaves to the next --------------------------------------------------------------------------
@@ -257,16 +256,6 @@ def test_what_a_job_changes_for_its_process_is_put_back(options: tuple[str, ...]
 
 
 @pytest.mark.parametrize("options", [ONE, MANY])
-def test_a_watchdog_that_a_job_leaves_ends_no_other(options: tuple[str, ...], log: Path):
-    (left,) = insert_jobs("leaving.watch_itself", lock="one by one")
-    (after,) = insert_jobs("leaving.look", {"what": "a timer"}, lock="one by one")  # it sleeps for a second
-
-    ended([left, after], log, *options)
-
-    assert [outcome for job_id in (left, after) for outcome, _, _ in outcomes_of(job_id)] == ["succeeded"] * 2
-
-
-@pytest.mark.parametrize("options", [ONE, MANY])
 def test_what_an_async_job_changes_of_its_loop_is_put_back(options: tuple[str, ...], log: Path):
     looks = insert_jobs("leaving.look_async", lock="one by one")
     changes = []
@@ -281,13 +270,20 @@ def test_what_an_async_job_changes_of_its_loop_is_put_back(options: tuple[str, .
 
 
 @pytest.mark.parametrize("options", [ONE, MANY])
-def test_a_job_that_breaks_what_records_its_end_has_ended_all_the_same(options: tuple[str, ...], log: Path):
-    jobs = [insert_jobs("leaving.break_machinery", {"what": what})[0] for what in ("json", "setting")]
+def test_a_watchdog_ends_no_other_and_who_breaks_what_records_its_end_has_ended(
+    options: tuple[str, ...], log: Path
+):
+    (watched,) = insert_jobs("leaving.watch_itself", lock="one by one")
+    (after,) = insert_jobs("leaving.look", {"what": "a timer"}, lock="one by one")  # it sleeps for a second
+    broken = [insert_jobs("leaving.break_machinery", {"what": what})[0] for what in ("json", "setting")]
 
-    ended(jobs, log, *options)
+    ended([watched, after, *broken], log, *options)
 
-    assert [started_count(job_id) for job_id in jobs] == [1, 1]
-    assert [result_of(job_id) for job_id in jobs] == ["(a value that cannot be shown)"] * 2
+    assert [outcome for job_id in (watched, after) for outcome, _, _ in outcomes_of(job_id)] == [
+        *("succeeded", "succeeded"),
+    ]
+    assert [started_count(job_id) for job_id in broken] == [1, 1]
+    assert [result_of(job_id) for job_id in broken] == ["(a value that cannot be shown)"] * 2
 
 
 @pytest.mark.parametrize("options", [ONE, MANY])

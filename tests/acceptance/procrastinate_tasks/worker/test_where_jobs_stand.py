@@ -13,28 +13,31 @@ from tests.workers.workers import granted, insert_jobs, query, started_worker, s
 WITHIN = timedelta(seconds=granted(10))
 
 
-@pytest.mark.parametrize("concurrency", ["1", "4"])
+HANGING = {
+    "engine.sleep": ({"seconds": 60}, "time.sleep(seconds)"),
+    "engine.await_for_ever": ({}, "await asyncio.get_running_loop().create_future()"),
+    "engine.loop": ({}, "while True:"),
+}
+
+
 @pytest.mark.parametrize(
-    ("task", "args", "line"),
-    [
-        ("engine.sleep", {"seconds": 60}, "time.sleep(seconds)"),
-        ("engine.await_for_ever", {}, "await asyncio.get_running_loop().create_future()"),
-        ("engine.loop", {}, "while True:"),
-    ],
+    "options", [("--processes", "3", "--concurrency", "1"), ("--processes", "1", "--concurrency", "4")]
 )
-def test_a_job_that_hangs_says_where(log: Path, concurrency: str, task: str, args: dict[str, int], line: str):
-    (job_id,) = insert_jobs(task, args)
+def test_a_job_that_hangs_says_where(log: Path, options: tuple[str, ...]):
+    jobs = {task: insert_jobs(task, args)[0] for task, (args, _) in HANGING.items()}
 
-    with started_worker(log, "--concurrency", concurrency):
-        wait_for(lambda: status_of(job_id) == "doing")
-        found = stacks.ask(job_id, within=WITHIN)
-        again = stacks.ask(job_id, within=WITHIN)
+    with started_worker(log, *options):
+        wait_for(lambda: all(status_of(job_id) == "doing" for job_id in jobs.values()))
+        for task, job_id in jobs.items():
+            found = stacks.ask(job_id, within=WITHIN)
+            again = stacks.ask(job_id, within=WITHIN)
 
-        assert found is not None and again is not None
-        assert status_of(job_id) == "doing"
-    assert line in found.stack or (task == "engine.loop" and "in loop\n    pass" in found.stack)
-    assert found.answered_at is not None and again.answered_at is not None
-    assert again.answered_at > found.answered_at
+            assert found is not None and again is not None
+            assert status_of(job_id) == "doing"
+            line = HANGING[task][1]
+            assert line in found.stack or (task == "engine.loop" and "in loop\n    pass" in found.stack)
+            assert found.answered_at is not None and again.answered_at is not None
+            assert again.answered_at > found.answered_at
 
 
 def test_a_job_that_lets_nothing_else_run_is_told_to_be_silent(log: Path):
