@@ -17,7 +17,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from payments import memory, policies, requests, unexplained
 from payments.exceptions import (
@@ -83,16 +82,13 @@ def find_charged(*, intent_id: str, gateway: Gateway, now: datetime) -> PaymentA
     attempts = PaymentAttempt.objects.select_related("payment")
     attempt = attempts.filter(stripe_intent_id=intent_id).first()
     if attempt is None:
-        key = _read_key(gateway.retrieve_intent(intent_id).attempt_key) if intent_id else None
-        attempt = attempts.filter(key=key).first() if key else None
-    return refresh(attempt=attempt, intent_id=intent_id, gateway=gateway, now=now) if attempt else None
-
-
-def _read_key(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
+        key = gateway.retrieve_intent(intent_id).attempt_key if intent_id else ""
+        # Whoever can write metadata can name any attempt: one that has another intent did not make this one.
+        attempt = attempts.filter(key=key, stripe_intent_id__isnull=True).first() if key else None
+    if attempt is None:
         return None
+    attempt = refresh(attempt=attempt, intent_id=intent_id, gateway=gateway, now=now)
+    return attempt if attempt.stripe_intent_id == intent_id else None
 
 
 def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> PaymentAttempt:

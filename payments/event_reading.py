@@ -16,6 +16,11 @@ from payments.gateway import Event
 _LONGEST_ID = 255
 _LONGEST_TYPE = 100
 _LONGEST_VERSION = 40
+# Far above what Stripe sends, and far below what a program or Postgres can follow.
+_DEEPEST = 50
+# Beyond them some time zone or other has no such day.
+_FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
 # Source: https://docs.stripe.com/event-destinations, "Thin events".
 _THIN = "v2.core.event"
 
@@ -27,6 +32,8 @@ def read_event(body: bytes, *, now: datetime) -> Event:
         now: when it happened, where the event itself does not say so.
     """
     document, problem = _parse(body)
+    if _is_deeper(document, _DEEPEST):
+        document, problem = {}, "it is nested too deeply"
     payload = _clean(document)
     subject = _subject(payload)
     event_id, type_ = _text(payload.get("id")), _text(payload.get("type"))
@@ -50,6 +57,12 @@ def _parse(body: bytes) -> tuple[dict[str, Any], str]:
     except (ValueError, RecursionError) as error:
         return {}, f"it is no JSON: {type(error).__name__}"
     return (document, "") if isinstance(document, dict) else ({}, "it is no JSON object")
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether a document is nested more deeply than anything of Stripe's, and follow it no further."""
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_deeper(child, levels - 1) for child in children)
 
 
 def _find_problem(event_id: str, type_: str, subject: dict[str, Any] | None, object_id: str) -> str:
@@ -83,6 +96,12 @@ def _text(value: object) -> str:
 
 
 def _read_instant(value: object) -> datetime | None:
+    """Read an instant that can have been; ``None`` when it is none."""
+    instant = _parse_instant(value)
+    return instant if instant is not None and _FIRST_INSTANT <= instant < _LAST_INSTANT else None
+
+
+def _parse_instant(value: object) -> datetime | None:
     """Read seconds, or the text of an instant as thin events have it."""
     if isinstance(value, str):
         return _read_text_instant(value)

@@ -171,6 +171,10 @@ class IntentStatus(StrEnum):
     SUCCEEDED = "succeeded"
 
 
+# With one of these money was taken, is on its way, or is held for us.
+TAKING_INTENTS = (IntentStatus.SUCCEEDED, IntentStatus.PROCESSING, IntentStatus.REQUIRES_CAPTURE)
+
+
 class Step(StrEnum):
     """What a driver does next with an off-session attempt."""
 

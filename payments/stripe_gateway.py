@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import stripe
 from django.conf import settings
 
+from payments.bounded_http import BoundedSession
 from payments.event_reading import read_event
 from payments.exceptions import (
     AnswerUnreadable,
@@ -39,9 +40,6 @@ from payments.gateway import (
 )
 from payments.policies import CHARGE_DISPUTED
 from payments.stripe_readings import (
-    ATTEMPT_KEY,
-    BOOKING_KEY,
-    PAYMENT_KEY,
     REFUND_KEY,
     advice_code_of,
     decline_code_of,
@@ -51,15 +49,21 @@ from payments.stripe_readings import (
     read_session,
     service_of,
 )
+from payments.stripe_requests import metadata_of, page_of, session_params
 from payments.webhook_signature import is_signed
 
 TIMEOUT = timedelta(seconds=30)
+# A page of a hundred objects is well below one million.
+MOST_BYTES = 16 * 1024 * 1024
 # Inside one call the SDK repeats under the same idempotency key, so a second try cannot charge twice.
 NETWORK_RETRIES = 1
 # Source: https://docs.stripe.com/webhooks#replay-attacks, the default of Stripe's own SDKs.
 SIGNATURE_TOLERANCE = timedelta(seconds=300)
 
 _Read = TypeVar("_Read")
+
+# What reading an answer raises: a field is missing, has another type, is out of range or nested too deeply.
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError)
 
 # Without customer and card, and cancelled at once: nothing can ever be charged by it.
 _NO_PAYMENT: Any = {"amount": 10_00, "currency": "mxn", "description": "verify_setup"}
@@ -71,6 +75,24 @@ _STATE_CODES = frozenset(
     }
 )
 _PAYER_PARAMS = frozenset({"customer", "payment_method"})
+_DISPUTE_CODES = frozenset({CHARGE_DISPUTED, "refund_disputed_payment"})
+# Our account or key is what cannot be used: no guest's payment fails for that.
+_ACCOUNT_CODES = frozenset(
+    {
+        "account_invalid",
+        "api_key_expired",
+        "livemode_mismatch",
+        "platform_api_key_expired",
+        "secret_key_required",
+        "testmode_charges_only",
+    }
+)
+
+
+def make_http_client(*, within: timedelta = TIMEOUT, most_bytes: int = MOST_BYTES) -> stripe.RequestsClient:
+    """Return a client that waits neither for ever nor for an answer of any size."""
+    session: Any = BoundedSession(within=within, most_bytes=most_bytes)
+    return stripe.RequestsClient(timeout=within.total_seconds(), session=session)
 
 
 class StripeGateway:
@@ -86,7 +108,7 @@ class StripeGateway:
             settings.STRIPE_SECRET_KEY,
             base_addresses={"api": settings.STRIPE_API_BASE},
             max_network_retries=NETWORK_RETRIES,
-            http_client=stripe.RequestsClient(timeout=TIMEOUT.total_seconds()),
+            http_client=make_http_client(),
         )
         return cls(client=client, webhook_secrets=settings.STRIPE_WEBHOOK_SECRETS)
 
@@ -101,7 +123,7 @@ class StripeGateway:
                         "payment_method": request.payment_method_id,
                         "allowed_payment_method_types": ["card"],
                         "description": request.description,
-                        "metadata": _metadata(request),
+                        "metadata": metadata_of(request),
                     },
                     {"idempotency_key": f"{request.attempt_key}:create"},
                 )
@@ -128,7 +150,7 @@ class StripeGateway:
         with _translating("create session"):
             return read_session(
                 self._api.checkout.sessions.create(
-                    _session_params(request), {"idempotency_key": f"{request.attempt_key}:create"}
+                    session_params(request), {"idempotency_key": f"{request.attempt_key}:create"}
                 )
             )
 
@@ -189,12 +211,12 @@ class StripeGateway:
 
     def list_intents(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Intent]:
         with _translating("list intents"):
-            listed = self._api.payment_intents.list(_page_of(since, customer_id))
+            listed = self._api.payment_intents.list(page_of(since, customer_id))
             yield from _read_each(listed.auto_paging_iter(), read_intent, "list intents")
 
     def list_open_pages(self, *, since: datetime | None = None, customer_id: str = "") -> Iterator[Session]:
         with _translating("list sessions"):
-            listed = self._api.checkout.sessions.list(_page_of(since, customer_id, status="open"))
+            listed = self._api.checkout.sessions.list(page_of(since, customer_id, status="open"))
             yield from _read_each(listed.auto_paging_iter(), read_session, "list sessions")
 
     def has_deleted_customer(self, customer_id: str) -> bool:
@@ -242,54 +264,6 @@ def _is_signed(payload: bytes, signature: str, secret: str) -> bool:
     return is_signed(payload, header=signature, secret=secret, tolerance=SIGNATURE_TOLERANCE, now=time.time())
 
 
-def _page_of(since: datetime | None, customer_id: str, **params: object) -> Any:
-    created = {"created": {"gte": int(since.timestamp())}} if since else {}
-    return {**params, **created, **({"customer": customer_id} if customer_id else {}), "limit": 100}
-
-
-def _metadata(request: IntentRequest | SessionRequest) -> dict[str, str]:
-    """Return our marks; one that is empty is left out, as Stripe does."""
-    marks = {
-        ATTEMPT_KEY: request.attempt_key,
-        BOOKING_KEY: request.marks.booking,
-        PAYMENT_KEY: request.marks.payment,
-    }
-    return {name: mark for name, mark in marks.items() if mark}
-
-
-def _session_params(request: SessionRequest) -> Any:
-    metadata = _metadata(request)
-    intent_data: dict[str, object] = {"metadata": metadata}
-    if request.saves_card:
-        intent_data["setup_future_usage"] = "off_session"
-    if request.customer_id:
-        payer: dict[str, object] = {"customer": request.customer_id}
-    else:
-        payer = {"customer_email": request.guest_email, "customer_creation": "always"}
-    return {
-        "mode": "payment",
-        "allowed_payment_method_types": ["card"],
-        "line_items": [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": request.currency,
-                    "unit_amount": request.amount_minor,
-                    "product_data": {"name": request.product_name},
-                },
-            }
-        ],
-        "payment_intent_data": intent_data,
-        "metadata": metadata,
-        "client_reference_id": request.attempt_key,
-        "success_url": request.success_url,
-        "cancel_url": request.cancel_url,
-        "expires_at": int(request.expires_at.timestamp()),
-        "locale": "es-419",
-        **payer,
-    }
-
-
 @contextmanager
 def _translating(operation: str) -> Iterator[None]:
     """Turn Stripe's errors into ours by the table below, and an answer that cannot be read into doubt.
@@ -300,7 +274,7 @@ def _translating(operation: str) -> Iterator[None]:
         yield
     except stripe.StripeError as error:
         _raise_ours(error, operation)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise _unreadable(operation, error) from error
 
 
@@ -319,7 +293,7 @@ def _read_each(listed: Iterable[Any], read: Callable[[Any], _Read], operation: s
     for row in listed:
         try:
             found = read(row)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             unreadable = error
         else:
             yield found
@@ -372,11 +346,12 @@ def _missing(error: stripe.StripeError, operation: str) -> Exception:
 # First match wins. Declined / object or state / refused / our bug / retry safely / outcome unknown.
 _ERRORS = (
     _ErrorRow(_is(stripe.CardError), _declined),
+    _ErrorRow(lambda e: e.code in _ACCOUNT_CODES, _fault(GatewayRefused)),
     _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.code == "resource_missing", _missing),
     # A card that was detached is refused without a code of its own.
     _ErrorRow(lambda e: isinstance(e, stripe.InvalidRequestError) and e.param in _PAYER_PARAMS, _missing),
     _ErrorRow(
-        lambda e: isinstance(e, stripe.InvalidRequestError) and e.code == CHARGE_DISPUTED,
+        lambda e: isinstance(e, stripe.InvalidRequestError) and e.code in _DISPUTE_CODES,
         _fault(ChargeDisputed),
     ),
     _ErrorRow(

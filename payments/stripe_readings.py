@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from payments.exceptions import UnknownKind
 from payments.gateway import (
@@ -26,6 +27,9 @@ PAYMENT_KEY = "payment"
 REFUND_KEY = "refund"
 
 _MOST_WORDS = 100
+_LONGEST_MARK = 100
+# Source: the largest bigint of Postgres.
+_MOST_CENTAVOS = 2**63 - 1
 
 
 def read_dispute(dispute: Any) -> DisputeAnswer:
@@ -34,14 +38,15 @@ def read_dispute(dispute: Any) -> DisputeAnswer:
         id=dispute.id,
         intent_id=id_of(dispute.payment_intent),
         status=_status_of(dispute.status),
-        amount_minor=dispute.amount,
+        amount_minor=_centavos(dispute.amount),
         currency=dispute.currency,
         reason=str(dispute.reason)[:_MOST_WORDS],
         is_refundable=dispute.is_charge_refundable,
         due_by=_instant(dispute.evidence_details.due_by),
         opened_at=datetime.fromtimestamp(dispute.created, tz=UTC),
         movements=tuple(
-            DisputeMovement(id=each.id, amount_minor=each.amount) for each in dispute.balance_transactions
+            DisputeMovement(id=each.id, amount_minor=_centavos(each.amount))
+            for each in dispute.balance_transactions
         ),
     )
 
@@ -51,6 +56,13 @@ def _status_of(status: str) -> DisputeStatus:
         return DisputeStatus(status)
     except ValueError:
         return DisputeStatus.OTHER
+
+
+def _centavos(amount: object) -> int:
+    """Return a sum as it is: one that is no whole number, or has no place in the ledger, cannot be read."""
+    if type(amount) is not int or abs(amount) > _MOST_CENTAVOS:
+        raise ValueError("a sum that is no number of centavos")
+    return amount
 
 
 def _instant(seconds: int | None) -> datetime | None:
@@ -64,11 +76,11 @@ def read_intent(intent: Any) -> Intent:
     return Intent(
         id=intent.id,
         status=status,
-        amount_minor=intent.amount_received if status == IntentStatus.SUCCEEDED else intent.amount,
+        amount_minor=_centavos(intent.amount_received if status == IntentStatus.SUCCEEDED else intent.amount),
         currency=intent.currency,
         customer_id=id_of(intent.customer),
         payment_method_id=id_of(intent.payment_method),
-        attempt_key=our_key(intent, ATTEMPT_KEY),
+        attempt_key=our_uuid(intent, ATTEMPT_KEY),
         decline_code=decline_code_of(error) if error else "",
         advice_code=advice_code_of(error),
         has_charge=intent.latest_charge is not None,
@@ -91,7 +103,7 @@ def read_session(session: Any) -> Session:
         is_paid=session.payment_status == "paid",
         url=session.url or "",
         intent_id=id_of(session.payment_intent),
-        attempt_key=our_key(session, ATTEMPT_KEY),
+        attempt_key=our_uuid(session, ATTEMPT_KEY),
         customer_id=id_of(session.customer),
         marks=Marks(booking=our_key(session, BOOKING_KEY), payment=our_key(session, PAYMENT_KEY)),
     )
@@ -102,8 +114,8 @@ def read_refund(refund: Any) -> RefundAnswer:
         id=refund.id,
         intent_id=id_of(refund.payment_intent),
         status=RefundStatus(refund.status or RefundStatus.PENDING),
-        amount_minor=refund.amount,
-        refund_key=our_key(refund, REFUND_KEY),
+        amount_minor=_centavos(refund.amount),
+        refund_key=our_uuid(refund, REFUND_KEY),
         failure=getattr(refund, "failure_reason", None) or "",
     )
 
@@ -136,6 +148,16 @@ def id_of(reference: Any) -> str:
 
 
 def our_key(stripe_object: Any, name: str) -> str:
-    """Return the key that we put into the metadata of everything we create."""
+    """Return the key that we put into the metadata of everything we create, or what somebody wrote there."""
     metadata = stripe_object.to_dict().get("metadata") or {}
-    return str(metadata.get(name, ""))
+    text = str(metadata.get(name, ""))
+    return text if len(text) <= _LONGEST_MARK and text.isprintable() else ""
+
+
+def our_uuid(stripe_object: Any, name: str) -> str:
+    """Return a key of ours that is a UUID; what others wrote under the same name is none of ours."""
+    text = our_key(stripe_object, name)
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""

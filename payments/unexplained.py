@@ -18,10 +18,10 @@ from django.db.models import Max, Min
 from bookings.models import Booking
 from payments import memory
 from payments.exceptions import AnswerUnreadable, ObjectMissing, OtherAccount
-from payments.gateway import Gateway, Intent, Marks, RefundAnswer, RefundStatus, Session
+from payments.gateway import DisputeAnswer, Gateway, Intent, Marks, RefundAnswer, RefundStatus, Session
 from payments.ledger.mismatches import Mismatch
 from payments.models import BookingAccount, PaymentAttempt, ReconciliationBreak, Refund
-from payments.policies import BreakKind, IntentStatus
+from payments.policies import LIVE_STATES, TAKING_INTENTS, BreakKind, IntentStatus
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def list_unknown(*, gateway: Gateway, is_flagged_too: bool = False) -> Unknown:
 def list_of_customer(*, intents: Collection[Intent], sessions: Collection[Session]) -> list[Intent | Session]:
     """Return those of a customer's intents and open pages that no attempt of ours and no person explains."""
     risky: list[Intent | Session] = [*filter(_may_take, intents), *sessions]
-    own = _ids_by_key(each.attempt_key for each in risky)
+    own = _by_key(each.attempt_key for each in risky)
     ids = _ids_of_attempts(each.id for each in risky)
     explained = _seen((each.id for each in risky), is_closed=True)
     return [
@@ -160,9 +160,26 @@ def describe_second(attempt: PaymentAttempt, found: Intent) -> Mismatch:
     return Mismatch(
         kind=BreakKind.CHARGE_DIFFERS,
         stripe_id=found.id,
-        ours=f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id}",
+        ours=f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id or ''}".strip(),
         theirs=f"{found.status} {found.amount_minor / 100:,.2f}",
         booking_id=attempt.payment.booking_id,
+    )
+
+
+def describe_dispute(dispute: DisputeAnswer, charge: Intent) -> Mismatch | None:
+    """Return the difference of a dispute about a charge that no attempt made; ``None``: a stranger's.
+
+    It has the dispute's id: whoever has explained the charge has not answered the bank.
+    """
+    booking_id = find_booking(marks=charge.marks, customer_id=charge.customer_id)
+    if booking_id is None:
+        return None
+    return Mismatch(
+        kind=BreakKind.FOREIGN_CHARGE,
+        stripe_id=dispute.id,
+        ours="",
+        theirs=f"{charge.id}: {dispute.status} {dispute.amount_minor / 100:,.2f}",
+        booking_id=booking_id,
     )
 
 
@@ -212,20 +229,24 @@ def _known(model: type[PaymentAttempt] | type[Refund], keys: Iterable[str]) -> s
     return {key for key, uuid in wanted.items() if uuid in found}
 
 
-def _is_own(found: Intent | Session, own: Mapping[str, tuple[str | None, str | None]]) -> bool:
-    """Whoever can write metadata can name any attempt: what has another id than it stored is not its own."""
-    if found.attempt_key not in own:
+def _is_own(found: Intent | Session, own: Mapping[str, PaymentAttempt]) -> bool:
+    """Whoever can write metadata can name any attempt: what has another id than it stored is not its own.
+
+    Nor is money that was taken for an attempt which ended without an intent: it ended on proof.
+    """
+    attempt = own.get(found.attempt_key)
+    if attempt is None:
         return False
-    intent_id, session_id = own[found.attempt_key]
-    return (intent_id if isinstance(found, Intent) else session_id) in (None, found.id)
+    stored = attempt.stripe_intent_id if isinstance(found, Intent) else attempt.stripe_session_id
+    if stored is not None:
+        return stored == found.id
+    return attempt.state in LIVE_STATES or found.status not in TAKING_INTENTS
 
 
-def _ids_by_key(keys: Iterable[str]) -> dict[str, tuple[str | None, str | None]]:
-    """Return what attempts have stored of Stripe's, by the key that names each."""
+def _by_key(keys: Iterable[str]) -> dict[str, PaymentAttempt]:
+    """Return attempts by the key that names each."""
     wanted = {uuid: key for key in keys if (uuid := _read_uuid(key)) is not None}
-    attempts = PaymentAttempt.objects.filter(key__in=wanted)
-    found = attempts.values_list("key", "stripe_intent_id", "stripe_session_id")
-    return {wanted[key]: (intent_id, session_id) for key, intent_id, session_id in found}
+    return {wanted[attempt.key]: attempt for attempt in PaymentAttempt.objects.filter(key__in=wanted)}
 
 
 def _ids_of_attempts(stripe_ids: Iterable[str]) -> set[str | None]:

@@ -82,5 +82,10 @@ def lock_collection(booking_id: int) -> bool:
     return still_open.filter(kind__in=list(LOCKING_BREAKS)).exists()
 
 
+def is_open(*, stripe_id: str) -> bool:
+    """Say whether something about an object of Stripe's still waits for an explanation."""
+    return ReconciliationBreak.objects.filter(stripe_id=stripe_id, closed_at__isnull=True).exists()
+
+
 def count_open() -> int:
     return ReconciliationBreak.objects.filter(closed_at__isnull=True).count()

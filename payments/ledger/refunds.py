@@ -184,6 +184,7 @@ def state_of(status: RefundStatus) -> RefundState:
 
 def _record(booking: Booking, refund: Refund, answer: RefundAnswer, now: datetime) -> None:
     said = state_of(answer.status)
+    _check_identity(refund, answer)
     if refund.amount_minor != answer.amount_minor:
         raise _contradiction(refund, str(refund.amount_minor), str(answer.amount_minor))
     if _has_ended(refund):
@@ -195,6 +196,20 @@ def _record(booking: Booking, refund: Refund, answer: RefundAnswer, now: datetim
         _reopen_refund(booking, refund, answer, now)
     elif said != RefundState.SUCCEEDED:
         raise _contradiction(refund, refund.state, answer.status)
+
+
+def _check_identity(refund: Refund, answer: RefundAnswer) -> None:
+    """An answer is about the refund that was asked for; what Stripe leaves empty proves nothing.
+
+    Raises:
+        ContradictoryEvidence: it is about another one.
+    """
+    key, intent_id = str(refund.key), refund.attempt.stripe_intent_id or ""
+    stored = (refund.stripe_refund_id or answer.id, key, intent_id)
+    is_by_hand = refund.reason == MADE_AT_STRIPE
+    said = (answer.id, key if is_by_hand else answer.refund_key or key, answer.intent_id or intent_id)
+    if stored != said:
+        raise _contradiction(refund, str(stored), str(said))
 
 
 def _has_ended(refund: Refund) -> bool:

@@ -6,6 +6,7 @@ may still take money is closed at Stripe. Whatever does not fit becomes a differ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ from payments.ledger.mismatches import Mismatch
 from payments.models import Payment, PaymentAttempt
 from payments.policies import AttemptState, BreakKind, IntentStatus, PaymentKind
 
+# Whatever others write as a mark, no more than this is a number of ours.
+_SEQ = re.compile("[0-9]{1,4}")
 _HAS_TAKEN = (IntentStatus.SUCCEEDED, IntentStatus.PROCESSING)
 # In which state of its booking money of a kind can have been taken.
 _STATUS_OF = {
@@ -150,8 +153,9 @@ def _restore(intent: Intent, gateway: Gateway, base_url: str, now: datetime) -> 
 
 def _restore_payment(booking_id: int, intent: Intent, now: datetime) -> Payment:
     kind, _colon, number = intent.marks.payment.partition(":")
+    seq = int(number) if _SEQ.fullmatch(number) else 0
     with locking.locked_booking(booking_id) as booking:
-        payment = booking.payments.filter(kind=kind, seq=int(number) if number.isdigit() else 0).first()
+        payment = booking.payments.filter(kind=kind, seq=seq).first()
         if payment is None and kind == PaymentKind.DEPOSIT and not booking.payments.exists():
             billing.open_account(booking=booking, now=now)
             payment = billing.open_obligation(

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 
 from payments import disputes, driver, refunds, unexplained
@@ -35,6 +36,7 @@ from payments.ledger.mismatches import Mismatch
 from payments.ledger.refunds import state_of
 from payments.models import Dispute, PaymentAttempt, Refund
 from payments.policies import LIVE_STATES, AttemptState, BreakKind, IntentStatus, RefundState
+from procrastinate_tasks import SoftTimeLimitExceeded
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ DISPUTE_WINDOW = timedelta(days=180)
 _Row = TypeVar("_Row", PaymentAttempt, Refund)
 
 _UNKNOWN_TO_STRIPE = "unknown"
+# No other comparison would fare better: the time of the job or the database is gone.
+_ENDS_THE_NIGHT = (SoftTimeLimitExceeded, OperationalError, InterfaceError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +124,14 @@ def _apart(compare: Callable[[], _Verdict], stripe_id: str) -> _Verdict:
         return _Verdict.LEFT
     except PaymentError as fault:
         return _postpone(fault, stripe_id)
+    except _ENDS_THE_NIGHT:
+        raise
+    except Exception as fault:  # Whatever it is: what is compared after it is other guests' money.
+        logger.exception("a comparison failed", extra={"subject": stripe_id})
+        return _postpone(fault, stripe_id)
 
 
-def _postpone(fault: PaymentError, subject: str) -> _Verdict:
+def _postpone(fault: Exception, subject: str) -> _Verdict:
     logger.warning("not compared", extra={"subject": subject, "fault": str(fault)})
     return _Verdict.POSTPONED
 

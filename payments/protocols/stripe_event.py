@@ -18,7 +18,7 @@ from payments.gateway import Gateway, Marks
 from payments.ledger import mismatches
 from payments.ledger.mismatches import Mismatch
 from payments.models import PaymentAttempt, StripeEvent
-from payments.policies import BreakKind
+from payments.policies import LIVE_STATES, BreakKind
 
 _LONGEST_SIDE = 200
 # An answer of Stripe's may be older than what we have: so long it is asked again before it is a difference.
@@ -154,9 +154,10 @@ def _keep_unexplained(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     if unexplained.is_explained(intent):
         return _ignored("it takes no money, or a person has explained it")
     mismatches.keep(unexplained.describe(intent), now=now)
-    return _parked("no attempt of ours explains it: see the difference with Stripe that it opened")
+    return _UNEXPLAINED
 
 
+_UNEXPLAINED = _parked("no attempt of ours explains it: see the difference with Stripe that it opened")
 _CONTRADICTS = _parked("it contradicts what we have: see the difference with Stripe that it opened")
 
 
@@ -171,9 +172,14 @@ _NAMELESS = _Outcome(StripeEvent.State.PARKED, "its object has no metadata, so n
 
 
 def _is_the_one(attempt: PaymentAttempt, event: StripeEvent) -> bool:
-    """Whoever can write metadata can name any attempt of ours beside an object that is not its own."""
+    """Whoever can write metadata can name any attempt of ours beside an object that is not its own.
+
+    An attempt that ended without an intent has none to come yet.
+    """
     is_intent = bool(_intent_id(event))
     stored = attempt.stripe_intent_id if is_intent else attempt.stripe_session_id
+    if stored is None and is_intent:
+        return attempt.state in LIVE_STATES
     return stored in (None, event.object_id)
 
 
@@ -226,6 +232,8 @@ def _apply_to_dispute(event: StripeEvent, gateway: Gateway, now: datetime) -> _O
     except ContradictoryEvidence as fault:
         intent_id = _intent_of_charge(event)
         return _differ(event, BreakKind.CHARGE_DIFFERS, intent_id or event.object_id, intent_id, fault, now)
+    if dispute is None and mismatches.is_open(stripe_id=event.object_id):
+        return _UNEXPLAINED
     return _APPLIED if dispute else _ignored("no attempt of ours made the charge")
 
 

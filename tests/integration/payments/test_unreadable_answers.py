@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from bookings.models import Booking
@@ -178,6 +181,28 @@ def test_a_charge_that_cannot_be_compared_at_night_keeps_no_other_from_it(house:
     other.refresh_from_db()
     assert other.state == AttemptState.SUCCEEDED
     assert tasks.reconcile_with_stripe().endswith("open=0")
+
+
+def test_a_refund_that_has_no_place_in_our_rows_keeps_no_other_from_being_compared(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    """Stripe makes none of nothing, and whatever else the database refuses stands for it."""
+    for booking in (house.book(), house.book()):
+        house.control.refund_by_hand(deposit_intent(booking), amount=50_000)
+    newest, other = house.gateway.list_refunds(since=house.now - timedelta(days=1))
+    listed = [replace(newest, amount_minor=0), other]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.gateway), "list_refunds", lambda *_, **_options: iter(listed))
+        with pytest.raises(ComparisonUnfinished):
+            tasks.reconcile_with_stripe()
+
+    assert Refund.objects.get().stripe_refund_id == other.id
+    assert tasks.reconcile_with_stripe().endswith("open=0")
+    assert Refund.objects.count() == 2
+
+
+def deposit_intent(booking: Booking) -> str:
+    return booking.payments.get(kind="deposit").attempts.get().stripe_intent_id or ""
 
 
 def test_a_charge_of_a_newer_release_is_no_reason_to_compare_again(house: House):
