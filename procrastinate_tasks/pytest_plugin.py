@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.test import TestCase, TransactionTestCase
-
-from procrastinate_tasks.queue_reset import empty_queue
+from django.utils.module_loading import import_string
 
 _COMMITTING_FIXTURES = {"transactional_db", "django_db_reset_sequences", "live_server"}
 
@@ -18,6 +17,8 @@ def procrastinate_queue_is_emptied(request: pytest.FixtureRequest) -> Iterator[N
     """Empty the queue after a test that commits; a test in a transaction pays nothing."""
     yield
     if _uses_the_queue(request) and _commits(request):
+        # Not imported above: pytest loads this plugin before Django is set up.
+        empty_queue = import_string("procrastinate_tasks.testing.empty_queue")
         with request.getfixturevalue("django_db_blocker").unblock():
             empty_queue()
 
