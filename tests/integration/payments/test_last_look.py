@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from django.db import connection
@@ -12,14 +11,12 @@ from django.utils import timezone
 
 from bookings.models import Booking, BookingStatus
 from payments import clocks, policies, tasks
-from payments.deferred_jobs import QUEUE, unschedule
-from payments.exceptions import ChargingPaused, ClocksDisagree, NewerRelease, OutcomeUnknown
+from payments.deferred_jobs import unschedule
+from payments.exceptions import ClocksDisagree, NewerRelease, OutcomeUnknown
 from payments.ledger import claims
-from payments.ledger.last_look import permit_confirmation
 from payments.models import Payment, PaymentAttempt
 from payments.policies import AttemptState, PaymentStatus
 from payments.services import request_cancellation
-from procrastinate_tasks import pause_queue, resume_queue
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.factories import BASE_URL, balance_of
 from tests.house import CONFIRM_INTENT, CREATE_SESSION, House, account_of, last_attempt, live_attempt
@@ -127,41 +124,6 @@ def test_a_clock_that_is_wrong_at_the_confirmation_keeps_the_attempt_for_a_right
 
     assert house.charge(booking) == "succeeded"
     assert balance_of(booking).attempts.count() == 1
-
-
-def test_no_confirmation_is_permitted_while_charging_is_paused_or_the_clock_is_wrong(
-    house: House, monkeypatch: pytest.MonkeyPatch
-):
-    """Whatever has passed before, and whoever asks: the last look is the last."""
-    attempt = leave_confirming(house, house.book_due())
-    ask = partial(permit_confirmation, attempt_id=attempt.pk, is_untouched=True, now=house.now)
-    before = PaymentAttempt.objects.filter(pk=attempt.pk).values().get()
-    with monkeypatch.context() as patch:
-        patch.setattr(clocks, "read_database_clock", lambda: timezone.now() - timedelta(seconds=61))
-        with pytest.raises(ClocksDisagree):
-            ask()
-    pause_queue(queue=QUEUE, by="Ana", reason="a rehearsal")
-    with pytest.raises(ChargingPaused):
-        ask()
-
-    assert PaymentAttempt.objects.filter(pk=attempt.pk).values().get() == before
-    resume_queue(queue=QUEUE)
-    assert ask().objection is None
-
-
-@pytest.mark.parametrize(("hours", "is_untouched", "n"), [(23, True, 1), (24, False, 1), (24, True, 2)])
-def test_another_key_is_used_once_stripe_may_have_forgotten_the_last_and_no_charge_was_tried(
-    house: House, hours: int, is_untouched: bool, n: int
-):
-    attempt = leave_confirming(house, house.book_due())
-    asked_at = attempt.confirm_asked_at
-    house.wait(hours=hours)
-
-    permit_confirmation(attempt_id=attempt.pk, is_untouched=is_untouched, now=house.now)
-
-    attempt.refresh_from_db()
-    assert attempt.confirm_n == n
-    assert (attempt.confirm_asked_at == asked_at) == (n == 1)
 
 
 def change_amount(payment: Payment, amount_minor: int) -> None:
