@@ -36,6 +36,7 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
     "schedule/policies": (f"{_UNIT}/test_policies.py",),
     "queues/policies": (f"{_UNIT}/queues",),
     "jobs/recording": (
+        f"{_UNIT}/test_refusals.py",
         f"{_WITH_DATABASE}/jobs/test_recording.py",
         f"{_WITH_DATABASE}/jobs/test_rescue.py",
         f"{_WITH_DATABASE}/worker/test_completion_loop.py",
@@ -48,14 +49,17 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
         f"{_WITH_DATABASE}/queues",
         f"{_WITH_DATABASE}/test_plans.py",
     ),
-    "worker/completion_loop": (f"{_WITH_DATABASE}/worker/test_completion_loop.py",),
+    "worker/completion_loop": (
+        f"{_UNIT}/test_refusals.py",
+        f"{_WITH_DATABASE}/worker/test_completion_loop.py",
+    ),
     "worker/connection": (f"{_WITH_DATABASE}/worker/test_links.py",),
     "worker/drain": ("tests/acceptance/procrastinate_tasks/worker/test_stopping.py",),
     "worker/heartbeat": (
         f"{_UNIT}/worker/test_heartbeat.py",
         f"{_WITH_DATABASE}/worker/test_heartbeat.py",
     ),
-    "worker/losses": (f"{_UNIT}/worker", "tests/acceptance/procrastinate_tasks/worker/test_losses.py"),
+    "worker/losses": (f"{_UNIT}/worker/test_losses.py",),
     "payments/policies": ("tests/unit/payments",),
     "payments/webhook_signature": ("tests/unit/payments/test_webhook_signature.py",),
     "payments/webhooks": (f"{_PAYMENTS}/test_webhook_view.py", f"{_PAYMENTS}/test_inbox.py"),
