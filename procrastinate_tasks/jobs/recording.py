@@ -19,9 +19,11 @@ from procrastinate_tasks.models import Outcome
 COMPLETE_JOBS = statement("jobs/complete_jobs")
 
 # Classes of SQLSTATE that speak of the values in a statement: data, constraints, limits of an index or of
-# nesting, and what a trigger of the project's raises. Not the connection (08), a conflict with others that
-# passes (40), missing resources (53), or a server that stops (57).
-_ABOUT_VALUES = ("22", "23", "44", "54", "P0")
+# nesting, and what code of the project's raises in a trigger. Not the connection (08), a conflict with others
+# that passes (40), missing resources (53), or a server that stops (57).
+_ABOUT_VALUES = ("09", "22", "23", "27", "38", "39", "44", "54", "P0")
+# Postgres calls it a limit of the program, too, when notifications wait that others do not read.
+_OF_NOTIFICATIONS = "async.c"
 
 
 # Values that cannot even be written down for the database.
@@ -32,10 +34,25 @@ def why_refused(error: BaseException) -> str | None:
     """Return the SQLSTATE, or the error's name, of a refusal of values; None for any other fault."""
     for each in _with_causes(error):
         if sqlstate := getattr(each, "sqlstate", None):
-            return str(sqlstate) if sqlstate[:2] in _ABOUT_VALUES else None
+            return str(sqlstate) if _is_about_values(each, sqlstate) else None
         if isinstance(each, psycopg.Error):
             return type(each).__name__ if isinstance(each, psycopg.DataError) else None
     return type(error).__name__ if isinstance(error, _UNWRITABLE) else None
+
+
+def _is_about_values(error: BaseException, sqlstate: str) -> bool:
+    if isinstance(error, psycopg.Error) and error.diag.source_file == _OF_NOTIFICATIONS:
+        return False
+    return sqlstate[:2] in _ABOUT_VALUES or _is_made_up(sqlstate)
+
+
+def _is_made_up(sqlstate: str) -> bool:
+    """Whether Postgres has no such class of codes: a trigger of the project's raises what it likes."""
+    try:
+        psycopg.errors.lookup(f"{sqlstate[:2]}000")
+    except KeyError:
+        return True
+    return False
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from procrastinate.exceptions import ConnectorException
+from psycopg.pq import DiagnosticField
 
 from procrastinate_tasks.jobs.completion import Completion
 from procrastinate_tasks.jobs.recording import Portions, in_our_words, why_refused
@@ -98,6 +99,18 @@ def test_when_everything_is_refused_it_ends():
     assert database.tries < 3 * 200
 
 
+def _raised_by_a_trigger(code: str) -> psycopg.Error:
+    """Return what psycopg raises for a code that Postgres does not have."""
+    error = psycopg.DatabaseError()
+    error.sqlstate = code
+    return error
+
+
+def _notifications_that_nobody_reads() -> psycopg.Error:
+    told = {DiagnosticField.SQLSTATE: b"54000", DiagnosticField.SOURCE_FILE: b"async.c"}
+    return psycopg.errors.ProgramLimitExceeded(info=told)  # type: ignore[arg-type] # as if it were pickled
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -105,6 +118,10 @@ def test_when_everything_is_refused_it_ends():
         (psycopg.errors.NotNullViolation(), "23502"),
         (psycopg.errors.ProgramLimitExceeded(), "54000"),
         (psycopg.errors.RaiseException(), "P0001"),
+        (psycopg.errors.ExternalRoutineException(), "38000"),
+        (_raised_by_a_trigger("45000"), "45000"),
+        (_raised_by_a_trigger("ZX001"), "ZX001"),
+        (_notifications_that_nobody_reads(), None),
         (psycopg.DataError(), "DataError"),
         (TypeError(), "TypeError"),
         (RecursionError(), "RecursionError"),
