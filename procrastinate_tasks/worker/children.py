@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -349,11 +350,21 @@ class Children:
 def _finish(child: Child, end: Completion) -> Waiting:
     """Settles under the claim as it is now: the worker may have registered anew since the job started."""
     running = child.running.pop(end.job_id, None)
+    end = _with_sound_clock(end, began=child.forked if running is None else running.started)
     if running is None:
         return Waiting(end)
     if end.worker_id != running.assignment.worker_id:
         end = end._replace(worker_id=running.assignment.worker_id)
     return Waiting(end, running.assignment)
+
+
+def _with_sound_clock(end: Completion, *, began: float) -> Completion:
+    """Says when a run was as this process knows it, if its job has put another clock in place of its own."""
+    now = time.monotonic()
+    with contextlib.suppress(TypeError):
+        if began <= end.started_at <= end.finished_at <= now:
+            return end
+    return end._replace(started_at=began, finished_at=now)
 
 
 class _ChildProtocol(asyncio.Protocol):

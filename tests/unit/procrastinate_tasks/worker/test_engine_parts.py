@@ -21,10 +21,11 @@ from procrastinate_tasks.worker.child.control import Control
 from procrastinate_tasks.worker.child.process import EXIT_BROKEN, ManyJobsChild
 from procrastinate_tasks.worker.children import Children, Running
 from procrastinate_tasks.worker.claim_loop import ClaimLoop, Claims
-from procrastinate_tasks.worker.completion_loop import CompletionLoop
+from procrastinate_tasks.worker.completion_loop import CompletionLoop, Waiting
 from procrastinate_tasks.worker.connection import WorkerConnection
 from procrastinate_tasks.worker.heartbeat import Beat, ClaimAudit
-from procrastinate_tasks.worker.messages import Channel, FrameReader, RunJobs, encode
+from procrastinate_tasks.worker.losses import given_back
+from procrastinate_tasks.worker.messages import Channel, FrameReader, JobsEnded, RunJobs, encode
 from procrastinate_tasks.worker.options import InvalidWorkerOption, WorkerOptions, read_options
 from procrastinate_tasks.worker.pool import Pool
 from procrastinate_tasks.worker.processes import LogTail
@@ -185,6 +186,39 @@ def test_jobs_in_retiring_children_count_against_the_capacity():
     next(iter(children)).is_retiring = True
 
     assert children.free_slots == 1
+
+
+@pytest.mark.parametrize("started", [0.0, 1e300, float("nan"), "soon"])
+@pytest.mark.parametrize("finished", [0.0, 1e300, float("nan"), "soon"])
+def test_a_job_that_replaced_its_process_s_clock_has_run_between_its_start_here_and_now(
+    started: Any, finished: Any
+):
+    told: list[Waiting] = []
+    children = Children(WorkerOptions(), on_ends=lambda child, ends: told.extend(ends))
+    children.expect(0)
+    (child,) = children
+    child.running[7] = Running(assignment(7), time.monotonic() - 5, None)
+    end = given_back(assignment(7), started_at=started)._replace(finished_at=finished)
+
+    children._on_message(child, JobsEnded([end], 0))
+
+    ((ended, _),) = told
+    assert 5 <= ended.finished_at - ended.started_at < 60
+    assert ended.finished_at <= time.monotonic()
+
+
+def test_a_job_whose_clock_is_sound_has_run_when_it_says():
+    told: list[Waiting] = []
+    children = Children(WorkerOptions(), on_ends=lambda child, ends: told.extend(ends))
+    children.expect(0)
+    (child,) = children
+    now = time.monotonic()
+    child.running[7] = Running(assignment(7), now - 5, None)
+    end = given_back(assignment(7), started_at=now - 4)._replace(finished_at=now - 1)
+
+    children._on_message(child, JobsEnded([end], 0))
+
+    assert told == [Waiting(end, assignment(7))]
 
 
 # --- Runs that were lost ------------------------------------------------------------------------------------
