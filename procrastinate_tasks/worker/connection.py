@@ -12,7 +12,9 @@ from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
+from django.db import connections
 from procrastinate.contrib.django.utils import connector_params
+from psycopg.sql import SQL, Identifier
 
 from procrastinate_tasks.conf import CONNECTION_OPTIONS
 from procrastinate_tasks.jobs.recording import why_refused
@@ -31,6 +33,7 @@ OWN_SETTINGS = {
     "enable_sort": "off",
     "default_transaction_isolation": "read committed",
     "statement_timeout": "0",
+    "transaction_timeout": "0",
     "lock_timeout": "0",
     "idle_session_timeout": "0",
     "intervalstyle": "postgres",
@@ -138,9 +141,19 @@ class WorkerConnection:
         async with self._opening:
             if self._connection is None or self._connection.closed:
                 async with asyncio.timeout(_OPEN_WITHIN.total_seconds()):
-                    self._connection = await psycopg.AsyncConnection.connect(**self._parameters())
-                    await _keep_plans(self._connection)
+                    self._connection = await self._connect()
             return self._connection
+
+    async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        connection = await psycopg.AsyncConnection.connect(**self._parameters())
+        try:
+            if role := connections[self._alias].settings_dict["OPTIONS"].get("assume_role"):
+                await connection.execute(SQL("SET ROLE {}").format(Identifier(role)))  # as Django does
+            await _keep_plans(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def _renew_plans(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         self._statements += 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 from unittest.mock import PropertyMock, patch
 
 import psycopg
@@ -115,3 +116,53 @@ def test_a_statement_that_is_refused_for_its_values_costs_no_connection():
             await link.close()
 
     assert asyncio.run(run()) is True
+
+
+def test_what_a_role_sets_for_its_transactions_ends_no_statement_of_a_worker(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PGOPTIONS", "-c transaction_timeout=150ms")
+
+    assert fetch("SELECT 'done' FROM pg_sleep(0.5)") == [("done",)]
+
+
+@pytest.fixture
+def assumed_role() -> Iterator[str]:
+    role = "in whose name a project works"
+    options = connection.settings_dict["OPTIONS"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE ROLE "{role}"')
+        options["assume_role"] = role
+        yield role
+        del options["assume_role"]
+        cursor.execute(f'DROP ROLE "{role}"')
+
+
+def test_a_worker_s_own_connections_assume_the_role_that_the_settings_name(assumed_role: str):
+    assert fetch("SELECT current_user") == [(assumed_role,)]
+
+
+def test_a_role_that_cannot_be_assumed_leaves_no_connection_without_it(assumed_role: str):
+    async def run() -> bool:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            with pytest.raises(psycopg.Error):
+                await link.open()
+            return link.is_open
+        finally:
+            await link.close()
+
+    connection.settings_dict["OPTIONS"]["assume_role"] = "nobody's"
+
+    assert asyncio.run(run()) is False
+
+
+def fetch(sql: LiteralString) -> list[tuple[Any, ...]]:
+    """Ask once on a connection of its own."""
+
+    async def run() -> list[tuple[Any, ...]]:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            return await link.fetch(sql, {}, within=WITHIN)
+        finally:
+            await link.close()
+
+    return asyncio.run(run())
