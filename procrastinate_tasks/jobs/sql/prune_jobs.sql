@@ -7,7 +7,7 @@ WITH old AS MATERIALIZED (
     WHERE event.type = %(kind)s::procrastinate_job_event_type
       AND event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')
       AND event.at < coalesce(%(now)s::timestamptz, now()) - %(kept)s::interval
-      AND job.status = %(kind)s::procrastinate_job_status
+      AND job.status = event.type::text::procrastinate_job_status
       AND NOT EXISTS (
           SELECT 1
           FROM procrastinate_events AS later

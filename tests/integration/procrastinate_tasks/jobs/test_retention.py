@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.postgresql.base import ServerBindingCursor
 from django.test import override_settings
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
@@ -55,6 +56,13 @@ def test_successes_go_after_a_day_and_failures_after_two_weeks():
     assert not JobAttempt.objects.exists()
     assert not ProcrastinateEvent.objects.exists()
     assert success is not None
+
+
+def test_old_jobs_go_where_the_server_binds_the_parameters_too(monkeypatch: pytest.MonkeyPatch):
+    a_success()
+    monkeypatch.setattr(connection.connection, "cursor_factory", ServerBindingCursor)
+
+    assert run_once(timezone.now() + 2 * DAY).jobs == 1
 
 
 def test_unfinished_jobs_stay_however_old():
