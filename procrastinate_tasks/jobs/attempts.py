@@ -8,7 +8,9 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from types import FrameType, TracebackType
+from typing import Any
 
 from procrastinate.exceptions import JobAborted
 from procrastinate.job_context import AbortReason
@@ -16,7 +18,7 @@ from procrastinate.jobs import Job
 
 from procrastinate_tasks.jobs.redaction import Redaction
 from procrastinate_tasks.jobs.task_options import find_options
-from procrastinate_tasks.jobs.values import encode_value, name_of, no_queries, text_of
+from procrastinate_tasks.jobs.values import cannot_be_shown, encode_value, name_of, no_queries, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -106,26 +108,47 @@ def storable(text: str) -> str:
 
 def _describe_traceback(exception: BaseException, clean: Callable[[str, int], str]) -> str:
     """Format a traceback; a piece of it may be as long as the message, and is shortened by itself."""
-    pieces = _format_traceback(exception)
+    pieces = _format_traceback(exception, clean)
     short = [piece if len(piece) <= _LONGEST_PIECE else clean(piece, _LONGEST_PIECE) for piece in pieces]
     return clean("".join(short), _LONGEST_TRACEBACK)
 
 
-def _format_traceback(exception: BaseException) -> Iterator[str]:
+def _format_traceback(exception: BaseException, clean: Callable[[str, int], str]) -> Iterator[str]:
     """Format the last frames of an exception and of what led to it, unless that is a long description."""
     with no_queries():
         if _is_short_story(exception):
             tb = _traceback_from_task(exception.__traceback__)
-            yield from traceback.TracebackException(
+            told = traceback.TracebackException(
                 type(exception),
                 exception,
                 tb,
                 limit=-_MOST_FRAMES,
                 max_group_width=_MOST_MEMBERS,
                 compact=True,
-            ).format()
+            )
+            _shorten_sayings(told, clean)
+            yield from told.format()
         else:
             yield from _tell_shortly(exception)
+
+
+def _shorten_sayings(told: Any, clean: Callable[[str, int], str]) -> None:
+    """Bound what each error says, and its notes: Python would look at every line of theirs."""
+    waiting = [told]
+    for each in waiting:
+        if len(each._str) > _LONGEST_PIECE:
+            each._str = clean(each._str, _LONGEST_PIECE)
+        if each.__notes__ is not None:
+            each.__notes__ = [clean(note, _LONGEST_PIECE) for note in _first_notes(each.__notes__)]
+        causes = (each.__cause__, each.__context__, *(each.exceptions or ()))
+        waiting += [cause for cause in causes if cause is not None]
+
+
+def _first_notes(notes: object) -> list[str]:
+    """Return the first notes of an error, and no other kind of thing that its attribute may hold."""
+    if type(notes) is not list:
+        return [cannot_be_shown(notes)]
+    return [note if type(note) is str else cannot_be_shown(note) for note in islice(notes, _MOST_TOLD)]
 
 
 def _is_short_story(exception: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import OrderedDict, defaultdict
@@ -313,6 +314,28 @@ def deep(depth: int) -> BaseException:
     raise AssertionError("unreachable")
 
 
+class EndlessNotes(list[str]):
+    def __iter__(self) -> Iterator[str]:
+        return itertools.repeat("note")
+
+
+def noted(notes: object) -> ValueError:
+    error = ValueError("noted")
+    error.__notes__ = notes  # type: ignore[assignment]
+    return error
+
+
+def test_the_notes_of_an_error_are_told_and_redacted():
+    error = ValueError("outer")
+    error.__cause__ = noted(["for deadbeef", 7])
+    error.add_note("last word")
+
+    told = describe_failure(raised(error), job=a_job(name="deadbeef")).traceback
+
+    assert told.endswith("ValueError: outer\nlast word\n")
+    assert "ValueError: noted\nfor [name]\n(a value of type int that cannot be shown)\n" in told
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -323,6 +346,10 @@ def deep(depth: int) -> BaseException:
         ValueError("a." * (LONG // 2)),
         ValueError("sk_live_" * (LONG // 8)),
         ValueError("ana@" + "b" * LONG),
+        ValueError("\n" * LONG),
+        noted(["n"] * 1_000_000),
+        noted(["n\n" * (LONG // 2)]),
+        noted(EndlessNotes()),
         ExceptionGroup("group", [ValueError("x" * (LONG // 10)) for _ in range(10)]),
         chained(4_000),
         deep(900),
@@ -331,7 +358,8 @@ def deep(depth: int) -> BaseException:
         deep_group(1_000),
     ],
     ids=[
-        *("letter", "word", "digits", "at", "dots", "keys", "host", "group", "chain", "deep"),
+        *("letter", "word", "digits", "at", "dots", "keys", "host", "lines", "notes", "long note", "endless"),
+        *("group", "chain", "deep"),
         *("wide group", "shared group", "deep group"),
     ],
 )
