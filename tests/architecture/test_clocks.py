@@ -30,6 +30,8 @@ ALLOWED = {
     "heartbeat.beat": "it is compared with the database's clock, which is what the skew is",
     "job_logs._instant": "the time of a line is that of who logged it; nothing is decided by it",
     "job_viewer.moment": "a template's default for words on a page",
+    "process_parts._read_clocks": "which clocks there are, not what they say",
+    "process_parts._write_clocks": "which clocks there are, not what they say",
     "retries.instant_of": "Procrastinate wants an instant; encode_ends turns it back into a wait",
     "runner.start": "Procrastinate's context for the task itself; the run's own times are monotonic",
     "recording.encode": "it is subtracted from an instant by the same clock",

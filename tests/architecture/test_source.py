@@ -13,7 +13,7 @@ LONGEST_FILE = 400
 # manage.py and wsgi.py name the settings module there; everything else is settings.py's to read.
 READERS_OF_THE_ENVIRONMENT = {
     *("settings.py", "wsgi.py", "reloading.py", "runserver_with_worker.py"),
-    "process_state.py",  # to put it back, whatever it says
+    "process_parts.py",  # to put it back, whatever it says
 }
 SIGNAL_MODULES = ("django.dispatch", "django.db.models.signals")
 

@@ -12,10 +12,12 @@ import inspect
 import json
 import locale
 import logging
+import logging.config
 import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -335,6 +337,19 @@ def _leave_little_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (1 << 20, most))
 
 
+def _hard_limit(limit: int) -> int:
+    return resource.getrlimit(limit)[1]
+
+
+def _write_elsewhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _move_to_tokyo() -> None:
+    os.putenv("TZ", "Asia/Tokyo")  # past os.environ, as a library in C does
+    time.tzset()
+
+
 def _change_settings() -> None:
     connection.close()
     connections["default"].settings_dict["NAME"] = "nonesuch"
@@ -362,20 +377,47 @@ CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         sys.getrecursionlimit,
     ),
     "a profile function": (lambda: sys.setprofile(lambda *_: None), lambda: str(sys.getprofile())),
+    "limits of the process (stack)": (
+        lambda: resource.setrlimit(resource.RLIMIT_STACK, (1 << 16, _hard_limit(resource.RLIMIT_STACK))),
+        lambda: subprocess.run(["true", "x" * 100_000], check=True).returncode,
+    ),
     "a trace function of threads": (
         lambda: threading.settrace(lambda *_: None),
         lambda: str(threading.gettrace()),
     ),
     "the garbage collector": (gc.disable, gc.isenabled),
+    "the garbage collector (never)": (lambda: gc.set_threshold(0), gc.get_threshold),
+    "the garbage collector (keeps all)": (lambda: gc.set_debug(gc.DEBUG_SAVEALL), gc.get_debug),
     "the standard streams": (lambda: sys.stderr.close(), lambda: sys.stderr.write("so\n")),
     "the standard streams (descriptors)": (lambda: os.close(1), lambda: os.write(1, b"so\n")),
     "the standard streams (objects)": (lambda: setattr(sys, "stdout", None), lambda: sys.stdout is None),
+    "the standard streams (the first)": (lambda: os.close(0), lambda: os.open("/", os.O_RDONLY) > 0),
+    "the standard streams (elsewhere)": (_write_elsewhere, lambda: os.fstat(1)[:2]),
+    "the standard streams (no waiting)": (lambda: os.set_blocking(1, False), lambda: os.get_blocking(1)),
     "logging": (_log_nothing, _read_logging),
+    "logging (loggers)": (
+        lambda: logging.config.dictConfig({"version": 1}),
+        lambda: logging.getLogger("procrastinate_tasks.jobs.job_log").disabled,
+    ),
+    "the time zone": (_move_to_tokyo, lambda: time.tzname),
+    "sys.path": (lambda: sys.path.insert(0, "/nowhere"), lambda: sys.path[0]),
+    "the clocks": (
+        lambda: setattr(time, "monotonic", lambda: 1e9),
+        lambda: time.monotonic() == 1e9,
+    ),
     "warning filters": (lambda: warnings.simplefilter("error"), lambda: warnings.warn("look", stacklevel=1)),
     "the locale": (lambda: locale.setlocale(locale.LC_ALL, "C"), lambda: locale.setlocale(locale.LC_ALL)),
     "decimal.DefaultContext": (
         lambda: setattr(decimal.DefaultContext, "prec", 3),
         lambda: decimal.getcontext().prec,
+    ),
+    "decimal.DefaultContext (traps)": (
+        lambda: decimal.DefaultContext.traps.update({decimal.Inexact: True}),
+        lambda: str(decimal.Decimal(1) / 3),
+    ),
+    "decimal.DefaultContext (range)": (
+        lambda: setattr(decimal.DefaultContext, "Emax", 3),
+        lambda: str(decimal.Decimal(10) ** 10),
     ),
     "the sockets' time-out": (lambda: socket.setdefaulttimeout(0.001), socket.getdefaulttimeout),
     "the longest number": (lambda: sys.set_int_max_str_digits(640), sys.get_int_max_str_digits),

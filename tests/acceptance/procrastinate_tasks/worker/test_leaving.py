@@ -229,8 +229,9 @@ def test_a_job_that_succeeds_says_so_too_and_one_that_leaves_nothing_says_nothin
 # --- What a job changes for its whole process ---------------------------------------------------------------
 
 IN_MAIN_THREAD = {"signal handlers"}
-# What a process may take from itself for good: limits, if it has no right to raise them, and a closed stream.
-MAY_BE_LOST = ("limits of the process", "the standard streams")
+# What a process may take from itself for good: limits, if it has no right to raise them, a closed stream, and
+# clocks, which whoever freezes them replaces in all modules.
+MAY_BE_LOST = ("limits of the process", "the standard streams", "the clocks")
 
 
 @pytest.mark.parametrize("options", [ONE, MANY])
