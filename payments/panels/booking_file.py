@@ -70,7 +70,7 @@ def read_file(booking: Booking, *, now: datetime) -> BookingFile:
     moments += [*_of_disputes(disputes, now), *_ahead(booking, now)]
     return BookingFile(
         booking=booking,
-        account=BookingAccount.objects.filter(booking=booking).first(),
+        account=getattr(booking, "account", None),
         payments=payments,
         disputes=disputes,
         transfers=list(booking.transfers.order_by("pk")),
@@ -86,7 +86,7 @@ def _events(payments: Sequence[Payment], disputes: Sequence[Dispute]) -> list[St
         objects |= {attempt.stripe_intent_id, attempt.stripe_session_id}
         objects |= {refund.stripe_refund_id for refund in attempt.refunds.all()}
     events = StripeEvent.objects.defer("payload").filter(object_id__in=objects - {None, ""})
-    return list(events.order_by("received_at")[:MOST_EVENTS])
+    return list(events.order_by("-received_at")[:MOST_EVENTS])
 
 
 def _attempts(payments: Sequence[Payment]) -> Iterator[PaymentAttempt]:
@@ -227,15 +227,29 @@ class BookingJob:
     why: str
 
 
-def read_jobs(booking: Booking) -> tuple[BookingJob, ...]:
+def read_jobs(file: BookingFile) -> tuple[BookingJob, ...]:
     """Return the booking's newest jobs: first those that wait or run, explained, then what failed."""
-    ids = job_subjects.find_job_ids(job_subjects.references_of([booking.pk]))
+    ids = job_subjects.find_job_ids(_references(file))
     found = list_jobs(JobQuery(ids=ids)).rows if ids else ()
     rows = sorted(found, key=lambda row: (row.status not in _WAIT_OR_RUN, row.status != "failed", -row.id))
     rows = rows[:MOST_SHOWN]
     descriptions = descriptions_of(rows)
     reasons = {row.id: why_not_running(row.id).sentence for row in rows if row.status in _WAIT_OR_RUN}
     return tuple(_show(row, descriptions[row.id].sentence, reasons.get(row.id, "")) for row in rows)
+
+
+def _references(file: BookingFile) -> dict[str, tuple[str, ...]]:
+    """Return by argument which values the jobs of a booking have; its file has all of them already."""
+    refunds = (refund.pk for attempt in _attempts(file.payments) for refund in attempt.refunds.all())
+    return job_subjects.in_words(
+        {
+            "booking_id": [file.booking.pk],
+            "payment_id": [payment.pk for payment in file.payments],
+            "refund_id": refunds,
+            "email_id": [email.pk for email in file.emails],
+            "event_id": [event.pk for event in file.events],
+        }
+    )
 
 
 def _show(row: JobRow, sentence: str, reason: str) -> BookingJob:

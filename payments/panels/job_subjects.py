@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from bookings.models import Booking
@@ -105,18 +105,26 @@ def references_of(booking_ids: Collection[int]) -> dict[str, tuple[str, ...]]:
         "email_id": emails.values_list("pk", flat=True),
         "event_id": events.values_list("pk", flat=True),
     }
-    return {
-        argument: tuple(str(each) for each in values) for argument, values in references.items() if values
-    }
+    return in_words(references)
+
+
+def in_words(references: Mapping[str, Iterable[object]]) -> dict[str, tuple[str, ...]]:
+    """Return by argument its values as the arguments of a job are compared; none that has no value."""
+    written = {argument: tuple(map(str, values)) for argument, values in references.items()}
+    return {argument: values for argument, values in written.items() if values}
 
 
 def find_job_ids(references: Mapping[str, Sequence[str]]) -> tuple[int, ...]:
     """Return the newest jobs whose arguments have one of these values, the newest first.
 
-    Each argument is looked up by an index of its own; asked for together, the planner may read the table.
+    Each argument is looked up by an index of its own: in one condition, the planner may read the table.
     """
-    found: set[int] = set()
-    for argument, values in references.items():
-        jobs = Job.objects.annotate(value=KeyTextTransform(argument, "args")).filter(value__in=values)
-        found |= set(jobs.order_by("-pk").values_list("pk", flat=True)[:MOST_JOBS])
-    return tuple(sorted(found, reverse=True)[:MOST_JOBS])
+    if not references:
+        return ()
+    first, *others = (_newest_about(argument, values) for argument, values in references.items())
+    return tuple(sorted(set(first.union(*others)), reverse=True)[:MOST_JOBS])
+
+
+def _newest_about(argument: str, values: Sequence[str]) -> QuerySet[Job, int]:
+    jobs = Job.objects.annotate(value=KeyTextTransform(argument, "args")).filter(value__in=values)
+    return jobs.order_by("-pk").values_list("pk", flat=True)[:MOST_JOBS]
