@@ -6,12 +6,15 @@ Call everything that writes with the booking locked.
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
+from typing import cast
 
 from django.db import transaction
 
 from bookings import policies
 from bookings.exceptions import NotConfirmed, SleptNightsMoved
 from bookings.models import Booking, BookingChangeLog, BookingStatus, DateChange, NightBlock, Quote
+from bookings.plain_sql import columns_of, models_of, read_rows
 from bookings.rows import (
     block_nights,
     carry_quote,
@@ -24,11 +27,20 @@ from bookings.rules import check_nights, check_price
 from bookings.services import expire_holds
 
 _CHANGE = NightBlock.Kind.CHANGE
+_OPEN = """
+SELECT {change}, {quote}
+FROM bookings_datechange change JOIN bookings_quote quote ON quote.id = change.quote_id
+WHERE change.booking_id = %s AND change.state = 'open'
+"""
 
 
 def find_open(booking: Booking) -> DateChange | None:
     """Return the dearer dates that are held for a booking until they are paid for."""
-    return booking.date_changes.filter(state=DateChange.State.OPEN).select_related("quote__home").first()
+    for row in read_rows(_open(), (booking.pk,)):
+        change, quote = models_of(row, DateChange, Quote)
+        change.booking, change.quote, quote.home = booking, quote, booking.home
+        return cast("DateChange", change)
+    return None
 
 
 def change_nights(
@@ -125,6 +137,11 @@ def price_change(*, booking: Booking, check_in: date, check_out: date) -> polici
     )
     check_price(price)
     return price
+
+
+@cache
+def _open() -> str:
+    return _OPEN.format(change=columns_of(DateChange, "change"), quote=columns_of(Quote, "quote"))
 
 
 def _quote(booking: Booking, check_in: date, check_out: date, now: datetime) -> Quote:

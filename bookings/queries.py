@@ -6,16 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Model, Q
+from django.db.models import Q
 
 from bookings.models import Booking, BookingStatus, Property, PropertyPhoto, Quote, nights_between
+from bookings.plain_sql import columns_of, models_of, read_rows
 from bookings.services import Guest
 
-# What guests ask for with every page is written as SQL: putting it together anew costs more than its answer.
 # A hold whose time has run out, and which nobody is paying, is released by the next guest who asks.
 _STANDING = """
 FROM bookings_nightblock block LEFT JOIN bookings_booking booking ON booking.id = block.booking_id
@@ -69,8 +68,8 @@ def list_listed(*, nights: tuple[date, date] | None, now: datetime) -> list[List
         nights: from when until when somebody wants to stay; without them no home is taken.
     """
     first, last = nights or (None, None)
-    rows = _read(_listed(is_dated=nights is not None), {"first": first, "last": last, "now": now})
-    return [ListedHome(_models_of(row, Property)[0], row[-2], row[-1]) for row in rows]
+    rows = read_rows(_listed(is_dated=nights is not None), {"first": first, "last": last, "now": now})
+    return [ListedHome(models_of(row, Property)[0], row[-2], row[-1]) for row in rows]
 
 
 def find_listed(slug: str) -> tuple[Property, list[PropertyPhoto]]:
@@ -79,16 +78,16 @@ def find_listed(slug: str) -> tuple[Property, list[PropertyPhoto]]:
     Raises:
         Property.DoesNotExist: there is none at this address.
     """
-    rows = _read(_listed_with_photos(), (slug,))
+    rows = read_rows(_listed_with_photos(), (slug,))
     if not rows:
         raise Property.DoesNotExist
-    found = [_models_of(row, Property, PropertyPhoto) for row in rows]
+    found = [models_of(row, Property, PropertyPhoto) for row in rows]
     return found[0][0], [photo for _home, photo in found if photo.pk is not None]
 
 
 def lead_photo_id(home: Property) -> UUID | None:
     """Return which photo stands for a home, ``None`` when it has none."""
-    return next((photo_id for (photo_id,) in _read(_LEAD_PHOTO, (home.pk,))), None)
+    return next((photo_id for (photo_id,) in read_rows(_LEAD_PHOTO, (home.pk,))), None)
 
 
 def closed_nights(
@@ -107,7 +106,7 @@ def why_closed(
 ) -> dict[date, str]:
     """Return the closed nights with the kind of block that closes each."""
     asked = {"home": home.pk, "first": first, "last": last, "now": now}
-    blocks = _read(_CLOSED, {**asked, "apart_from": apart_from.pk if apart_from else None})
+    blocks = read_rows(_CLOSED, {**asked, "apart_from": apart_from.pk if apart_from else None})
     return {
         night: kind
         for lower, upper, kind in blocks
@@ -122,10 +121,10 @@ def find_booking(access_token: str) -> Booking:
         django.core.signing.BadSignature: the token was not made by this site.
         Booking.DoesNotExist: the booking is gone.
     """
-    rows = _read(_booked(), (Booking.public_id_from(access_token),))
+    rows = read_rows(_booked(), (Booking.public_id_from(access_token),))
     if not rows:
         raise Booking.DoesNotExist
-    booking, quote, home = _models_of(rows[0], Booking, Quote, Property)
+    booking, quote, home = models_of(rows[0], Booking, Quote, Property)
     booking.quote, quote.home = quote, home
     return cast("Booking", booking)
 
@@ -164,7 +163,7 @@ def find_twin(
 
 def free_at(*, home: Property, check_in: date, check_out: date, now: datetime) -> datetime | None:
     """Return until when nights are held and not paid for; ``None`` if somebody has paid, or they are free."""
-    found = _read(_HELD, {"home": home.pk, "first": check_in, "last": check_out, "now": now})
+    found = read_rows(_HELD, {"home": home.pk, "first": check_in, "last": check_out, "now": now})
     if not found or any(status != BookingStatus.PENDING for status, _until in found):
         return None
     until: datetime = max(until for _status, until in found)
@@ -173,39 +172,20 @@ def free_at(*, home: Property, check_in: date, check_out: date, now: datetime) -
 
 @cache
 def _listed_with_photos() -> str:
-    return _LISTED_WITH_PHOTOS.format(home=_columns(Property, "home"), photo=_columns(PropertyPhoto, "photo"))
+    return _LISTED_WITH_PHOTOS.format(
+        home=columns_of(Property, "home"), photo=columns_of(PropertyPhoto, "photo")
+    )
 
 
 @cache
 def _booked() -> str:
     columns = {"booking": Booking, "quote": Quote, "home": Property}
-    return _BOOKED.format(**{table: _columns(model, table) for table, model in columns.items()})
+    return _BOOKED.format(**{table: columns_of(model, table) for table, model in columns.items()})
 
 
 @cache
 def _listed(*, is_dated: bool) -> str:
-    return _LISTED.format(home=_columns(Property, "home"), is_taken=_TAKEN if is_dated else "false")
-
-
-def _columns(model: type[Model], table: str) -> str:
-    return ", ".join(f'{table}."{field.column}"' for field in model._meta.concrete_fields)
-
-
-def _models_of(values: tuple[Any, ...], *models: type[Model]) -> list[Any]:
-    """Return the rows side by side in these values, each with its columns in the order of ``_columns``."""
-    rows, at = [], 0
-    for model in models:
-        names = [field.attname for field in model._meta.concrete_fields]
-        rows.append(model.from_db(connection.alias, names, values[at : at + len(names)]))
-        at += len(names)
-    return rows
-
-
-def _read(statement: str, asked: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, asked)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return _LISTED.format(home=columns_of(Property, "home"), is_taken=_TAKEN if is_dated else "false")
 
 
 def _each_night(first: date, last: date) -> list[date]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
 from bookings import policies
 from bookings.exceptions import StayUnavailable
@@ -92,14 +92,13 @@ def release_nights(
 
 @contextmanager
 def refusing_overlap() -> Iterator[None]:
-    """Turn the database's refusal of overlapping nights into a kind error.
+    """Turn the database's refusal of overlapping nights into a kind error, which ends the transaction.
 
     Raises:
         StayUnavailable: somebody else has one of the nights.
     """
     try:
-        with transaction.atomic():
-            yield
+        yield
     except IntegrityError as error:
         if NIGHT_BLOCKS_NEVER_OVERLAP in str(error):
             raise StayUnavailable from error

@@ -212,7 +212,7 @@ def _expire_some_holds(*, now: datetime, home: Property | None) -> int:
     )
     if home is not None:
         overdue = overdue.filter(quote__home=home)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # Whoever holds nights has begun one.
         locked = overdue.select_for_update(of=("self",), skip_locked=True, no_key=True)
         ids = list(locked.values_list("pk", flat=True)[:_EXPIRY_BATCH])
         release_nights(ids, proof="held without a Checkout Session", now=now)

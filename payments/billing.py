@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
 from bookings import policies as house
 from bookings.models import Booking, BookingChangeLog, BookingStatus, DateChange, Quote
+from bookings.plain_sql import columns_of, models_of, read_rows
 from payments.models import Account, BookingAccount, LedgerTransfer, Payment
 from payments.policies import PaymentKind
+
+_CHANGED = """
+SELECT {change}, {old_quote}
+FROM bookings_bookingchangelog change JOIN bookings_quote old_quote ON old_quote.id = change.old_quote_id
+WHERE change.booking_id = %s ORDER BY change.applied_at DESC
+"""
 
 
 def open_account(*, booking: Booking, now: datetime) -> BookingAccount:
     """Bill the quote of a booking, unless that was done. Call it with the booking locked."""
-    account, is_new = BookingAccount.objects.get_or_create(booking=booking)
-    if is_new:
+    account = BookingAccount.objects.filter(booking=booking).first()
+    if account is None:
+        account = BookingAccount.objects.create(booking=booking)
         bill_quote(booking=booking, quote=booking.quote, now=now)
     return account
 
 
 def bill_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
     """Make a guest owe the total of a quote."""
-    for line, income, amount in _lines(quote):
-        _post(
+    LedgerTransfer.objects.bulk_create(
+        _transfer(
             booking=booking,
             source=("quote", f"{quote.pk}:{line}"),
             debit=Account.RECEIVABLE,
@@ -30,12 +39,14 @@ def bill_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
             amount_minor=amount,
             now=now,
         )
+        for line, income, amount in _lines(quote)
+    )
 
 
 def credit_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
     """Take back what ``bill_quote`` billed."""
-    for line, income, amount in _lines(quote):
-        _post(
+    LedgerTransfer.objects.bulk_create(
+        _transfer(
             booking=booking,
             source=("quote_credit", f"{quote.pk}:{line}"),
             debit=income,
@@ -43,6 +54,8 @@ def credit_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
             amount_minor=amount,
             now=now,
         )
+        for line, income, amount in _lines(quote)
+    )
 
 
 def bill_nights_given_up(*, booking: Booking, quote: Quote, amount_minor: int, now: datetime) -> None:
@@ -213,7 +226,22 @@ def _post(
     amount_minor: int,
     now: datetime,
 ) -> None:
-    LedgerTransfer.objects.create(
+    transfer = _transfer(
+        booking=booking, source=source, debit=debit, credit=credit, amount_minor=amount_minor, now=now
+    )
+    transfer.save()
+
+
+def _transfer(
+    *,
+    booking: Booking,
+    source: tuple[str, str],
+    debit: Account,
+    credit: Account,
+    amount_minor: int,
+    now: datetime,
+) -> LedgerTransfer:
+    return LedgerTransfer(
         booking=booking,
         source_type=source[0],
         source_id=source[1],
@@ -273,7 +301,18 @@ def cancellation_cost(booking: Booking, *, paid_minor: int, asked_at: datetime) 
 
 
 def _changes(booking: Booking) -> list[BookingChangeLog]:
-    return list(booking.changes.select_related("old_quote"))
+    changes = []
+    for row in read_rows(_changed(), (booking.pk,)):
+        change, change.old_quote = models_of(row, BookingChangeLog, Quote)
+        changes.append(change)
+    return changes
+
+
+@cache
+def _changed() -> str:
+    return _CHANGED.format(
+        change=columns_of(BookingChangeLog, "change"), old_quote=columns_of(Quote, "old_quote")
+    )
 
 
 def _arrival_that_decides(booking: Booking, changes: list[BookingChangeLog], asked_at: datetime) -> date:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.db.models import Count
+
 from bookings import queries
 from bookings.models import Booking, Quote
 from payments.models import BookingAccount, Dunning, Payment, Refund
@@ -102,7 +104,8 @@ def take_facts(
         for_arrival: keys and codes are told too, which no other e-mail may carry.
     """
     quote, home = booking.quote, booking.home
-    account = BookingAccount.objects.filter(booking=booking).first()
+    accounts = BookingAccount.objects.annotate(changes=Count("booking__changes"))
+    account = accounts.filter(booking=booking).first()
     facts = EmailFacts(
         name=booking.guest_name,
         home=home.name,
@@ -135,7 +138,7 @@ def take_facts(
         old_arrival_at=_instant(booking, replaced, is_arrival=True),
         old_departure_at=_instant(booking, replaced, is_arrival=False),
         old_total_minor=replaced.total_minor if replaced else 0,
-        changes=booking.changes.count(),
+        changes=account.changes if account else 0,
     )
     return _with_way_in(facts, booking) if for_arrival else facts
 

@@ -172,7 +172,7 @@ def _claim_page(booking: Booking, base_url: str, now: datetime) -> PaymentAttemp
         raise NothingToPay
     with locking.locked_booking(booking.pk) as locked:
         payment = _open_deposit(locked, now)
-        return claims.claim_checkout(payment_id=payment.pk, base_url=base_url, now=now)
+        return claims.claim_page(booking=locked, payment=payment, base_url=base_url, now=now)
 
 
 def _open_deposit(booking: Booking, now: datetime) -> Payment:

@@ -210,4 +210,4 @@ def _write(value: date | time, format_string: str) -> str:
 @lru_cache(maxsize=4_000)
 def _written(local: date | time, format_string: str, language: str | None) -> str:
     """Write a day or an hour, once for all pages that tell of it."""
-    return formats.date_format(local, format_string)
+    return formats.date_format(local, format_string)  # type: ignore[arg-type]  # The hour of a day, too.

@@ -62,7 +62,18 @@ def claim_payment(*, payment_id: int, base_url: str, now: datetime) -> Claim:
 
 
 def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentAttempt:
-    """Return the one attempt behind a guest's payment page, made now or found.
+    """Return the one attempt behind a guest's payment page, made now or found; raises as ``claim_page``."""
+    booking_id = Payment.objects.values_list("booking_id", flat=True).get(pk=payment_id)
+    with locking.locked_booking(booking_id) as booking:
+        payment = booking.payments.get(pk=payment_id)
+        return claim_page(booking=booking, payment=payment, base_url=base_url, now=now)
+
+
+def claim_page(*, booking: Booking, payment: Payment, base_url: str, now: datetime) -> PaymentAttempt:
+    """Return the one attempt behind a guest's payment page; call it with the booking locked.
+
+    Args:
+        payment: read under that lock.
 
     Raises:
         NothingToPay: the payment is paid or void, or the booking is being cancelled.
@@ -71,22 +82,17 @@ def claim_checkout(*, payment_id: int, base_url: str, now: datetime) -> PaymentA
         NewerRelease: a newer release has opened the page.
         CollectionLocked: Stripe may have taken this money already.
     """
-    payment = Payment.objects.get(pk=payment_id)
-    with locking.locked_booking(payment.booking_id) as booking:
-        payment.refresh_from_db()
-        is_cancelled = booking.cancel_requested_at is not None and payment.kind != PaymentKind.FEE
-        if is_cancelled or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
-            raise NothingToPay
-        live = locking.live_attempt(payment)
-        if live is not None:
-            locking.require_known_protocol(live)
-        if live and live.channel == Channel.OFF_SESSION:
-            raise PaymentUnderWay
-        if memory.is_locked() or mismatches.lock_collection(booking.pk):
-            raise CollectionLocked
-        if live is None:
-            live = _open_checkout(booking, payment, base_url, now)
-        return live
+    is_cancelled = booking.cancel_requested_at is not None and payment.kind != PaymentKind.FEE
+    if is_cancelled or payment.status in (PaymentStatus.PAID, PaymentStatus.VOID):
+        raise NothingToPay
+    live = locking.live_attempt(payment)
+    if live is not None:
+        locking.require_known_protocol(live)
+    if live and live.channel == Channel.OFF_SESSION:
+        raise PaymentUnderWay
+    if memory.is_locked() or mismatches.lock_collection(booking.pk):
+        raise CollectionLocked
+    return live or _open_checkout(booking, payment, base_url, now)
 
 
 def restore_attempt(*, payment: Payment, intent: Intent, base_url: str, now: datetime) -> PaymentAttempt:
@@ -193,7 +199,7 @@ def _open_checkout(booking: Booking, payment: Payment, base_url: str, now: datet
         channel=Channel.CHECKOUT,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        stripe_customer_id=BookingAccount.objects.get(booking=booking).stripe_customer_id,
+        stripe_customer_id=booking.account.stripe_customer_id,
         base_url=base_url,
         session_expires_at=expires_at,
         check_at=now + policies.DRIVER_LEASE,

@@ -123,9 +123,9 @@ def describe_booking(
         has_paid: Stripe sent the guest back as one who has paid; its own word for it may come a little later.
         has_come_back: Stripe sent the guest back as one who has not paid.
     """
-    owed = booking.payments.exclude(status=PaymentStatus.VOID).order_by("pk")
-    payments = list(owed.prefetch_related("attempts__refunds"))
-    live = _live_attempt(payments)
+    money = queries.read_money(booking)
+    payments = money.payments
+    live = next((attempt for attempt in money.attempts if attempt.state in LIVE_STATES), None)
     payable = payable_of(payments)
     change = date_changes.find_open(booking) if booking.status == BookingStatus.CONFIRMED else None
     stage = stage_of(_facts(booking, live, payable, change, now, has_paid=has_paid))
@@ -134,7 +134,7 @@ def describe_booking(
     return BookingPage(
         booking=booking,
         stage=stage,
-        lines=tuple(_payment_lines(payments) + _refund_lines(payments)),
+        lines=tuple(_payment_lines(payments) + _refund_lines(money.refunds)),
         payable=payable,
         payable_label=str(Payment.KINDS[PaymentKind(payable.kind) if payable else PaymentKind.DEPOSIT]),
         payable_minor=payable.amount_minor if payable else booking.quote.deposit_minor,
@@ -150,7 +150,7 @@ def describe_booking(
         can_hold_again=stage == Stage.HOLD_OVER and _is_free_again(booking, now),
         stay_is=_stay_is(booking, now),
         is_expected=bookings.is_expected(booking) and now < booking.departure_at,
-        terms=_terms(booking, now) if queries.can_change(booking) else None,
+        terms=_terms(booking, money.paid_minor, now) if queries.can_change(booking) else None,
         change=change,
         can_change=queries.can_change(booking),
         can_cancel=queries.can_cancel(booking) and stage != Stage.HOLD_OVER,
@@ -214,22 +214,15 @@ def _waits_for_payment(stage: Stage, payable: Payment | None) -> bool:
     )
 
 
-def _live_attempt(payments: list[Payment]) -> PaymentAttempt | None:
-    live = (
-        attempt for payment in payments for attempt in payment.attempts.all() if attempt.state in LIVE_STATES
-    )
-    return next(live, None)
-
-
 def _is_coming(payment: Payment) -> bool:
     return payment.kind == PaymentKind.BALANCE and payment.status == PaymentStatus.PENDING
 
 
-def _terms(booking: Booking, now: datetime) -> CancellationTerms:
+def _terms(booking: Booking, paid_minor: int, now: datetime) -> CancellationTerms:
     return cancellation_terms(
         check_in=arrival_that_decides(booking, asked_at=now),
         total_minor=booking.quote.total_minor,
-        paid_minor=queries.paid_for(booking),
+        paid_minor=paid_minor,
         today=now.astimezone(booking.home.tz).date(),
     )
 
@@ -246,7 +239,7 @@ def _payment_lines(payments: list[Payment]) -> list[MoneyLine]:
     ]
 
 
-def _refund_lines(payments: list[Payment]) -> list[MoneyLine]:
+def _refund_lines(refunds: list[Refund]) -> list[MoneyLine]:
     return [
         MoneyLine(
             label=_("refund"),
@@ -254,10 +247,7 @@ def _refund_lines(payments: list[Payment]) -> list[MoneyLine]:
             words=_words_of(refund),
             is_done=refund.state == RefundState.SUCCEEDED,
         )
-        for payment in payments
-        for attempt in payment.attempts.all()
-        for refund in attempt.refunds.all()
-        if refund.state != RefundState.VOID
+        for refund in refunds
     ]
 
 

@@ -149,7 +149,6 @@ UNVISITED = {
     "payments.panels.letting_go waive_debt": _BY_HAND,
     "bookings.date_changes change_nights": _PART,
     "bookings.date_changes hold_change": _PART,
-    "bookings.rows refusing_overlap": _PART,
     "bookings.services hold_stay": "one transaction before anything can take money",
     "payments.date_changes give_up_change": _BY_HAND,
     "payments.driver find_charged": "asks about refunds and disputes of what only Stripe remembers",
