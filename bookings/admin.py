@@ -135,7 +135,6 @@ class BookingAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ignore
 
     list_display = ("folio", "guest_name", "home", "check_in", "night_count", "status", "total", "made")
     list_filter = ("status", "quote__home", "arrival_at")
-    list_select_related = ("quote__home",)
     search_fields = ("guest_name", "guest_email")
     search_help_text = _("Folio, public id, guest or e-mail")
     readonly_fields = (
@@ -155,6 +154,9 @@ class BookingAdmin(OfficeList, WrittenByForm, admin.ModelAdmin):  # type: ignore
     fields = readonly_fields
     whole_id = column("public_id", _("public id"))
     made = instant("created_at", _("created"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
+        return super().get_queryset(request).select_related("quote__home")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Booking], search_term: str

@@ -127,17 +127,13 @@ class BookingWithMoneyAdmin(CorrectAddress, WaiveDebt, GuestData, TryAgain, Book
         }
         return render(request, "payments/admin/explanation.html", context)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
-        return super().get_queryset(request).select_related("quote__home", "account")
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> Any:
         booking, shows_jobs = context.get("original"), request.user.has_perm(VIEW_JOBS)
         if booking is not None:
             file = read_file(booking, now=timezone.now())
-            jobs = read_jobs(file) if shows_jobs else ()
-            context.update(file=file, shows_jobs=shows_jobs, jobs=jobs)
+            context.update(file=file, shows_jobs=shows_jobs, jobs=read_jobs(file) if shows_jobs else ())
         return super().render_change_form(request, context, *args, **options)
 
 

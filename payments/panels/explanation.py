@@ -206,7 +206,7 @@ def _sections(file: BookingFile, *, with_jobs: bool) -> tuple[Section, ...]:
         Section(name="emails", title=_("E-mails"), lines=tuple(_of_emails(file))),
     ]
     if with_jobs:
-        sections.append(Section(name="jobs", title=_("Jobs"), lines=tuple(_of_jobs(file.booking))))
+        sections.append(Section(name="jobs", title=_("Jobs"), lines=tuple(_of_jobs(file))))
     return tuple(sections)
 
 
@@ -295,8 +295,8 @@ def _of_emails(file: BookingFile) -> Iterator[Line]:
         )
 
 
-def _of_jobs(booking: Booking) -> Iterator[Line]:
-    for job in read_jobs(booking):
+def _of_jobs(file: BookingFile) -> Iterator[Line]:
+    for job in read_jobs(file):
         words = " · ".join(filter(None, (job.sentence, job.state, job.why)))
         yield Line(row=f"job {job.id}", words=words, at=job.at)
 

@@ -127,4 +127,5 @@ def find_job_ids(references: Mapping[str, Sequence[str]]) -> tuple[int, ...]:
 
 def _newest_about(argument: str, values: Sequence[str]) -> QuerySet[Job, int]:
     jobs = Job.objects.annotate(value=KeyTextTransform(argument, "args")).filter(value__in=values)
-    return jobs.order_by("-pk").values_list("pk", flat=True)[:MOST_JOBS]
+    newest: QuerySet[Job, int] = jobs.order_by("-pk").values_list("pk", flat=True)[:MOST_JOBS]
+    return newest
