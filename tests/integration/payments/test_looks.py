@@ -34,7 +34,7 @@ def attempt(transactional_db: None) -> PaymentAttempt:
 def locked_by_another(table: str, pk: int, strength: str) -> Iterator[None]:
     """Hold a row's lock in another session, as a worker at work or a forgotten one does."""
     with psycopg.connect(**connection.get_connection_params()) as other:
-        other.execute(f"SELECT FROM {table} WHERE id = %s FOR {strength}", (pk,))  # type: ignore[arg-type]
+        other.execute(f"SELECT FROM {table} WHERE id = %s FOR {strength}", (pk,))
         yield
         other.rollback()
 

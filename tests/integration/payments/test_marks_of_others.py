@@ -119,8 +119,13 @@ def test_a_dispute_of_a_charge_by_hand_is_found_in_the_night(unbalanced: House):
 def test_a_dispute_of_a_strangers_charge_is_nobodys(unbalanced: House):
     house = unbalanced
     stranger = house.stripe.client.v1.payment_intents.create(
-        {"amount": BY_HAND, "currency": "mxn", "payment_method": "pm_card_visa", "confirm": True}
-        | {"allowed_payment_method_types": ["card"]}
+        {
+            "amount": BY_HAND,
+            "currency": "mxn",
+            "payment_method": "pm_card_visa",
+            "allowed_payment_method_types": ["card"],
+            "confirm": True,
+        }
     )
     dispute_id = house.control.open_dispute(stranger.id)
 
