@@ -151,6 +151,7 @@ UNVISITED = {
     "bookings.date_changes hold_change": _PART,
     "bookings.services hold_stay": "one transaction before anything can take money",
     "payments.date_changes give_up_change": _BY_HAND,
+    "payments.disputes _keep_foreign": _READS,
     "payments.driver find_charged": "asks about refunds and disputes of what only Stripe remembers",
     "payments.guest_access open_link": "a guest's link; no money",
     "payments.guest_access request_link": "a guest's link; no money",
