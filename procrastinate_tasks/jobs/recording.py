@@ -22,8 +22,9 @@ COMPLETE_JOBS = statement("jobs/complete_jobs")
 # nesting, and what code of the project's raises in a trigger. Not the connection (08), a conflict with others
 # that passes (40), missing resources (53), or a server that stops (57).
 _ABOUT_VALUES = ("09", "22", "23", "27", "38", "39", "44", "54", "P0")
-# Postgres calls it a limit of the program, too, when notifications wait that others do not read.
-_OF_NOTIFICATIONS = "async.c"
+# Postgres calls it a limit of the program, too, when notifications wait that others do not read; a channel's
+# name that is too long, which comes from the same file, is about a value.
+_NOTIFICATIONS_WAIT = ("54000", "async.c")
 
 
 # Values that cannot even be written down for the database.
@@ -41,7 +42,7 @@ def why_refused(error: BaseException) -> str | None:
 
 
 def _is_about_values(error: BaseException, sqlstate: str) -> bool:
-    if isinstance(error, psycopg.Error) and error.diag.source_file == _OF_NOTIFICATIONS:
+    if isinstance(error, psycopg.Error) and (sqlstate, error.diag.source_file) == _NOTIFICATIONS_WAIT:
         return False
     return sqlstate[:2] in _ABOUT_VALUES or _is_made_up(sqlstate)
 

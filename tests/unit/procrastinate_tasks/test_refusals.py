@@ -106,9 +106,9 @@ def _raised_by_a_trigger(code: str) -> psycopg.Error:
     return error
 
 
-def _notifications_that_nobody_reads() -> psycopg.Error:
-    told = {DiagnosticField.SQLSTATE: b"54000", DiagnosticField.SOURCE_FILE: b"async.c"}
-    return psycopg.errors.ProgramLimitExceeded(info=told)  # type: ignore[arg-type] # as if it were pickled
+def _from_notifying(kind: type[psycopg.Error]) -> psycopg.Error:
+    told = {DiagnosticField.SOURCE_FILE: b"async.c"}
+    return kind(info=told)  # type: ignore[arg-type] # as if it were pickled
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,8 @@ def _notifications_that_nobody_reads() -> psycopg.Error:
         (psycopg.errors.ExternalRoutineException(), "38000"),
         (_raised_by_a_trigger("45000"), "45000"),
         (_raised_by_a_trigger("ZX001"), "ZX001"),
-        (_notifications_that_nobody_reads(), None),
+        (_from_notifying(psycopg.errors.ProgramLimitExceeded), None),
+        (_from_notifying(psycopg.errors.InvalidParameterValue), "22023"),
         (psycopg.DataError(), "DataError"),
         (TypeError(), "TypeError"),
         (RecursionError(), "RecursionError"),
