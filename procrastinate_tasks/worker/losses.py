@@ -19,7 +19,7 @@ from procrastinate_tasks.worker.completion_loop import Waiting
 from procrastinate_tasks.worker.messages import ChildExited
 from procrastinate_tasks.worker.pool import cause_of
 
-_MEGABYTE = 1024 * 1024
+_MEGABYTE = 1 << 20
 
 
 def ends_of_lost_child(app: App, child: Child, exited: ChildExited) -> list[Waiting]:
