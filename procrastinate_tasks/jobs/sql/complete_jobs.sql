@@ -114,7 +114,7 @@ recorded AS (
         exception_class, message, traceback, fingerprint
     )
     SELECT
-        job_id, least(attempts::bigint + 1, 2147483647), coalesce(task_name, own_task_name),
+        job_id, least(greatest(attempts::bigint + 1, 1), 2147483647), coalesce(task_name, own_task_name),
         coalesce(queue_name, own_queue_name), worker_id,
         coalesce(host, (SELECT live.host FROM procrastinate_tasks_liveworker AS live WHERE live.worker_id = concluded.worker_id), ''),
         CASE

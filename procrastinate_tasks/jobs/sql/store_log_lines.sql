@@ -2,7 +2,7 @@
 WITH said AS MATERIALIZED (
     SELECT job.id AS job_id, said.run, said.attempt, said.lines::jsonb AS lines, said.left_out
     FROM unnest(
-        %(job_ids)s::bigint[], %(runs)s::bigint[], %(attempts)s::integer[], %(lines)s::text[], %(left_out)s::bigint[]
+        %(job_ids)s::bigint[], %(runs)s::bigint[], %(attempts)s::bigint[], %(lines)s::text[], %(left_out)s::bigint[]
     ) AS said (job_id, run, attempt, lines, left_out)
     JOIN procrastinate_jobs AS job ON job.id = said.job_id
     ORDER BY job.id, said.run
@@ -22,6 +22,6 @@ pruned AS (
       AND log.run <> said.run
 )
 INSERT INTO procrastinate_tasks_joblog AS known (job_id, run, attempt, lines, left_out, at)
-SELECT job_id, run, attempt, lines, left_out, now() FROM said
+SELECT job_id, run, least(greatest(attempt, 1), 2147483647), lines, left_out, now() FROM said
 ON CONFLICT (job_id, run) DO UPDATE
     SET lines = excluded.lines, left_out = excluded.left_out, at = excluded.at

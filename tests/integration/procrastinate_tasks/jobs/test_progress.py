@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.utils import translation
+from procrastinate.contrib.django.models import ProcrastinateJob
 
-from procrastinate_tasks.jobs import progress
+from procrastinate_tasks.jobs import log_lines, progress
 from procrastinate_tasks.jobs.context import Progress
 from procrastinate_tasks.jobs.deferring import defer
-from procrastinate_tasks.models import JobProgress
+from procrastinate_tasks.models import JobLog, JobProgress
 from procrastinate_tasks.queries.job import progress_in_words
 from procrastinate_tasks.testing import drain_queue
 
@@ -54,6 +55,28 @@ def test_whatever_a_job_counts_is_shown(said: dict[str, float], words: str):
     drain_queue()
 
     assert shown(job_id) == words
+
+
+@pytest.mark.parametrize("attempts", [-7, 2**31 - 1])
+def test_attempts_that_somebody_made_up_spoil_no_report_and_no_line(attempts: int):
+    jobs = odd, _ = [deferred("sample.count_up_async", done=0) for _ in range(2)]
+    ProcrastinateJob.objects.filter(id=odd).update(attempts=attempts)
+
+    progress.store(
+        [
+            Progress(job_id=job_id, attempt=attempt, done=3.0, total=None, text="")
+            for job_id, attempt in zip(jobs, (attempts + 1, 1), strict=True)
+        ]
+    )
+    log_lines.store(
+        [
+            log_lines.RunLog(job_id, run=1, attempt=attempt, lines=(), left_out=0)
+            for job_id, attempt in zip(jobs, (attempts + 1, 1), strict=True)
+        ]
+    )
+
+    assert [shown(job_id) for job_id in jobs] == ["3", "3"]
+    assert set(JobLog.objects.values_list("job_id", flat=True)) == set(jobs)
 
 
 def test_no_report_spoils_another():

@@ -138,13 +138,16 @@ def test_a_run_that_succeeded_stays_succeeded_whatever_it_returned(result: str, 
     assert JobAttempt.objects.get(job_id=fine).result == "r"
 
 
-def test_a_job_whose_attempts_cannot_be_counted_further_ends_all_the_same(worker_id: int):
-    most = 2**31 - 1
-    (job_id,) = claimed(1, worker_id=worker_id, attempts=most)
+@pytest.mark.parametrize(("attempts", "then", "told"), [(2**31 - 1,) * 3, (-7, -6, 1), (-1, 0, 1), (1, 2, 2)])
+def test_a_job_ends_whatever_somebody_made_of_its_attempts(
+    attempts: int, then: int, told: int, worker_id: int
+):
+    (job_id,) = claimed(1, worker_id=worker_id, attempts=attempts)
 
-    settle(end_of(job_id, worker_id=worker_id, attempts=most))
+    settle(end_of(job_id, worker_id=worker_id, attempts=attempts))
 
-    assert (status_of(job_id), attempts_of(job_id)) == ("succeeded", most)
+    assert (status_of(job_id), attempts_of(job_id)) == ("succeeded", then)
+    assert JobAttempt.objects.get(job_id=job_id).attempt == told
 
 
 def test_of_a_run_that_never_began_the_job_s_row_tells_task_and_queue(worker_id: int):
