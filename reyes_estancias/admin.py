@@ -1,4 +1,4 @@
-"""Groups and users, without the list of permissions that Django moves between two boxes.
+"""Signing in; groups and users, without the list of permissions that Django moves between two boxes.
 
 That widget puts a name on an element that assistive technology may not read one from, and needs inline style.
 """
@@ -6,8 +6,11 @@ That widget puts a name on an element that assistive technology may not read one
 from __future__ import annotations
 
 from axes.utils import reset
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -24,6 +27,18 @@ admin.site.unregister(User)
 # Their secrets are shown once, when they are made; who lost theirs has them forgotten, below.
 admin.site.unregister(StaticDevice)
 admin.site.unregister(TOTPDevice)
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Refuses a name that no account can have, before anything looks it up or writes the failure down."""
+
+    username = UsernameField(
+        max_length=User._meta.get_field("username").max_length,
+        widget=forms.TextInput(attrs={"autofocus": True}),
+    )
+
+
+admin.site.login_form = SignInForm
 
 
 @admin.register(Group)

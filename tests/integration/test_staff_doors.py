@@ -81,6 +81,14 @@ def test_another_account_is_not_locked_with_it(client: Client, owner: User):
     assert sign_in(client, username="luis") == 302
 
 
+@pytest.mark.parametrize("username", ["x" * 151, "x" * 256, "9" * 50_000])
+def test_a_name_longer_than_any_account_has_is_refused_and_not_written_down(client: Client, username: str):
+    assert sign_in(client, username=username) == 200
+
+    assert not is_inside(client)
+    assert not AccessAttempt.objects.exists()
+
+
 def test_the_owner_unlocks_somebody(admin_client: Client, owner: User):
     guesser = Client()
     for _ in range(10):
