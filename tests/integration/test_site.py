@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -13,6 +14,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import formats, timesince, translation
 
+from reyes_estancias.wsgi import application
 from tests.factories import make_property
 from tests.integration.pages import english_words, read
 
@@ -46,6 +48,21 @@ def test_a_cookie_with_another_language_changes_nothing(client, cookie):
     client.cookies["django_language"] = cookie
 
     assert "Casas para descansar en México" in read(client.get("/"))
+
+
+@pytest.mark.parametrize("claimed", ["rot13", "zlib", "utf-16", "nothing"])
+def test_an_address_is_utf_8_whatever_encoding_is_claimed(claimed):
+    environ: dict[str, object] = {
+        "QUERY_STRING": "q=%C3%B1",
+        "CONTENT_TYPE": f"text/plain; charset={claimed}",
+    }
+    setup_testing_defaults(environ)
+    environ["PATH_INFO"] = "/salud/vivo"
+    told: list[str] = []
+
+    application(environ, lambda status, headers: told.append(status))  # type: ignore[arg-type]
+
+    assert told == ["200 OK"]
 
 
 def test_choosing_a_language_never_leads_to_another_site(client):
