@@ -123,6 +123,14 @@ def test_a_longer_list_takes_no_more_queries(office, model):
     assert _count_queries(office, address(model)) <= with_one
 
 
+@pytest.mark.parametrize(("model", "field"), [(Booking, "status"), (NightBlock, "kind"), (Payment, "kind")])
+def test_a_filter_by_what_no_text_can_hold_shows_the_whole_list(office, model, field):
+    response = office.get(address(model), {f"{field}__exact": "\x00"}, follow=True)
+
+    assert response.status_code == 200
+    assert response.redirect_chain
+
+
 def _count_queries(office, path: str) -> int:
     with CaptureQueriesContext(connection) as queries:
         office.get(path)
