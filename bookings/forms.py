@@ -110,7 +110,11 @@ class ContactForm(EmailForm):
     field_order = ("name", "email", "phone")
 
     name = forms.CharField(
-        label=_("Full name"), max_length=200, widget=forms.TextInput({"autocomplete": "name"})
+        label=_("Full name"),
+        max_length=200,
+        # A letter in any script: spaces of no width alone are a name that nobody can read.
+        validators=[RegexValidator(r"[^\W\d_]", _("Write a name that can be read."))],
+        widget=forms.TextInput({"autocomplete": "name"}),
     )
     phone = forms.CharField(
         label=_("Telephone (optional)"),

@@ -209,6 +209,7 @@ def test_holding_leads_to_the_guests_own_page(client, home):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        ({"name": "\u200b\u2060"}, "Escribe un nombre que se pueda leer."),
         ({"name": ""}, "Este campo es obligatorio."),
         ({"email": "lucia"}, "correo electrónico válid"),
         ({"email": "a" * 300 + "@correo.mx"}, "como máximo 254"),
