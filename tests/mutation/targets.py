@@ -39,9 +39,8 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/test_refusals.py",
         f"{_WITH_DATABASE}/jobs/test_recording.py",
         f"{_WITH_DATABASE}/jobs/test_rescue.py",
-        f"{_WITH_DATABASE}/worker/test_completion_loop.py",
     ),
-    "jobs/rescue": (f"{_WITH_DATABASE}/jobs/test_rescue.py", f"{_WITH_DATABASE}/actions/test_actions.py"),
+    "jobs/rescue": (f"{_WITH_DATABASE}/jobs/test_rescue.py",),
     "worker/claim_loop": (
         f"{_UNIT}/worker/test_claim_loop.py",
         f"{_WITH_DATABASE}/test_lock_order.py",
