@@ -106,6 +106,13 @@ def _raised_by_a_trigger(code: str) -> psycopg.Error:
     return error
 
 
+class _OfAnotherDriver(Exception):
+    """Has a code as psycopg's errors have, and nothing else of theirs."""
+
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+
+
 def _from_notifying(kind: type[psycopg.Error]) -> psycopg.Error:
     told = {DiagnosticField.SOURCE_FILE: b"async.c"}
     return kind(info=told)  # type: ignore[arg-type] # as if it were pickled
@@ -121,6 +128,8 @@ def _from_notifying(kind: type[psycopg.Error]) -> psycopg.Error:
         (psycopg.errors.ExternalRoutineException(), "38000"),
         (_raised_by_a_trigger("45000"), "45000"),
         (_raised_by_a_trigger("ZX001"), "ZX001"),
+        (_OfAnotherDriver("22003"), "22003"),
+        (_OfAnotherDriver("57P01"), None),
         (_from_notifying(psycopg.errors.ProgramLimitExceeded), None),
         (_from_notifying(psycopg.errors.InvalidParameterValue), "22023"),
         (psycopg.DataError(), "DataError"),
