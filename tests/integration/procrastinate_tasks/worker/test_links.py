@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, LiteralString
 from unittest.mock import PropertyMock, patch
 
@@ -12,7 +14,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from procrastinate_tasks.worker.connection import WorkerConnection
+from procrastinate_tasks.worker.connection import Query, WorkerConnection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +45,30 @@ def test_statements_are_planned_once():
     assert ask(times=5) == (5, "force_generic_plan")
 
 
-def test_plans_are_made_anew_after_a_while_since_tables_grow():
+def ask_together(*, times: int) -> None:
+    query = Query("SELECT %(number)s + 1", {"number": 1})
+
+    async def run() -> None:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            for _ in range(times):
+                await link.fetch_together(query, query, within=WITHIN)
+        finally:
+            await link.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("asking", "times_anew"),
+    [
+        (partial(ask, times=97), 1),  # it asks twice more
+        (partial(ask, times=98), 2),
+        (partial(ask_together, times=99), 1),
+        (partial(ask_together, times=100), 2),
+    ],
+)
+def test_plans_are_made_anew_after_a_while_since_tables_grow(asking: Callable[[], object], times_anew: int):
     statements: list[Any] = []
     execute = psycopg.AsyncConnection.execute
 
@@ -52,9 +77,15 @@ def test_plans_are_made_anew_after_a_while_since_tables_grow():
         return await execute(self, query, *arguments, **options)
 
     with patch.object(psycopg.AsyncConnection, "execute", watched):
-        ask(times=120)
+        asking()
 
-    assert statements.count("DISCARD PLANS") == 2
+    assert statements.count("DISCARD PLANS") == times_anew
+
+
+def test_the_name_of_a_long_host_is_as_long_as_the_server_keeps_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "h" * 100)
+
+    assert fetch("SELECT length(current_setting('application_name'))") == [(63,)]
 
 
 def test_behind_a_pooler_nothing_is_prepared_and_no_setting_is_left_behind():
@@ -87,6 +118,17 @@ def test_a_connection_whose_query_was_given_up_is_closed_and_the_next_query_open
             await link.close()
 
     assert asyncio.run(run()) == (False, [(2,)])
+
+
+def test_a_connection_that_somebody_closed_is_not_open():
+    async def run() -> tuple[bool, bool]:
+        link = WorkerConnection(alias="default", purpose="test")
+        async with link.connection(within=WITHIN) as inner:
+            was_open = link.is_open
+            await inner.close()
+            return was_open, link.is_open
+
+    assert asyncio.run(run()) == (True, False)
 
 
 def test_a_connection_is_closed_too_when_whoever_asked_is_cancelled_in_between():
