@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, LiteralString
@@ -59,6 +60,20 @@ def ask_together(*, times: int) -> None:
     asyncio.run(run())
 
 
+@contextmanager
+def watched_statements() -> Iterator[list[object]]:
+    """Note what is executed on a connection itself, past the cursors that answer questions."""
+    statements: list[object] = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def watched(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        statements.append(query)
+        return await execute(self, query, *arguments, **options)
+
+    with patch.object(psycopg.AsyncConnection, "execute", watched):
+        yield statements
+
+
 @pytest.mark.parametrize(
     ("asking", "times_anew"),
     [
@@ -69,14 +84,7 @@ def ask_together(*, times: int) -> None:
     ],
 )
 def test_plans_are_made_anew_after_a_while_since_tables_grow(asking: Callable[[], object], times_anew: int):
-    statements: list[Any] = []
-    execute = psycopg.AsyncConnection.execute
-
-    async def watched(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        statements.append(query)
-        return await execute(self, query, *arguments, **options)
-
-    with patch.object(psycopg.AsyncConnection, "execute", watched):
+    with watched_statements() as statements:
         asking()
 
     assert statements.count("DISCARD PLANS") == times_anew
@@ -91,10 +99,11 @@ def test_the_name_of_a_long_host_is_as_long_as_the_server_keeps_it(monkeypatch: 
 def test_behind_a_pooler_nothing_is_prepared_and_no_setting_is_left_behind():
     made_up = PropertyMock(return_value=0)
 
-    with patch.object(psycopg.ConnectionInfo, "backend_pid", made_up):
-        kept, mode = ask(times=5)
+    with patch.object(psycopg.ConnectionInfo, "backend_pid", made_up), watched_statements() as statements:
+        kept, mode = ask(times=98)
 
     assert (kept, mode) == (0, "auto")
+    assert "DISCARD PLANS" not in statements
 
 
 def test_a_connection_of_one_s_own_tells_the_process_id_that_the_server_tells():
@@ -120,15 +129,19 @@ def test_a_connection_whose_query_was_given_up_is_closed_and_the_next_query_open
     assert asyncio.run(run()) == (False, [(2,)])
 
 
-def test_a_connection_that_somebody_closed_is_not_open():
-    async def run() -> tuple[bool, bool]:
+def test_a_connection_that_somebody_closed_is_not_open_and_the_next_query_opens_another():
+    async def run() -> tuple[bool, bool, list[tuple[Any, ...]]]:
         link = WorkerConnection(alias="default", purpose="test")
         async with link.connection(within=WITHIN) as inner:
             was_open = link.is_open
             await inner.close()
-            return was_open, link.is_open
+        is_open = link.is_open
+        try:
+            return was_open, is_open, await link.fetch("SELECT 2", {}, within=WITHIN)
+        finally:
+            await link.close()
 
-    assert asyncio.run(run()) == (True, False)
+    assert asyncio.run(run()) == (True, False, [(2,)])
 
 
 def test_a_connection_is_closed_too_when_whoever_asked_is_cancelled_in_between():
