@@ -256,6 +256,14 @@ def test_a_try_that_is_due_names_the_page_that_is_in_its_way():
     assert claim(booking, next_at) == Claim(answer=ChargeAnswer.REQUIRES_ACTION, page=page)
 
 
+def test_a_page_that_a_guest_opened_before_any_refusal_is_left_to_them():
+    booking = make_confirmed_booking(now=NOW)
+    page = open_page(balance_of(booking))
+    outcomes.store_session(attempt_id=page.pk, session=make_session(page), now=DUE)
+
+    assert claim(booking) == Claim(answer=ChargeAnswer.REQUIRES_ACTION)
+
+
 @pytest.mark.parametrize("happens", [dispute, lock, ask_for_cancellation])
 def test_no_page_is_closed_for_a_try_that_may_not_be_made(happens: Callable[[Booking], object]):
     booking = make_confirmed_booking(now=NOW)
