@@ -14,6 +14,7 @@ from unittest.mock import PropertyMock, patch
 import psycopg
 import pytest
 from django.db import connection
+from psycopg.pq import TransactionStatus
 
 from procrastinate_tasks.worker.connection import Query, WorkerConnection
 
@@ -221,3 +222,16 @@ def fetch(sql: LiteralString) -> list[tuple[Any, ...]]:
             await link.close()
 
     return asyncio.run(run())
+
+
+def test_each_statement_is_final_and_leaves_no_transaction_open():
+    async def run() -> TransactionStatus:
+        link = WorkerConnection(alias="default", purpose="test")
+        try:
+            await link.fetch("SELECT 1", {}, within=WITHIN)
+            async with link.connection(within=WITHIN) as inner:
+                return inner.info.transaction_status
+        finally:
+            await link.close()
+
+    assert asyncio.run(run()) is TransactionStatus.IDLE
