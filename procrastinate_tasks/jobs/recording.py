@@ -22,6 +22,8 @@ COMPLETE_JOBS = statement("jobs/complete_jobs")
 # nesting, and what code of the project's raises in a trigger. Not the connection (08), a conflict with others
 # that passes (40), missing resources (53), or a server that stops (57).
 _ABOUT_VALUES = ("09", "22", "23", "27", "38", "39", "44", "54", "P0")
+# What row-level security, and a damaged page or index, say of one row; if it is of all, each is tried alone.
+_ABOUT_A_ROW = ("42501", "XX001", "XX002")
 # Postgres calls it a limit of the program, too, when notifications wait that others do not read; a channel's
 # name that is too long, which comes from the same file, is about a value.
 _NOTIFICATIONS_WAIT = ("54000", "async.c")
@@ -44,7 +46,7 @@ def why_refused(error: BaseException) -> str | None:
 def _is_about_values(error: BaseException, sqlstate: str) -> bool:
     if isinstance(error, psycopg.Error) and (sqlstate, error.diag.source_file) == _NOTIFICATIONS_WAIT:
         return False
-    return sqlstate[:2] in _ABOUT_VALUES or _is_made_up(sqlstate)
+    return sqlstate[:2] in _ABOUT_VALUES or sqlstate in _ABOUT_A_ROW or _is_made_up(sqlstate)
 
 
 def _is_made_up(sqlstate: str) -> bool:

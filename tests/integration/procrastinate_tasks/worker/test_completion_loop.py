@@ -84,11 +84,12 @@ def settle(*ends: Completion) -> None:
 
 
 @contextmanager
-def refusing(condition: str) -> Iterator[None]:
+def refusing(condition: str, *, code: str = "P0001") -> Iterator[None]:
     """A project's trigger that refuses some changes of a job."""
     execute(
         "CREATE FUNCTION refuse_end() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN IF {condition} THEN RAISE EXCEPTION 'no'; END IF; RETURN new; END $$;"
+        f" $$ BEGIN IF {condition} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END IF;"
+        " RETURN new; END $$;"
         " CREATE TRIGGER refuse_end BEFORE UPDATE ON procrastinate_jobs"
         " FOR EACH ROW EXECUTE FUNCTION refuse_end()"
     )
@@ -159,8 +160,9 @@ def test_of_a_run_that_never_began_the_job_s_row_tells_task_and_queue(worker_id:
     assert (attempt.task_name, attempt.queue_name) == (TASK, "default")
 
 
+@pytest.mark.parametrize("code", ["P0001", "42501", "XX001"])
 def test_an_end_that_is_refused_in_every_form_is_kept_apart_counted_told_once_and_tried_again(
-    worker_id: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    code: str, worker_id: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     bad, fine = claimed(2, worker_id=worker_id)
     monkeypatch.setattr(settlements_module, "_APART_SECONDS", 0.01)
@@ -180,7 +182,7 @@ def test_an_end_that_is_refused_in_every_form_is_kept_apart_counted_told_once_an
         execute("ALTER TABLE procrastinate_jobs DISABLE TRIGGER refuse_end")
         connections.close_all()
 
-    with refusing(f"new.id = {bad} AND old.status = 'doing'"):
+    with refusing(f"new.id = {bad} AND old.status = 'doing'", code=code):
         with_settlements(work)
 
     assert [status_of(bad), status_of(fine)] == ["succeeded", "succeeded"]
