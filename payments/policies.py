@@ -31,9 +31,12 @@ LONGEST_LAG = timedelta(hours=1)
 # Source: Stripe may forget an idempotency key after 24 hours, and until then replays a 500 too.
 KEY_LIFETIME = timedelta(hours=24)
 
-# How long the janitor waits between its looks at an attempt whose fate is unknown. The first are a minute
-# apart: that one call was answered badly is no reason to leave a guest's money in doubt for five.
-CHECK_BACKOFF = tuple(timedelta(minutes=m) for m in (1, 1, 1, 5, 15, 60, 6 * 60, 24 * 60))
+# How long the janitor waits between its looks at an attempt whose fate is unknown, which it has each minute.
+# The first are close: that a call or two was answered badly is no reason to leave a guest's money in doubt.
+CHECK_BACKOFF = (
+    timedelta(seconds=20),
+    *(timedelta(minutes=m) for m in (1, 1, 5, 15, 60, 6 * 60, 24 * 60)),
+)
 
 
 class PaymentKind(StrEnum):

@@ -54,11 +54,20 @@ def note_decline(*, attempt_id: int, code: str, now: datetime, advice: str = "")
 
 
 def note_unknown(*, attempt_id: int, now: datetime) -> None:
-    """Remember that a confirmation got no answer: only Stripe can tell what became of it."""
+    """Remember that a confirmation got no answer: only Stripe can tell what became of it.
+
+    The call is over: the next look is as soon as it would be without a call to wait for.
+
+    Args:
+        now: when the caller began.
+    """
     with locking.locked_attempt(attempt_id) as attempt:
-        if attempt.state == AttemptState.CONFIRMING:
-            locking.move(attempt, AttemptState.UNKNOWN, now)
-            locking.set_status(attempt.payment, PaymentStatus.UNKNOWN)
+        if attempt.state not in (AttemptState.CONFIRMING, AttemptState.UNKNOWN):
+            return
+        if attempt.check_at <= now + policies.DRIVER_LEASE:  # else somebody has begun another call since
+            attempt.check_at = now + policies.check_delay(max(attempt.checks - 1, 0))
+        locking.move(attempt, AttemptState.UNKNOWN, now)
+        locking.set_status(attempt.payment, PaymentStatus.UNKNOWN)
 
 
 def record_intent(*, attempt_id: int, intent: Intent, now: datetime) -> PaymentAttempt:

@@ -186,6 +186,28 @@ def test_only_a_confirmation_can_be_in_doubt():
     assert state(attempt) == ("unknown", "unknown")
 
 
+@pytest.mark.parametrize(("checks", "delay"), [(0, 0), (1, 0), (2, 1), (3, 2)])
+def test_a_call_that_ended_in_doubt_is_waited_for_no_longer(checks: int, delay: int):
+    attempt = confirming(claimed())
+    PaymentAttempt.objects.update(checks=checks, check_at=DUE + policies.DRIVER_LEASE)
+
+    outcomes.note_unknown(attempt_id=attempt.pk, now=DUE)
+    assert again(attempt).check_at == DUE + policies.CHECK_BACKOFF[delay]
+    outcomes.note_unknown(attempt_id=attempt.pk, now=DUE + timedelta(seconds=40))
+    assert again(attempt).check_at == DUE + timedelta(seconds=40) + policies.CHECK_BACKOFF[delay]
+
+
+def test_a_call_that_ended_in_doubt_leaves_a_later_one_its_time():
+    attempt = confirming(claimed())
+    begun_since = DUE + timedelta(seconds=1)
+    PaymentAttempt.objects.update(check_at=begun_since + policies.DRIVER_LEASE)
+
+    outcomes.note_unknown(attempt_id=attempt.pk, now=DUE)
+
+    assert again(attempt).check_at == begun_since + policies.DRIVER_LEASE
+    assert state(attempt) == ("unknown", "unknown")
+
+
 def test_what_was_refused_before_anything_was_made_is_ended_as_its_kind_is():
     card, web = claimed(), page()
     for attempt in (card, web):
