@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import re
 import socket
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
@@ -14,7 +16,7 @@ from django.contrib.auth.models import Permission, User
 from PIL import Image
 
 from bookings.models import Property, PropertyPhoto
-from tests.acceptance.test_slow_clients import port, static  # noqa: F401 - fixtures
+from tests.acceptance.test_slow_clients import serving, static  # noqa: F401 - a fixture
 from tests.browser import stage
 from tests.factories import make_property
 from tests.integration.bookings.test_photos import png_of
@@ -79,11 +81,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(port: int) -> Desk:  # noqa: F811 - the fixture
+def desk(transactional_db: None, static: Path, tmp_path: Path) -> Iterator[Desk]:  # noqa: F811 - the fixture
     user = User.objects.create_user("luz", is_staff=True)
     wanted = ("add_propertyphoto", "view_propertyphoto", "view_property")
     user.user_permissions.add(*Permission.objects.filter(codename__in=wanted))
-    return Desk(port, stage.sign_in(user))
+    with serving(static=static, log=tmp_path / "web.log") as port:
+        yield Desk(port, stage.sign_in(user))
 
 
 @pytest.mark.slow  # the same without a server: tests/integration/bookings/test_photos.py

@@ -7,7 +7,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,9 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("static")
 
 
-@pytest.fixture(scope="module")
-def port(django_db_setup: None, static: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Where one web process answers, to all of these tests: none of them leaves it worse than it was."""
+@contextmanager
+def serving(*, static: Path, log: Path) -> Iterator[int]:
+    """Run the Procfile's web process on the test's database, and say at which port it answers."""
     chosen = free_port()
     environment = {
         **os.environ,
@@ -50,9 +50,16 @@ def port(django_db_setup: None, static: Path, tmp_path_factory: pytest.TempPathF
     }
     if not any(static.iterdir()):
         collect_static(environment)
-    with running_dyno("web", log=tmp_path_factory.mktemp("web") / "web.log", environment=environment) as dyno:
+    with running_dyno("web", log=log, environment=environment) as dyno:
         wait_until(lambda: status_at(f"http://127.0.0.1:{chosen}/salud/vivo") == 200)
         assert isinstance(dyno, Dyno)
+        yield chosen
+
+
+@pytest.fixture(scope="module")
+def port(django_db_setup: None, static: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Where one web process answers, to all of these tests: none of them leaves it worse than it was."""
+    with serving(static=static, log=tmp_path_factory.mktemp("web") / "web.log") as chosen:
         yield chosen
 
 

@@ -39,8 +39,11 @@ def due_of(booking: Booking) -> int:
 
 def refunded_elsewhere(amount_minor: int = 5_000, *, refund_key: str = "") -> Booking:
     booking = paid_stay()
-    answer = FakeGateway().create_refund(intent_id="pi_1", amount_minor=amount_minor, refund_key=refund_key)
-    refunds.book_refund(attempt_id=deposit_of(booking).pk, answer=answer, now=DUE)
+    deposit = deposit_of(booking)
+    answer = FakeGateway().create_refund(
+        intent_id=str(deposit.stripe_intent_id), amount_minor=amount_minor, refund_key=refund_key
+    )
+    refunds.book_refund(attempt_id=deposit.pk, answer=answer, now=DUE)
     return booking
 
 
