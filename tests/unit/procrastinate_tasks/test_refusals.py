@@ -56,6 +56,13 @@ class Database:
         return is_own or end.job_id in self._refuses_always
 
 
+def test_who_is_refused_after_one_that_is_hopeless_is_put_in_our_words_all_the_same():
+    database = Database(refuses={1}, refuses_always={0})
+
+    assert database.record(2) == {0}
+    assert database.recorded == {1: False}
+
+
 def test_ends_that_are_taken_are_recorded_in_one_go():
     database = Database()
 

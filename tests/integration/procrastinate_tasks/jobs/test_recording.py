@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
+from procrastinate_tasks.jobs import recording
 from procrastinate_tasks.jobs.completion import Completion, Recorded
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.jobs.recording import record
@@ -74,6 +76,35 @@ def test_a_retry_beside_a_waiting_job_with_its_queueing_lock_fails_in_favour_of_
     )
     assert (job(end.job_id).status, job(sibling_id).status) == ("failed", "todo")
     assert JobAttempt.objects.get().outcome == Outcome.SUPERSEDED
+
+
+def test_a_run_and_its_retry_stand_where_they_were_by_the_database_s_clock():
+    end = start(defer("sample.remember", {"number": 1}))
+    at = datetime.now(UTC)
+    end = end._replace(status="todo", outcome=Outcome.RETRYING.value, started_at=end.finished_at - 50)
+
+    settle_one(end._replace(retry_at=at + timedelta(minutes=7)))
+
+    attempt = JobAttempt.objects.get()
+    a_moment = timedelta(seconds=20)
+    assert abs(attempt.finished_at - attempt.started_at - timedelta(seconds=50)) < timedelta(seconds=1)
+    assert abs(attempt.finished_at - at) < a_moment
+    assert abs(job(end.job_id).scheduled_at - at - timedelta(minutes=7)) < a_moment
+
+
+def test_an_outage_puts_no_end_in_our_words(monkeypatch: pytest.MonkeyPatch):
+    end = start(defer("sample.remember", {"number": 1}))
+    tries = []
+
+    def fail(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise psycopg.errors.ConnectionFailure
+
+    monkeypatch.setattr(recording, "fetch_rows", fail)
+
+    with pytest.raises(psycopg.errors.ConnectionFailure):
+        record([end])
+    assert tries == [1]
 
 
 def test_two_retries_with_one_queueing_lock_in_one_statement_leave_one_waiting():
