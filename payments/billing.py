@@ -61,139 +61,139 @@ def credit_quote(*, booking: Booking, quote: Quote, now: datetime) -> None:
 def bill_nights_given_up(*, booking: Booking, quote: Quote, amount_minor: int, now: datetime) -> None:
     """Make a guest owe what the house keeps of nights that the stay lost when it took this quote."""
     if amount_minor:
-        _post(
+        _transfer(
             booking=booking,
             source=("nights_given_up", str(quote.pk)),
             debit=Account.RECEIVABLE,
             credit=Account.CANCELLATION,
             amount_minor=amount_minor,
             now=now,
-        )
+        ).save()
 
 
 def bill_change(*, booking: Booking, change: DateChange, now: datetime) -> None:
     """Make a guest owe what is to be paid before other dates apply; until then the stay is as it was."""
-    _post(
+    _transfer(
         booking=booking,
         source=("date_change", str(change.pk)),
         debit=Account.RECEIVABLE,
         credit=Account.LODGING,
         amount_minor=change.charge_minor,
         now=now,
-    )
+    ).save()
 
 
 def credit_change(*, booking: Booking, change: DateChange, now: datetime) -> None:
     """Take back what ``bill_change`` billed: the dates apply with a quote of their own, or not at all."""
-    _post(
+    _transfer(
         booking=booking,
         source=("date_change_credit", str(change.pk)),
         debit=Account.LODGING,
         credit=Account.RECEIVABLE,
         amount_minor=change.charge_minor,
         now=now,
-    )
+    ).save()
 
 
 def bill_cancellation(*, booking: Booking, amount_minor: int, now: datetime) -> None:
     """Make a guest owe what the house keeps of a cancelled stay."""
-    _post(
+    _transfer(
         booking=booking,
         source=("cancellation", str(booking.pk)),
         debit=Account.RECEIVABLE,
         credit=Account.CANCELLATION,
         amount_minor=amount_minor,
         now=now,
-    )
+    ).save()
 
 
 def post_capture(*, payment: Payment, intent_id: str, now: datetime) -> None:
     """Post money that Stripe took for a payment; posting the same intent twice is refused."""
-    _post(
+    _transfer(
         booking=payment.booking,
         source=("payment_intent", intent_id),
         debit=Account.STRIPE,
         credit=Account.RECEIVABLE,
         amount_minor=payment.amount_minor,
         now=now,
-    )
+    ).save()
 
 
 def post_refund(*, booking: Booking, refund_id: str, amount_minor: int, now: datetime) -> None:
     """Post money that Stripe paid back; posting the same refund twice is refused."""
-    _post(
+    _transfer(
         booking=booking,
         source=("refund", refund_id),
         debit=Account.RECEIVABLE,
         credit=Account.STRIPE,
         amount_minor=amount_minor,
         now=now,
-    )
+    ).save()
 
 
 def post_refund_failure(*, booking: Booking, refund_id: str, amount_minor: int, now: datetime) -> None:
     """Post a refund that was paid and came back: the money is the house's, and owed to the guest again."""
-    _post(
+    _transfer(
         booking=booking,
         source=("refund_failure", refund_id),
         debit=Account.STRIPE,
         credit=Account.RECEIVABLE,
         amount_minor=amount_minor,
         now=now,
-    )
+    ).save()
 
 
 def post_dispute(*, booking: Booking, source_id: str, amount_minor: int, now: datetime) -> None:
     """Post money that a dispute took from what Stripe holds, or (negative) gave back."""
     sides = (Account.DISPUTES, Account.STRIPE) if amount_minor > 0 else (Account.STRIPE, Account.DISPUTES)
-    _post(
+    _transfer(
         booking=booking,
         source=("dispute", source_id),
         debit=sides[0],
         credit=sides[1],
         amount_minor=abs(amount_minor),
         now=now,
-    )
+    ).save()
 
 
 def post_dispute_loss(*, booking: Booking, source_id: str, amount_minor: int, now: datetime) -> None:
     """Post money of a dispute that was lost, or (negative) is not lost after all."""
     losses = (Account.DISPUTE_LOSSES, Account.DISPUTES)
     debit, credit = losses if amount_minor > 0 else reversed(losses)
-    _post(
+    _transfer(
         booking=booking,
         source=("dispute_loss", source_id),
         debit=debit,
         credit=credit,
         amount_minor=abs(amount_minor),
         now=now,
-    )
+    ).save()
 
 
 def waive(*, booking: Booking, amount_minor: int, now: datetime) -> None:
     """Make a guest owe less: what the house lets go comes off what it has earned."""
     is_cancelled = booking.status == BookingStatus.CANCELLED
     waivers = booking.transfers.filter(source_type="waiver").count()
-    _post(
+    _transfer(
         booking=booking,
         source=("waiver", f"{booking.pk}:{waivers + 1}"),
         debit=Account.CANCELLATION if is_cancelled else Account.LODGING,
         credit=Account.RECEIVABLE,
         amount_minor=amount_minor,
         now=now,
-    )
+    ).save()
 
 
 def keep_refund(*, booking: Booking, refund_pk: int, amount_minor: int, now: datetime) -> None:
     """Bill what was to be paid back and is not any more: the guest has it by another way, or never will."""
-    _post(
+    _transfer(
         booking=booking,
         source=("refund_given_up", str(refund_pk)),
         debit=Account.RECEIVABLE,
         credit=Account.CANCELLATION,
         amount_minor=amount_minor,
         now=now,
-    )
+    ).save()
 
 
 def open_obligation(*, booking: Booking, kind: PaymentKind, amount_minor: int, now: datetime) -> Payment:
@@ -215,21 +215,6 @@ def _lines(quote: Quote) -> list[tuple[str, Account, int]]:
         ("tax", Account.TAX, quote.tax_minor),
     ]
     return [line for line in lines if line[2]]
-
-
-def _post(
-    *,
-    booking: Booking,
-    source: tuple[str, str],
-    debit: Account,
-    credit: Account,
-    amount_minor: int,
-    now: datetime,
-) -> None:
-    transfer = _transfer(
-        booking=booking, source=source, debit=debit, credit=credit, amount_minor=amount_minor, now=now
-    )
-    transfer.save()
 
 
 def _transfer(
