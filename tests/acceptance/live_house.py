@@ -94,7 +94,7 @@ class LiveHouse:
     def finish(self) -> None:
         """Start a worker, let it run what is left, and let the janitor look until nothing is left to ask."""
         with self.worker() as worker:
-            wait_until(lambda: self._rest() is None)
+            wait_until(self._is_at_rest)
             worker.stop()  # in peace: the schedule may just have begun a task
         looks = itertools.count()
         wait_until(lambda: self._has_resolved(timezone.now() + timedelta(minutes=3, hours=7 * next(looks))))
@@ -104,21 +104,21 @@ class LiveHouse:
         janitor.resolve_unfinished(gateway=self.gateway, now=now)
         return not PaymentAttempt.objects.filter(state__in=list(LIVE_STATES)).exists()
 
-    def _rest(self) -> str | None:
-        """Say what still runs or waits; what waits for its time is told that it has come."""
+    def _is_at_rest(self) -> bool:
+        """Tell what waits for its time that it has come, and say whether nothing waits or runs."""
         query(
             "UPDATE procrastinate_jobs SET scheduled_at = now()"
             " WHERE status = 'todo' AND scheduled_at > now() RETURNING id"
         )
-        waiting, running = count_jobs("todo"), count_jobs("doing")
-        return f"{waiting} wait, {running} run" if waiting or running else None
+        return count_jobs("todo", "doing") == 0
 
     def assert_charged_once(self, bookings: list[Booking]) -> None:
         charged = sorted((line.amount, line.customer) for line in self.balance_lines())
         accounts = BookingAccount.objects.in_bulk([booking.pk for booking in bookings])
-        assert charged == sorted(
+        due = sorted(
             (booking.quote.balance_minor, accounts[booking.pk].stripe_customer_id) for booking in bookings
         )
+        assert charged == due, f"charged {charged}, due {due}"
         assert_invariants(client=self.client, statement=self.control.statement())
         assert count_jobs("doing") == 0
 

@@ -351,7 +351,7 @@ def test_row_20_and_21_workers_of_several_processes_and_hosts_share_the_charges(
 
     with live_house.worker("--processes", "2"), live_house.worker("--processes", "1"):
         wait_until(lambda: {balance_of(booking).status for booking in bookings} == {PaymentStatus.PAID})
-        wait_until(lambda: count_jobs("todo") + count_jobs("doing") == 0)
+        wait_until(lambda: count_jobs("todo", "doing") == 0)
 
     live_house.assert_charged_once(bookings)
 

@@ -221,8 +221,10 @@ def attempts_of(job_id: int) -> int:
     return int(query("SELECT attempts FROM procrastinate_jobs WHERE id = %s", job_id)[0][0])
 
 
-def count_jobs(status: str) -> int:
-    return int(query("SELECT count(*) FROM procrastinate_jobs WHERE status::text = %s", status)[0][0])
+def count_jobs(*statuses: str) -> int:
+    """Count the jobs in any of these states at one moment: a rescued job goes back from "doing" to "todo"."""
+    counted = "SELECT count(*) FROM procrastinate_jobs WHERE status::text = ANY (string_to_array(%s, ','))"
+    return int(query(counted, ",".join(statuses))[0][0])
 
 
 def started_count(job_id: int) -> int:

@@ -27,7 +27,7 @@ def test_with_djangos_pool_and_a_query_at_load_each_job_reads_its_own_rows(log: 
     with started_worker(
         log, "--processes", "2", "--concurrency", "4", settings_module="tests.workers.pool_settings"
     ):
-        wait_for(lambda: count_jobs("todo") + count_jobs("doing") == 0)
+        wait_for(lambda: count_jobs("todo", "doing") == 0)
 
     read = dict(query("SELECT job_id, result::int FROM procrastinate_tasks_jobattempt"))
     assert read == {job_id: number for number, job_id in enumerate(job_ids)}
@@ -65,7 +65,7 @@ def test_what_a_job_starts_can_be_ended_by_sigterm(log: Path, concurrency: str):
     (copy,) = insert_jobs("engine.end_copy")
 
     with started_worker(log, "--concurrency", concurrency):
-        wait_for(lambda: count_jobs("todo") + count_jobs("doing") == 0)
+        wait_for(lambda: count_jobs("todo", "doing") == 0)
 
     assert outcomes_of(program) == [("succeeded", "", str(-signal.SIGTERM))]
     assert outcomes_of(copy) == [("succeeded", "", str(-signal.SIGTERM))]
