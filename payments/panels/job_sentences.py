@@ -30,12 +30,9 @@ _RUNBOOK_PATIENT = gettext_lazy(
 
 def describe_balance_charges(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "booking_id")
-    balances = job_subjects.find_balances(ids.values())
-    bookings = {booking_id: balance.booking for booking_id, balance in balances.items()}
-    others = set(ids.values()) - set(bookings)
-    bookings |= job_subjects.find_bookings(others) if others else {}
+    found = job_subjects.find_balances(ids.values())
     return {
-        job_id: _tell_balance(bookings.get(booking_id), balances.get(booking_id), booking_id)
+        job_id: _tell_balance(*found.get(booking_id, (None, None)), booking_id)
         for job_id, booking_id in ids.items()
     }
 
@@ -62,7 +59,11 @@ def amounts_of_balances(jobs: Sequence[JobArgs]) -> dict[int, Amount]:
     """Return what the charges of balances are about, for sums over many."""
     ids = job_subjects.read_ids(jobs, "booking_id")
     balances = job_subjects.find_balances(ids.values())
-    found = {job_id: _amount(balances.get(booking_id)) for job_id, booking_id in ids.items()}
+    found = {
+        job_id: _amount(balances[booking_id][1])
+        for job_id, booking_id in ids.items()
+        if booking_id in balances
+    }
     return {job_id: amount for job_id, amount in found.items() if amount is not None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from django.db.models import Q, QuerySet
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from bookings.models import Booking
@@ -15,6 +15,7 @@ from procrastinate_tasks.models import Job
 
 MOST_JOBS = 200
 _LARGEST_ID = 2**63 - 1
+_STANDING = [status for status in PaymentStatus if status != PaymentStatus.VOID]
 # Source: docs.stripe.com/api, the ids of refunds, disputes, PaymentIntents and Checkout Sessions.
 _REFUND = "re_"
 _DISPUTES = ("dp_", "du_")
@@ -35,11 +36,16 @@ def find_bookings(ids: Iterable[int]) -> Mapping[int, Booking]:
     return Booking.objects.in_bulk(set(ids))
 
 
-def find_balances(booking_ids: Iterable[int]) -> dict[int, Payment]:
-    """Return the balance of each booking that has one, by the booking's id, and the booking with it."""
-    balances = Payment.objects.filter(booking_id__in=set(booking_ids), kind=PaymentKind.BALANCE)
-    found = balances.exclude(status=PaymentStatus.VOID).select_related("booking")
-    return {balance.booking_id: balance for balance in found}
+def find_balances(booking_ids: Iterable[int]) -> dict[int, tuple[Booking, Payment | None]]:
+    """Return each booking that exists with the balance it has, if it has one, by the booking's id."""
+    its_balance = FilteredRelation(
+        "payments", condition=Q(payments__kind=PaymentKind.BALANCE, payments__status__in=_STANDING)
+    )
+    bookings = Booking.objects.filter(pk__in=set(booking_ids)).annotate(balance=its_balance)
+    return {
+        booking.pk: (booking, getattr(booking, "balance", None))
+        for booking in bookings.select_related("balance")
+    }
 
 
 def find_payments(ids: Iterable[int]) -> Mapping[int, Payment]:

@@ -43,6 +43,7 @@ from tests.factories import (
     BASE_URL,
     balance_of,
     make_confirmed_booking,
+    make_hold,
     make_intent,
     make_property,
 )
@@ -322,6 +323,19 @@ def test_more_jobs_take_no_more_queries():
         return len([query for query in queries if "SAVEPOINT" not in query["sql"]])
 
     assert count(1) == count(4) == 2
+
+
+def test_bookings_with_and_without_a_balance_are_read_in_one_query():
+    owing, held, cancelled = make_booking(), make_hold(now=NOW), make_booking(email="otra@correo.example")
+    cancel(cancelled)
+    ids = [owing.pk, held.pk, cancelled.pk, 999_999]
+
+    with CaptureQueriesContext(connection) as queries:
+        told = descriptions_of([Row(pk, CHARGE_BALANCE, {"booking_id": pk}) for pk in ids])
+
+    assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) == 1
+    assert [told[pk].amount is not None for pk in ids] == [True, False, False, False]
+    assert [len(told[pk].related) for pk in ids] == [2, 1, 1, 0]
 
 
 # --- Searches ---------------------------------------------------------------------------------------------
