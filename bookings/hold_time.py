@@ -5,13 +5,16 @@ The row of the hold decides, and a constraint keeps it: a hold that somebody wai
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest
 
 from bookings import policies
 from bookings.exceptions import HoldExpired, HoldNotExtended
 from bookings.models import Booking, BookingStatus, NightBlock, Property, nights_between
+
+_AN_INSTANT = timedelta(microseconds=1)
 
 
 def extend_hold(*, booking: Booking, now: datetime) -> None:
@@ -44,4 +47,6 @@ def note_wanted(*, home: Property, check_in: date, check_out: date, held_by: str
         home=home, active=True, nights__overlap=nights_between(check_in, check_out)
     )
     holds = Booking.objects.filter(status=BookingStatus.PENDING, pk__in=in_the_way.values("booking_id"))
-    holds.exclude(~Q(held_by=""), held_by=held_by).update(wanted_at=now)
+    # A clock may be behind the one by which the hold was extended: who asks now asks after that.
+    after_it = Greatest(Value(now), F("hold_extended_at") + _AN_INSTANT)
+    holds.exclude(~Q(held_by=""), held_by=held_by).update(wanted_at=after_it)

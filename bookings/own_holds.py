@@ -42,6 +42,11 @@ def find(request: HttpRequest, *, now: datetime) -> list[Booking]:
     return queries.find_holds(public_ids=_read(request), now=now)
 
 
+def is_remembered(request: HttpRequest, booking: Booking) -> bool:
+    """Tell whether a booking was held by this browser."""
+    return booking.public_id in _read(request)
+
+
 def find_same(holds: list[Booking], *, home: Property, stay: Stay) -> Booking | None:
     """Return the hold of exactly this stay at this home."""
     return next((hold for hold in holds if _is_at(hold, home) and _nights(hold) == _nights_of(stay)), None)

@@ -114,18 +114,30 @@ def why_closed(
     }
 
 
+class LinkReplaced(Exception):
+    """A guest's link that opens nothing any more: there is another, for the address that was corrected."""
+
+    def __init__(self, booking: Booking) -> None:
+        self.booking = booking
+        super().__init__(booking.pk)
+
+
 def find_booking(access_token: str) -> Booking:
     """Return the booking behind a guest's link.
 
     Raises:
         django.core.signing.BadSignature: the token was not made by this site.
         Booking.DoesNotExist: the booking is gone.
+        LinkReplaced: the link went to an address that was corrected since.
     """
-    rows = read_rows(_booked(), (Booking.public_id_from(access_token),))
+    public_id, link_number = Booking.read_access_token(access_token)
+    rows = read_rows(_booked(), (public_id,))
     if not rows:
         raise Booking.DoesNotExist
     booking, quote, home = models_of(rows[0], Booking, Quote, Property)
     booking.quote, quote.home = quote, home
+    if booking.link_number != link_number:
+        raise LinkReplaced(booking)
     return cast("Booking", booking)
 
 

@@ -127,9 +127,13 @@ def correct_email(*, booking: Booking, email: str) -> None:
 
 
 def replace_email(*, booking: Booking, email: str) -> None:
-    """Write to another address whatever became of the booking; call it with the booking locked."""
+    """Write to another address whatever became of the booking; call it with the booking locked.
+
+    Whoever has the address that was wrong has a link as well: it ends, and the booking gets another.
+    """
+    booking.link_number += email.lower() != booking.guest_email.lower()
     booking.guest_email = email
-    booking.save(update_fields=("guest_email",))
+    booking.save(update_fields=("guest_email", "link_number"))
 
 
 def confirm_booking(*, booking: Booking, now: datetime) -> None:

@@ -223,6 +223,13 @@ class NothingToPay(PaymentRefused):
         super().__init__(_("There is nothing to pay. Reload the page to see the state of your booking."))
 
 
+class DebtChanged(PaymentRefused):
+    """Another sum is owed than the one that somebody wants to let go."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The debt is not what this page showed any more. Look at it again."))
+
+
 class PaymentUnderWay(PaymentRefused):
     """The saved card is being charged at this moment."""
 

@@ -110,8 +110,11 @@ def announce_hold(*, booking: Booking, base_url: str, now: datetime) -> None:
         request_email(kind=GuestEmail.Kind.HOLD, booking=booking, base_url=base_url, now=now, version=written)
 
 
-def correct_email(*, booking: Booking, email: str, base_url: str, now: datetime) -> None:
+def correct_email(*, booking: Booking, email: str, base_url: str, now: datetime) -> Booking:
     """Take another e-mail address for a hold, and write to it; a page that is open for the old stays open.
+
+    Returns:
+        The booking as it is now: its link is another one.
 
     Raises:
         HoldExpired: it is no hold any more.
@@ -126,6 +129,7 @@ def correct_email(*, booking: Booking, email: str, base_url: str, now: datetime)
         if deposit is not None:
             locking.set_status(deposit, PaymentStatus.PENDING)
         announce_hold(booking=locked, base_url=base_url, now=now)
+    return locked
 
 
 def replace_email(*, booking: Booking, email: str, base_url: str, now: datetime) -> None:
@@ -133,8 +137,12 @@ def replace_email(*, booking: Booking, email: str, base_url: str, now: datetime)
 
     Raises:
         BookingBusy: another transaction keeps the row; try again.
+        PaymentUnderWay: a payment page is being opened, with the address as it was.
     """
     with locking.locked_booking(booking.pk) as locked:
+        begun = PaymentAttempt.objects.filter(payment__booking=locked, channel=Channel.CHECKOUT)
+        if begun.filter(state=AttemptState.CLAIMED).exists():
+            raise PaymentUnderWay
         bookings.replace_email(booking=locked, email=email)
         if locked.status == BookingStatus.PENDING:
             announce_hold(booking=locked, base_url=base_url, now=now)

@@ -125,7 +125,7 @@ def correct_address(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         return _render(request, "booking", booking, timezone.now(), {"email_form": form})
     try:
-        correct_email(
+        booking = correct_email(
             booking=booking,
             email=form.cleaned_data["email"],
             base_url=settings.SITE_BASE_URL,

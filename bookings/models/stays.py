@@ -12,7 +12,6 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from bookings import policies
@@ -124,7 +123,8 @@ class Booking(models.Model):
     asked for its nights. ``checkout_open`` says that a Checkout Session may still take money for the hold:
     its nights are kept until Stripe proves that the session is over. ``settled_at`` is when nothing was owed
     any more; only then can a booking be completed. ``cancel_requested_at`` stops every new charge at once,
-    while the settlement runs in a worker.
+    while the settlement runs in a worker. ``link_number`` counts the guest's links: another address has
+    another link, and whoever got the one before reads nothing any more.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -135,6 +135,7 @@ class Booking(models.Model):
     guest_name = models.CharField(_("guest"), max_length=200)
     guest_email = models.EmailField(_("e-mail"))
     guest_phone = models.CharField(_("telephone"), max_length=40, blank=True)
+    link_number = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     # In which the guest read the site, and is written to.
     language = models.CharField(_("language"), max_length=10, default="es-mx", db_default="es-mx")
     arrival_at = models.DateTimeField(_("arrival"))
@@ -230,16 +231,19 @@ class Booking(models.Model):
     def home(self) -> Property:
         return self.quote.home
 
-    @cached_property
+    @property
     def access_token(self) -> str:
         """The unguessable part of the guest's link: derived from the secret key, so it is stored nowhere."""
-        return signing.Signer(salt=_ACCESS_SALT, sep=".").sign(self.public_id.hex)
+        named = f"{self.public_id.hex}-{self.link_number}" if self.link_number else self.public_id.hex
+        return signing.Signer(salt=_ACCESS_SALT, sep=".").sign(named)
 
     @staticmethod
-    def public_id_from(access_token: str) -> uuid.UUID:
-        """Return the booking an access token opens.
+    def read_access_token(access_token: str) -> tuple[uuid.UUID, int]:
+        """Return the booking that an access token names, and the number of its link.
 
         Raises:
             django.core.signing.BadSignature: the token was not made by this site.
         """
-        return uuid.UUID(hex=signing.Signer(salt=_ACCESS_SALT, sep=".").unsign(access_token))
+        named = signing.Signer(salt=_ACCESS_SALT, sep=".").unsign(access_token)
+        public_id, _, number = named.partition("-")
+        return uuid.UUID(hex=public_id), int(number or 0)

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from bookings.models import Booking, BookingStatus
 from payments import billing
-from payments.exceptions import NothingToPay
+from payments.exceptions import DebtChanged
 from payments.ledger import locking
 from payments.models import BookingAccount, Payment
 from payments.policies import PaymentStatus
@@ -52,17 +52,19 @@ def find_debt(booking: Booking) -> int:
     return int(found.first() or 0)
 
 
-def waive_debt(*, booking_id: int, now: datetime) -> int:
-    """Let a debt go that nothing is there to collect. Returns how much it was.
+def waive_debt(*, booking_id: int, debt_minor: int, now: datetime) -> None:
+    """Let a debt go that nothing is there to collect.
+
+    Args:
+        debt_minor: how much it is, for whoever lets it go.
 
     Raises:
-        NothingToPay: there is none.
+        DebtChanged: it is another sum by now, or nothing.
     """
     with locking.locked_booking(booking_id) as booking:
         debt = find_debt(booking)
-        if not debt:
-            raise NothingToPay
+        if not debt or debt != debt_minor:
+            raise DebtChanged
         billing.waive(booking=booking, amount_minor=debt, now=now)
         if booking.status != BookingStatus.CANCELLED:
             locking.settle_if_nothing_is_due(booking=booking, now=now)
-        return debt

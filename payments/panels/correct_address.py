@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from bookings.forms import EmailForm
 from bookings.models import Booking
-from payments.exceptions import BookingBusy
+from payments.panels.refusals import telling_refusals
 from payments.services import replace_email
 
 CORRECT = "bookings.change_booking"
@@ -60,12 +60,10 @@ class CorrectAddress:
 
     def _replace(self, request: HttpRequest, booking: Booking, email: str) -> bool:
         words, now = _("The guest's address was corrected."), timezone.now()
-        try:
+        with telling_refusals(request):
             with transaction.atomic():
                 replace_email(booking=booking, email=email, base_url=settings.SITE_BASE_URL, now=now)
                 self.log_change(request, booking, words)  # type: ignore[attr-defined]
-        except BookingBusy:
-            messages.warning(request, _("The booking is busy at this moment. Try again."))
-            return False
-        messages.success(request, words)
-        return True
+            messages.success(request, words)
+            return True
+        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -20,13 +21,19 @@ from django.views.decorators.http import require_POST
 
 from bookings.models import Booking
 from bookings.money import format_pesos
-from payments.exceptions import PaymentRefused
 from payments.ledger import debts, refunds
 from payments.models import Refund
+from payments.panels.refusals import telling_refusals
 from payments.policies import RefundState
 
 WAIVE = "payments.waive_debt"
 GIVE_UP = "payments.give_up_refund"
+
+
+class SeenDebt(forms.Form):
+    """What the page showed: nobody lets another sum go than the one they have read."""
+
+    debt_minor = forms.IntegerField(min_value=1)
 
 
 class WaiveDebt:
@@ -47,14 +54,13 @@ class WaiveDebt:
     def waive_debt(self, request: HttpRequest, booking_id: int) -> HttpResponse:
         _require(request, WAIVE)
         booking = get_object_or_404(Booking, pk=booking_id)
-        try:
+        form = SeenDebt(request.POST)
+        seen: int = form.cleaned_data["debt_minor"] if form.is_valid() else 0
+        words = _("A debt of %(amount)s was waived.") % {"amount": format_pesos(seen)}
+        with telling_refusals(request):
             with transaction.atomic():
-                debt = debts.waive_debt(booking_id=booking_id, now=timezone.now())
-                words = _("A debt of %(amount)s was waived.") % {"amount": format_pesos(debt)}
+                debts.waive_debt(booking_id=booking_id, debt_minor=seen, now=timezone.now())
                 self.log_change(request, booking, words)  # type: ignore[attr-defined]
-        except PaymentRefused as refusal:
-            messages.warning(request, str(refusal))
-        else:
             messages.success(request, words)
         return redirect("admin:bookings_booking_change", booking_id)
 
@@ -78,13 +84,10 @@ class GiveUp:
         _require(request, GIVE_UP)
         refund = get_object_or_404(Refund, pk=refund_id)
         words = _("The refund of %(amount)s was given up.") % {"amount": format_pesos(refund.amount_minor)}
-        try:
+        with telling_refusals(request):
             with transaction.atomic():
                 refunds.give_up_refund(refund_id=refund_id, now=timezone.now())
                 self.log_change(request, refund, words)  # type: ignore[attr-defined]
-        except PaymentRefused as refusal:
-            messages.warning(request, str(refusal))
-        else:
             messages.success(request, words)
         return redirect("admin:payments_refund_change", refund_id)
 

@@ -15,10 +15,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from payments.deferred_jobs import REFUND_PAYMENT
-from payments.exceptions import PaymentRefused
 from payments.ledger import refunds
 from payments.models import Refund
 from payments.panels import job_subjects
+from payments.panels.refusals import telling_refusals
 from payments.policies import RefundState
 from procrastinate_tasks.actions import audit
 from procrastinate_tasks.actions.permissions import is_allowed
@@ -95,11 +95,8 @@ def pay_again(*, refund_id: int, actor: Actor) -> Refund:
 def _pay_again(refund_ids: list[int], request: HttpRequest) -> None:
     count = 0
     for refund_id in refund_ids:
-        try:
+        with telling_refusals(request):
             pay_again(refund_id=refund_id, actor=_actor(request))
-        except PaymentRefused as refusal:
-            messages.warning(request, str(refusal))
-        else:
             count += 1
     if count:
         text = ngettext(

@@ -198,7 +198,7 @@ class Guest:
         self.page = tab
 
     def booking(self) -> Booking:
-        public_id = Booking.public_id_from(self.path.split("/")[2])
+        public_id, _number = Booking.read_access_token(self.path.split("/")[2])
         return stage.ask(lambda: Booking.objects.select_related("quote__home").get(public_id=public_id))
 
 

@@ -8,13 +8,17 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core import mail
+from django.test import Client
 from django.urls import reverse
 from freezegun import freeze_time
 
 from bookings.models import Booking
 from payments import tasks
+from payments.exceptions import TransientFault
 from payments.models import GuestEmail
-from tests.factories import make_confirmed_booking, make_hold
+from payments.services import open_checkout
+from tests.factories import BASE_URL, make_confirmed_booking, make_hold
+from tests.gateways import FakeGateway
 from tests.integration.pages import english_words, read
 
 NOW = datetime(2026, 11, 2, 18, tzinfo=UTC)
@@ -42,7 +46,11 @@ def desk(client):
 
 
 def correct(desk, booking: Booking, email: str = RIGHT):
-    return desk.post(reverse("admin:bookings_booking_address", args=[booking.pk]), {"email": email})
+    return desk.post(_address_of(booking), {"email": email})
+
+
+def _address_of(booking: Booking) -> str:
+    return reverse("admin:bookings_booking_address", args=[booking.pk])
 
 
 def send_all() -> list[str]:
@@ -68,6 +76,51 @@ def test_a_guest_who_holds_gets_the_way_back(desk):
     correct(desk, make_hold(now=NOW))
 
     assert [subject.split(" hasta")[0] for subject in send_all()] == ["Apartado"]
+
+
+def test_whoever_has_the_wrong_address_can_do_nothing_any_more(desk):
+    booking = make_confirmed_booking(now=NOW, check_in=date(2026, 12, 1))
+    theirs = booking.get_absolute_url()
+    before = {path: Client().get(path).status_code for path in _pages(theirs)}
+
+    correct(desk, booking)
+
+    booking.refresh_from_db()
+    assert set(before.values()) == {200}
+    assert {Client().get(path).status_code for path in _pages(theirs)} == {404}
+    assert {Client().post(path).status_code for path in (f"{theirs}cancelar/", f"{theirs}fechas/")} == {404}
+    assert {Client().get(path).status_code for path in _pages(booking.get_absolute_url())} == {200}
+    send_all()
+    assert booking.get_absolute_url() in mail.outbox[-1].body
+
+
+def _pages(link: str) -> list[str]:
+    return [f"{link}{page}" for page in ("", "estado/", "estancia.ics", "fechas/", "cancelar/")]
+
+
+@pytest.mark.parametrize("same", ["lucia@correo.example", "Lucia@Correo.example"])
+def test_a_link_that_went_to_the_right_address_goes_on(desk, same):
+    booking = make_hold(now=NOW)
+
+    correct(desk, booking, same)
+
+    assert Client().get(booking.get_absolute_url()).status_code == 200
+
+
+def test_an_address_waits_while_a_page_is_opened_with_it(desk):
+    """What was asked of Stripe and not answered is asked again in the same words."""
+    booking, gateway = make_hold(now=NOW), FakeGateway(fault=TransientFault())
+    with pytest.raises(TransientFault):
+        open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)
+
+    answer = read(desk.post(_address_of(booking), {"email": RIGHT}))
+
+    booking.refresh_from_db()
+    assert booking.guest_email == "lucia@correo.example"
+    assert "ocupada en este momento" in answer
+    gateway.fault = None
+    open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)
+    assert correct(desk, booking).status_code == 302
 
 
 def test_it_is_written_down_who_did_it_and_no_address_is(desk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Never
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -13,13 +14,14 @@ from bookings import policies as house_rules
 from bookings.models import Booking, Quote
 from bookings.services import complete_departed
 from payments import billing
-from payments.exceptions import NothingToPay, RefundNotOwed
+from payments.exceptions import BookingBusy, DebtChanged, RefundNotOwed
 from payments.ledger import changes, debts, locking, refunds
 from payments.models import BookingAccount, Refund
 from payments.policies import PaymentKind, RefundState
 from payments.services import request_cancellation
 from tests.factories import BASE_URL, make_confirmed_booking
 from tests.gateways import FakeGateway
+from tests.integration.pages import read
 from tests.integration.payments.test_invariants import DUE, NOW, cancel, deposit_of, paid_stay
 from tests.integration.payments.test_invariants import broken as broken_invariants
 
@@ -59,14 +61,58 @@ def test_a_debt_that_a_refund_elsewhere_left_is_waived_once_by_who_may(client: C
     staff(client, "view_booking", "view_payment", "waive_debt")
     assert f"{address}waive-debt/" in client.get(f"{address}change/").content.decode()
 
-    assert client.post(f"{address}waive-debt/").status_code == 302
+    assert client.post(f"{address}waive-debt/", {"debt_minor": "5000"}).status_code == 302
 
     assert due_of(booking) == 0
     assert "$50.00" in LogEntry.objects.get().change_message
     assert f"{address}waive-debt/" not in client.get(f"{address}change/").content.decode()
-    with pytest.raises(NothingToPay):
-        debts.waive_debt(booking_id=booking.pk, now=DUE)
+    with pytest.raises(DebtChanged):
+        debts.waive_debt(booking_id=booking.pk, debt_minor=5_000, now=DUE)
     assert broken_invariants(DUE) == {}
+
+
+@pytest.mark.parametrize("seen", ["4999", "5001", "0", "-5000", "", "1" * 30, "NaN"])
+def test_nobody_waives_another_sum_than_the_one_they_have_read(client: Client, seen: str):
+    booking = refunded_elsewhere()
+    page = f"/admin/bookings/booking/{booking.pk}/"
+    staff(client, "view_booking", "view_payment", "waive_debt")
+    assert 'name="debt_minor" value="5000"' in client.get(f"{page}change/").content.decode()
+
+    answer = client.post(f"{page}waive-debt/", {"debt_minor": seen}, follow=True)
+
+    assert due_of(booking) == 5_000
+    assert "ya no es la que mostraba" in read(answer)
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["bookings/booking/{booking}/waive-debt/", "payments/refund/{refund}/give-up/"]
+    + ["payments/refund/{refund}/pay-again/", "bookings/booking/{booking}/address/"],
+)
+def test_two_of_the_staff_at_one_booking_are_told_to_try_again(client, monkeypatch, path: str):
+    booking, refund = refunded_elsewhere(), failed_refund()
+    staff(
+        client,
+        "view_booking",
+        "view_refund",
+        "change_booking",
+        "waive_debt",
+        "give_up_refund",
+        "retry_money_job",
+    )
+
+    def be_busy(booking_id: int) -> Never:
+        raise BookingBusy(booking_id=booking_id)
+
+    monkeypatch.setattr(locking, "locked_booking", be_busy)
+    form = {"debt_minor": "5000", "email": "otra@correo.example"}
+    answer = client.post("/admin/" + path.format(booking=booking.pk, refund=refund.pk), form, follow=True)
+
+    refund.refresh_from_db()
+    assert "La reserva está ocupada en este momento" in read(answer)
+    assert (due_of(booking), refund.state) == (5_000, RefundState.FAILED)
+    assert not LogEntry.objects.exists()
 
 
 def test_a_debt_that_nothing_collects_is_on_the_list_of_debts_until_it_is_waived(client: Client):
@@ -79,7 +125,7 @@ def test_a_debt_that_nothing_collects_is_on_the_list_of_debts_until_it_is_waived
     owing = client.get("/admin/bookings/booking/?money=due").context["cl"].result_list
     assert {each.pk for each in owing} == {booking.pk, other.pk, billed.pk}
 
-    debts.waive_debt(booking_id=booking.pk, now=DUE)
+    debts.waive_debt(booking_id=booking.pk, debt_minor=5_000, now=DUE)
     complete_departed(now=other.departure_at + timedelta(days=1))
     assert listed(client) == [(other.pk, 7_000)]
 
@@ -90,8 +136,8 @@ def test_a_cancellation_that_is_being_settled_owes_what_nobody_knows_yet(client:
     staff(client, "view_debt")
 
     assert listed(client) == []
-    with pytest.raises(NothingToPay):
-        debts.waive_debt(booking_id=booking.pk, now=DUE)
+    with pytest.raises(DebtChanged):
+        debts.waive_debt(booking_id=booking.pk, debt_minor=5_000, now=DUE)
 
 
 def listed(client: Client) -> list[tuple[int, int]]:
@@ -122,8 +168,8 @@ def test_who_may_not_let_money_go_does_not(client: Client, path: str):
 def test_a_debt_that_a_payment_still_collects_is_not_waived():
     booking = make_confirmed_booking(now=NOW)
 
-    with pytest.raises(NothingToPay):
-        debts.waive_debt(booking_id=booking.pk, now=NOW)
+    with pytest.raises(DebtChanged):
+        debts.waive_debt(booking_id=booking.pk, debt_minor=booking.quote.balance_minor, now=NOW)
 
     assert due_of(booking) == booking.quote.balance_minor
 

@@ -90,6 +90,18 @@ def test_whoever_was_refused_the_nights_waits_for_them(client, page, hold):
     assert "alguien más las quiere" in ask_for_more(client, page)
 
 
+@pytest.mark.parametrize("behind", [timedelta(0), timedelta(seconds=2)])
+def test_whoever_asks_by_a_clock_behind_that_of_the_extension_waits_after_it(client, page, hold, behind):
+    with freeze_time(NOW + behind):
+        ask_for_more(client, page)
+
+    refused = Client(REMOTE_ADDR="203.0.113.9").post(f"/casas/{hold.home.slug}/", {**OVERLAPPING, **CONTACT})
+
+    assert "Alguien acaba de apartar" in read(refused)
+    hold.refresh_from_db()
+    assert hold.wanted_at > hold.hold_extended_at
+
+
 def test_nobody_waits_for_their_own_hold(client):
     home = make_property(name="Casa Sol")
     path = f"/casas/{home.slug}/"
@@ -219,6 +231,20 @@ def test_an_address_is_corrected_by_who_mistyped_it(client, page, hold):
 
     hold.refresh_from_db()
     assert hold.guest_email == "nueva@correo.example"
+
+
+def test_a_tab_with_the_link_before_the_correction_is_led_on(client):
+    home = make_property(name="Casa Sol")
+    old = client.post(f"/casas/{home.slug}/", {**OVERLAPPING, **CONTACT})["Location"]
+    client.post(f"{old}correo/", {"email": "nueva@correo.example"})
+
+    answers = [client.get(f"{old}?pagado=1"), client.post(f"{old}pagar/"), client.get(f"{old}estado/")]
+
+    new = Booking.objects.get().get_absolute_url()
+    assert new != old
+    assert [answer["Location"] for answer in answers] == [f"{new}?pagado=1", new, new]
+    assert client.get(new).status_code == 200
+    assert [Client().get(each).status_code for each in (old, new)] == [404, 200]
 
 
 def test_nights_that_cannot_be_had_are_outlined_as_nobodys_stay(client, hold):
