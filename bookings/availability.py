@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-# How far ahead a stay can be asked for; the calendar shows no later month.
-HORIZON = timedelta(days=730)
+from bookings.policies import HORIZON
+
 SUGGESTIONS = 3
 
 _DAY = timedelta(days=1)
@@ -103,7 +103,7 @@ def nearest_free_stays(*, wanted: Stay, closed: Collection[date], today: date) -
     free = (
         stay
         for stay in candidates
-        if today <= stay.check_in <= today + HORIZON
+        if today <= stay.check_in and stay.check_out <= today + HORIZON
         and is_free(check_in=stay.check_in, check_out=stay.check_out, closed=closed)
     )
     return _spread(free, apart=wanted.night_count)

@@ -128,6 +128,8 @@ def _describe(problem: NightsProblem, min_nights: int, max_nights: int) -> str:
                 "This home is let for at most %(nights)d nights. Choose a shorter stay.",
                 max_nights,
             ) % {"nights": max_nights}
+        case NightsProblem.TOO_FAR:
+            return _("Choose a date within the next two years.")
 
 
 class PhotoRefused(BookingError):

@@ -12,11 +12,15 @@ from django.core.validators import RegexValidator
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from bookings.availability import HORIZON, Stay
+from bookings.availability import Stay
 from bookings.models import Property
+from bookings.policies import HORIZON
 from bookings.services import Guest
 
 MOST_GUESTS = 50
+# A letter in any script: spaces of no width alone are a name that nobody can read.
+A_NAME = RegexValidator(r"[^\W\d_]", _("Write a name that can be read."))
+A_TELEPHONE = RegexValidator(r"^[\d\s()+.\-]+$", _("Use digits only, such as 55 1234 5678."))
 
 
 class DateInput(forms.DateInput):
@@ -112,15 +116,14 @@ class ContactForm(EmailForm):
     name = forms.CharField(
         label=_("Full name"),
         max_length=200,
-        # A letter in any script: spaces of no width alone are a name that nobody can read.
-        validators=[RegexValidator(r"[^\W\d_]", _("Write a name that can be read."))],
+        validators=[A_NAME],
         widget=forms.TextInput({"autocomplete": "name"}),
     )
     phone = forms.CharField(
         label=_("Telephone (optional)"),
         max_length=40,
         required=False,
-        validators=[RegexValidator(r"^[\d\s()+.\-]+$", _("Use digits only, such as 55 1234 5678."))],
+        validators=[A_TELEPHONE],
         widget=forms.TextInput({"autocomplete": "tel", "type": "tel"}),
     )
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings import closures, services
 from bookings.exceptions import BookingError
-from bookings.forms import MOST_GUESTS, DateInput
+from bookings.forms import A_NAME, A_TELEPHONE, MOST_GUESTS, DateInput
 from bookings.models import Booking, NightBlock, Property
 from bookings.services import Guest
 
@@ -72,13 +72,13 @@ class TelephoneForm(_WritingForm):
     check_in = forms.DateField(label=_("Check-in"), widget=DateInput())
     check_out = forms.DateField(label=_("Check-out"), widget=DateInput())
     guests = forms.IntegerField(label=_("Guests"), min_value=1, max_value=MOST_GUESTS, initial=2)
-    name = forms.CharField(label=_("Full name"), max_length=200)
+    name = forms.CharField(label=_("Full name"), max_length=200, validators=[A_NAME])
     email = forms.EmailField(
         label=_("E-mail"),
         max_length=254,
         help_text=_("The guest gets the link to pay the deposit there, before the nights are free again."),
     )
-    phone = forms.CharField(label=_("Telephone"), max_length=40, required=False)
+    phone = forms.CharField(label=_("Telephone"), max_length=40, required=False, validators=[A_TELEPHONE])
 
     class Meta:
         model = Booking

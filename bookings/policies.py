@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 BASIS_POINTS = 10_000
 CHECK_IN_TIME = time(15)
 CHECK_OUT_TIME = time(12)
+# How far ahead a stay can be had; the calendar shows no later month.
+HORIZON = timedelta(days=730)
 MIN_NIGHTS = 2
 MAX_NIGHTS = 365
 DEPOSIT_BPS = 3_000
@@ -117,6 +119,7 @@ class NightsProblem(Enum):
     PAST = "past"
     TOO_FEW = "too few"
     TOO_MANY = "too many"
+    TOO_FAR = "too far"
 
 
 def nights_problem(
@@ -130,7 +133,9 @@ def nights_problem(
         return NightsProblem.PAST
     if nights < min_nights:
         return NightsProblem.TOO_FEW
-    return NightsProblem.TOO_MANY if nights > max_nights else None
+    if nights > max_nights:
+        return NightsProblem.TOO_MANY
+    return NightsProblem.TOO_FAR if check_out > today + HORIZON else None
 
 
 def moves_slept_nights(*, old_check_in: date, check_in: date, check_out: date, today: date) -> bool:

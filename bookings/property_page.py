@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from bookings import policies, queries, quotes
 from bookings.availability import (
-    HORIZON,
     Month,
     Nights,
     Stay,
@@ -22,6 +21,7 @@ from bookings.availability import (
 )
 from bookings.exceptions import StayRefused, StayUnavailable
 from bookings.models import NightBlock, Property
+from bookings.policies import HORIZON
 from bookings.terms import CancellationTerms, cancellation_terms
 
 

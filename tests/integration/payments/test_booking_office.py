@@ -128,6 +128,11 @@ def test_a_booking_is_taken_by_telephone_and_its_guest_gets_the_link(admin_clien
         ({"guests": "9"}, "hasta 4 huéspedes"),
         ({"check_in": "2026-10-01", "check_out": "2026-10-05"}, "La llegada ya pasó."),
         ({"email": "nobody"}, "correo"),
+        ({"name": "\u200b\u2060"}, "Escribe un nombre que se pueda leer."),
+        ({"phone": "=1+1;<b>"}, "Usa solo números"),
+        ({"check_in": "9999-12-28", "check_out": "9999-12-31"}, "Elige una fecha dentro de los próximos dos"),
+        ({"check_in": "2028-11-01", "check_out": "2028-11-05"}, "Elige una fecha dentro de los próximos dos"),
+        ({"check_in": "0001-01-01", "check_out": "0001-01-05"}, "La llegada ya pasó."),
     ],
 )
 def test_what_cannot_be_booked_is_told_on_the_form(admin_client: Client, changes: dict[str, str], words: str):
@@ -162,6 +167,17 @@ def test_nights_are_closed_by_hand_and_opened_again(admin_client: Client):
     admin_client.post(BLOCKS, {"action": "open_again", "_selected_action": [block.pk]})
 
     assert make_hold(now=NOW, home=home, check_in=date(2026, 12, 4), nights=2)
+
+
+def test_nights_are_closed_from_the_first_day_of_all_to_the_last(admin_client: Client):
+    home = make_property()
+    form = {"home": home.pk, "first": "0001-01-01", "until": "9999-12-31", "note": "Vendida"}
+    admin_client.post(f"{BLOCKS}add/", form)
+
+    pages = [f"{BLOCKS}{NightBlock.objects.get().pk}/change/", BLOCKS, "/admin/bookings/property/occupancy/"]
+    pages += [f"/admin/bookings/property/{home.pk}/calendar/", f"/casas/{home.slug}/", "/?guests=2"]
+
+    assert [admin_client.get(page).status_code for page in pages] == [200] * 6
 
 
 def test_nights_that_somebody_has_are_not_closed_and_the_form_says_so(admin_client: Client):
