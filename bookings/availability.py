@@ -103,7 +103,8 @@ def nearest_free_stays(*, wanted: Stay, closed: Collection[date], today: date) -
     free = (
         stay
         for stay in candidates
-        if today <= stay.check_in and stay.check_out <= today + HORIZON
+        if today <= stay.check_in
+        and stay.check_out <= today + HORIZON
         and is_free(check_in=stay.check_in, check_out=stay.check_out, closed=closed)
     )
     return _spread(free, apart=wanted.night_count)
