@@ -36,7 +36,7 @@ _MOST_IN_ONE = 200
 LONGEST_WAIT_SECONDS = 10.0
 
 
-_APART_SECONDS = 60.0
+_APART_SECONDS = 15.0
 
 
 class Waiting(NamedTuple):
@@ -91,6 +91,7 @@ class CompletionLoop:
         self._host = socket.gethostname()
         self._waiting: dict[int, _Waiting] = {}  # by job id, the oldest first
         self._apart: dict[int, _Waiting] = {}
+        self._try_apart_at = 0.0
         self._on_the_way: set[int] = set()
         self._needs_care = False
         self._has_work = asyncio.Event()
@@ -139,6 +140,11 @@ class CompletionLoop:
         if len(self._waiting) > len(self._on_the_way):
             self._has_work.set()
 
+    def try_refused_again(self) -> None:
+        """Has those recorded again that the database refused: a right, or a trigger, may have changed."""
+        self._waiting, self._apart = self._apart | self._waiting, {}
+        self.wake()
+
     def forget(self, job_ids: Set[int]) -> None:
         """Drops the ends of jobs that were claimed again: the database has them, though it never said so."""
         for job_id in job_ids & self.job_ids():
@@ -181,10 +187,12 @@ class CompletionLoop:
         Raises:
             psycopg.Error, TimeoutError: The database could not answer.
         """
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_APART_SECONDS if self._apart else None):
+            async with asyncio.timeout_at(self._try_apart_at if self._apart else None):
                 await self._has_work.wait()
-        self._try_those_apart_again()
+        if self._apart and loop.time() >= self._try_apart_at:
+            self.try_refused_again()
         self._has_work.clear()
         try:
             return await self._settle_batch(self._link)
@@ -268,6 +276,8 @@ class CompletionLoop:
 
     def _set_apart(self, refused: Iterable[_Waiting]) -> None:
         for each in refused:
+            if not self._apart:
+                self._try_apart_at = asyncio.get_running_loop().time() + _APART_SECONDS
             self._forget_one(each)
             if not each.is_told:
                 logger.error(
@@ -277,12 +287,6 @@ class CompletionLoop:
                     _APART_SECONDS,
                 )
             self._apart[each.finished.end.job_id] = each._replace(is_told=True)
-
-    def _try_those_apart_again(self) -> None:
-        if not self._has_work.is_set():
-            self._waiting, self._apart = self._apart, {}
-            if self._waiting:
-                self._has_work.set()
 
     async def _settle(self, link: WorkerConnection, ends: Sequence[Completion]) -> dict[int, Recorded]:
         query = self._query(ends)

@@ -63,6 +63,7 @@ class Drain:
             self._children.abort(list(self._children.attempts_by_job()), shutting_down=True)
             await self._jobs_ended(within=notice)
         await self._end_children()
+        self._completions.try_refused_again()
         parting = asyncio.create_task(self._children_left(within=_LAST_SETTLE_SECONDS))
         is_settled = await self._settled(until=max(deadline, time.monotonic() + _LAST_SETTLE_SECONDS))
         await parting

@@ -40,7 +40,10 @@ NEAREST_TESTS: dict[str, tuple[str, ...]] = {
         f"{_WITH_DATABASE}/jobs/test_recording.py",
         f"{_WITH_DATABASE}/jobs/test_rescue.py",
     ),
-    "jobs/rescue": (f"{_WITH_DATABASE}/jobs/test_rescue.py",),
+    "jobs/rescue": (
+        f"{_UNIT}/jobs/test_decide_loss.py",
+        f"{_WITH_DATABASE}/jobs/test_rescue.py",
+    ),
     "worker/claim_loop": (
         f"{_UNIT}/worker/test_claim_loop.py",
         f"{_WITH_DATABASE}/test_lock_order.py",

@@ -169,6 +169,29 @@ def test_an_end_that_postgres_refuses_costs_the_others_nothing(log: Path):
     assert worker.read_log().count("event=job_started") == 11
 
 
+def test_an_end_that_was_refused_is_tried_once_more_when_its_worker_stops(log: Path):
+    execute(
+        """
+        CREATE FUNCTION refuse_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE insufficient_privilege;
+        END $$;
+        CREATE TRIGGER refuse_ends BEFORE INSERT ON procrastinate_tasks_jobattempt
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_ends()
+        """
+    )
+    try:
+        with started_worker(log, "--concurrency", "4") as worker:
+            job_ids = insert_jobs("engine.no_op", count=2)
+            wait_for(lambda: worker.read_log().count("The database refuses every end of job") == 2)
+            execute("DROP FUNCTION refuse_ends CASCADE")
+            assert worker.stop() == 0
+    finally:
+        execute("DROP FUNCTION IF EXISTS refuse_ends CASCADE")
+
+    assert outcomes(job_ids) == [["succeeded"]] * 2
+
+
 def test_a_strategy_s_senseless_answer_fails_its_own_job_in_words(log: Path):
     answers = ["priority", "queue", "lock", "retry_at", "object"]
     with started_worker(log, "--concurrency", "8"):

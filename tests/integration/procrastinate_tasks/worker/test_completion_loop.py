@@ -178,10 +178,6 @@ def test_an_end_that_is_refused_in_every_form_is_kept_apart_counted_told_once_an
         await completions.run_once()
         assert len(completions) == 0
 
-    def allow() -> None:
-        execute("ALTER TABLE procrastinate_jobs DISABLE TRIGGER refuse_end")
-        connections.close_all()
-
     with refusing(f"new.id = {bad} AND old.status = 'doing'", code=code):
         with_settlements(work)
 
@@ -190,6 +186,35 @@ def test_an_end_that_is_refused_in_every_form_is_kept_apart_counted_told_once_an
         f"The database refuses every end of job {bad}, which ran. It keeps its slot, and its end is tried"
         " again every 0.01 s"
     ]
+
+
+def test_an_end_kept_apart_is_tried_again_in_its_time_however_much_else_is_recorded(
+    worker_id: int, monkeypatch: pytest.MonkeyPatch
+):
+    bad, *fine = claimed(4, worker_id=worker_id)
+    monkeypatch.setattr(settlements_module, "_APART_SECONDS", 0.2)
+
+    async def work(completions: CompletionLoop, _: WorkerConnection) -> None:
+        completions.add([Waiting(end_of(bad, worker_id=worker_id))])
+        await completions.run_once()
+        await asyncio.to_thread(allow)
+        completions.add([Waiting(end_of(fine[0], worker_id=worker_id))])
+        await completions.run_once()
+        assert completions.job_ids() == {bad}
+        await asyncio.sleep(0.2)
+        completions.add([Waiting(end_of(fine[1], worker_id=worker_id))])
+        await completions.run_once()
+        assert completions.job_ids() == set()
+
+    with refusing(f"new.id = {bad} AND old.status = 'doing'"):
+        with_settlements(work)
+
+    assert status_of(bad) == "succeeded"
+
+
+def allow() -> None:
+    execute("ALTER TABLE procrastinate_jobs DISABLE TRIGGER refuse_end")
+    connections.close_all()
 
 
 def test_a_fault_of_the_database_keeps_what_it_did_not_confirm_and_no_more(worker_id: int):
