@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import stripe
 from django.core import mail
-from django.db.models import F, Sum
+from django.db.models import F
 from django.utils import timezone
 
-from bookings.models import Booking
 from payments import policies
 from payments.invariants import checking
 from payments.invariants.catalogue import named
@@ -30,10 +29,16 @@ _OF_OUR_ROWS = ("I1", "I2", "I3", "I4", "I6", "I7", "I8", "I11", "I12", "I13", "
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """What the bank and Stripe say; ``payable`` are the keys of what can still take money, by id."""
+    """What the bank and Stripe say, and whose it is.
+
+    ``payable`` are the keys of what can still take money, by id; ``owners`` our attempts, by key;
+    ``transfers`` what we posted.
+    """
 
     statement: list[StatementLine]
     payable: dict[str, str]
+    owners: dict[str, PaymentAttempt]
+    transfers: list[LedgerTransfer]
 
     @property
     def charges(self) -> list[StatementLine]:
@@ -47,7 +52,7 @@ def assert_invariants(*, client: stripe.StripeClient, statement: list[StatementL
     I18 are about what waits, and a test may end while it does.
     """
     check_deferred_rules()
-    bank = Bank(statement, _payable(client))
+    bank = Bank(statement, _payable(client), key_owners(), list(LedgerTransfer.objects.all()))
     rows = checking.check(now=timezone.now(), invariants=named(_OF_OUR_ROWS))
     offences = [f"{name}: {offence}" for name, check in _CHECKS.items() for offence in check(bank)]
     offences += [f"{each.invariant.name}: {each.rows or each.problem}" for each in rows if not each.holds]
@@ -72,22 +77,24 @@ def _payable(client: stripe.StripeClient) -> dict[str, str]:
 
 
 def _ledger_is_what_the_bank_says(bank: Bank) -> Iterator[str]:
-    owners, at_bank = key_owners(), Counter[int]()
+    at_bank = Counter[int]()
     for line in bank.statement:
-        owner = owners.get(line.metadata.get("attempt", ""))
+        owner = bank.owners.get(line.metadata.get("attempt", ""))
         if owner is None:
             yield f"line {line.number} was moved for no attempt of ours"
         else:
             at_bank[owner.payment.booking_id] += line.taken
-    for booking_id in Booking.objects.values_list("pk", flat=True):
-        ours = _net(booking_id, Account.STRIPE)
-        if ours != at_bank[booking_id]:
-            yield f"booking {booking_id}: the bank holds {at_bank[booking_id]}, the ledger {ours}"
+    ours = Counter[int]()
+    for transfer in bank.transfers:
+        for account, sign in ((transfer.debit, 1), (transfer.credit, -1)):
+            ours[transfer.booking_id] += sign * transfer.amount_minor * (account == Account.STRIPE)
+    for booking_id in {*ours, *at_bank}:
+        if ours[booking_id] != at_bank[booking_id]:
+            yield f"booking {booking_id}: the bank holds {at_bank[booking_id]}, the ledger {ours[booking_id]}"
 
 
 def _nothing_is_charged_twice(bank: Bank) -> Iterator[str]:
-    owners = key_owners()
-    paid = [owners[line.metadata["attempt"]].payment for line in bank.charges]
+    paid = [bank.owners[line.metadata["attempt"]].payment for line in bank.charges]
     for payment_id, count in Counter(payment.pk for payment in paid).items():
         if count > 1:
             yield f"payment {payment_id} was charged {count} times"
@@ -98,28 +105,30 @@ def _nothing_is_charged_twice(bank: Bank) -> Iterator[str]:
 
 
 def _each_charge_is_recorded_once(bank: Bank) -> Iterator[str]:
-    owners, charged = key_owners(), set()
+    charged = set()
+    posted: dict[str, list[int]] = {}
+    for transfer in bank.transfers:
+        if transfer.source_type == "payment_intent":
+            posted.setdefault(transfer.source_id, []).append(transfer.amount_minor)
     for line in bank.charges:
-        attempt = owners[line.metadata["attempt"]]
+        attempt = bank.owners[line.metadata["attempt"]]
         charged.add(attempt.payment_id)
-        transfers = LedgerTransfer.objects.filter(source_type="payment_intent", source_id=line.payment_intent)
         said = (line.payment_intent, line.amount, line.currency)
         stored = (attempt.stripe_intent_id, attempt.amount_minor, attempt.currency)
         if said != stored or attempt.stripe_customer_id not in ("", line.customer):
             yield f"attempt {attempt.pk} is {stored}, the bank says {said}"
         if (attempt.state, attempt.payment.status) != (AttemptState.SUCCEEDED, PaymentStatus.PAID):
             yield f"attempt {attempt.pk} took money: {attempt.state}, its payment {attempt.payment.status}"
-        if [transfer.amount_minor for transfer in transfers] != [line.amount]:
-            yield f"charge {line.payment_intent} is posted {transfers.count()} times"
+        if (amounts := posted.get(line.payment_intent or "", [])) != [line.amount]:
+            yield f"charge {line.payment_intent} of {line.amount} is posted as {amounts}"
     for payment_id in Payment.objects.filter(status=PaymentStatus.PAID).values_list("pk", flat=True):
         if payment_id not in charged:
             yield f"payment {payment_id} is paid, but the bank took nothing"
 
 
 def _only_live_attempts_can_take_money(bank: Bank) -> Iterator[str]:
-    owners = key_owners()
     for id_, key in bank.payable.items():
-        owner = owners.get(key)
+        owner = bank.owners.get(key)
         if owner is None or owner.state not in policies.LIVE_STATES:
             yield f"{id_} can take money for {owner and owner.state} attempt {owner}"
         elif not (owner.stripe_session_id or id_ == owner.stripe_intent_id):
@@ -155,17 +164,3 @@ _CHECKS: dict[str, Callable[[Bank], Iterator[str]]] = {
     "I11": _refunds_are_what_the_bank_paid_back,
     "I14": _no_email_is_sent_twice,
 }
-
-
-def _posted(booking_id: int, source_type: str) -> int:
-    return _total(LedgerTransfer.objects.filter(booking=booking_id, source_type=source_type))
-
-
-def _net(booking_id: int, account: Account) -> int:
-    transfers = LedgerTransfer.objects.filter(booking=booking_id)
-    return _total(transfers.filter(debit=account)) - _total(transfers.filter(credit=account))
-
-
-def _total(rows) -> int:
-    total: int | None = rows.aggregate(total=Sum("amount_minor"))["total"]
-    return total or 0

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from django.db import connection
 
 from tests.log_scan import assert_no_secrets_in
+from tests.workers.nursery import Fork, Nursery
 
 T = TypeVar("T")
 
@@ -30,12 +31,14 @@ QUIET_SECONDS = 20.0
 KEEPS_TIME = os.environ.get("KEEP_TIME") == "1"
 SURELY_HANGING = 120.0
 
+_nurseries: dict[frozenset[tuple[str, str]], Nursery | None] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class StartedWorker:
     """A running ``manage.py procrastinate worker``; ``pid`` is its supervisor's."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Fork
     log: Path
 
     @property
@@ -117,10 +120,14 @@ def started_worker(
         "DATABASE_URL": database_url or current_database_url(),
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "manage.py", "procrastinate", "worker", *options]
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=checkout, env=whole_environment, stdout=output, stderr=output)
-    worker = StartedWorker(process, log)
+    arguments = ["procrastinate", "worker", *options]
+    nursery = None if environment or checkout != ROOT else _nursery_of(whole_environment)
+    worker = StartedWorker(
+        nursery.start(arguments, log=log)
+        if nursery
+        else _start(arguments, log=log, checkout=checkout, environment=whole_environment),
+        log,
+    )
     try:
         if wait_until_up:
             wait_for(lambda: worker.fork_named("queue child"))
@@ -128,6 +135,25 @@ def started_worker(
     finally:
         end(worker)
     assert_no_secrets_in(log)
+
+
+def _start(
+    arguments: list[str], *, log: Path, checkout: Path, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "manage.py", *arguments]
+    with log.open("ab") as output:
+        return subprocess.Popen(command, cwd=checkout, env=environment, stdout=output, stderr=output)
+
+
+def _nursery_of(environment: dict[str, str]) -> Nursery | None:
+    """Return where workers of this environment come from, once there has been one."""
+    lasting = {name: value for name, value in environment.items() if name != "PYTEST_CURRENT_TEST"}
+    key = frozenset(lasting.items())
+    if key not in _nurseries:
+        _nurseries[key] = None
+        return None
+    nursery = _nurseries[key] = _nurseries[key] or Nursery(ROOT, lasting)
+    return nursery
 
 
 def end(worker: StartedWorker) -> None:

@@ -23,7 +23,12 @@ def started(*arguments: str, stdout: int, **environment: str) -> subprocess.Pope
     return subprocess.Popen(
         [sys.executable, "manage.py", "jobs", *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, "DATABASE_URL": current_database_url(), **environment},
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.workers.settings",
+            "DATABASE_URL": current_database_url(),
+            **environment,
+        },
         stdout=stdout,
         stderr=subprocess.PIPE,
     )
