@@ -9,19 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import django
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from procrastinate_tasks import Rate, logging_config
 from reyes_estancias.database_url import EXAMPLE, parse_database_url
 from reyes_estancias.email_settings import admin_settings, email_settings, is_email_sent
+from reyes_estancias.environment import Environment
 from reyes_estancias.postgres.server import start_or_join
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Environment()
+env.read_env(BASE_DIR / ".env")
 
 # --- Django -----------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ STRIPE_API_BASE = env.str(
 )
 # Two secrets while one replaces the other.
 STRIPE_WEBHOOK_SECRETS = env.list(
-    "STRIPE_WEBHOOK_SECRETS", default=["whsec_local"] if _LOCAL_STRIPE else environ.Env.NOTSET
+    "STRIPE_WEBHOOK_SECRETS", default=["whsec_local"] if _LOCAL_STRIPE else env.NOTSET
 )
 # Taken out of the errors of jobs, wherever a library may put them.
 PROCRASTINATE_TASKS_SECRET_SETTINGS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS")
@@ -294,7 +294,7 @@ EMAIL_SUBJECT_PREFIX = "[Reyes Estancias] "
 # --- Logs -------------------------------------------------------------------------------------------------
 
 # One line a record on standard error; those made inside a job carry its id and what its task shows.
-LOGGING = logging_config(style=env.str("LOG_FORMAT", default="logfmt", choices=["logfmt", "json"]))
+LOGGING = logging_config(style=env.choice("LOG_FORMAT", "logfmt", "json"))
 LOGGING["filters"]["request"] = {"()": "reyes_estancias.log_privacy.RequestFilter"}
 LOGGING["handlers"]["console"]["filters"].append("request")
 LOGGING["loggers"] |= {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "stripe")}

@@ -1,0 +1,41 @@
+"""The environment, read strictly: what cannot be read ends the start, by name."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+
+_Choice = TypeVar("_Choice", bound=str)
+
+_YES_OR_NO = {*Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0", ""}
+
+
+class Environment(Env):  # type: ignore[misc]  # it has no types
+    """An ``Env`` that takes no misspelt "True" for a "False", and names what it cannot read."""
+
+    def get_value(self, var: str, cast: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Return a variable as ``cast``.
+
+        Raises:
+            ImproperlyConfigured: It is missing, or cannot be read; its value, which may be a secret put in
+                the wrong place, is not repeated.
+        """
+        if cast is bool and self.ENVIRON.get(var, "").strip().lower() not in _YES_OR_NO:
+            raise ImproperlyConfigured(f"{var} is neither True nor False: write one of them")
+        try:
+            value = super().get_value(var, cast, *arguments, **options)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} is not a whole number: write digits alone") from error
+        if cast is int and value < 0:
+            raise ImproperlyConfigured(f"{var} is below 0: write a number from 0 on")
+        return value
+
+    def choice(self, var: str, *choices: _Choice) -> _Choice:
+        """Return a variable that is one of ``choices``; the first where it is not set."""
+        value = self.str(var, default=choices[0])
+        for each in choices:
+            if each == value:
+                return each
+        raise ImproperlyConfigured(f"{var} is none of these: {', '.join(choices)}")

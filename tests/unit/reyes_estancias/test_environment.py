@@ -1,0 +1,52 @@
+"""What cannot be read of the environment is told by its name, and never by its value."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from reyes_estancias.environment import Environment
+
+env = Environment()
+
+
+@pytest.mark.parametrize("value", ["Ture", "sí", "2x", "sk_live_in_the_wrong_place"])
+def test_a_word_that_is_neither_yes_nor_no_is_refused(value: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PRODUCTION", value)
+
+    with pytest.raises(ImproperlyConfigured, match="PRODUCTION is neither True nor False") as refused:
+        env.bool("PRODUCTION", default=False)
+    assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [("True", True), (" yes ", True), ("1", True), ("off", False), ("", False)]
+)
+def test_what_is_plainly_yes_or_no_is_read(value: str, meant: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PRODUCTION", value)
+
+    assert env.bool("PRODUCTION", default=not meant) is meant
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("abc", "not a whole number"),
+        ("", "not a whole number"),
+        ("1.5", "not a whole number"),
+        ("-1", "below 0"),
+    ],
+)
+def test_a_number_that_cannot_be_one_is_refused(value: str, said: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", value)
+
+    with pytest.raises(ImproperlyConfigured, match=f"WEB_CONCURRENCY is {said}"):
+        env.int("WEB_CONCURRENCY", default=1)
+
+
+def test_a_choice_names_what_there_is(monkeypatch: pytest.MonkeyPatch):
+    assert env.choice("LOG_FORMAT", "logfmt", "json") == "logfmt"
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+
+    with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT is none of these: logfmt, json"):
+        env.choice("LOG_FORMAT", "logfmt", "json")
