@@ -27,6 +27,8 @@ MOST_FOR_A_HOME = 20
 _MOST_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 _FORMATS = ("JPEG", "PNG", "WEBP")
+# A telephone's JPEG with a second picture behind the first, such as its depth or its brightness, is an MPO.
+_JPEG = ("JPEG", "MPO")
 _QUALITIES = (80, 68, 56, 44, 32, 20, 8)
 # A large picture takes 100 MB while it is decoded: one at a time.
 _ONE_AT_A_TIME = Lock()
@@ -69,7 +71,7 @@ def _decode(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_header(image, data)
-            if image.format == "JPEG":
+            if image.format in _JPEG:
                 image.draft("RGB", (max(MOST_BYTES), max(MOST_BYTES)))
             upright = ImageOps.exif_transpose(image)
             picture = _on_white(upright)
@@ -85,9 +87,9 @@ def _check_header(image: Image.Image, data: bytes) -> None:
     width, height = image.size
     if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
         raise PhotoRefused(_("The picture has more than 25 megapixels. Make it smaller and try again."))
-    if getattr(image, "is_animated", False):
+    if getattr(image, "is_animated", False) and image.format not in _JPEG:
         raise PhotoRefused(_("The picture moves. Use one that stands still."))
-    if image.format == "JPEG" and data.count(_START_OF_SCAN) > _MOST_SCANS:
+    if image.format in _JPEG and data.count(_START_OF_SCAN) > _MOST_SCANS:
         raise PhotoRefused(_("This is no photo that we can read. Use JPEG, PNG or WebP."))
     if min(width, height) < LEAST_WIDTH // 2 or max(width, height) < LEAST_WIDTH:
         raise PhotoRefused(_too_small())
@@ -105,7 +107,14 @@ def _on_white(image: Image.Image) -> Image.Image:
         layers = image.convert("RGBA")
         paper = Image.new("RGBA", layers.size, "white")
         return Image.alpha_composite(paper, layers).convert("RGB")
-    return image.convert("RGB")
+    return _in_eight_bits(image).convert("RGB")
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Return greys of sixteen bits as eight: Pillow would take all but the darkest for white."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
 
 
 def _write(picture: Image.Image, width: int) -> bytes:

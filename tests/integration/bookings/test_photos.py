@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from PIL import Image
+from PIL import Image, ImageStat
 
 from bookings import photo_files
 from bookings.exceptions import PhotoRefused
@@ -113,6 +113,24 @@ def test_a_file_is_read_no_further_than_it_may_be_long(admin_client: Client, mon
     monkeypatch.setattr(photo_files, "MOST_FILE_BYTES", 1000)
 
     assert upload(admin_client, make_property(), encode(draw())).context["adminform"].form.errors["file"]
+
+
+def test_a_telephones_picture_with_another_behind_it_is_a_photo():
+    """What is behind is its depth or its brightness; Pillow calls it a picture that moves."""
+    with_depth = encode(draw(1700, 1100), "MPO", save_all=True, append_images=[draw(400, 300)])
+
+    assert read_photo(with_depth).width == 1700
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "CMYK", "I;16"])
+def test_a_photo_is_as_bright_as_its_file_however_that_writes_its_colours(mode: str):
+    picture = draw(960, 700).convert("L")
+    written = picture.convert("I").point(lambda grey: grey * 256) if mode == "I;16" else picture
+    file = encode(written.convert(mode), "JPEG" if mode == "CMYK" else "PNG")
+
+    photo = Image.open(io.BytesIO(read_photo(file).variants[960])).convert("L")
+
+    assert abs(ImageStat.Stat(photo).mean[0] - ImageStat.Stat(picture).mean[0]) < 4
 
 
 def test_what_nothing_compresses_still_fits_or_is_refused():
