@@ -5,6 +5,7 @@ BookingError
 │   ├── NightsRefused · TooManyGuests · PriceRefused · StayUnavailable · TooManyHolds
 ├── HoldExpired · HoldNotExtended
 ├── ChangeRefused
+│   ├── NotConfirmed · SameNights · SleptNightsMoved
 └── PhotoRefused
 """
 
@@ -99,6 +100,13 @@ class NotConfirmed(ChangeRefused):
     def __init__(self, *, status: str) -> None:
         self.status = status
         super().__init__(_("Only a confirmed booking can be changed."))
+
+
+class SameNights(ChangeRefused):
+    """The stay has these dates already: somebody sent a form twice, or changes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Your stay has these dates already. Choose others."))
 
 
 class SleptNightsMoved(ChangeRefused):

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from bookings import date_changes, policies
 from bookings import queries as calendar
 from bookings.availability import Stay, is_free
-from bookings.exceptions import PriceRefused, StayUnavailable
+from bookings.exceptions import PriceRefused, SameNights, StayUnavailable
 from bookings.models import Booking, Quote
 from payments import billing
 from payments.change_money import ChangeFacts, ChangeMoney, plan_change
@@ -45,10 +45,12 @@ def preview_change(*, booking: Booking, check_in: date, check_out: date, now: da
     """Price other nights for a booking, if they can be had.
 
     Raises:
-        ChangeRefused: the booking is not confirmed, or nights already slept would move.
+        ChangeRefused: the booking is not confirmed, has these nights, or nights already slept would move.
         StayRefused: the nights break a rule or belong to somebody else.
     """
     date_changes.check_change(booking=booking, check_in=check_in, check_out=check_out, now=now)
+    if _are_those_of(booking, check_in, check_out):
+        raise SameNights
     _require_free(booking, check_in, check_out, now)
     price = date_changes.price_change(booking=booking, check_in=check_in, check_out=check_out)
     money, facts = _plan(booking, price, check_in, check_out, now)
@@ -80,7 +82,8 @@ def change_dates(
         agreed_charge_minor: what the guest has agreed to pay before the dates apply.
 
     Returns:
-        The quote of the new dates; the booking carries it, unless something is to be paid first.
+        The quote of the new dates; the booking carries it, unless something is to be paid first. Asked for
+        the dates that the stay has, as by a form that is sent twice, it leaves all as it is.
 
     Raises:
         ChangeRefused: the booking is not confirmed, or nights already slept would move.
@@ -93,6 +96,8 @@ def change_dates(
             raise PaymentUnderWay
         changes.abandon_open(booking=locked, proof="other dates were chosen", now=now)
         date_changes.check_change(booking=locked, check_in=check_in, check_out=check_out, now=now)
+        if _are_those_of(locked, check_in, check_out):
+            return locked.quote
         price = date_changes.price_change(booking=locked, check_in=check_in, check_out=check_out)
         money, _facts = _plan(locked, price, check_in, check_out, now)
         if money.charge_minor != agreed_charge_minor:
@@ -150,6 +155,10 @@ def _hold(
     )
     changes.open_change(booking=booking, change=change, kind=kind, base_url=base_url, now=now)
     return change.quote
+
+
+def _are_those_of(booking: Booking, check_in: date, check_out: date) -> bool:
+    return (check_in, check_out) == (booking.quote.check_in, booking.quote.check_out)
 
 
 def _require_free(booking: Booking, check_in: date, check_out: date, now: datetime) -> None:

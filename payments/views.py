@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import View
 
 from bookings import queries as bookings
-from bookings.exceptions import BookingError, StayUnavailable
+from bookings.exceptions import BookingError, SameNights, StayUnavailable
 from bookings.forms import EmailForm, NightsForm
 from bookings.models import Booking
 from bookings.responses import SeeOther
@@ -154,6 +154,8 @@ class ChangeDatesView(View):
             return _render_change(request, booking, form, now)
         try:
             return self._change(request, booking, form.cleaned_data, now)
+        except SameNights:
+            return SeeOther(booking.get_absolute_url())  # The form was sent twice, and has done what it does.
         except (BookingError, PaymentError) as error:
             form.add_error(None, _explain(error, booking))
             return _render_change(request, booking, form, now)

@@ -12,7 +12,7 @@ from bookings.models import Booking
 from payments import queries
 from payments.billing import cancellation_cost
 from payments.ledger import claims, outcomes
-from payments.models import BookingAccount, Payment, Refund
+from payments.models import BookingAccount, GuestEmail, Payment, Refund
 from payments.policies import PaymentKind
 from payments.protocols.cancellation import settle_cancellation
 from tests.factories import (
@@ -75,6 +75,25 @@ def test_a_cheaper_stay_shows_before_and_after_and_is_changed_in_a_second_step(c
     assert "Tu estancia ya tiene fechas nuevas." in read(answer)
     assert balance_of(booking).amount_minor == 321_320
     assert Booking.objects.get(pk=booking.pk).quote.check_in == date(2026, 12, 10)
+
+
+def test_a_change_that_is_sent_twice_is_made_and_told_once(client, booking):
+    page, dates = f"{booking.get_absolute_url()}fechas/", nights("2026-12-10", "2026-12-14")
+    form = {**dates, "sums": client.get(page, dates).context["preview"].sums}
+
+    answers = [client.post(page, form) for _ in range(3)]
+
+    assert {answer["Location"] for answer in answers} == {booking.get_absolute_url()}
+    assert booking.changes.count() == 1
+    assert booking.emails.filter(kind=GuestEmail.Kind.CHANGED).count() == 1
+    assert read(client.get(booking.get_absolute_url())).count("Tu estancia ya tiene fechas nuevas.") == 1
+
+
+def test_the_dates_that_a_stay_has_are_no_change(client, booking):
+    text = read(client.get(f"{booking.get_absolute_url()}fechas/", nights("2026-12-01", "2026-12-05")))
+
+    assert "Tu estancia ya tiene esas fechas. Elige otras." in text
+    assert "Cambiar a estas fechas" not in text
 
 
 def test_a_preview_changes_nothing(client, booking):

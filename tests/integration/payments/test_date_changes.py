@@ -112,6 +112,7 @@ def test_moving_back_and_forth_leaves_one_job_and_one_balance(house: House):
     for nights in (4, 3, 3):
         move(house, booking, check_in=ARRIVAL + timedelta(days=nights), nights=nights)
 
+    assert booking.changes.count() == 2  # what is asked for twice is done, and told, once
     jobs = tasks.charge_balance_for_booking
     assert assert_enqueued(jobs, {"booking_id": booking.pk}).scheduled_at == booking.balance_due_at
     house.wait_until(booking.balance_due_at)
