@@ -5,13 +5,15 @@ That widget puts a name on an element that assistive technology may not read one
 
 from __future__ import annotations
 
+from typing import Any
+
 from axes.utils import reset
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UsernameField
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -41,14 +43,42 @@ class SignInForm(AdminAuthenticationForm):
 admin.site.login_form = SignInForm
 
 
-@admin.register(Group)
-class PlainGroupAdmin(GroupAdmin):
+_USUAL = {
+    "add": gettext_lazy("Can add"),
+    "change": gettext_lazy("Can change"),
+    "delete": gettext_lazy("Can delete"),
+    "view": gettext_lazy("Can see"),
+}
+
+
+class PermissionField(forms.ModelMultipleChoiceField):
+    """Permissions in the reader's language: Django keeps their names in the one they were written in."""
+
+    def label_from_instance(self, permission: Permission) -> str:  # type: ignore[override]
+        verb, _separator, model = permission.codename.partition("_")
+        is_usual = verb in _USUAL and model == permission.content_type.model
+        words = _USUAL[verb] if is_usual else _(permission.name)
+        return f"{permission.content_type} | {words}"
+
+
+class InOneList:
+    """Mix into the pages of groups and users."""
+
     filter_horizontal = ()
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
+        if db_field.related_model is Permission:
+            options["form_class"] = PermissionField
+        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+
+
+@admin.register(Group)
+class PlainGroupAdmin(InOneList, GroupAdmin):
+    """A group, with its permissions in words."""
 
 
 @admin.register(User)
-class PlainUserAdmin(UserAdmin):  # type: ignore[type-arg]
-    filter_horizontal = ()
+class PlainUserAdmin(InOneList, UserAdmin):  # type: ignore[type-arg]
     actions = ("unlock", "forget_second_factor")
 
     @admin.action(description=gettext_lazy("Unlock after wrong passwords"), permissions=("change",))

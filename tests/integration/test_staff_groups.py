@@ -12,9 +12,11 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import StateApps
+from django.test import Client
 
 from procrastinate_tasks.actions.permissions import is_allowed
 from procrastinate_tasks.actions.policies import Action
+from tests.integration.pages import english_words, read
 
 pytestmark = pytest.mark.django_db
 
@@ -155,3 +157,17 @@ def test_support_and_the_owner_see_where_running_jobs_stand():
     holders = Group.objects.filter(permissions__codename="view_job_stack").values_list("name", flat=True)
 
     assert set(holders) == {"Soporte", "Dueño"}
+
+
+@pytest.mark.parametrize(
+    "page", ["auth/group/{group}/change/", "auth/group/add/", "auth/user/{user}/change/"]
+)
+def test_permissions_are_read_in_the_office_s_language(admin_client: Client, admin_user: User, page: str):
+    address = page.format(group=Group.objects.get(name="Soporte").pk, user=admin_user.pk)
+
+    text = read(admin_client.get(f"/admin/{address}"))
+
+    assert "Puede reintentar" in text and "| Puede agregar" in text
+    assert english_words(text) == set()
+    admin_client.cookies["django_language"] = "en"
+    assert "| Can see" in read(admin_client.get(f"/admin/{address}"))
