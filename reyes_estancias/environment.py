@@ -15,26 +15,37 @@ _YES_OR_NO = {*Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0", ""}
 class Environment(Env):  # type: ignore[misc]  # it has no types
     """An ``Env`` that takes no misspelt "True" for a "False", and names what it cannot read."""
 
-    def get_value(self, var: str, cast: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Return a variable as ``cast``.
+    def get_value(self, var: str, cast: Any = None, default: Any = Env.NOTSET, **options: Any) -> Any:
+        """Return a variable as ``cast``, without the blanks around it.
+
+        A value that begins with "$" is that value: Django makes such keys, and an ``Env`` would take one for
+        the name of another variable.
 
         Raises:
             ImproperlyConfigured: It is missing, or cannot be read; its value, which may be a secret put in
                 the wrong place, is not repeated.
         """
-        if cast is bool and self.ENVIRON.get(var, "").strip().lower() not in _YES_OR_NO:
+        if var not in self.ENVIRON:
+            return super().get_value(var, cast, default, **options)
+        said = self.ENVIRON[var].strip()
+        if not said and default is Env.NOTSET:
+            raise ImproperlyConfigured(f"{var} is empty: set it")
+        return self._read(var, said, cast)
+
+    def _read(self, var: str, said: str, cast: Any) -> Any:
+        if cast is bool and said.lower() not in _YES_OR_NO:
             raise ImproperlyConfigured(f"{var} is neither True nor False: write one of them")
         try:
-            value = super().get_value(var, cast, *arguments, **options)
+            value = self.parse_value(said, cast)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is not a whole number: write digits alone") from error
         if cast is int and value < 0:
             raise ImproperlyConfigured(f"{var} is below 0: write a number from 0 on")
-        return value
+        return [each.strip() for each in value if each.strip()] if cast is list else value
 
     def choice(self, var: str, *choices: _Choice) -> _Choice:
         """Return a variable that is one of ``choices``; the first where it is not set."""
-        value = self.str(var, default=choices[0])
+        value = self.str(var, default="") or choices[0]
         for each in choices:
             if each == value:
                 return each

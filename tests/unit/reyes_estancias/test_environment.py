@@ -44,6 +44,28 @@ def test_a_number_that_cannot_be_one_is_refused(value: str, said: str, monkeypat
         env.int("WEB_CONCURRENCY", default=1)
 
 
+def test_a_key_that_begins_with_a_dollar_sign_is_that_key(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SECRET_KEY", "$k3y-as-django-makes-them")
+
+    assert env.str("SECRET_KEY") == "$k3y-as-django-makes-them"
+
+
+def test_blanks_around_a_value_are_not_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRIPE_SECRET_KEY", " sk_live_pasted\n")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", "whsec_new, whsec_old, ")
+
+    assert env.str("STRIPE_SECRET_KEY") == "sk_live_pasted"
+    assert env.list("STRIPE_WEBHOOK_SECRETS") == ["whsec_new", "whsec_old"]
+
+
+def test_what_has_to_be_set_may_not_be_empty(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRIPE_SECRET_KEY", " ")
+
+    with pytest.raises(ImproperlyConfigured, match="STRIPE_SECRET_KEY is empty"):
+        env.str("STRIPE_SECRET_KEY")
+    assert env.str("STRIPE_SECRET_KEY", default="x") == ""
+
+
 def test_a_choice_names_what_there_is(monkeypatch: pytest.MonkeyPatch):
     assert env.choice("LOG_FORMAT", "logfmt", "json") == "logfmt"
     monkeypatch.setenv("LOG_FORMAT", "xml")
