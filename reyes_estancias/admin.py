@@ -51,10 +51,10 @@ _USUAL = {
 }
 
 
-class PermissionField(forms.ModelMultipleChoiceField):
+class PermissionField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Permissions in the reader's language: Django keeps their names in the one they were written in."""
 
-    def label_from_instance(self, permission: Permission) -> str:  # type: ignore[override]
+    def label_from_instance(self, permission: Permission) -> str:
         verb, _separator, model = permission.codename.partition("_")
         is_usual = verb in _USUAL and model == permission.content_type.model
         words = _USUAL[verb] if is_usual else _(permission.name)
@@ -64,7 +64,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class InOneList:
     """Mix into the pages of groups and users."""
 
-    filter_horizontal = ()
+    filter_horizontal: Any = ()
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
         if db_field.related_model is Permission:

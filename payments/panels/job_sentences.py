@@ -31,15 +31,13 @@ _RUNBOOK_PATIENT = gettext_lazy(
 def describe_balance_charges(jobs: Sequence[JobArgs]) -> dict[int, JobDescription]:
     ids = job_subjects.read_ids(jobs, "booking_id")
     found = job_subjects.find_balances(ids.values())
-    return {
-        job_id: _tell_balance(*found.get(booking_id, (None, None)), booking_id)
-        for job_id, booking_id in ids.items()
-    }
+    return {job_id: _tell_balance(found.get(pk), pk) for job_id, pk in ids.items()}
 
 
-def _tell_balance(booking: Booking | None, balance: Payment | None, booking_id: int) -> JobDescription:
-    if booking is None:
+def _tell_balance(found: tuple[Booking, Payment | None] | None, booking_id: int) -> JobDescription:
+    if found is None:
         return _missing(_("Charges the balance of booking no. %(id)s, which does not exist"), booking_id)
+    booking, balance = found
     if balance is not None and balance.status == PaymentStatus.PAID:
         reason = _("The balance is paid already: to repeat it charges nothing.")
         safety = RetrySafety.SAFE

@@ -44,7 +44,7 @@ def find_balances(booking_ids: Iterable[int]) -> dict[int, tuple[Booking, Paymen
     bookings = Booking.objects.filter(pk__in=set(booking_ids)).annotate(balance=its_balance)
     return {
         booking.pk: (booking, getattr(booking, "balance", None))
-        for booking in bookings.select_related("balance")
+        for booking in bookings.select_related("balance")  # type: ignore[misc]  # named above
     }
 
 

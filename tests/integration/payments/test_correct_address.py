@@ -111,7 +111,7 @@ def test_an_address_waits_while_a_page_is_opened_with_it(desk):
     """What was asked of Stripe and not answered is asked again in the same words."""
     booking, gateway = make_hold(now=NOW), FakeGateway(fault=TransientFault())
     with pytest.raises(TransientFault):
-        open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)
+        open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)  # type: ignore[arg-type]
 
     answer = read(desk.post(_address_of(booking), {"email": RIGHT}))
 
@@ -119,7 +119,7 @@ def test_an_address_waits_while_a_page_is_opened_with_it(desk):
     assert booking.guest_email == "lucia@correo.example"
     assert "ocupada en este momento" in answer
     gateway.fault = None
-    open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)
+    open_checkout(booking=booking, base_url=BASE_URL, gateway=gateway, now=NOW)  # type: ignore[arg-type]
     assert correct(desk, booking).status_code == 302
 
 
