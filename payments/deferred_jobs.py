@@ -183,6 +183,11 @@ def look_at_page_now(*, attempt_id: int) -> None:
     defer(LOOK_AT_PAGE, {"attempt_id": attempt_id}, queueing_lock=f"look-now:{attempt_id}")
 
 
+def look_again(*, at: datetime) -> None:
+    """Have the janitor look before its next minute; one such turn waits at most, and none hangs on it."""
+    defer(RESOLVE_UNFINISHED, schedule_at=at, queueing_lock="look-again")
+
+
 def end_hold(*, booking_id: int, at: datetime) -> None:
     """End a hold at its hour, unless it is paid or being paid then."""
     defer(END_HOLD, {"booking_id": booking_id}, schedule_at=at, queueing_lock=f"hold:{booking_id}")
@@ -220,6 +225,9 @@ SEND_ACCESS_LINK = "payments.tasks.send_access_link"
 LOOK_AT_PAGE = "payments.tasks.look_at_payment_page"
 
 
+RESOLVE_UNFINISHED = "payments.tasks.resolve_unfinished_payments"
+
+
 END_HOLD = "payments.tasks.end_unpaid_hold"
 
 
@@ -244,6 +252,7 @@ DEFERRED_BY_NAME = (
     SEND_GUEST_EMAIL,
     SEND_ACCESS_LINK,
     LOOK_AT_PAGE,
+    RESOLVE_UNFINISHED,
     END_HOLD,
     END_CHANGE,
 )

@@ -30,7 +30,7 @@ from payments.exceptions import (
     StateConflict,
 )
 from payments.gateway import Gateway, Intent, Session, SessionStatus
-from payments.ledger import last_look, locking, mismatches, outcomes
+from payments.ledger import last_look, locking, looks, mismatches, outcomes
 from payments.models import PaymentAttempt
 from payments.policies import Channel, IntentStatus, Step
 
@@ -56,9 +56,10 @@ def drive(
         CollectionLocked: a payment page is not opened, because its money may have been taken already.
     """
     locking.require_known_protocol(attempt)
-    if attempt.channel == Channel.CHECKOUT:
-        return _drive_checkout(attempt, gateway, now)
-    return _drive_off_session(attempt, gateway, now, is_new=is_new)
+    with looks.attempt_in_use(attempt_id=attempt.pk, now=now):
+        if attempt.channel == Channel.CHECKOUT:
+            return _drive_checkout(attempt, gateway, now)
+        return _drive_off_session(attempt, gateway, now, is_new=is_new)
 
 
 def refresh(*, attempt: PaymentAttempt, intent_id: str, gateway: Gateway, now: datetime) -> PaymentAttempt:
@@ -95,7 +96,8 @@ def close(*, attempt: PaymentAttempt, gateway: Gateway, now: datetime) -> Paymen
     """Make sure that an attempt takes no money from now on, or learn that it has."""
     locking.require_known_protocol(attempt)
     if attempt.channel == Channel.OFF_SESSION:
-        return _drive_off_session(attempt, gateway, now, may_confirm=False)
+        with looks.attempt_in_use(attempt_id=attempt.pk, now=now):
+            return _drive_off_session(attempt, gateway, now, may_confirm=False)
     attempt = _drive_checkout(attempt, gateway, now)
     if attempt.state == policies.AttemptState.OPEN and attempt.stripe_session_id:
         _expire(attempt.stripe_session_id, gateway)

@@ -9,6 +9,7 @@ from payments import driver
 from payments.exceptions import ChargeDisputed, RequestRejected, StateConflict
 from payments.gateway import Gateway, RefundAnswer
 from payments.ledger import disputes as ledger_disputes
+from payments.ledger import looks
 from payments.ledger import refunds as ledger_refunds
 from payments.models import Refund
 from payments.policies import CHARGE_DISPUTED, RefundState
@@ -25,6 +26,11 @@ def send(*, refund: Refund, gateway: Gateway, now: datetime) -> RefundState:
     """
     if refund.state not in (RefundState.REQUESTED, RefundState.SUBMITTED):
         return RefundState(refund.state)
+    with looks.refund_in_use(refund_id=refund.pk, now=now):
+        return _send(refund, gateway, now)
+
+
+def _send(refund: Refund, gateway: Gateway, now: datetime) -> RefundState:
     try:
         answer = _find(refund, gateway) or _create(refund, gateway)
     except ChargeDisputed:

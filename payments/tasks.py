@@ -25,6 +25,7 @@ from payments.deferred_jobs import (
     LOOK_AT_PAGE,
     QUEUE,
     REFUND_PAYMENT,
+    RESOLVE_UNFINISHED,
     SEND_ACCESS_LINK,
     SEND_GUEST_EMAIL,
     SETTLE_CANCELLATION,
@@ -161,7 +162,7 @@ def announce_arrivals() -> str:
 
 @periodic(cron="* * * * *", catch_up=CatchUp.SKIP)
 @task(
-    name="payments.tasks.resolve_unfinished_payments",
+    name=RESOLVE_UNFINISHED,
     queue=QUEUE,
     priority=WATCH_PRIORITY,
     task_middleware=AT_STRIPE,

@@ -64,8 +64,9 @@ def note_unknown(*, attempt_id: int, now: datetime) -> None:
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state not in (AttemptState.CONFIRMING, AttemptState.UNKNOWN):
             return
-        if attempt.check_at <= now + policies.DRIVER_LEASE:  # else somebody has begun another call since
-            attempt.check_at = now + policies.check_delay(max(attempt.checks - 1, 0))
+        attempt.check_at = policies.look_after_call(
+            check_at=attempt.check_at, checks=attempt.checks, began_at=now
+        )
         locking.move(attempt, AttemptState.UNKNOWN, now)
         locking.set_status(attempt.payment, PaymentStatus.UNKNOWN)
 

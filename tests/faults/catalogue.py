@@ -57,6 +57,9 @@ POINTS = {
         "C9", "money_takes_days"
     ),
     "call GET payment_intents/pi of payments.driver refresh": PointOfDeath("A5", "decline_then_link"),
+    "call GET payment_intents/pi of payments.protocols.stripe_event _keep_second": PointOfDeath(
+        "C9", "money_never_comes"
+    ),
     "call GET refunds of payments.protocols.reconcile _reconcile_refunds": PointOfDeath(
         "H1", "refund_of_disputed_money"
     ),
@@ -88,6 +91,7 @@ POINTS = {
     "commit payments.ledger.disputes record_dispute": PointOfDeath("H6", "dispute_won"),
     "commit payments.ledger.holds end_unpaid": PointOfDeath("G5", "hold_without_a_page"),
     "commit payments.ledger.last_look permit_confirmation": PointOfDeath("A3", "longer_paid_stay"),
+    "commit payments.ledger.looks _give_back": PointOfDeath("B2", "left_to_the_janitor"),
     "commit payments.ledger.looks _take": PointOfDeath("D4", "hold_without_a_page"),
     "commit payments.ledger.mismatches close_agreed": PointOfDeath("X5", "dispute_won"),
     "commit payments.ledger.outcomes note_decline": PointOfDeath("B3", "authentication"),
@@ -170,7 +174,6 @@ UNVISITED = {
     "payments.protocols.rebuild _close_page": _REBUILDS,
     "payments.protocols.rebuild _rebuild_intent": _REBUILDS,
     "payments.protocols.reconcile _reconcile_older_capture": _READS,
-    "payments.protocols.stripe_event _keep_second": _READS,
     "payments.protocols.stripe_event _keep_unexplained": _READS,
     "payments.protocols.stripe_event _read_whole": _READS,
     "payments.services correct_email": _BY_HAND,

@@ -86,3 +86,41 @@ def test_an_attempt_that_ended_is_not_looked_at(attempt: PaymentAttempt):
     outcomes.record_intent(attempt_id=attempt.pk, intent=canceled, now=DUE)
 
     assert look(attempt) is None
+
+
+@contextmanager
+def failing(attempt: PaymentAttempt, *, began_at: datetime) -> Iterator[None]:
+    """Let a call for an attempt end without an answer."""
+    with pytest.raises(TimeoutError), looks.attempt_in_use(attempt_id=attempt.pk, now=began_at):
+        yield
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("strength", ["UPDATE", "NO KEY UPDATE"])
+@pytest.mark.parametrize("whose", ["attempt", "booking"])
+def test_the_end_of_a_call_waits_for_no_row_and_leaves_it_to_whoever_has_it(
+    attempt: PaymentAttempt, whose: str, strength: str
+):
+    table = {"attempt": "payments_paymentattempt", "booking": "bookings_booking"}[whose]
+    pk = attempt.pk if whose == "attempt" else attempt.payment.booking_id
+
+    with locked_by_another(table, pk, strength), connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '1s'")
+        with failing(attempt, began_at=DUE):
+            pass
+        cursor.execute("RESET lock_timeout")
+
+    attempt.refresh_from_db()
+    assert attempt.check_at == LATER
+    with failing(attempt, began_at=DUE):
+        pass
+    attempt.refresh_from_db()
+    assert attempt.check_at == DUE + policies.LOOK_EVERY
+
+
+def test_a_call_that_brought_an_answer_changes_no_look(attempt: PaymentAttempt):
+    with looks.attempt_in_use(attempt_id=attempt.pk, now=DUE):
+        pass
+
+    attempt.refresh_from_db()
+    assert attempt.check_at == LATER

@@ -193,6 +193,9 @@ def test_a_call_that_ended_in_doubt_is_waited_for_no_longer(checks: int, delay: 
 
     outcomes.note_unknown(attempt_id=attempt.pk, now=DUE)
     assert again(attempt).check_at == DUE + policies.CHECK_BACKOFF[delay]
+    outcomes.note_unknown(attempt_id=attempt.pk, now=DUE + timedelta(seconds=10))
+    assert again(attempt).check_at == DUE + policies.CHECK_BACKOFF[delay], "nor does it put a look off"
+    PaymentAttempt.objects.update(check_at=DUE + timedelta(seconds=40) + policies.DRIVER_LEASE)
     outcomes.note_unknown(attempt_id=attempt.pk, now=DUE + timedelta(seconds=40))
     assert again(attempt).check_at == DUE + timedelta(seconds=40) + policies.CHECK_BACKOFF[delay]
 

@@ -174,11 +174,13 @@ def test_more_than_was_captured_cannot_be_refunded():
 
 
 def test_the_janitor_looks_further_and_further_apart_and_then_calls_a_person():
-    delays = [policies.check_delay(checks) for checks in range(9)]
+    delays = [policies.check_delay(checks) for checks in range(12)]
 
     assert delays == sorted(delays)
     assert sum(delays[:3], dt.timedelta()) < dt.timedelta(minutes=3), "two bad answers cost no more"
-    assert [policies.needs_a_person(checks) for checks in (7, 8)] == [False, True]
+    assert sum(delays[:6], dt.timedelta()) == dt.timedelta(minutes=2), "nor do five more than two minutes"
+    assert [policies.needs_a_person(checks) for checks in (10, 11)] == [False, True]
+    assert sum(policies.CHECK_BACKOFF[:10], dt.timedelta()) > dt.timedelta(hours=7), "by then it is no hiccup"
 
 
 @pytest.mark.parametrize(
