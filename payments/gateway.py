@@ -118,16 +118,21 @@ class RefundAnswer:
     intent_id: str
     status: RefundStatus
     amount_minor: int
+    currency: str
     refund_key: str
     failure: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeMovement:
-    """Money that a dispute took (negative) or gave back, under the id that Stripe books it by."""
+    """Money that a dispute took (negative) or gave back, under the id that Stripe books it by.
+
+    It is in the currency of the account's balance, which need not be that of the charge.
+    """
 
     id: str
     amount_minor: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

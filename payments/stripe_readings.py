@@ -27,6 +27,7 @@ PAYMENT_KEY = "payment"
 REFUND_KEY = "refund"
 
 _MOST_WORDS = 100
+_LENGTH_OF_CURRENCY = 3
 _LONGEST_MARK = 100
 # Source: the largest bigint of Postgres.
 _MOST_CENTAVOS = 2**63 - 1
@@ -39,13 +40,15 @@ def read_dispute(dispute: Any) -> DisputeAnswer:
         intent_id=id_of(dispute.payment_intent),
         status=_status_of(dispute.status),
         amount_minor=_centavos(dispute.amount),
-        currency=dispute.currency,
+        currency=_currency(dispute.currency),
         reason=str(dispute.reason)[:_MOST_WORDS],
         is_refundable=dispute.is_charge_refundable,
         due_by=_instant(dispute.evidence_details.due_by),
         opened_at=datetime.fromtimestamp(dispute.created, tz=UTC),
         movements=tuple(
-            DisputeMovement(id=each.id, amount_minor=_centavos(each.amount))
+            DisputeMovement(
+                id=each.id, amount_minor=_centavos(each.amount), currency=_currency(each.currency)
+            )
             for each in dispute.balance_transactions
         ),
     )
@@ -65,6 +68,13 @@ def _centavos(amount: object) -> int:
     return amount
 
 
+def _currency(code: object) -> str:
+    """Return in what a sum is: one of which nobody knows that cannot be read."""
+    if not isinstance(code, str) or len(code) != _LENGTH_OF_CURRENCY:
+        raise ValueError("a sum without a currency")
+    return code
+
+
 def _instant(seconds: int | None) -> datetime | None:
     """Source: Stripe's ``due_by`` is 0 where the bank takes no answer."""
     return datetime.fromtimestamp(seconds, tz=UTC) if seconds else None
@@ -77,7 +87,7 @@ def read_intent(intent: Any) -> Intent:
         id=intent.id,
         status=status,
         amount_minor=_centavos(intent.amount_received if status == IntentStatus.SUCCEEDED else intent.amount),
-        currency=intent.currency,
+        currency=_currency(intent.currency),
         customer_id=id_of(intent.customer),
         payment_method_id=id_of(intent.payment_method),
         attempt_key=our_uuid(intent, ATTEMPT_KEY),
@@ -115,6 +125,7 @@ def read_refund(refund: Any) -> RefundAnswer:
         intent_id=id_of(refund.payment_intent),
         status=RefundStatus(refund.status or RefundStatus.PENDING),
         amount_minor=_centavos(refund.amount),
+        currency=_currency(refund.currency),
         refund_key=our_uuid(refund, REFUND_KEY),
         failure=getattr(refund, "failure_reason", None) or "",
     )

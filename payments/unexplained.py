@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db.models import Max, Min
 
 from bookings.models import Booking
+from bookings.money import write_sum
 from payments import memory
 from payments.exceptions import AnswerUnreadable, ObjectMissing, OtherAccount
 from payments.gateway import DisputeAnswer, Gateway, Intent, Marks, RefundAnswer, RefundStatus, Session
@@ -144,7 +145,7 @@ def describe(found: Intent | Session) -> Mismatch:
     attempt = PaymentAttempt.objects.select_related("payment").filter(key=named).first() if named else None
     if attempt is not None and isinstance(found, Intent):
         return describe_second(attempt, found)
-    amount = f" {found.amount_minor / 100:,.2f}" if isinstance(found, Intent) else ""
+    amount = f" {_sum_of(found)}" if isinstance(found, Intent) else ""
     folio = f" · RE-{found.marks.booking[:8].upper()}" if found.marks.booking else ""
     return Mismatch(
         kind=BreakKind.FOREIGN_CHARGE,
@@ -160,8 +161,8 @@ def describe_second(attempt: PaymentAttempt, found: Intent) -> Mismatch:
     return Mismatch(
         kind=BreakKind.CHARGE_DIFFERS,
         stripe_id=found.id,
-        ours=f"{attempt.state} {attempt.amount_minor / 100:,.2f} {attempt.stripe_intent_id or ''}".strip(),
-        theirs=f"{found.status} {found.amount_minor / 100:,.2f}",
+        ours=f"{attempt.state} {_sum_of(attempt)} {attempt.stripe_intent_id or ''}".strip(),
+        theirs=f"{found.status} {_sum_of(found)}",
         booking_id=attempt.payment.booking_id,
     )
 
@@ -178,7 +179,7 @@ def describe_dispute(dispute: DisputeAnswer, charge: Intent) -> Mismatch | None:
         kind=BreakKind.FOREIGN_CHARGE,
         stripe_id=dispute.id,
         ours="",
-        theirs=f"{charge.id}: {dispute.status} {dispute.amount_minor / 100:,.2f}",
+        theirs=f"{charge.id}: {dispute.status} {_sum_of(dispute)}",
         booking_id=booking_id,
     )
 
@@ -192,6 +193,10 @@ def describe_customer(*, customer_id: str, booking_id: int) -> Mismatch:
         theirs="unknown",
         booking_id=booking_id,
     )
+
+
+def _sum_of(each: Intent | DisputeAnswer | PaymentAttempt) -> str:
+    return write_sum(each.amount_minor, each.currency)
 
 
 def _first_unknown_instant() -> datetime | None:

@@ -64,6 +64,7 @@ class FakeGateway:
             intent_id=intent_id,
             status=RefundStatus.PENDING,
             amount_minor=amount_minor,
+            currency="mxn",
             refund_key=refund_key,
             failure="",
         )

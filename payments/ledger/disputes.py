@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import QuerySet
 
 from bookings.models import Booking
+from bookings.money import write_sum
 from payments import billing, policies
 from payments.gateway import DisputeAnswer
-from payments.ledger import locking, refunds
+from payments.ledger import locking, mismatches, refunds
+from payments.ledger.mismatches import Mismatch
 from payments.models import Account, Dispute, LedgerTransfer, PaymentAttempt
-from payments.policies import DisputeStatus
+from payments.policies import BreakKind, DisputeStatus
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_SIDE = 200
 
 
 def record_dispute(*, attempt_id: int, answer: DisputeAnswer, now: datetime) -> Dispute:
@@ -26,6 +31,9 @@ def record_dispute(*, attempt_id: int, answer: DisputeAnswer, now: datetime) -> 
             logger.error("charge disputed", extra={"dispute_id": answer.id, "attempt_id": attempt.pk})
         elif _is_older(dispute, answer):
             return dispute
+        if _is_of_another_currency(attempt, answer):
+            mismatches.keep(_describe_foreign(attempt, answer), now=now)
+        answer = _in_our_currency(attempt, answer)
         _store(dispute, answer, now)
         change = _change_of_loss(dispute)
         if change < 0:
@@ -35,6 +43,29 @@ def record_dispute(*, attempt_id: int, answer: DisputeAnswer, now: datetime) -> 
             _post_loss(attempt, dispute, change, now)
             refunds.make_room(attempt=attempt, now=now)
         return dispute
+
+
+def _is_of_another_currency(attempt: PaymentAttempt, answer: DisputeAnswer) -> bool:
+    currencies = {answer.currency, *(movement.currency for movement in answer.movements)}
+    return currencies != {attempt.currency}
+
+
+def _in_our_currency(attempt: PaymentAttempt, answer: DisputeAnswer) -> DisputeAnswer:
+    """Leave out what the ledger has no place for: a sum in another currency is no number of centavos."""
+    ours = tuple(each for each in answer.movements if each.currency == attempt.currency)
+    return replace(answer, movements=ours)
+
+
+def _describe_foreign(attempt: PaymentAttempt, answer: DisputeAnswer) -> Mismatch:
+    sums = [write_sum(answer.amount_minor, answer.currency)]
+    sums += [write_sum(each.amount_minor, each.currency) for each in answer.movements]
+    return Mismatch(
+        kind=BreakKind.CHARGE_DIFFERS,
+        stripe_id=answer.id,
+        ours=write_sum(attempt.amount_minor, attempt.currency),
+        theirs=f"{answer.status}, not booked: {', '.join(sums)}"[:_LONGEST_SIDE],
+        booking_id=attempt.payment.booking_id,
+    )
 
 
 def _is_older(dispute: Dispute, answer: DisputeAnswer) -> bool:

@@ -15,6 +15,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from bookings.models import Booking
+from bookings.money import write_sum
 from payments import billing, policies
 from payments.deferred_jobs import REFUND_PAYMENT, request_email
 from payments.exceptions import ContradictoryEvidence, RefundDisputed, RefundNotOwed
@@ -185,8 +186,9 @@ def state_of(status: RefundStatus) -> RefundState:
 def _record(booking: Booking, refund: Refund, answer: RefundAnswer, now: datetime) -> None:
     said = state_of(answer.status)
     _check_identity(refund, answer)
-    if refund.amount_minor != answer.amount_minor:
-        raise _contradiction(refund, str(refund.amount_minor), str(answer.amount_minor))
+    ours, theirs = (refund.amount_minor, refund.currency), (answer.amount_minor, answer.currency)
+    if ours != theirs:
+        raise _contradiction(refund, write_sum(*ours), write_sum(*theirs))
     if _has_ended(refund):
         if said == RefundState.SUCCEEDED and refund.state != said:
             raise _contradiction(refund, refund.state, answer.status)
@@ -260,6 +262,10 @@ def _request_email(kind: GuestEmail.Kind, booking: Booking, refund: Refund, now:
 def _take_in(attempt: PaymentAttempt, answer: RefundAnswer, now: datetime) -> Refund:
     refund = _new(attempt.pk, answer.amount_minor, attempt.currency, MADE_AT_STRIPE, now)
     refund.stripe_refund_id = answer.id
+    is_foreign = answer.currency != attempt.currency
+    if is_foreign:
+        theirs = write_sum(answer.amount_minor, answer.currency)
+        raise _contradiction(refund, f"attempt {attempt.pk} {attempt.currency}", theirs)
     if attempt.state != AttemptState.SUCCEEDED or answer.amount_minor > _left_at_stripe(attempt):
         raise _contradiction(refund, f"attempt {attempt.pk} {attempt.state}", str(answer.amount_minor))
     make_room(attempt=attempt, joining=refund, now=now)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from django.db import IntegrityError
 
 from bookings.models import Booking, BookingStatus
+from bookings.money import write_sum
 from payments import billing, driver, memory, unexplained
 from payments.exceptions import PaymentError, StateConflict, TransientFault
 from payments.gateway import Gateway, Intent, RefundAnswer, Session
@@ -207,4 +208,4 @@ def _finding_of_refund(answer: RefundAnswer, fate: Fate, attempt: PaymentAttempt
 
 
 def _write(answer: RefundAnswer) -> str:
-    return f"{answer.status} {answer.amount_minor / 100:,.2f}"
+    return f"{answer.status} {write_sum(answer.amount_minor, answer.currency)}"

@@ -20,6 +20,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 
+from bookings.money import write_sum
 from payments import disputes, driver, refunds, unexplained
 from payments.exceptions import (
     ComparisonUnfinished,
@@ -246,17 +247,15 @@ def compare_charge(attempt: PaymentAttempt, intent: Intent) -> Mismatch | None:
     theirs = (has_taken, intent.amount_minor, intent.currency)
     if ours == theirs:
         return None
-    return _difference_of_charge(attempt, intent.id, theirs=_write(intent.status, intent.amount_minor))
+    return _difference_of_charge(attempt, intent.id, theirs=_write(intent.status, intent))
 
 
 def compare_refund(refund: Refund, answer: RefundAnswer) -> Mismatch | None:
     """Tell whether Stripe paid back exactly what a refund says."""
-    ours = (refund.state, refund.amount_minor)
-    if ours == (state_of(answer.status), answer.amount_minor):
+    ours = (refund.state, refund.amount_minor, refund.currency)
+    if ours == (state_of(answer.status), answer.amount_minor, answer.currency):
         return None
-    return _difference_of_refund(
-        refund, theirs=_write(answer.status, answer.amount_minor), stripe_id=answer.id
-    )
+    return _difference_of_refund(refund, theirs=_write(answer.status, answer), stripe_id=answer.id)
 
 
 def _foreign_charge(intent: Intent) -> Mismatch | None:
@@ -275,7 +274,7 @@ def _foreign_refund(answer: RefundAnswer) -> Mismatch | None:
         kind=BreakKind.FOREIGN_REFUND,
         stripe_id=answer.id,
         ours="",
-        theirs=_write(answer.status, answer.amount_minor),
+        theirs=_write(answer.status, answer),
         booking_id=next((each.payment.booking_id for each in attempt), None),
     )
 
@@ -284,7 +283,7 @@ def _difference_of_charge(attempt: PaymentAttempt, intent_id: str, *, theirs: st
     return Mismatch(
         kind=BreakKind.CHARGE_DIFFERS,
         stripe_id=intent_id,
-        ours=_write(attempt.state, attempt.amount_minor),
+        ours=_write(attempt.state, attempt),
         theirs=theirs,
         booking_id=attempt.payment.booking_id,
     )
@@ -294,14 +293,14 @@ def _difference_of_refund(refund: Refund, *, theirs: str, stripe_id: str = "") -
     return Mismatch(
         kind=BreakKind.REFUND_DIFFERS,
         stripe_id=stripe_id or refund.stripe_refund_id or str(refund.key),
-        ours=_write(refund.state, refund.amount_minor),
+        ours=_write(refund.state, refund),
         theirs=theirs,
         booking_id=refund.attempt.payment.booking_id,
     )
 
 
-def _write(state: str, amount_minor: int) -> str:
-    return f"{state} {amount_minor / 100:,.2f}"
+def _write(state: str, moved: Intent | RefundAnswer | PaymentAttempt | Refund) -> str:
+    return f"{state} {write_sum(moved.amount_minor, moved.currency)}"
 
 
 # --- Our rows ---------------------------------------------------------------------------------------------

@@ -303,7 +303,11 @@ def test_what_an_appeal_puts_in_doubt_or_wins_is_owed_to_the_guest_of_a_cancelle
     close(house, dispute_id, "lost")
     row, deposit = Dispute.objects.get(), booking.quote.deposit_minor
     lost = house.gateway.retrieve_dispute(dispute_id)
-    back = [DisputeMovement(id="txn_back", amount_minor=deposit)] if status == DisputeStatus.WON else []
+    back = (
+        [DisputeMovement(id="txn_back", amount_minor=deposit, currency="mxn")]
+        if status == DisputeStatus.WON
+        else []
+    )
     later = replace(lost, status=status, movements=(*lost.movements, *back))
 
     with transaction.atomic():  # the local Stripe knows no appeals

@@ -25,7 +25,7 @@ def an_intent(**changes: Any) -> Answer:
 
 def a_refund(**changes: Any) -> Answer:
     usual = {"id": "re_1", "payment_intent": "pi_1", "status": "succeeded", "amount": 1_000}
-    return Answer(**{**usual, "metadata": {"refund": KEY}, **changes})
+    return Answer(**{**usual, "currency": "mxn", "metadata": {"refund": KEY}, **changes})
 
 
 def a_dispute(**changes: Any) -> Answer:
@@ -45,7 +45,7 @@ NO_SUMS = [1.5, 1_000.0, "1000", None, True, 2**63, -(2**64)]
 
 @pytest.mark.parametrize("amount", NO_SUMS)
 def test_a_sum_that_is_no_number_of_centavos_cannot_be_read(amount: object):
-    moved = [SimpleNamespace(id="txn_1", amount=amount)]
+    moved = [SimpleNamespace(id="txn_1", amount=amount, currency="mxn")]
     for read, answer in (
         (read_intent, an_intent(amount_received=amount)),
         (read_intent, an_intent(status="processing", amount=amount)),
@@ -54,6 +54,19 @@ def test_a_sum_that_is_no_number_of_centavos_cannot_be_read(amount: object):
         (read_dispute, a_dispute(balance_transactions=moved)),
     ):
         with pytest.raises(ValueError, match="centavos"):
+            read(answer)
+
+
+@pytest.mark.parametrize("currency", [None, "", "MX", 484, "pesos", []])
+def test_a_sum_of_which_nobody_says_in_what_cannot_be_read(currency: object):
+    moved = [SimpleNamespace(id="txn_1", amount=1_000, currency=currency)]
+    for read, answer in (
+        (read_intent, an_intent(currency=currency)),
+        (read_refund, a_refund(currency=currency)),
+        (read_dispute, a_dispute(currency=currency)),
+        (read_dispute, a_dispute(balance_transactions=moved)),
+    ):
+        with pytest.raises(ValueError, match="currency"):
             read(answer)
 
 
