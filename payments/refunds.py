@@ -54,7 +54,17 @@ def record(*, answer: RefundAnswer, gateway: Gateway, now: datetime) -> Refund |
     attempt = driver.find_charged(intent_id=answer.intent_id, gateway=gateway, now=now)
     if attempt is None:
         return None
+    if attempt.refunds.filter(state=RefundState.REQUESTED).exists():
+        _learn_ours(answer.intent_id, gateway, now)
     return ledger_refunds.book_refund(attempt_id=attempt.pk, answer=answer, now=now)
+
+
+def _learn_ours(intent_id: str, gateway: Gateway, now: datetime) -> None:
+    """Write down what Stripe has made of ours: of those whose answer was lost, none makes room any more."""
+    for answer in gateway.find_refunds(intent_id):
+        refund = find_ours(answer)
+        if refund is not None and refund.state == RefundState.REQUESTED:
+            ledger_refunds.record_refund(refund_id=refund.pk, answer=answer, now=now)
 
 
 def learn(*, intent_id: str, gateway: Gateway, now: datetime) -> int | None:

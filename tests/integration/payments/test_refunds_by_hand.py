@@ -13,6 +13,8 @@ from bookings.models import Booking, BookingStatus
 from bookings.money import format_pesos
 from bookings.services import complete_departed
 from payments import tasks
+from payments.exceptions import OutcomeUnknown
+from payments.ledger import locking, refunds
 from payments.ledger.debts import find_debt
 from payments.models import LedgerTransfer, Refund
 from payments.panels.money_today import read_money_panel
@@ -215,3 +217,28 @@ def test_what_guests_owe_is_a_figure_of_just_the_rows_of_its_list(house: House, 
     assert (len(rows), rest) == (1, [BY_HAND])
     assert figure.value == f"2 · {format_pesos(sum(rows) + sum(rest))}"
     assert f": 1 · {format_pesos(BY_HAND)}</h2>" in page.content.decode()
+
+
+def test_a_refund_of_ours_that_stripe_has_made_already_makes_no_room_for_one_by_hand(house: House):
+    """Two of ours wait, the newer was made and its answer lost: the older is what does not fit any more."""
+    booking = house.book()
+    with locking.locked_booking(booking.pk) as locked:
+        older = booking.quote.deposit_minor - BY_HAND
+        for amount in (older, BY_HAND):
+            refunds.request_refund(booking=locked, amount_minor=amount, reason="test", now=house.now)
+    newer = Refund.objects.get(amount_minor=BY_HAND)
+    house.arm(FaultKind.RESET_AFTER, path=CREATE_REFUND)
+    with pytest.raises(OutcomeUnknown):
+        tasks.refund_payment(newer.pk)
+    made = refund_by_hand(house, booking, older)
+
+    for event in house.events():
+        if event["data"]["object"]["id"] == made:
+            house.post_event(event)
+            tasks.apply_stripe_event(event["id"])  # before the jobs of ours have another try
+    house.run_jobs()
+
+    newer.refresh_from_db()
+    assert newer.state == RefundState.SUCCEEDED
+    assert states(booking) == {RefundState.SUCCEEDED: older + BY_HAND, RefundState.VOID: older}
+    assert sorted(house.refunds(booking)) == sorted([older, BY_HAND])
