@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from bookings.models import Booking, BookingStatus
 from payments import clocks, tasks
-from payments.exceptions import ClocksDisagree, ContradictoryEvidence
+from payments.exceptions import ClocksDisagree, ContradictoryEvidence, OutcomeUnknown
 from payments.gateway import DisputeAnswer
 from payments.models import Dispute, ReconciliationBreak, StripeEvent, StripeMemory
 from payments.policies import DisputeStatus, IntentStatus
 from payments.protocols import memory
-from tests.house import House, account_of, last_attempt, live_attempt
+from reyes_estancias.local_stripe.faults import FaultKind
+from tests.house import CONFIRM_INTENT, CREATE_INTENT, House, account_of, last_attempt, live_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -164,3 +165,46 @@ def test_a_clock_that_jumped_writes_nothing_down_as_read_or_compared(
         memory.compare(gateway=house.gateway, now=house.now)
 
     assert StripeMemory.objects.values_list("events_until", "compared_at").get() == known
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"account": "acct_1other"}, {"livemode": True}, {"api_version": "2019-01-01", "livemode": True}],
+)
+@pytest.mark.parametrize("made", [CREATE_INTENT, CONFIRM_INTENT])
+def test_what_another_account_or_mode_tells_of_an_attempt_moves_nothing(
+    house: House, change: dict[str, object], made: str
+):
+    """Whatever its signature: what it names is asked for under our own key, and is not there."""
+    booking = house.book_due()
+    house.arm(FaultKind.RESET_BEFORE, path=made)
+    with pytest.raises(OutcomeUnknown):
+        house.charge(booking)
+    attempt = live_attempt(booking)
+    paid = next(each for each in house.events() if each["type"] == "payment_intent.succeeded")
+    theirs = {**paid["data"]["object"], "id": "pi_other", "metadata": {"attempt": str(attempt.key)}}
+    told = {**paid, **change, "id": "evt_other", "data": {"object": theirs}}
+
+    assert house.post_event(told) == 200
+    assert tasks.apply_stripe_event("evt_other") == "ignored"
+
+    attempt.refresh_from_db()
+    assert attempt.stripe_intent_id != "pi_other"
+    assert house.charges(booking) == []
+    house.wait(minutes=1)
+    house.run_jobs()
+    assert house.charges(booking) == [booking.quote.balance_minor]
+
+
+def test_the_same_event_with_another_body_is_the_one_that_came_first(house: House):
+    booking = house.book()
+    event = next(each for each in house.events() if each["type"] == "payment_intent.succeeded")
+    assert house.post_event(event) == 200
+    other = {**event, "type": "charge.dispute.created", "data": {"object": {"id": "dp_1"}}}
+
+    assert house.post_event(other) == 200
+
+    row = StripeEvent.objects.get(pk=event["id"])
+    assert (row.type, row.object_id, row.repetitions) == (event["type"], deposit_intent(booking), 1)
+    house.run_jobs()
+    assert not Dispute.objects.exists()
