@@ -14,7 +14,7 @@ Live means: it may still take money. A dead attempt carries Stripe's proof that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -31,9 +31,8 @@ LONGEST_LAG = timedelta(hours=1)
 # Source: Stripe may forget an idempotency key after 24 hours, and until then replays a 500 too.
 KEY_LIFETIME = timedelta(hours=24)
 
-# How soon the janitor looks at what is in doubt, beside its turn each minute, and how soon it looks again.
+# How soon the janitor looks at what is in doubt, beside its turn each minute.
 LOOK_EVERY = timedelta(seconds=20)
-SHORTEST_PAUSE = timedelta(seconds=5)
 # How long it waits between its looks at an attempt or refund whose fate is unknown. For two minutes they are
 # close: that some calls were answered badly is no reason to leave a guest's money in doubt.
 CHECK_BACKOFF = (
@@ -327,19 +326,6 @@ CHARGE_DISPUTED = "charge_disputed"
 def check_delay(checks: int) -> timedelta:
     """Return how long to wait before looking again at an attempt that was looked at ``checks`` times."""
     return CHECK_BACKOFF[min(checks, len(CHECK_BACKOFF) - 1)]
-
-
-def look_after_call(*, check_at: datetime, checks: int, began_at: datetime) -> datetime:
-    """Return when to look at what a call has left open: soon, as nobody has to wait for it any more.
-
-    Args:
-        check_at: the next look as it is. One that is sooner stays, or each try would put it off; and that of
-            a call which has begun since.
-        began_at: when whoever made the call began.
-    """
-    if check_at > began_at + DRIVER_LEASE:
-        return check_at
-    return min(check_at, began_at + check_delay(max(checks - 1, 0)))
 
 
 def needs_a_person(checks: int) -> bool:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Min, QuerySet
 
 from bookings.models import Booking
-from payments import policies
+from payments import look_times, policies
 from payments.deferred_jobs import look_again
 from payments.models import PaymentAttempt, Refund
 from payments.policies import Channel, RefundState
@@ -116,7 +116,7 @@ def _give_back(
         row = kept.select_for_update(of=("self",), skip_locked=True, no_key=True).first()
         if row is None or _is_locked(kept.values_list(booking, flat=True).get()):
             return
-        row.check_at = policies.look_after_call(check_at=row.check_at, checks=row.checks, began_at=now)
+        row.check_at = look_times.look_after_call(check_at=row.check_at, checks=row.checks, began_at=now)
         row.save(update_fields=("check_at",))
         if row.check_at <= now + policies.LOOK_EVERY:
             look_again(at=row.check_at)

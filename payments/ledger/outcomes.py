@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bookings import services as bookings
 from bookings.models import BookingStatus
-from payments import billing, policies
+from payments import billing, look_times, policies
 from payments.deferred_jobs import look_at_page, receipt_of, request_email, schedule
 from payments.exceptions import ContradictoryEvidence
 from payments.gateway import Intent, Session
@@ -64,7 +64,7 @@ def note_unknown(*, attempt_id: int, now: datetime) -> None:
     with locking.locked_attempt(attempt_id) as attempt:
         if attempt.state not in (AttemptState.CONFIRMING, AttemptState.UNKNOWN):
             return
-        attempt.check_at = policies.look_after_call(
+        attempt.check_at = look_times.look_after_call(
             check_at=attempt.check_at, checks=attempt.checks, began_at=now
         )
         locking.move(attempt, AttemptState.UNKNOWN, now)

@@ -18,7 +18,7 @@ from functools import partial
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 
-from payments import driver, policies, refunds
+from payments import driver, look_times, policies, refunds
 from payments.deferred_jobs import look_again
 from payments.exceptions import GatewayRefused, PaymentError
 from payments.gateway import Gateway
@@ -63,9 +63,7 @@ def resolve_unfinished(*, gateway: Gateway, now: datetime) -> JanitorReport:
         taken[_look(f"refund {pk}", take, partial(_resolve_refund, pk, gateway, now))] += 1
     next_look = looks.next_look(until=now + _NEXT_TURN)
     if next_look is not None:
-        # The one turn that waits is never far off: it is in the way of another for what is in doubt by then.
-        latest = now + policies.LOOK_EVERY
-        look_again(at=min(max(next_look, now + policies.SHORTEST_PAUSE), latest))
+        look_again(at=look_times.next_turn(next_look=next_look, now=now))
     return JanitorReport(looked_at=taken[_Look.WAITS] + taken[_Look.ENDED], ended=taken[_Look.ENDED])
 
 

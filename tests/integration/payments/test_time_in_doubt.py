@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from bookings.models import Booking
-from payments import driver, policies
+from payments import driver, look_times, policies
 from payments.exceptions import ChargingPaused, GatewayBusy, KeyReused, OutcomeUnknown
 from payments.gateway import Intent, IntentRequest
 from payments.ledger import looks, outcomes
@@ -214,7 +214,7 @@ def test_a_charge_whose_own_job_fails_again_and_again_is_looked_at_all_the_same(
 @pytest.mark.parametrize(
     ("next_look", "turn"),
     [
-        (timedelta(minutes=-5), policies.SHORTEST_PAUSE),
+        (timedelta(minutes=-5), look_times.SHORTEST_PAUSE),
         (timedelta(seconds=10), timedelta(seconds=10)),
         (timedelta(seconds=59), policies.LOOK_EVERY),
         (timedelta(seconds=61), None),
