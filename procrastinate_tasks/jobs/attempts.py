@@ -18,7 +18,14 @@ from procrastinate.jobs import Job
 
 from procrastinate_tasks.jobs.redaction import Redaction
 from procrastinate_tasks.jobs.task_options import find_options
-from procrastinate_tasks.jobs.values import cannot_be_shown, encode_value, name_of, no_queries, text_of
+from procrastinate_tasks.jobs.values import (
+    cannot_be_shown,
+    encode_value,
+    holds_much,
+    name_of,
+    no_queries,
+    text_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -152,12 +159,14 @@ def _first_notes(notes: object) -> list[str]:
 
 
 def _is_short_story(exception: BaseException) -> bool:
-    """Tell whether few errors led to it or are in it: Python's description follows each way to each."""
+    """Tell whether Python's description of it is short, which follows each way to each error in it."""
     waiting = [exception]
     for _ in range(_MOST_TOLD):
         if not waiting:
             return True
         error = waiting.pop()
+        if holds_much(error):
+            return False
         waiting += _members_of(error)[: _MOST_TOLD + 1]
         waiting += [each for each in (error.__cause__, error.__context__) if each is not None]
     return not waiting

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict
+from array import array
+from collections import ChainMap, OrderedDict, UserDict, UserList, UserString, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
+from types import SimpleNamespace
 from typing import Any
 
 from django.db import connections
@@ -34,6 +36,11 @@ _BRACKETS: Mapping[type, tuple[str, str]] = {
     frozenset: ("frozenset({", "})"),
     dict: ("{", "}"),
 }
+# What tells its length, what has parts, and what has them in its attributes: Python would tell all of it.
+_TEXTS = (str, bytes, bytearray, array)
+_PARTS = (list, tuple, set, frozenset, dict, deque, type({}.keys()), type({}.values()), type({}.items()))
+_HOLDERS = (SimpleNamespace, UserList, UserDict, UserString, ChainMap)
+_MOST_SAID = 50_000
 _WAYS_TO_ASK = ("cursor", "chunked_cursor", "ensure_connection")
 _PLAIN_ITEMS = (dict.items, OrderedDict.items)
 _JSON_ESCAPE = re.compile(r"\\(?:u0000|.)")
@@ -157,7 +164,7 @@ def show(value: object) -> str:
 def text_of(error: BaseException) -> str:
     """Return what ``str`` says of an error, or else what its arguments are."""
     try:
-        if type(error).__str__ is BaseException.__str__:
+        if type(error).__str__ is BaseException.__str__ or holds_much(error):
             return _text_of_arguments(error)
         return _in_peace(lambda: str(error))
     except BaseException:
@@ -198,10 +205,65 @@ def _text_of_arguments(error: BaseException) -> str:
     (argument,) = arguments
     if type(argument) in _BRACKETS or issubclass(type(argument), _LAZY):
         return show(argument)
+    if type(argument) is not str and says_much(argument):
+        return show(argument)
     try:
         return _in_peace(lambda: str(argument))
     except BaseException:
         return cannot_be_shown(argument)
+
+
+def holds_much(error: BaseException) -> bool:
+    """Tell whether Python, which knows how to tell this kind of error, would take long to tell this one."""
+    if type(type(error).__str__) is not type(BaseException.__str__):
+        return False
+    attributes = [vars(kind)[name].__get__(error) for kind, name in _TOLD if issubclass(type(error), kind)]
+    arguments: tuple[object, ...] = BaseException.args.__get__(error)  # type: ignore[attr-defined]
+    if issubclass(type(error), BaseExceptionGroup):
+        arguments = arguments[:1]  # of its members it tells how many they are
+    return says_much([*arguments, *attributes])
+
+
+_TOLD = (
+    *((OSError, name) for name in ("strerror", "filename", "filename2")),
+    *((SyntaxError, name) for name in ("msg", "filename", "text")),
+    (ImportError, "msg"),
+)
+
+
+def says_much(value: object) -> bool:
+    """Tell whether what Python says of a value of a kind of its own is long; no code of the value is run."""
+    room = _MOST_SAID
+    waiting: list[Iterator[object]] = [iter((value,))]
+    while waiting:
+        item = next(waiting[-1], waiting)
+        if item is waiting:
+            waiting.pop()
+            continue
+        inside, length = _look_into(item)
+        room -= length
+        if room < 0:
+            return True
+        if len(waiting) < _DEEPEST_JSON:
+            waiting.append(iter(inside))
+    return False
+
+
+def _look_into(value: object) -> tuple[Iterable[object], int]:
+    """Return what is in a value, and at least how long it is itself."""
+    kind = type(value)
+    for base in _TEXTS:
+        if issubclass(kind, base):
+            return (), base.__len__(value)  # type: ignore[arg-type]
+    for base in _PARTS:
+        if issubclass(kind, base):
+            items = chain(dict.keys(value), dict.values(value)) if base is dict else base.__iter__(value)  # type: ignore[arg-type]
+            return items, 2 * base.__len__(value)  # type: ignore[arg-type]
+    if issubclass(kind, BaseException):
+        return BaseException.args.__get__(value), 2  # type: ignore[attr-defined]
+    if issubclass(kind, _HOLDERS) or hasattr(kind.__repr__, "__wrapped__"):  # as a dataclass has it
+        return object.__getattribute__(value, "__dict__").values(), 2
+    return (), 2
 
 
 class _Shower:
@@ -222,7 +284,7 @@ class _Shower:
         kind = type(value)
         if kind in (str, bytes, bytearray):
             return repr(value[: self._room + 1])  # type: ignore[index]
-        if issubclass(kind, _LAZY):
+        if issubclass(kind, _LAZY) or says_much(value):
             return cannot_be_shown(value)
         try:
             return str.__str__(repr(value))

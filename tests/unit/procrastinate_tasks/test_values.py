@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections import OrderedDict, defaultdict
+from array import array
+from collections import Counter, OrderedDict, UserList, defaultdict, deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -371,6 +374,121 @@ def test_a_long_error_is_described_in_a_moment(error: BaseException):
     assert len(failure.message) < 3000
     assert len(failure.traceback) < 25_000
     assert takes_less(A_MOMENT, lambda: describe_failure(error, job=job))
+
+
+class LongBytes(bytes):
+    pass
+
+
+class LongText(str):
+    pass
+
+
+class LongList(list[Any]):
+    pass
+
+
+@dataclass
+class Holder:
+    held: Any
+
+
+_BYTES = b"x" * LONG
+_NUMBERS = list(range(LONG // 8))
+
+# What Python itself would write out in full, byte by byte, before anybody could shorten it.
+MUCH: dict[str, Callable[[], Any]] = {
+    "bytes": lambda: _BYTES,
+    "bytearray": lambda: bytearray(_BYTES),
+    "lines": lambda: "\n" * LONG,
+    "array": lambda: array("b", _BYTES),
+    "deque": lambda: deque(_NUMBERS),
+    "bytes of a class": lambda: LongBytes(_BYTES),
+    "text of a class": lambda: LongText("\n" * LONG),
+    "list of a class": lambda: LongList(_NUMBERS),
+    "dict of a class": lambda: OrderedDict.fromkeys(_NUMBERS),
+    "counter": lambda: Counter(_NUMBERS),
+    "keys": lambda: dict.fromkeys(_NUMBERS).keys(),
+    "namespace": lambda: SimpleNamespace(held=_BYTES),
+    "own list": lambda: UserList(_NUMBERS),
+    "dataclass": lambda: Holder(_BYTES),
+    "inner": lambda: LongList([{"held": (_BYTES,)}]),
+    "error": lambda: ValueError(_BYTES),
+    "shared group": lambda: shared_group(60),
+}
+_WAYS: dict[str, Callable[[Any], BaseException]] = {
+    "alone": ValueError,
+    "beside": lambda value: ValueError("a", value),
+    "key": KeyError,
+    "system": lambda value: OSError(5, value),
+    "system and file": lambda value: with_filename(OSError(5, "no"), value),
+    "syntax": SyntaxError,
+    "import": ImportError,
+    "cause": lambda value: caused_by(KeyError(value)),
+    "group": lambda value: ExceptionGroup("group", [KeyError(value)]),
+}
+
+
+def with_filename(error: OSError, name: Any) -> OSError:
+    error.filename = name
+    return error
+
+
+def caused_by(cause: BaseException) -> BaseException:
+    error = ValueError("short")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [*((kind, "alone") for kind in MUCH), *itertools.product(("bytes", "lines", "array"), _WAYS)],
+)
+def test_an_error_that_holds_much_is_described_in_a_moment(kind: str, way: str):
+    error = raised(_WAYS[way](MUCH[kind]()))
+    job = a_job()
+
+    failure = describe_failure(error, job=job)
+
+    assert len(failure.message) < 3000
+    assert len(failure.traceback) < 25_000
+    assert takes_less(A_MOMENT, lambda: describe_failure(error, job=job))
+
+
+@pytest.mark.parametrize("kind", MUCH)
+def test_a_result_that_holds_much_is_shown_in_a_moment(kind: str):
+    value = MUCH[kind]()
+
+    assert takes_less(A_MOMENT, lambda: encode_result({1: value}, max_bytes=1000))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError(_BYTES), "b'xxxx"),
+        (ValueError("code", 7, _BYTES), "('code', 7, b'xxxx"),
+        (KeyError("\n" * LONG), "\n\n\n"),
+        (OSError(5, "\n" * LONG), "(5, '\\n"),
+        (ValueError(LongText("\n" * LONG), 1), "(a value of type LongText that cannot be shown)"),
+    ],
+)
+def test_of_an_error_that_holds_much_the_beginning_is_told(error: BaseException, text: str):
+    assert text in text_of(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (KeyError("a"), "'a'"),
+        (OSError(2, "No such file", "a.txt"), "[Errno 2] No such file: 'a.txt'"),
+        (ValueError(b"ab"), "b'ab'"),
+        (ValueError(LongList([1])), "[1]"),
+        (ValueError(Holder(1), 2), "(Holder(held=1), 2)"),
+        (ValueError(OrderedDict(a=1)), str(OrderedDict(a=1))),
+    ],
+)
+def test_an_error_that_holds_little_says_what_python_says(error: BaseException, text: str):
+    assert text_of(error) == text
 
 
 def test_of_a_large_group_the_first_errors_are_told_and_the_others_counted():
