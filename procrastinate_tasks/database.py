@@ -30,9 +30,13 @@ MOST_CLASHES = 5
 
 # What a question to the database may end with: Django's word for a fault, or Procrastinate's around it.
 DATABASE_FAULTS = (Error, ConnectorException)
+_CANNOT_BE_ASKED = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 # A refused connection has no SQLSTATE; libpq only passes the server's words on.
 _ALL_TAKEN = ("connection slots are reserved", "too many clients already", "too many connections for")
 _QUERY_CANCELLED = "57014"
+_LOCK_NOT_AVAILABLE = "55P03"
+# Who reads waits no longer for whoever rebuilds or alters a table, so that pages and probes say that he does.
+_WAIT_FOR_TABLES = "SELECT set_config('lock_timeout', '3s', true)"
 
 # Rules on which many statements must agree, each put in where its name stands: ``{{is_alive}}``, or
 # ``{{is_alive at clock.now}}`` where a statement has a clock of its own.
@@ -208,8 +212,11 @@ class _Connector(DjangoConnector):
             if not hasattr(cursor, "mogrify"):  # a server that binds parameters takes one statement at a time
                 return [self.execute_query_all(each.sql, **each.parameters) for each in questions]
             _read_any_instant(cursor.adapters)
-            bound = (cursor.mogrify(each.sql, self._wrap_json({**each.parameters})) for each in questions)
-            cursor.execute("\n;\n".join(bound))
+            bound = [cursor.mogrify(each.sql, self._wrap_json({**each.parameters})) for each in questions]
+            is_own_transaction = not self.connection.in_atomic_block  # that of the statements sent together
+            cursor.execute("\n;\n".join([_WAIT_FOR_TABLES, *bound] if is_own_transaction else bound))
+            if is_own_transaction:
+                cursor.nextset()
             answers = [list(self._dictfetch(cursor))]
             while cursor.nextset():
                 answers.append(list(self._dictfetch(cursor)))
@@ -251,6 +258,11 @@ def are_connections_taken(error: BaseException) -> bool:
     return any(words in str(error) for words in _ALL_TAKEN)
 
 
+def is_table_locked(error: BaseException) -> bool:
+    """Tell whether somebody holds what was asked for: a table that is rebuilt or altered."""
+    return _sqlstate_of(error) == _LOCK_NOT_AVAILABLE
+
+
 def in_one_line(fault: BaseException) -> str:
     """Return a fault as the database tells it; Procrastinate's word around it says nothing."""
     return " ".join(str(fault.__cause__ or fault).split()) or type(fault).__name__
@@ -258,12 +270,21 @@ def in_one_line(fault: BaseException) -> str:
 
 def is_away(error: BaseException) -> bool:
     """Tell whether the database could not be asked at all: whoever comes again may be answered."""
-    if isinstance(error, ConnectorException) and error.__cause__ is not None:
-        error = error.__cause__
-    if not isinstance(error, OperationalError | InterfaceError):
+    if not isinstance(_word_inside(error), _CANNOT_BE_ASKED):
         return False
-    sqlstate: str | None = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate is None or (sqlstate != _QUERY_CANCELLED and sqlstate[:2] in ("08", "53", "57"))
+    sqlstate = _sqlstate_of(error)
+    is_passing = sqlstate is None or sqlstate[:2] in ("08", "53", "57") or sqlstate == _LOCK_NOT_AVAILABLE
+    return is_passing and sqlstate != _QUERY_CANCELLED
+
+
+def _word_inside(error: BaseException) -> BaseException:
+    """Return what Procrastinate has put its own word around: Django's, or psycopg's."""
+    return error.__cause__ or error if isinstance(error, ConnectorException) else error
+
+
+def _sqlstate_of(error: BaseException) -> str | None:
+    fault = _word_inside(error)
+    return getattr(fault, "sqlstate", None) or getattr(fault.__cause__, "sqlstate", None)
 
 
 # --- Clashes ----------------------------------------------------------------------------------------------

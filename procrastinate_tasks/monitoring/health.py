@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.settings import settings as procrastinate_settings
 
 from procrastinate_tasks.conf import queue_settings
-from procrastinate_tasks.database import DATABASE_FAULTS, are_connections_taken
+from procrastinate_tasks.database import DATABASE_FAULTS, are_connections_taken, is_table_locked
 from procrastinate_tasks.monitoring.snapshot import Snapshot, take_snapshot
 
 _LONGEST_WAIT = timedelta(minutes=5)
@@ -213,6 +213,8 @@ def judge_fault(fault: BaseException) -> HealthCheck:
     """Say that the database cannot be asked; its words may name hosts and users, and anybody sees this."""
     if are_connections_taken(fault):
         sentence = _("All connections to the database are taken.")
+    elif is_table_locked(fault):
+        sentence = _("A table of the queue is locked: somebody rebuilds or alters it.")
     else:
         sentence = _("The database does not answer.")
     return HealthCheck(name="database", is_ok=False, sentence=sentence)

@@ -17,6 +17,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from procrastinate_tasks import database
 from procrastinate_tasks.jobs.deferring import defer
 from procrastinate_tasks.monitoring import health, views
 from procrastinate_tasks.monitoring.health import Readiness, check_health
@@ -55,6 +56,45 @@ def test_liveness_does_without_the_database(client: Client):
 
     assert (response.status_code, response.json()) == (200, {"ok": True})
     assert response["Cache-Control"] == "no-store"
+
+
+@contextmanager
+def locked(table: str) -> Iterator[None]:
+    """Hold a table as who rebuilds or alters it does."""
+    other = connections["default"].copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+    finally:
+        other.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["procrastinate_jobs", "procrastinate_workers"])
+@override_settings(PROCRASTINATE_TASKS_MONITORING_TOKEN=TOKEN)
+def test_while_a_table_of_the_queue_is_locked_its_health_is_told_at_once_and_afterwards_it_is_well(
+    table: str, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(database, "_WAIT_FOR_TABLES", database._WAIT_FOR_TABLES.replace("3s", "20ms"))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with locked(table):
+        response = client.get("/salud/cola", headers=headers)
+    well = client.get("/salud/cola", headers=headers)
+
+    assert (response.status_code, response.json()["checks"]) == (
+        503,
+        [
+            {
+                "name": "database",
+                "ok": False,
+                "sentence": "Una tabla de la cola está bloqueada: alguien la reconstruye o modifica.",
+            }
+        ],
+    )
+    assert len(well.json()["checks"]) > 1
 
 
 @pytest.mark.django_db
