@@ -37,10 +37,11 @@ _BRACKETS: Mapping[type, tuple[str, str]] = {
     dict: ("{", "}"),
 }
 # What tells its length, what has parts, and what has them in its attributes: Python would tell all of it.
-_TEXTS = (str, bytes, bytearray, array)
-_PARTS = (list, tuple, set, frozenset, dict, deque, type({}.keys()), type({}.values()), type({}.items()))
+_TEXTS: tuple[Any, ...] = (str, bytes, bytearray, array)
+_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_PARTS: tuple[Any, ...] = (list, tuple, set, frozenset, dict, deque, *_VIEWS)
 _HOLDERS = (SimpleNamespace, UserList, UserDict, UserString, ChainMap)
-_MOST_SAID = 50_000
+_MOST_SAID = 20_000
 _WAYS_TO_ASK = ("cursor", "chunked_cursor", "ensure_connection")
 _PLAIN_ITEMS = (dict.items, OrderedDict.items)
 _JSON_ESCAPE = re.compile(r"\\(?:u0000|.)")
@@ -249,20 +250,23 @@ def says_much(value: object) -> bool:
     return False
 
 
-def _look_into(value: object) -> tuple[Iterable[object], int]:
+def _look_into(value: Any) -> tuple[Iterable[object], int]:
     """Return what is in a value, and at least how long it is itself."""
     kind = type(value)
     for base in _TEXTS:
         if issubclass(kind, base):
-            return (), base.__len__(value)  # type: ignore[arg-type]
+            return (), base.__len__(value)
     for base in _PARTS:
         if issubclass(kind, base):
-            items = chain(dict.keys(value), dict.values(value)) if base is dict else base.__iter__(value)  # type: ignore[arg-type]
-            return items, 2 * base.__len__(value)  # type: ignore[arg-type]
+            items = chain(dict.keys(value), dict.values(value)) if base is dict else base.__iter__(value)
+            return items, 2 * base.__len__(value)
     if issubclass(kind, BaseException):
         return BaseException.args.__get__(value), 2  # type: ignore[attr-defined]
-    if issubclass(kind, _HOLDERS) or hasattr(kind.__repr__, "__wrapped__"):  # as a dataclass has it
+    if issubclass(kind, _HOLDERS):
         return object.__getattribute__(value, "__dict__").values(), 2
+    if hasattr(kind.__repr__, "__wrapped__"):  # as a dataclass has it that does not tell itself
+        fields = getattr(kind, "__dataclass_fields__", ())
+        return [object.__getattribute__(value, name) for name in fields], 2
     return (), 2
 
 

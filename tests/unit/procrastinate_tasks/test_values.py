@@ -393,6 +393,11 @@ class Holder:
     held: Any
 
 
+@dataclass(slots=True)
+class SlottedHolder:
+    held: Any
+
+
 _BYTES = b"x" * LONG
 _NUMBERS = list(range(LONG // 8))
 
@@ -412,6 +417,7 @@ MUCH: dict[str, Callable[[], Any]] = {
     "namespace": lambda: SimpleNamespace(held=_BYTES),
     "own list": lambda: UserList(_NUMBERS),
     "dataclass": lambda: Holder(_BYTES),
+    "dataclass with slots": lambda: SlottedHolder(_BYTES),
     "inner": lambda: LongList([{"held": (_BYTES,)}]),
     "error": lambda: ValueError(_BYTES),
     "shared group": lambda: shared_group(60),
@@ -484,6 +490,7 @@ def test_of_an_error_that_holds_much_the_beginning_is_told(error: BaseException,
         (ValueError(b"ab"), "b'ab'"),
         (ValueError(LongList([1])), "[1]"),
         (ValueError(Holder(1), 2), "(Holder(held=1), 2)"),
+        (ValueError(SlottedHolder(1)), "SlottedHolder(held=1)"),
         (ValueError(OrderedDict(a=1)), str(OrderedDict(a=1))),
     ],
 )
