@@ -24,11 +24,21 @@ _REMEMBERED_FOR = timedelta(hours=2)
 
 
 def remember(response: HttpResponse, request: HttpRequest, booking: Booking) -> None:
-    """Let this browser find its way back to a hold."""
-    ids = [booking.public_id, *(each for each in _read(request) if each != booking.public_id)]
+    """Let this browser find its way back to a hold that was made in it."""
+    _write(response, request, booking, booking.public_id.hex)
+
+
+def remember_link(response: HttpResponse, request: HttpRequest, booking: Booking) -> None:
+    """Let this browser find its way to the link that a hold has now, and to none that comes after it."""
+    if booking.public_id.hex not in _marks(request):
+        _write(response, request, booking, _mark_of_link(booking))
+
+
+def _write(response: HttpResponse, request: HttpRequest, booking: Booking, mark: str) -> None:
+    others = (each for each in _marks(request) if not each.startswith(booking.public_id.hex))
     response.set_signed_cookie(
         _COOKIE,
-        ".".join(each.hex for each in ids[:_MOST]),
+        ".".join([mark, *others][:_MOST]),
         salt=_SALT,
         max_age=_REMEMBERED_FOR,
         httponly=True,
@@ -39,12 +49,13 @@ def remember(response: HttpResponse, request: HttpRequest, booking: Booking) -> 
 
 def find(request: HttpRequest, *, now: datetime) -> list[Booking]:
     """Return the holds of this browser that stand, the newest first."""
-    return queries.find_holds(public_ids=_read(request), now=now)
+    found = queries.find_holds(public_ids=_read(request), now=now)
+    return [booking for booking in found if is_remembered(request, booking)]
 
 
 def is_remembered(request: HttpRequest, booking: Booking) -> bool:
-    """Tell whether a booking was held by this browser."""
-    return booking.public_id in _read(request)
+    """Tell whether a booking was held in this browser, or its present link given out to it."""
+    return not {booking.public_id.hex, _mark_of_link(booking)}.isdisjoint(_marks(request))
 
 
 def find_same(holds: list[Booking], *, home: Property, stay: Stay) -> Booking | None:
@@ -72,10 +83,18 @@ def _nights_of(stay: Stay) -> tuple[object, object]:
     return stay.check_in, stay.check_out
 
 
+def _mark_of_link(booking: Booking) -> str:
+    return f"{booking.public_id.hex}-{booking.link_number}"
+
+
 def _read(request: HttpRequest) -> list[UUID]:
-    value = request.get_signed_cookie(_COOKIE, default="", salt=_SALT, max_age=_REMEMBERED_FOR)
     ids = []
-    for part in (value or "").split(".")[:_MOST]:
+    for mark in _marks(request):
         with suppress(ValueError):  # Signed by us, but by a release that wrote it otherwise.
-            ids.append(UUID(hex=part))
+            ids.append(UUID(hex=mark.partition("-")[0]))
     return ids
+
+
+def _marks(request: HttpRequest) -> list[str]:
+    value = request.get_signed_cookie(_COOKIE, default="", salt=_SALT, max_age=_REMEMBERED_FOR)
+    return (value or "").split(".")[:_MOST]

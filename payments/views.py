@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from django.views.generic import View
 
+from bookings import own_holds
 from bookings import queries as bookings
 from bookings.exceptions import BookingError, SameNights, StayUnavailable
 from bookings.forms import EmailForm, NightsForm
@@ -135,6 +136,9 @@ def correct_address(request: HttpRequest, token: str) -> HttpResponse:
         messages.warning(request, _explain(error, booking))
     else:
         messages.success(request, _("We have your new address. Go on and pay the deposit."))
+        response = SeeOther(booking.get_absolute_url())
+        own_holds.remember_link(response, request, booking)  # An open page of Stripe's leads to the old one.
+        return response
     return SeeOther(booking.get_absolute_url())
 
 

@@ -393,14 +393,16 @@ def test_an_address_that_was_refused_is_corrected_on_the_page_and_then_paid(clie
     gateway.fault = None
 
     wrong = read(client.post(f"{page}correo/", {"email": "no es un correo"}))
-    text = read(client.post(f"{page}correo/", {"email": "nueva@correo.example"}, follow=True))
-    paying = client.post(f"{page}pagar/")
+    corrected = client.post(f"{page}correo/", {"email": "nueva@correo.example"})
+    text = read(client.get(corrected["Location"]))
+    paying = client.post(f"{corrected['Location']}pagar/")
 
     assert "Corregir el correo" in wrong
     assert "Ya tenemos tu nuevo correo" in text
     assert "Pagar anticipo" in text
     assert paying.status_code == 303
     assert gateway.requests[0].guest_email == "nueva@correo.example"
+    assert client.get(f"{page}?pagado=1")["Location"] == f"{corrected['Location']}?pagado=1"
 
 
 def test_no_address_of_a_guest_reaches_the_log_inside_an_exception():

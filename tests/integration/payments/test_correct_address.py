@@ -94,6 +94,20 @@ def test_whoever_has_the_wrong_address_can_do_nothing_any_more(desk):
     assert booking.get_absolute_url() in mail.outbox[-1].body
 
 
+def test_whoever_took_the_wrong_address_for_their_own_is_not_led_on_either(desk):
+    booking, stranger = make_hold(now=NOW), Client()
+    theirs = booking.get_absolute_url()
+    mine = stranger.post(f"{theirs}correo/", {"email": "ajena@correo.example"})["Location"]
+    assert stranger.get(theirs)["Location"] == mine
+    assert mine in stranger.get("/").content.decode()
+
+    correct(desk, booking)
+
+    booking.refresh_from_db()
+    assert [stranger.get(link).status_code for link in (theirs, mine)] == [404, 404]
+    assert booking.access_token not in stranger.get("/").content.decode()
+
+
 def _pages(link: str) -> list[str]:
     return [f"{link}{page}" for page in ("", "estado/", "estancia.ics", "fechas/", "cancelar/")]
 
