@@ -406,6 +406,8 @@ CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         lambda: time.monotonic() == 1e9,
     ),
     "warning filters": (lambda: warnings.simplefilter("error"), lambda: warnings.warn("look", stacklevel=1)),
+    "hooks": (lambda: setattr(sys, "excepthook", _refuse_task), lambda: sys.excepthook is _refuse_task),
+    "the threads' stack": (lambda: threading.stack_size(1 << 20), threading.stack_size),
     "the locale": (lambda: locale.setlocale(locale.LC_ALL, "C"), lambda: locale.setlocale(locale.LC_ALL)),
     "decimal.DefaultContext": (
         lambda: setattr(decimal.DefaultContext, "prec", 3),

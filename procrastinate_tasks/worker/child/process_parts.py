@@ -73,6 +73,9 @@ def parts_of_process() -> list[Part]:
         Part("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, is_for_modules=True),
         Part("the longest number", sys.get_int_max_str_digits, sys.set_int_max_str_digits),
         Part("the threads' turns", sys.getswitchinterval, sys.setswitchinterval),
+        Part("hooks", _read_hooks, _write_hooks, is_for_modules=True),
+        Part("the threads' stack", threading.stack_size, threading.stack_size),
+        Part("the policy of event loops", _read_policy, _write_policy, is_for_modules=True),
         Part("warning filters", lambda: list(warnings.filters), _write_filters, is_for_modules=True),
         Part(
             "the databases' settings",
@@ -306,6 +309,23 @@ def _write_filters(kept: list[Any]) -> None:
     warnings.filters[:] = kept  # type: ignore[index]
     with warnings.catch_warnings():
         pass  # has the interpreter forget what it decided by the others
+
+
+def _read_hooks() -> tuple[object, ...]:
+    return sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning
+
+
+def _write_hooks(kept: tuple[Any, ...]) -> None:
+    sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning = kept
+
+
+def _read_policy() -> object:
+    """Say it without having one made, or the warning of newer Pythons."""
+    return getattr(asyncio.events, "_event_loop_policy", None)
+
+
+def _write_policy(kept: object) -> None:
+    vars(asyncio.events).update(_event_loop_policy=kept)
 
 
 def _write_databases(kept: Mapping[str, dict[str, Any]]) -> None:

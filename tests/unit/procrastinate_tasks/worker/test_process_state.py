@@ -6,9 +6,10 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -102,6 +103,32 @@ def test_what_cannot_be_put_back_has_the_process_replaced_and_says_so(
     assert child.retired == 1
     (told,) = caplog.messages
     assert told.endswith("the process's priority; this process is replaced")
+
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    pass
+
+
+CHANGES: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+    "errors": (lambda: setattr(sys, "excepthook", _refuse), lambda: sys.excepthook),
+    "errors of threads": (lambda: setattr(threading, "excepthook", _refuse), lambda: threading.excepthook),
+    "errors of nobody": (lambda: setattr(sys, "unraisablehook", _refuse), lambda: sys.unraisablehook),
+    "warnings": (lambda: setattr(warnings, "showwarning", _refuse), lambda: warnings.showwarning),
+    "stack": (lambda: threading.stack_size(1 << 20), threading.stack_size),
+    "policy": (lambda: asyncio.set_event_loop_policy(Policy()), asyncio.get_event_loop_policy),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_hooks_and_what_later_threads_and_loops_are_made_with_are_put_back(what: str, child: Child):
+    change, look = CHANGES[what]
+    before = look()
+    change()
+
+    child.end(0)
+
+    assert look() == before
+    assert child.retired == 0
 
 
 def _refuse(*_: object) -> None:
