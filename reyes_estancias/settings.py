@@ -21,7 +21,7 @@ from reyes_estancias.postgres.server import start_or_join
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Environment()
-env.read_env(BASE_DIR / ".env")
+Environment.read_env(BASE_DIR / ".env")
 
 # --- Django -----------------------------------------------------------------------------------------------
 
