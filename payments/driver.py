@@ -22,6 +22,7 @@ from payments import memory, policies, requests, unexplained
 from payments.exceptions import (
     CardDeclined,
     CollectionLocked,
+    KeyReused,
     NoProgress,
     ObjectMissing,
     OutcomeUnknown,
@@ -289,6 +290,9 @@ def _drive_checkout(attempt: PaymentAttempt, gateway: Gateway, now: datetime) ->
         # The next page is opened without the customer that was deleted at Stripe.
         _record_missing(attempt, missing, gateway, now)
         raise
+    except KeyReused:
+        # Since a create that brought no answer a name or a release has changed what is asked.
+        return _resume_checkout(attempt, gateway, now)
     except RequestRejected as rejection:
         code = policies.EMAIL_REFUSED if isinstance(rejection, PayerEmailRefused) else ""
         _end_page(attempt, f"nothing was made: {rejection}", now, code=code)

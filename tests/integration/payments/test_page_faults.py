@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from django.conf import settings
 from django.utils import translation
 
 from bookings import tasks as booking_tasks
-from bookings.models import BookingStatus
+from bookings.models import Booking, BookingStatus, Property
 from payments.exceptions import ObjectMissing, OutcomeUnknown
+from payments.models import Payment
 from payments.policies import AttemptState, PaymentKind
 from reyes_estancias.local_stripe.faults import FaultKind
 from tests.house import CREATE_SESSION, House, account_of, live_attempt
 
 DECLINED = "pm_card_chargeCustomerFail"
+
+
+def rename_home(booking: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    Property.objects.filter(pk=booking.home.pk).update(name="Casa de los Azulejos")
+
+
+def call_the_deposit_otherwise(booking: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a release does whose catalogue has another word."""
+    monkeypatch.setattr(Payment, "get_kind_display", lambda payment: "Pago inicial")
+
+
+def sign_links_with_another_key(booking: Booking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "SECRET_KEY", "another-key-of-this-test")
 
 
 @pytest.mark.parametrize("fault", [FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER, FaultKind.UNAVAILABLE])
@@ -21,6 +38,24 @@ def test_a_payment_page_whose_creation_got_no_answer_is_the_one_the_guest_gets_n
     house.arm(fault, path=CREATE_SESSION)
     with pytest.raises(OutcomeUnknown):
         house.open_page(booking)
+
+    house.open_page(booking)
+    house.pay_page(booking)
+    house.deliver_events()
+
+    assert len(house.stripe.client.v1.checkout.sessions.list().data) == 1
+    assert house.charges(booking, PaymentKind.DEPOSIT) == [booking.quote.deposit_minor]
+
+
+@pytest.mark.parametrize("rename", [rename_home, call_the_deposit_otherwise, sign_links_with_another_key])
+def test_a_page_that_would_be_asked_for_otherwise_by_now_is_the_one_that_was_made(
+    house: House, rename: Callable[[Booking, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+):
+    booking = house.hold()
+    house.arm(FaultKind.RESET_AFTER, path=CREATE_SESSION)
+    with pytest.raises(OutcomeUnknown):
+        house.open_page(booking)
+    rename(booking, monkeypatch)
 
     house.open_page(booking)
     house.pay_page(booking)
