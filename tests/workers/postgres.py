@@ -82,7 +82,7 @@ def own_server(**options: str) -> Iterator[Server]:
             server.start()
         else:
             server.start()
-            migrate(server)
+            migrate(server.url)
         yield server
 
 
@@ -125,7 +125,7 @@ def _make_migrated(home: Path) -> None:
     with throw_away_cluster(options=OPTIONS) as cluster:
         server = Server(cluster)
         server.start()
-        migrate(server)
+        migrate(server.url)
         server.stop()
         _copy_files(cluster.data, home / "unfinished")
     (home / "unfinished").rename(home / "data")
@@ -157,10 +157,11 @@ def _wait_until_synchronous(primary: Server) -> None:
         time.sleep(0.02)
 
 
-def migrate(server: Server) -> None:
+def migrate(url: str) -> None:
+    """Makes the project's tables."""
     environment = {
         **os.environ,
-        "DATABASE_URL": server.url,
+        "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
     }
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)

@@ -129,7 +129,7 @@ def test_a_handler_that_raises_ends_the_job_as_ever_and_its_line_is_kept(log: Pa
 
 
 def test_of_thousands_of_short_jobs_some_lines_are_kept_and_of_those_that_fail_all(log: Path):
-    insert_jobs("engine.log_much", {"lines": 1}, count=3000)
+    insert_jobs("engine.log_much", {"lines": 1}, count=1500)
     failing = insert_jobs("engine.log_much", {"lines": 1, "then": "raise"}, count=20, priority=-1)
 
     with started_worker(log, "--processes", "1"):

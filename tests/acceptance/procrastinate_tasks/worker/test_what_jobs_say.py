@@ -12,6 +12,7 @@ from procrastinate_tasks.jobs.deferring import defer
 from tests.workers import tasks
 from tests.workers.workers import (
     attempts_of,
+    end_the_patience_with,
     insert_jobs,
     outcomes_of,
     query,
@@ -45,6 +46,7 @@ def test_an_argument_that_cannot_be_read_fails_its_job_alone(log: Path):
 
     with started_worker(log):
         wait_for(lambda: status_of(fine) == "succeeded")
+        end_the_patience_with(senseless)
         wait_for(lambda: status_of(senseless) == "failed")
 
     *_, (_, name, _) = outcomes_of(senseless)  # another release might have read it
