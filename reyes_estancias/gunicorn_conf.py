@@ -1,7 +1,7 @@
 """How gunicorn serves the site.
 
-It takes the port from PORT and the number of processes from WEB_CONCURRENCY by itself. The time-outs fit a
-platform that gives a request 30 s, and kills a process 30 s after SIGTERM.
+It takes the port from PORT by itself, and the number of processes from the Procfile (WEB_CONCURRENCY, or 2).
+The time-outs fit a platform that gives a request 30 s, and kills a process 30 s after SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from gunicorn.workers.base import Worker
 wsgi_app = "reyes_estancias.wsgi:application"
 
 worker_class = "reyes_estancias.web_worker.BufferingWorker"
-threads = 4  # each holds one database connection, and none ever waits for a slow client
+# Each holds one database connection, and none ever waits for a slow client. Two processes with two threads
+# hold as many as one with four, and on two cores take a third of its time for a page: docs/load.md.
+threads = 2
 timeout = 20
 graceful_timeout = 20
 keepalive = 95  # longer than the platform's router keeps its connections

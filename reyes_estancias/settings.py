@@ -310,7 +310,7 @@ PROCRASTINATE_TASKS_CONNECTION_LIMIT = env.int("DATABASE_CONNECTION_LIMIT", defa
 PROCRASTINATE_TASKS_RELEASE = env.str("RELEASE", default="")
 
 # gunicorn reads it itself; here it tells how many connections the web processes may hold.
-WEB_PROCESSES = env.int("WEB_CONCURRENCY", default=1)
+WEB_PROCESSES = env.int("WEB_CONCURRENCY", default=2)
 
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:

@@ -25,6 +25,7 @@ from benchmarks.machine import describe_machine, describe_versions, load_average
 from benchmarks.patience import DidNotHappen, wait_until
 from benchmarks.processes import ROOT
 from benchmarks.report import replace_results
+from reyes_estancias.gunicorn_conf import threads
 from reyes_estancias.local_stripe.statement import Movement
 
 REPORT = ROOT / "docs" / "load.md"
@@ -133,7 +134,7 @@ def let_guests_in(site: Site, options: argparse.Namespace, *, csv: Path) -> Run:
         machine=[
             describe_machine(),
             describe_versions({}),
-            f"everything on this one machine, Locust too; web: {options.web_concurrency} × 4 threads;"
+            f"everything on this one machine, Locust too; web: {options.web_concurrency} × {threads} threads;"
             " one worker, 4 jobs at a time;"
             f" the local Stripe takes {options.latency_ms} ms for each answer;"
             f" load average before {before:.1f}, after {load_average():.1f}",
@@ -200,7 +201,7 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--guests", type=int, default=200, help="at once (default: 200)")
     parser.add_argument("--seconds", type=int, default=60, help="counted after they have come (default: 60)")
     parser.add_argument("--slow-clients", type=int, default=20, help="beside them (default: 20)")
-    parser.add_argument("--web-concurrency", type=int, default=1, help="gunicorn processes (default: 1)")
+    parser.add_argument("--web-concurrency", type=int, default=2, help="gunicorn processes (default: 2)")
     parser.add_argument("--latency-ms", type=int, default=300, help="of the local Stripe (default: 300)")
     parser.add_argument("--dry", dest="is_written", action="store_false", help="write no file")
     options = parser.parse_args(arguments)

@@ -111,7 +111,7 @@ def release(server: Server, tmp_path: Path) -> Callable[[ExitStack], tuple[list[
         "STRIPE_SECRET_KEY": TEST_KEY,
         "STRIPE_WEBHOOK_SECRETS": SECRET,
         "EMAIL_URL": "dummymail://",
-        "WEB_CONCURRENCY": "1",
+        "WEB_CONCURRENCY": "2",
     }
     (tmp_path / "ledger").touch()
     collect_static(environment)

@@ -50,7 +50,7 @@ def start(live_house: LiveHouse, tmp_path: Path) -> Callable[[ExitStack, int], l
         "DEBUG": "False",
         "SECRET_KEY": os.environ.get("SECRET_KEY", "insecure-development-key"),
         "SITE_BASE_URL": "https://reyes.example",
-        "WEB_CONCURRENCY": "1",
+        "WEB_CONCURRENCY": "2",
     }
     collect_static(environment)
 

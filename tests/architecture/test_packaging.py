@@ -154,7 +154,7 @@ def test_gunicorn_accepts_its_configuration_and_finds_the_site():
     (web,) = re.findall(r"^web: gunicorn (.*)$", (REPOSITORY / "Procfile").read_text(), flags=re.MULTILINE)
 
     result = subprocess.run(
-        [sys.executable, "-m", "gunicorn", *web.split(), "--check-config"],
+        ["sh", "-c", f"{sys.executable} -m gunicorn {web} --check-config"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
