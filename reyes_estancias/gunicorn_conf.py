@@ -13,7 +13,7 @@ wsgi_app = "reyes_estancias.wsgi:application"
 
 worker_class = "reyes_estancias.web_worker.BufferingWorker"
 # Each holds one database connection, and none ever waits for a slow client. Two processes with two threads
-# hold as many as one with four, and on two cores take a third of its time for a page: docs/load.md.
+# hold as many as one with four, and on two cores half of their pages come much sooner: docs/load.md.
 threads = 2
 timeout = 20
 graceful_timeout = 20
