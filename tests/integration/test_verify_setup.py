@@ -208,7 +208,7 @@ def test_a_connection_budget_that_does_not_fit_the_plan_is_named(settings):
     assert_named(
         verify(),
         "connections",
-        cause="Web 5 + workers 9 = 14; in a restart up to 30; the limit is 12.",
+        cause="Web 6 + workers 9 = 15; in a restart up to 32; the limit is 12.",
         fix="--concurrency",
     )
 
