@@ -152,6 +152,8 @@ def test_a_worker_that_is_started_on_a_restored_backup_charges_nothing_until_it_
     live_house.assert_charged_once([paid, unpaid])
 
 
+# A minute: test_memory_epoch.py restores over a server that runs, the test above is of a worker that starts.
+@pytest.mark.slow
 def test_workers_that_were_never_stopped_charge_nothing_over_a_restore(live_house: LiveHouse, tmp_path: Path):
     """Nobody told them: they go on in the middle of a shift, and have compared a moment ago."""
     paid, unpaid = live_house.book_due(2)

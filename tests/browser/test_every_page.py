@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import LANGUAGES, Language, Look, Scheme, visit
+from tests.browser.chromium import Language, Look, Scheme, visit
 from tests.browser.conftest import Office
 
 LOOKS = (
@@ -78,8 +78,9 @@ def test_no_page_breaks_a_rule_of_accessibility_or_of_the_content_policy(
     assert not faults, "\n".join(faults)
 
 
+# The words differ from language to language, and not what the browser finds of a page's build.
 @pytest.mark.parametrize("is_whole", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["es-mx", pytest.param("en", marks=pytest.mark.slow)])
 def test_guests_pages_are_as_good_in_both_languages_and_schemes_on_a_telephone_and_a_desk(
     browser: Browser, office: Office, language: Language, is_whole: bool
 ):
