@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -135,13 +136,30 @@ def open_home(project: Path) -> Home:
         DirectoryUnusable: it cannot be created.
     """
     project = project.resolve()
-    is_root = os.geteuid() == 0
-    home = Home(ROOTS_HOME / _short_key(project) if is_root else project / ".local" / "postgres")
+    path = project / ".local" / "postgres"
     try:
-        home.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            path = ROOTS_HOME / _name_for_root(project)
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
-        raise DirectoryUnusable(path=home.path, reason=os.strerror(error.errno or 0)) from error
-    return home
+        raise DirectoryUnusable(path=path, reason=os.strerror(error.errno or 0)) from error
+    return Home(path)
+
+
+def _name_for_root(project: Path) -> str:
+    """Return what root's directory is called: elsewhere, yet gone with ``.local`` like everybody's.
+
+    Else a checkout in the place of an older one would meet its rows, with the customers of another Stripe.
+    """
+    note = project / ".local" / "postgres-of-root"
+    if not note.exists():
+        note.parent.mkdir(exist_ok=True)
+        own = note.with_suffix(f".{os.getpid()}")
+        own.write_text(f"{_short_key(project)}-{secrets.token_hex(4)}", encoding="ascii")
+        with suppress(FileExistsError):  # Another process was faster.
+            os.link(own, note)
+        own.unlink()
+    return note.read_text(encoding="ascii")
 
 
 @contextmanager

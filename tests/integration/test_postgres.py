@@ -285,6 +285,22 @@ def test_a_given_directory_without_postgres_is_named(tmp_path: Path):
         binaries.find_binaries(bindir=tmp_path)
 
 
+def test_a_checkout_in_the_place_of_an_older_one_has_nothing_of_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(server, "ROOTS_HOME", tmp_path / "of root")
+    project = tmp_path / "checkout"
+    project.mkdir()
+    older = server.open_home(project).path
+    (older / "rows").touch()
+    assert server.open_home(project).path == older
+
+    shutil.rmtree(project)
+    project.mkdir()
+
+    assert not (server.open_home(project).path / "rows").exists()
+
+
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     blocked = tmp_path / "file"
     blocked.touch()
