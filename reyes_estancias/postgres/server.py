@@ -150,16 +150,17 @@ def _name_for_root(project: Path) -> str:
     """Return what root's directory is called: elsewhere, yet gone with ``.local`` like everybody's.
 
     Else a checkout in the place of an older one would meet its rows, with the customers of another Stripe.
+    One that was copied, ``.local`` and all, has a directory of its own.
     """
     note = project / ".local" / "postgres-of-root"
     if not note.exists():
         note.parent.mkdir(exist_ok=True)
         own = note.with_suffix(f".{os.getpid()}")
-        own.write_text(f"{_short_key(project)}-{secrets.token_hex(4)}", encoding="ascii")
+        own.write_text(secrets.token_hex(4), encoding="ascii")
         with suppress(FileExistsError):  # Another process was faster.
             os.link(own, note)
         own.unlink()
-    return note.read_text(encoding="ascii")
+    return f"{_short_key(project)}-{note.read_text(encoding='ascii')}"
 
 
 @contextmanager

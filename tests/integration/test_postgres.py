@@ -294,6 +294,8 @@ def test_a_checkout_in_the_place_of_an_older_one_has_nothing_of_its_rows(
     older = server.open_home(project).path
     (older / "rows").touch()
     assert server.open_home(project).path == older
+    copied = shutil.copytree(project, tmp_path / "copy")
+    assert server.open_home(copied).path != older
 
     shutil.rmtree(project)
     project.mkdir()

@@ -16,13 +16,9 @@ from collections.abc import Iterable
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import TypeAlias
 
 import django
 from django.core.management import execute_from_command_line
-
-# A fork's pid when it has begun; with its exit code when it has ended.
-_News: TypeAlias = tuple[int, int | None]
 
 _SURELY_ENDED = 60.0
 _IMPORTED_BY_A_WORKER = "procrastinate_tasks.worker.supervisor"
@@ -58,7 +54,7 @@ class Nursery:
         self._process.wait()
 
     def _hear(self) -> int | None:
-        """Take one piece of news; return the pid of a fork that has begun."""
+        """Take one piece of news: a fork's pid, with its code if it has ended. Return one that has begun."""
         pid, code = self._line.recv()
         self._codes[pid] = code
         return pid if code is None else None

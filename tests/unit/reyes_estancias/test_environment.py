@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -32,7 +34,6 @@ def test_what_is_plainly_yes_or_no_is_read(value: str, meant: bool, monkeypatch:
     ("value", "said"),
     [
         ("abc", "not a whole number"),
-        ("", "not a whole number"),
         ("1.5", "not a whole number"),
         ("-1", "below 0"),
     ],
@@ -40,8 +41,34 @@ def test_what_is_plainly_yes_or_no_is_read(value: str, meant: bool, monkeypatch:
 def test_a_number_that_cannot_be_one_is_refused(value: str, said: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WEB_CONCURRENCY", value)
 
-    with pytest.raises(ImproperlyConfigured, match=f"WEB_CONCURRENCY is {said}"):
+    with pytest.raises(ImproperlyConfigured, match=f"WEB_CONCURRENCY is {said}") as refused:
         env.int("WEB_CONCURRENCY", default=1)
+    assert value not in "".join(traceback.format_exception(refused.value, limit=0))
+
+
+def test_a_number_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch):
+    """As the Procfile has it of WEB_CONCURRENCY."""
+    monkeypatch.setenv("WEB_CONCURRENCY", " ")
+
+    assert env.int("WEB_CONCURRENCY", default=2) == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "smtp://ana:secret@[mail.example",
+        "smtp://ana:secret/with-a-slash@mail.example",
+        "smpt://ana:secret@mail.example",
+    ],
+)
+def test_an_address_that_cannot_be_one_is_named_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EMAIL_URL", address)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^EMAIL_URL cannot be read: write smtp") as refused:
+        env.email_url("EMAIL_URL", default="consolemail://")
+    assert "secret" not in "".join(traceback.format_exception(refused.value, limit=0))
 
 
 def test_a_key_that_begins_with_a_dollar_sign_is_that_key(monkeypatch: pytest.MonkeyPatch):
