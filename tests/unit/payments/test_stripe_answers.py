@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ from payments.exceptions import (
 )
 from payments.policies import IntentStatus
 from payments.stripe_gateway import StripeGateway, make_http_client
+from procrastinate_tasks.monitoring.logging import JsonFormatter, LogfmtFormatter
 
 INTENT = {
     "id": "pi_1",
@@ -196,3 +199,18 @@ def test_each_error_is_who_it_belongs_to(server: Server):
             gateway.retrieve_intent("pi_1")
 
         assert type(raised.value) is ours, error
+
+
+def test_no_address_of_a_guest_reaches_the_log_inside_an_exception():
+    formatter = LogfmtFormatter()
+    try:
+        try:
+            raise ValueError("Invalid email address: lucia@correo.example")
+        except ValueError as error:
+            raise RequestRejected(operation="create_session", detail="email_invalid") from error
+    except RequestRejected:
+        record = logging.LogRecord("payments.views", logging.ERROR, "", 0, "no", (), sys.exc_info())
+
+    for line in (formatter.format(record), JsonFormatter().format(record)):
+        assert "RequestRejected" in line
+        assert "lucia@" not in line

@@ -139,28 +139,38 @@ def test_a_claim_that_takes_long_holds_up_no_end_that_comes_meanwhile(log: Path)
 # --- An end that the database refuses ---------------------------------------------------------------------
 
 
-def test_an_end_that_postgres_refuses_costs_the_others_nothing(log: Path):
+STOP_REFUSING = "DROP FUNCTION IF EXISTS refuse_ends CASCADE"
+
+
+@contextmanager
+def refusing_ends(reason: str, *, each: str) -> Iterator[None]:
+    """Refuse ends of jobs, as a trigger of the project's may; ``each`` is ROW or STATEMENT."""
     execute(
-        """
-        CREATE FUNCTION refuse_sums() RETURNS trigger LANGUAGE plpgsql AS $$
+        f"""
+        CREATE FUNCTION refuse_ends() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF new.result = '3' THEN RAISE EXCEPTION 'no sums here'; END IF;
+            {reason};
             RETURN new;
         END $$;
-        CREATE TRIGGER refuse_sums BEFORE INSERT ON procrastinate_tasks_jobattempt
-        FOR EACH ROW EXECUTE FUNCTION refuse_sums()
+        CREATE TRIGGER refuse_ends BEFORE INSERT ON procrastinate_tasks_jobattempt
+        FOR EACH {each} EXECUTE FUNCTION refuse_ends()
         """
     )
     try:
-        with started_worker(log, "--concurrency", "8") as worker:
-            fine = insert_jobs("engine.no_op", count=5)
-            (refused,) = insert_jobs("engine.add", {"left": 1, "right": 2})
-            fine += insert_jobs("engine.no_op", count=5)
-
-            wait_for(lambda: count_jobs("succeeded") == 11)
-            assert worker.stop() == 0
+        yield
     finally:
-        execute("DROP FUNCTION refuse_sums CASCADE")
+        execute(STOP_REFUSING)
+
+
+def test_an_end_that_postgres_refuses_costs_the_others_nothing(log: Path):
+    three = "IF new.result = '3' THEN RAISE EXCEPTION 'no sums here'; END IF"
+    with refusing_ends(three, each="ROW"), started_worker(log, "--concurrency", "8") as worker:
+        fine = insert_jobs("engine.no_op", count=5)
+        (refused,) = insert_jobs("engine.add", {"left": 1, "right": 2})
+        fine += insert_jobs("engine.no_op", count=5)
+
+        wait_for(lambda: count_jobs("succeeded") == 11)
+        assert worker.stop() == 0
 
     assert outcomes(fine) == [["succeeded"]] * 10
     ((outcome, _, result),) = outcomes_of(refused)
@@ -170,24 +180,12 @@ def test_an_end_that_postgres_refuses_costs_the_others_nothing(log: Path):
 
 
 def test_an_end_that_was_refused_is_tried_once_more_when_its_worker_stops(log: Path):
-    execute(
-        """
-        CREATE FUNCTION refuse_ends() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE insufficient_privilege;
-        END $$;
-        CREATE TRIGGER refuse_ends BEFORE INSERT ON procrastinate_tasks_jobattempt
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_ends()
-        """
-    )
-    try:
-        with started_worker(log, "--concurrency", "4") as worker:
-            job_ids = insert_jobs("engine.no_op", count=2)
-            wait_for(lambda: worker.read_log().count("The database refuses every end of job") == 2)
-            execute("DROP FUNCTION refuse_ends CASCADE")
-            assert worker.stop() == 0
-    finally:
-        execute("DROP FUNCTION IF EXISTS refuse_ends CASCADE")
+    no_right = refusing_ends("RAISE insufficient_privilege", each="STATEMENT")
+    with no_right, started_worker(log, "--concurrency", "4") as worker:
+        job_ids = insert_jobs("engine.no_op", count=2)
+        wait_for(lambda: worker.read_log().count("The database refuses every end of job") == 2)
+        execute(STOP_REFUSING)
+        assert worker.stop() == 0
 
     assert outcomes(job_ids) == [["succeeded"]] * 2
 
